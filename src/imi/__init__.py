@@ -1,0 +1,79 @@
+"""imi (意味): find anything by meaning.
+
+    import imi
+
+    model = imi.load()
+    imi.similarity("cat", "猫")
+    with imi.open("reviews.imi") as reviews:
+        reviews.add([imi.Document("1", "…", {"Score": 5})])
+        hits = reviews.search("delicious beans", k=5)
+
+Names that need more than numpy are loaded when they are first used, so that `import imi` costs little more than numpy.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from imi._version import __version__
+from imi.errors import ImiError
+from imi.records import Added, Document, Hit, Hits, ModelInfo
+
+if TYPE_CHECKING:
+    from imi import evaluate, tasks, train
+    from imi.collection import Collection
+    from imi.embedders.base import Embedder
+    from imi.embedders.load import load
+    from imi.index.plan import plan
+    from imi.opening import open, similarity
+    from imi.vectors import normalize, quantize, truncate
+
+_LAZY = {
+    "Collection": "imi.collection",
+    "Embedder": "imi.embedders.base",
+    "load": "imi.embedders.load",
+    "normalize": "imi.vectors",
+    "open": "imi.opening",
+    "plan": "imi.index.plan",
+    "quantize": "imi.vectors",
+    "similarity": "imi.opening",
+    "truncate": "imi.vectors",
+}
+_MODULES = ("evaluate", "tasks", "train")
+
+__all__ = [
+    "Added",
+    "Collection",
+    "Document",
+    "Embedder",
+    "Hit",
+    "Hits",
+    "ImiError",
+    "ModelInfo",
+    "__version__",
+    "evaluate",
+    "load",
+    "normalize",
+    "open",
+    "plan",
+    "quantize",
+    "similarity",
+    "tasks",
+    "train",
+    "truncate",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        value = getattr(importlib.import_module(_LAZY[name]), name)
+        globals()[name] = value
+        return value
+    if name in _MODULES:
+        return importlib.import_module(f"imi.{name}")
+    raise AttributeError(f"module 'imi' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,7 @@
+"""`python -m imi` is the command `imi`."""
+
+import sys
+
+from imi.cli import main
+
+sys.exit(main())

@@ -1,0 +1,84 @@
+"""The options that mean the same in every verb."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def complete_collection(incomplete: str) -> list[str]:
+    """Return the collections whose path begins as typed."""
+    folder, _, start = incomplete.rpartition("/")
+    found = Path(folder or ".").glob(f"{start}*.imi")
+    return sorted(str(path) for path in found)
+
+
+def complete_model(incomplete: str) -> list[str]:
+    """Return the names of models that begin as typed."""
+    return [name for name in ("built-in", "quality", "openai:", "st:", "hf-static:", "onnx:", "clip:", "pixels") if name.startswith(incomplete)]
+
+
+CollectionName = Annotated[
+    str, typer.Argument(metavar="COLLECTION", help="A collection: its path, .imi may be left off, or its URL.", autocompletion=complete_collection)
+]
+Json = Annotated[bool, typer.Option("--json", help="One JSON value instead of a table.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, warnings or hints.")]
+K = Annotated[int, typer.Option("-k", metavar="N", help="How many.")]
+Dims = Annotated[int | None, typer.Option("--dims", metavar="N", help="Leading numbers of each vector to use; all by default.")]
+Where = Annotated[
+    list[str],
+    typer.Option("--where", metavar="FILTER", help="Keep rows that pass: 'Score>=4', 'tag in a,b', or JSON. Given twice: both."),
+]
+Mode = Annotated[str, typer.Option("--mode", metavar="MODE", help="text, meaning or hybrid.")]
+Model = Annotated[
+    str | None,
+    typer.Option("--model", metavar="NAME", help="A model, such as built-in or openai:NAME@URL; IMI_MODEL.", autocompletion=complete_model),
+]
+Seed = Annotated[int, typer.Option("--seed", metavar="N", help="The same seed gives the same answer.")]
+Out = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Where the result goes; the suffix tells the kind.")]
+Figure = Annotated[Path | None, typer.Option("--figure", metavar="FILE", help="A picture: png, svg or html.")]
+Column = Annotated[str | None, typer.Option("--column", metavar="NAME", help="A metadata column.")]
+Texts = Annotated[list[str], typer.Argument(metavar="TEXT...", help="Texts; - reads one a line from standard input.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """What every verb takes: how the result is shown."""
+
+    as_json: Json = False
+    quiet: Quiet = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filtered(Output):
+    """A verb that works on the rows that pass a filter."""
+
+    where: Where = field(default_factory=list)
+
+
+def model_name(given: str | None) -> str | None:
+    """Return the model that was asked for, by option or by IMI_MODEL; None leaves the choice to the collection."""
+    return given or os.environ.get("IMI_MODEL") or None
+
+
+def read_texts(given: Iterable[str]) -> list[str]:
+    """Return the texts, with `-` replaced by the lines of standard input.
+
+    Raises:
+        UsageError: there is none.
+    """
+    import sys
+
+    from imi.errors import UsageError
+
+    texts: list[str] = []
+    for text in given:
+        texts.extend(line.rstrip("\r\n") for line in sys.stdin) if text == "-" else texts.append(text)
+    if not texts:
+        raise UsageError("there is no text: standard input was empty", hint="give texts, or one a line to -")
+    return texts

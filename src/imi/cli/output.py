@@ -1,0 +1,107 @@
+"""How results are shown: a table on a terminal, tab-separated lines in a pipe, one JSON value on demand.
+
+Only results go to standard output; progress, warnings and hints go to standard error.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+Progress = Callable[[int, int], None]
+
+
+def show(value: Any, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, as_json: bool, title: str | None = None) -> None:
+    """Show one result: `value` with --json, else `rows` under `columns`."""
+    if as_json:
+        show_json(value)
+    elif sys.stdout.isatty():
+        _show_rich(columns, rows, title)
+    else:
+        for row in rows:
+            print("\t".join(_flat(cell) for cell in row))
+
+
+def show_json(value: Any) -> None:
+    """Print one JSON value; what is no number in JSON becomes null."""
+    print(json.dumps(plain(value), ensure_ascii=False, allow_nan=False))
+
+
+def plain(value: Any) -> Any:
+    """Return `value` made of JSON types only: arrays become lists, not-a-number becomes None."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item) for item in value]
+    if hasattr(value, "to_dict"):
+        return plain(value.to_dict())
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
+    return str(value)
+
+
+def note(message: str, *, quiet: bool = False) -> None:
+    """Say something beside the result."""
+    if not quiet:
+        print(message, file=sys.stderr)
+
+
+@contextmanager
+def progress(label: str, *, quiet: bool = False) -> Iterator[Progress | None]:
+    """Give a function `progress(done, total)` that draws a bar on standard error; None where nobody looks.
+
+    A total of 0 means that the end is not known.
+    """
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    bar = Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=Console(stderr=True), transient=True
+    )
+    with bar:
+        task = bar.add_task(label, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total or None)
+
+
+def one_line(text: str | None, width: int = 160) -> str:
+    """Return a text on one line, cut to `width` characters."""
+    flat = " ".join((text or "").split())
+    return flat if len(flat) <= width else flat[: width - 1] + "…"
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """Return a score as people read it; an empty cell where there is none."""
+    return "" if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
+
+
+def _flat(cell: Any) -> str:
+    if isinstance(cell, float):
+        return f"{cell:.6g}"
+    return "" if cell is None else " ".join(str(cell).replace("\t", " ").splitlines())
+
+
+def _show_rich(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str | None) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title, box=SIMPLE_HEAD, title_justify="left")
+    numeric = [all(isinstance(row[at], int | float) or row[at] is None for row in rows) for at in range(len(columns))]
+    for name, right in zip(columns, numeric, strict=True):
+        table.add_column(name, justify="right" if right else "left", overflow="fold", no_wrap=right)
+    for row in rows:
+        # Text, not str: square brackets in a document are no markup.
+        table.add_row(*(Text(number(cell) if isinstance(cell, float) else _flat(cell)) for cell in row))
+    Console().print(table)

@@ -1,0 +1,151 @@
+"""How a verb becomes a command: its options are one frozen dataclass, its module is imported only when it is asked for.
+
+A command file holds, for each verb, a dataclass of options, a function that takes it, and a line in `register`:
+
+    @dataclass(frozen=True, kw_only=True)
+    class Show(Output):
+        collection: Collection
+
+    def show(options: Show) -> None:
+        \"\"\"Say what a collection holds.\"\"\"
+
+    def register(app: typer.Typer) -> None:
+        verb(app, "show", Show, show, example="imi show reviews.imi")
+
+and its verbs stand in `GROUPS` of `imi.cli`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import importlib
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar, get_type_hints
+
+import typer
+from typer.core import TyperGroup
+
+from imi.errors import UsageError
+
+Options = TypeVar("Options")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Group:
+    """A group of verbs on the first help page, and the module that holds each."""
+
+    name: str
+    verbs: Mapping[str, str]
+
+
+def verb(app: typer.Typer, name: str, options: type[Options], run: Callable[[Options], None], *, example: str) -> None:
+    """Add `run` to `app` as the command `name`; the fields of the dataclass `options` are its parameters.
+
+    Args:
+        app: the Typer application of one command file.
+        name: the verb as typed.
+        options: a dataclass whose fields are annotated with `typer.Argument` or `typer.Option`.
+        run: the command; its docstring is the help.
+        example: one or more command lines that run as printed, the end of the help.
+    """
+    hints = get_type_hints(options, include_extras=True)
+    fields = dataclasses.fields(options)  # type: ignore[arg-type]
+    # Own fields come first in the help, those shared by all verbs last.
+    own = set(options.__dict__.get("__annotations__", ()))
+    parameters = [
+        inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=_default(field), annotation=hints[field.name])
+        for field in sorted(fields, key=lambda field: field.name not in own)
+    ]
+
+    def command(**values: Any) -> None:
+        run(options(**values))
+
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    lines = [line.strip() for line in example.strip().splitlines()]
+    epilog = "\n".join(["\b", "Example:", *(f"  {line}" for line in lines)])
+    app.command(name, help=inspect.getdoc(run), epilog=epilog, context_settings={"help_option_names": ["-h", "--help"]})(command)
+
+
+def _default(field: dataclasses.Field[Any]) -> Any:
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return inspect.Parameter.empty if field.default is dataclasses.MISSING else field.default
+
+
+def lazy_group(groups: tuple[Group, ...]) -> type[TyperGroup]:
+    """Return a command group whose verbs are imported one by one, when they are run or helped."""
+    modules = {name: module for group in groups for name, module in group.verbs.items()}
+
+    class LazyGroup(TyperGroup):
+        """Knows all names and imports the one that is called."""
+
+        def list_commands(self, ctx: Any) -> list[str]:
+            """Return the verbs in the order of the help page."""
+            return list(modules)
+
+        def get_command(self, ctx: Any, cmd_name: str) -> Any:
+            """Import the module of one verb and return its command."""
+            if cmd_name not in modules:
+                raise UsageError(f"there is no verb {cmd_name!r}", hint=_nearest(cmd_name, list(modules)))
+            return load_verb(cmd_name, modules[cmd_name])
+
+        def format_help(self, ctx: Any, formatter: Any) -> None:
+            """Write the one-screen page."""
+            formatter.write(first_page(groups))
+
+    return LazyGroup
+
+
+def load_verb(name: str, module: str) -> Any:
+    """Import `module`, let it register its verbs and return the command called `name`."""
+    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    # A callback keeps Typer from folding a file with one verb into a bare command.
+    app.callback()(lambda: None)
+    importlib.import_module(module).register(app)
+    group = typer.main.get_group(app)
+    return group.commands[name]
+
+
+def _nearest(word: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(word, known, n=2, cutoff=0.55)
+    return " or ".join(f"imi {name}" for name in near) if near else "imi --help shows all verbs"
+
+
+def first_page(groups: tuple[Group, ...]) -> str:
+    """Return the page of `imi --help`: at most 24 lines of 80 columns."""
+    lines = [
+        "imi finds anything by meaning: Japanese, English and emoji, on this machine.",
+        "",
+        "  imi VERB COLLECTION [WHAT...] [--option]       imi VERB --help: with an example",
+        "",
+    ]
+    for group in groups:
+        names = "  ".join(group.verbs)
+        first, *rest = _fold(names, 65)
+        lines.append(f"{group.name:<13}{first}")
+        lines.extend(f"{'':<13}{line}" for line in rest)
+    lines += [
+        "",
+        "Start here:",
+        "  imi demo                                   the first minute, nothing needed",
+        '  imi add notes.imi FILE...                  text, CSV, JSONL, Markdown, folders',
+        '  imi search notes.imi "your question"       in any language',
+        '  imi similar cat 猫 車                      how near are these?',
+        "",
+        "Every verb takes --json and -q. Docs: imi --version, README.md",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _fold(names: str, width: int) -> list[str]:
+    lines = [""]
+    for name in names.split("  "):
+        joined = f"{lines[-1]}  {name}" if lines[-1] else name
+        if len(joined) > width:
+            lines.append(name)
+        else:
+            lines[-1] = joined
+    return lines

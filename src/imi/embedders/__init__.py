@@ -1,0 +1,1 @@
+"""Models that turn texts and pictures into vectors."""

@@ -1,0 +1,45 @@
+"""What every embedder does: texts in, unit rows out, and its ModelInfo."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imi.records import Kind, ModelInfo
+
+Floats = NDArray[np.float32]
+Progress = Callable[[int, int], None]
+"""Called as progress(done, total) while a long call runs."""
+
+
+@runtime_checkable
+class Embedder(Protocol):
+    """A model as the rest of imi sees it; queries and documents are told apart so that prompts cannot be forgotten."""
+
+    @property
+    def info(self) -> ModelInfo:
+        """Who made these vectors: width, trained dims, fingerprint."""
+        ...
+
+    def embed(
+        self, texts: Sequence[str], kind: Kind = "document", dims: int | None = None, *, progress: Progress | None = None
+    ) -> Floats:
+        """Embed texts as unit rows.
+
+        Args:
+            texts: n strings; an empty one gives a vector too.
+            kind: "query" for what is asked, "document" for what is kept.
+            dims: leading numbers to keep, re-normalised; None for the full width.
+            progress: called as progress(done, total).
+
+        Returns:
+            (n, dims) float32.
+        """
+        ...
+
+    def count_tokens(self, texts: Sequence[str]) -> NDArray[np.int64]:
+        """Return how many tokens the model reads in each text, (n,) int64."""
+        ...

@@ -1,0 +1,209 @@
+"""The frozen records that travel between layers: Document, Hit, Hits, ModelInfo, Added."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+from imi.errors import Failure
+
+if TYPE_CHECKING:
+    import pandas
+
+Kind = Literal["query", "document"]
+Mode = Literal["text", "meaning", "hybrid"]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One row of a collection: an id, a text (or none, when only a vector is kept) and metadata.
+
+    Metadata values are JSON values. `parent`, `start` and `end` say which document a chunk was cut from, in characters.
+    """
+
+    id: str
+    text: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    parent: str | None = None
+    start: int | None = None
+    end: int | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the keys that `--json` prints; those of a chunk only where it is one."""
+        plain: dict[str, Any] = {"id": self.id, "text": self.text, "metadata": dict(self.metadata)}
+        if self.parent is not None:
+            plain |= {"parent": self.parent, "start": self.start, "end": self.end}
+        return plain
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One answer: higher `score` is better; its scale is the mode's (cosine, BM25 or fused, see `Hits.mode`)."""
+
+    id: str
+    score: float
+    text: str | None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the keys that `--json` prints."""
+        return {"id": self.id, "score": self.score, "text": self.text, "metadata": dict(self.metadata)}
+
+
+class Hits(Sequence[Hit]):
+    """The answers to one query, best first; prints as a small table."""
+
+    def __init__(
+        self,
+        hits: Iterable[Hit],
+        *,
+        mode: Mode = "meaning",
+        facets: Mapping[str, Mapping[str, int]] | None = None,
+        search: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._hits = tuple(hits)
+        self.mode = mode
+        self.facets = {name: dict(counts) for name, counts in (facets or {}).items()}
+        self.search = dict(search or {})
+
+    @overload
+    def __getitem__(self, at: int) -> Hit: ...
+    @overload
+    def __getitem__(self, at: slice) -> Hits: ...
+    def __getitem__(self, at: int | slice) -> Hit | Hits:
+        if isinstance(at, slice):
+            return Hits(self._hits[at], mode=self.mode, facets=self.facets, search=self.search)
+        return self._hits[at]
+
+    def __len__(self) -> int:
+        return len(self._hits)
+
+    def __iter__(self) -> Iterator[Hit]:
+        return iter(self._hits)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Hits) and self._hits == other._hits
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """Return one plain dict a hit: id, score, text, metadata."""
+        return [hit.to_dict() for hit in self._hits]
+
+    def to_dict(self) -> list[dict[str, Any]] | dict[str, Any]:
+        """Return what `--json` prints: a list, or hits with facets and search where these were asked for."""
+        if not self.facets and not self.search:
+            return self.to_dicts()
+        return {"hits": self.to_dicts(), "facets": self.facets, "search": self.search}
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Return a data frame with columns id, score, text and one a metadata key.
+
+        Raises:
+            MissingExtra: pandas is not installed.
+        """
+        from imi.errors import MissingExtra
+
+        try:
+            import pandas
+        except ImportError as missing:
+            raise MissingExtra("pandas", "tables") from missing
+        plain = ("id", "score", "text")
+        rows = [
+            {"id": hit.id, "score": hit.score, "text": hit.text}
+            | {(f"metadata.{key}" if key in plain else key): value for key, value in hit.metadata.items()}
+            for hit in self
+        ]
+        return pandas.DataFrame(rows, columns=list(plain) if not rows else None)
+
+    def __repr__(self) -> str:
+        if not self._hits:
+            return "no hits"
+        width = max(len(hit.id) for hit in self._hits[:50])
+        lines = [f"{hit.score:7.3f}  {hit.id:<{width}}  {_one_line(hit.text)}" for hit in self._hits[:50]]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        rows = "".join(
+            f"<tr><td>{hit.score:.3f}</td><td>{escape(hit.id)}</td><td>{escape(_one_line(hit.text, 200))}</td></tr>"
+            for hit in self._hits
+        )
+        return f"<table><thead><tr><th>score</th><th>id</th><th>text</th></tr></thead><tbody>{rows}</tbody></table>"
+
+
+def _one_line(text: str | None, width: int = 80) -> str:
+    flat = " ".join((text or "").split())
+    return flat if len(flat) <= width else flat[: width - 1] + "…"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What makes two vectors comparable, and what a reader wants to know of a model.
+
+    `dims` are the trained prefixes, ascending, the last one the full width; a model that is no Matryoshka has just one.
+    """
+
+    id: str
+    width: int
+    dims: tuple[int, ...]
+    weights: str
+    pooling: str = ""
+    tokenizer: str = ""
+    prompts: Mapping[str, str] = field(default_factory=dict)
+    max_tokens: int | None = None
+    licence: str = ""
+    source: str = ""
+
+    @property
+    def matryoshka(self) -> bool:
+        """Whether prefixes of a vector were trained to be vectors themselves."""
+        return len(self.dims) > 1
+
+    @property
+    def fingerprint(self) -> str:
+        """Return 32 hex digits over all that changes the numbers: two vectors meet only if these agree."""
+        parts = [self.id, self.weights, self.width, list(self.dims), self.pooling, self.tokenizer, dict(sorted(self.prompts.items()))]
+        return hashlib.blake2b(json.dumps(parts, ensure_ascii=False).encode(), digest_size=16).hexdigest()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields and the fingerprint as JSON values."""
+        return {
+            "id": self.id,
+            "width": self.width,
+            "dims": list(self.dims),
+            "matryoshka": self.matryoshka,
+            "fingerprint": self.fingerprint,
+            "max_tokens": self.max_tokens,
+            "licence": self.licence,
+            "source": self.source,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What an `add` did, by number of rows; `failed` names the rows that were not taken."""
+
+    added: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    removed: int = 0
+    failed: tuple[Failure, ...] = ()
+
+    def __add__(self, other: Added) -> Added:
+        return Added(
+            self.added + other.added,
+            self.updated + other.updated,
+            self.unchanged + other.unchanged,
+            self.removed + other.removed,
+            self.failed + other.failed,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the keys that `--json` prints."""
+        counts = {"added": self.added, "updated": self.updated, "unchanged": self.unchanged, "removed": self.removed}
+        return counts | {"failed": [failure.to_dict() for failure in self.failed]}
