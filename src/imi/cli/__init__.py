@@ -61,7 +61,7 @@ def application() -> typer.Typer:
 
             print(__version__)
         elif context.invoked_subcommand is None:
-            print(context.get_help(), end="")
+            print(context.get_help())
 
     return app
 
@@ -77,7 +77,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
-        return _complain("interrupted; what was committed before is safe", "run the same command again to complete it", 130)
+        return _complain(
+            "interrupted; what was committed before is safe", "run the same command again to complete it", 130
+        )
     except Exception as error:
         if os.environ.get("IMI_DEBUG") == "1":
             raise
@@ -107,11 +109,14 @@ def _explain(error: Exception) -> int:
     if isinstance(error, _BadUse):
         context: Any = getattr(error, "ctx", None)
         path = context.command_path if context is not None else "imi"
-        return _complain(error.format_message().rstrip("."), f"{path} --help", 2)  # type: ignore[attr-defined]
+        message = error.format_message().rstrip(".")  # type: ignore[attr-defined]
+        return _complain(message[:1].lower() + message[1:], f"{path} --help", 2)
     if isinstance(error, OSError):
         where = f": {error.filename}" if error.filename else ""
         return _complain(f"{(error.strerror or str(error)).lower()}{where}", None, 1)
-    return _complain(f"unexpected {type(error).__name__}: {error}", "IMI_DEBUG=1 in front of the command shows where", 1)
+    return _complain(
+        f"unexpected {type(error).__name__}: {error}", "IMI_DEBUG=1 in front of the command shows where", 1
+    )
 
 
 def _list_failures(error: DataError, most: int = 10) -> None:
@@ -127,4 +132,3 @@ def _complain(message: str, hint: str | None, code: int) -> int:
     if hint:
         print(f"try: {hint}", file=sys.stderr)
     return code
-

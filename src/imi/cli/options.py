@@ -20,30 +20,50 @@ def complete_collection(incomplete: str) -> list[str]:
 
 def complete_model(incomplete: str) -> list[str]:
     """Return the names of models that begin as typed."""
-    return [name for name in ("built-in", "quality", "openai:", "st:", "hf-static:", "onnx:", "clip:", "pixels") if name.startswith(incomplete)]
+    return [
+        name
+        for name in ("built-in", "quality", "openai:", "st:", "hf-static:", "onnx:", "clip:", "pixels")
+        if name.startswith(incomplete)
+    ]
 
 
 CollectionName = Annotated[
-    str, typer.Argument(metavar="COLLECTION", help="A collection: its path, .imi may be left off, or its URL.", autocompletion=complete_collection)
+    str,
+    typer.Argument(
+        metavar="COLLECTION",
+        help="A collection: its path, .imi may be left off, or its URL.",
+        autocompletion=complete_collection,
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON value instead of a table.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, warnings or hints.")]
 K = Annotated[int, typer.Option("-k", metavar="N", help="How many.")]
-Dims = Annotated[int | None, typer.Option("--dims", metavar="N", help="Leading numbers of each vector to use; all by default.")]
+Dims = Annotated[
+    int | None, typer.Option("--dims", metavar="N", help="Leading numbers of each vector to use; all by default.")
+]
 Where = Annotated[
     list[str],
-    typer.Option("--where", metavar="FILTER", help="Keep rows that pass: 'Score>=4', 'tag in a,b', or JSON. Given twice: both."),
+    typer.Option(
+        "--where", metavar="FILTER", help="Keep rows that pass: 'Score>=4', 'tag in a,b', or JSON. Given twice: both."
+    ),
 ]
 Mode = Annotated[str, typer.Option("--mode", metavar="MODE", help="text, meaning or hybrid.")]
 Model = Annotated[
     str | None,
-    typer.Option("--model", metavar="NAME", help="A model, such as built-in or openai:NAME@URL; IMI_MODEL.", autocompletion=complete_model),
+    typer.Option(
+        "--model",
+        metavar="NAME",
+        help="A model, such as built-in or openai:NAME@URL; IMI_MODEL.",
+        autocompletion=complete_model,
+    ),
 ]
 Seed = Annotated[int, typer.Option("--seed", metavar="N", help="The same seed gives the same answer.")]
-Out = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Where the result goes; the suffix tells the kind.")]
+Out = Annotated[
+    Path | None, typer.Option("--out", metavar="FILE", help="Where the result goes; the suffix tells the kind.")
+]
 Figure = Annotated[Path | None, typer.Option("--figure", metavar="FILE", help="A picture: png, svg or html.")]
 Column = Annotated[str | None, typer.Option("--column", metavar="NAME", help="A metadata column.")]
-Texts = Annotated[list[str], typer.Argument(metavar="TEXT...", help="Texts; - reads one a line from standard input.")]
+Texts = Annotated[list[str], typer.Argument(metavar="TEXT", help="Texts; - reads one a line from standard input.")]
 
 
 @dataclass(frozen=True, kw_only=True)

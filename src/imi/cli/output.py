@@ -15,7 +15,9 @@ from typing import Any
 Progress = Callable[[int, int], None]
 
 
-def show(value: Any, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, as_json: bool, title: str | None = None) -> None:
+def show(
+    value: Any, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, as_json: bool, title: str | None = None
+) -> None:
     """Show one result: `value` with --json, else `rows` under `columns`."""
     if as_json:
         show_json(value)
@@ -67,7 +69,12 @@ def progress(label: str, *, quiet: bool = False) -> Iterator[Progress | None]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     bar = Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=Console(stderr=True), transient=True
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
     )
     with bar:
         task = bar.add_task(label, total=None)

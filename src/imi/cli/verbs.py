@@ -53,9 +53,11 @@ def verb(app: typer.Typer, name: str, options: type[Options], run: Callable[[Opt
     hints = get_type_hints(options, include_extras=True)
     fields = dataclasses.fields(options)  # type: ignore[arg-type]
     # Own fields come first in the help, those shared by all verbs last.
-    own = set(options.__dict__.get("__annotations__", ()))
+    own = set(inspect.get_annotations(options))
     parameters = [
-        inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=_default(field), annotation=hints[field.name])
+        inspect.Parameter(
+            field.name, inspect.Parameter.KEYWORD_ONLY, default=_default(field), annotation=hints[field.name]
+        )
         for field in sorted(fields, key=lambda field: field.name not in own)
     ]
 
@@ -66,7 +68,9 @@ def verb(app: typer.Typer, name: str, options: type[Options], run: Callable[[Opt
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     lines = [line.strip() for line in example.strip().splitlines()]
     epilog = "\n".join(["\b", "Example:", *(f"  {line}" for line in lines)])
-    app.command(name, help=inspect.getdoc(run), epilog=epilog, context_settings={"help_option_names": ["-h", "--help"]})(command)
+    app.command(
+        name, help=inspect.getdoc(run), epilog=epilog, context_settings={"help_option_names": ["-h", "--help"]}
+    )(command)
 
 
 def _default(field: dataclasses.Field[Any]) -> Any:
@@ -122,7 +126,7 @@ def first_page(groups: tuple[Group, ...]) -> str:
         "  imi VERB COLLECTION [WHAT...] [--option]       imi VERB --help: with an example",
         "",
     ]
-    for group in groups:
+    for group in filter(lambda group: group.verbs, groups):
         names = "  ".join(group.verbs)
         first, *rest = _fold(names, 65)
         lines.append(f"{group.name:<13}{first}")
@@ -131,11 +135,11 @@ def first_page(groups: tuple[Group, ...]) -> str:
         "",
         "Start here:",
         "  imi demo                                   the first minute, nothing needed",
-        '  imi add notes.imi FILE...                  text, CSV, JSONL, Markdown, folders',
+        "  imi add notes.imi FILE...                  text, CSV, JSONL, Markdown, folders",
         '  imi search notes.imi "your question"       in any language',
-        '  imi similar cat 猫 車                      how near are these?',
+        "  imi similar cat 猫 車                      how near are these?",
         "",
-        "Every verb takes --json and -q. Docs: imi --version, README.md",
+        "Every verb takes --json (one JSON value) and -q (no progress, no hints).",
     ]
     return "\n".join(lines) + "\n"
 

@@ -1,0 +1,90 @@
+"""Filters as people type them: `Score>=4`, `tag in a,b`, `title contains bean`, or JSON as in Python.
+
+The result is the form that collections take: `{"Score": {">=": 4}}`, `{"tag": {"in": ["a", "b"]}}`, `{"and": [...]}`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from imi.errors import UsageError
+
+Filter = dict[str, Any]
+
+OPERATORS = ("=", "!=", "<", "<=", ">", ">=", "in", "contains")
+_SYMBOL = re.compile(r"^\s*(?P<field>[^<>=!]+?)\s*(?P<operator>!=|<=|>=|==|=|<|>)\s*(?P<value>.*?)\s*$", re.DOTALL)
+_WORD = re.compile(
+    r"^\s*(?P<field>.+?)\s+(?P<negated>not\s+)?(?P<operator>in|contains)\s+(?P<value>.+?)\s*$",
+    re.DOTALL | re.IGNORECASE,
+)
+_SHOWN = "write 'Score>=4', 'tag in a,b', 'title contains bean', or JSON such as '{\"Score\": {\">=\": 4}}'"
+
+
+def parse_where(filters: Sequence[str]) -> Filter | None:
+    """Return one filter that all of the given ones must pass; None where there is none.
+
+    Raises:
+        UsageError: a filter that cannot be read.
+    """
+    parsed = [parse_filter(text) for text in filters]
+    if len(parsed) > 1:
+        return {"and": parsed}
+    return parsed[0] if parsed else None
+
+
+def parse_filter(text: str) -> Filter:
+    """Return the filter that one `--where` says.
+
+    Raises:
+        UsageError: it is neither a comparison nor a JSON object.
+    """
+    if text.lstrip().startswith("{"):
+        return _from_json(text)
+    # The symbol that comes first decides, so that a value may hold " in " and a field may not hold "=".
+    symbol, word = _SYMBOL.match(text), _WORD.match(text)
+    if word and (not symbol or word.start("operator") < symbol.start("operator")):
+        return _from_word(word)
+    if not symbol or not symbol["value"]:
+        raise UsageError(f"the filter {text!r} cannot be read", hint=_SHOWN)
+    operator = "=" if symbol["operator"] == "==" else symbol["operator"]
+    return {symbol["field"]: {operator: value_of(symbol["value"])}}
+
+
+def value_of(text: str) -> Any:
+    """Return a JSON value where the text is one (4, 1.5, true, null, "4"), else the text itself, without its quotes."""
+    if len(text) > 1 and text[0] == text[-1] == "'":
+        return text[1:-1]
+    try:
+        value = json.loads(text, parse_constant=_refuse)
+    except ValueError:
+        return text
+    return text if isinstance(value, dict | list) else value
+
+
+def _from_json(text: str) -> Filter:
+    try:
+        value = json.loads(text)
+    except ValueError as wrong:
+        raise UsageError(f"the filter {text!r} is no JSON: {wrong}", hint=_SHOWN) from wrong
+    if not isinstance(value, dict) or not value:
+        raise UsageError(f"the filter {text!r} is no JSON object with a field", hint=_SHOWN)
+    return value
+
+
+def _from_word(match: re.Match[str]) -> Filter:
+    operator = match["operator"].lower()
+    value: Any = match["value"]
+    if operator == "in":
+        listed = value.strip("[]()") if value[:1] in "[(" else value
+        value = [value_of(part.strip()) for part in listed.split(",") if part.strip()]
+    else:
+        value = value_of(value) if value.startswith('"') else value
+    found: Filter = {match["field"]: {operator: value}}
+    return {"not": found} if match["negated"] else found
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is no JSON number")
