@@ -107,7 +107,8 @@ class Exact:
     def _blocks(self, allowed: Rows | None, queries: int, k: int) -> Iterator[tuple[Rows, Floats, Floats]]:
         """Yield row numbers (an array, or the first one of a run), their vectors' first dims and squared lengths."""
         count = len(self) if allowed is None else len(allowed)
-        step = max(1, min(_CELLS // max(queries, 1), _CELLS // (1 if allowed is None else self.dims)))
+        copied = allowed is not None or self.vectors.dtype != np.float32
+        step = max(1, min(_CELLS // max(queries, 1), _CELLS // (self.dims if copied else 1)))
         start, size = 0, min(step, max(4096, 4 * k))  # a small first block gives a bar that spares the later ones work
         squares = self._lengths() if self._metric != "dot" or allowed is None else None
         while start < count:
@@ -128,7 +129,8 @@ class Exact:
 
     def _scores(self, queries: Floats, block: Floats, squares: Floats) -> tuple[Floats, Floats]:
         """Return scores (b, m) in the metric's order, and (b,) how far rounding may have moved them."""
-        products = queries @ block.T  # (b, m)
+        # One query is bound by memory: no threads of BLAS, which wait for each other on a busy machine.
+        products = np.vecdot(queries, block)[None] if len(queries) == 1 else queries @ block.T  # (b, m)
         lengths = np.linalg.norm(queries, axis=1)
         rounding = np.float32(4 * np.sqrt(self.dims) * np.finfo(np.float32).eps)
         if self._metric == "cosine":
