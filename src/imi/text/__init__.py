@@ -1,0 +1,1 @@
+"""What a text is made of: lexical tokens, chunks, and readers of files."""
