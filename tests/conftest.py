@@ -1,0 +1,55 @@
+"""What all tests share: where data lies, the test embedder, a home of one's own and a closed network."""
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from imi.embedders.testing import HashEmbedder
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Return the folder of public data sets beside the repository; skip where it is not there."""
+    folder = Path(os.environ.get("IMI_SHARED_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip("the public data sets are not beside this clone; IMI_SHARED_DATA names another place")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """Return the folder of small files that travel with the repository."""
+    return ROOT / "tests" / "data"
+
+
+@pytest.fixture(scope="session")
+def embedder() -> HashEmbedder:
+    """Return the deterministic test embedder: 64 numbers, trained sizes 16, 32 and 64."""
+    return HashEmbedder()
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Keep every test away from the caches, models and keys of whoever runs it."""
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("IMI_HOME", str(home))
+    for name in ("IMI_MODEL", "IMI_LLM", "OPENAI_API_KEY", "OPENAI_BASE_URL", "IMI_DEBUG"):
+        monkeypatch.delenv(name, raising=False)
+    return home
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make any attempt to open a network connection an error."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("the main path must not touch the network")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket.socket, "connect_ex", refuse)
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)

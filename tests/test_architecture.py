@@ -1,0 +1,167 @@
+"""The rules that carry the house, held by reading the source: who may import whom, and how big things may be."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import imi
+
+SOURCE = Path(imi.__file__).parent
+FILES = sorted(SOURCE.rglob("*.py"))
+
+# Lower layers never import higher ones, and modules of one layer never import each other.
+LAYERS: list[set[str]] = [
+    {"_version", "errors", "records"},
+    {"vectors"},
+    {"embedders", "index", "text", "store", "llm", "models"},
+    {"collection", "cache", "backends"},
+    {"opening"},
+    {"tasks", "evaluate", "train", "cookbook"},
+    {"lab"},
+    {"imi"},
+    {"cli", "server"},
+    {"__main__"},
+]
+LEVEL = {module: level for level, modules in enumerate(LAYERS) for module in modules}
+# Records name their failures, which errors defines; both are made of the standard library alone.
+SIBLINGS = {("records", "errors")}
+HEAVY = {
+    "torch",
+    "faiss",
+    "pandas",
+    "httpx",
+    "fastapi",
+    "typer",
+    "pyarrow",
+    "scipy",
+    "sentencepiece",
+    "apsw",
+    "sklearn",
+}
+
+
+def module_of(path: Path) -> str:
+    parts = path.relative_to(SOURCE).with_suffix("").parts
+    return "imi" if parts == ("__init__",) else parts[0]
+
+
+def imported(tree: ast.AST) -> set[str]:
+    """Return the first-level modules of imi that a file imports; "imi" stands for the facade itself."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names if alias.name.split(".")[0] == "imi"]
+            found |= {name.split(".")[1] if "." in name else "imi" for name in names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            parts = (node.module or "").split(".")
+            if parts[0] == "imi":
+                found |= {parts[1]} if len(parts) > 1 else {a.name if a.name in LEVEL else "imi" for a in node.names}
+    return found
+
+
+@pytest.fixture(params=FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def parsed(request) -> tuple[Path, ast.Module]:
+    return request.param, ast.parse(request.param.read_text("utf-8"))
+
+
+def test_every_module_has_a_layer():
+    assert {module_of(path) for path in FILES} <= set(LEVEL)
+
+
+def test_imports_point_downwards(parsed):
+    path, tree = parsed
+    here = module_of(path)
+    if here == "imi":
+        return  # the facade names what it loads lazily, the command line never among it
+    for there in imported(tree) - {here}:
+        assert there in LEVEL, f"{path.name} imports imi.{there}, which has no layer"
+        down = LEVEL[there] < LEVEL[here] or (here, there) in SIBLINGS
+        assert down, f"{path.relative_to(SOURCE)} (layer of {here}) may not import imi.{there}"
+
+
+def test_training_does_not_know_collections(parsed):
+    path, tree = parsed
+    if module_of(path) == "train":
+        assert "collection" not in imported(tree)
+
+
+def test_files_and_functions_stay_small(parsed):
+    path, tree = parsed
+    assert len(path.read_text("utf-8").splitlines()) <= 400, "one concept a file"
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            lines = (node.end_lineno or node.lineno) - node.lineno + 1
+            assert lines <= 60, f"{node.name}: {lines} lines"
+            parameters = len(node.args.posonlyargs + node.args.args + node.args.kwonlyargs)
+            assert parameters <= 9, f"{node.name}: {parameters} parameters"
+
+
+def test_library_neither_prints_nor_asserts(parsed):
+    path, tree = parsed
+    if module_of(path) == "cli":
+        return
+    for node in ast.walk(tree):
+        assert not isinstance(node, ast.Assert), f"line {node.lineno}: assert is no validation"
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            assert node.func.id != "print", f"line {node.lineno}: the library does not print"
+
+
+def test_modules_and_public_names_are_documented(parsed):
+    _, tree = parsed
+    assert ast.get_docstring(tree), "a file says in its first line what it holds"
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            assert ast.get_docstring(node), node.name
+
+
+def test_nothing_is_called_by_a_name_that_says_nothing():
+    assert not [path for path in FILES if path.stem in {"utils", "helpers", "common", "misc"}]
+
+
+def test_nothing_is_left_unfinished(parsed):
+    path, _ = parsed
+    text = path.read_text("utf-8")
+    assert not [word for word in ("TO" + "DO", "FIX" + "ME", "NotImplemented" + "Error") if word in text]
+
+
+def test_importing_imi_stays_light():
+    script = "import sys, imi; print(*sorted({name.split('.')[0] for name in sys.modules}))"
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    assert not HEAVY & set(loaded)
+
+
+def test_importing_imi_costs_little_more_than_numpy():
+    script = "import time, numpy; t = time.process_time(); import imi; imi.truncate; print(time.process_time() - t)"
+    runs = [
+        subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True) for _ in range(5)
+    ]
+    assert min(float(run.stdout) for run in runs) < 0.05
+
+
+def test_public_names_change_only_on_purpose():
+    assert set(imi.__all__) == {
+        "Added",
+        "Collection",
+        "Document",
+        "Embedder",
+        "Hit",
+        "Hits",
+        "ImiError",
+        "ModelInfo",
+        "__version__",
+        "evaluate",
+        "load",
+        "normalize",
+        "open",
+        "plan",
+        "quantize",
+        "similarity",
+        "tasks",
+        "train",
+        "truncate",
+    }
+    assert all(name in dir(imi) for name in imi.__all__)
