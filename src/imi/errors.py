@@ -102,6 +102,8 @@ class MissingExtra(ImiError):
     exit_code = 2
 
     def __init__(self, package: str, extra: str) -> None:
-        super().__init__(f"the package {package!r} is needed for this and is not installed", hint=f"pip install 'imi[{extra}]'")
+        super().__init__(
+            f"the package {package!r} is needed for this and is not installed", hint=f"pip install 'imi[{extra}]'"
+        )
         self.package = package
         self.extra = extra

@@ -167,7 +167,15 @@ class ModelInfo:
     @property
     def fingerprint(self) -> str:
         """Return 32 hex digits over all that changes the numbers: two vectors meet only if these agree."""
-        parts = [self.id, self.weights, self.width, list(self.dims), self.pooling, self.tokenizer, dict(sorted(self.prompts.items()))]
+        parts = [
+            self.id,
+            self.weights,
+            self.width,
+            list(self.dims),
+            self.pooling,
+            self.tokenizer,
+            dict(sorted(self.prompts.items())),
+        ]
         return hashlib.blake2b(json.dumps(parts, ensure_ascii=False).encode(), digest_size=16).hexdigest()
 
     def to_dict(self) -> dict[str, Any]:

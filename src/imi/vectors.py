@@ -1,6 +1,7 @@
 """Arithmetic on vectors: truncate, normalise, quantise, compare. Nothing else in imi shortens a vector.
 
-Rows are vectors: a matrix is (n, d), a single vector (d,). Every function checks its input and returns a new float32 array;
+Rows are vectors: a matrix is (n, d), a single vector (d,). Every function checks its input and returns a new float32
+array;
 NaN, infinities, zero rows where a direction is needed, and sizes that cannot be are a UsageError that names the row.
 """
 
@@ -36,7 +37,9 @@ def as_floats(z: ArrayLike, *, name: str = "vectors") -> Floats:
     try:
         array = np.ascontiguousarray(z, dtype=np.float32)
     except (TypeError, ValueError) as wrong:
-        raise UsageError(f"{name} are not a rectangular array of numbers: {wrong}", hint="give (n, d) floats") from wrong
+        raise UsageError(
+            f"{name} are not a rectangular array of numbers: {wrong}", hint="give (n, d) floats"
+        ) from wrong
     if np.ndim(z) not in (1, 2):
         raise UsageError(f"{name} have {np.ndim(z)} axes, allowed are 1 (one vector) or 2 (one row a vector)")
     if array.shape[-1] == 0:
@@ -62,7 +65,7 @@ def _same_width(a: Floats, b: Floats) -> None:
     if a.shape[-1] != b.shape[-1]:
         raise UsageError(
             f"the widths differ: {a.shape[-1]} and {b.shape[-1]}",
-            hint="compare vectors of one model at the same dims; imi.truncate shortens the longer ones if it is one model",
+            hint="compare vectors of one model at the same dims: imi.truncate shortens the longer ones",
         )
 
 
@@ -92,7 +95,9 @@ def normalize(z: ArrayLike) -> Floats:
     peaks = np.abs(array).max(axis=-1, keepdims=True)
     if not (peaks > 0).all():
         row = int(np.argmin(np.atleast_1d(peaks[..., 0] > 0)))
-        raise UsageError(f"row {row} is all zeros: it has no direction", hint="leave such rows out; imi doctor FILE lists them")
+        raise UsageError(
+            f"row {row} is all zeros: it has no direction", hint="leave such rows out; imi doctor FILE lists them"
+        )
     scaled: Floats = array / peaks
     lengths = np.sqrt(np.einsum("...d,...d->...", scaled, scaled))[..., None]
     return np.asarray(scaled / lengths, dtype=np.float32)
@@ -101,7 +106,8 @@ def normalize(z: ArrayLike) -> Floats:
 def truncate(z: ArrayLike, dims: int) -> Floats:
     """Keep the first `dims` numbers of each row and bring the rows back to length one.
 
-    A bare slice of unit vectors is not a set of unit vectors, and dot products over it rank by leftover length: only 50–70 % of
+    A bare slice of unit vectors is not a set of unit vectors, and dot products over it rank by leftover length: only
+    50–70 % of
     the cosine top 10 survive at 32–64 numbers. This is the only place where imi shortens a vector.
 
     Args:
@@ -151,7 +157,8 @@ class Quantized:
 def quantize(z: ArrayLike, kind: Literal["int8", "binary"] = "int8", *, scale: ArrayLike | None = None) -> Quantized:
     """Code vectors in one byte, or one bit, a number.
 
-    int8 is symmetric, a step a column: code = round(x / step), step = max|column| / 127, so the error is at most half a step.
+    int8 is symmetric, a step a column: code = round(x / step), step = max|column| / 127, so the error is at most half
+    a step.
     binary keeps the sign (zero counts as negative), which is compared by `hamming`.
 
     Args:
@@ -202,13 +209,12 @@ def cosine(a: ArrayLike, b: ArrayLike) -> Floats:
 
 
 def l2(a: ArrayLike, b: ArrayLike) -> Floats:
-    """Return Euclidean distances, lower is nearer: (n, m) for (n, d) and (m, d); axes that were not given are not returned."""
-    left, right = as_floats(a).astype(np.float64), as_floats(b).astype(np.float64)
-    if left.shape[-1] != right.shape[-1]:
-        _same_width(left.astype(np.float32), right.astype(np.float32))
-    # |a-b|² = |a|² + |b|² - 2ab in float64; clipped, as rounding may leave it just below zero.
-    squares = np.einsum("...d,...d->...", left, left)[..., None] + np.einsum("...d,...d->...", right, right)
-    squares = (squares if left.ndim == 2 else squares[..., :]) - 2 * np.atleast_1d(left @ right.T).reshape(squares.shape)
+    """Return Euclidean distances, lower is nearer: (n, m) for (n, d) and (m, d), without axes not given."""
+    left, right = as_floats(a), as_floats(b)
+    _same_width(left, right)
+    x, y = np.atleast_2d(left).astype(np.float64), np.atleast_2d(right).astype(np.float64)
+    # |a-b|² = |a|² + |b|² - 2ab, in float64, and clipped, as rounding may leave it just below zero.
+    squares = np.einsum("nd,nd->n", x, x)[:, None] + np.einsum("md,md->m", y, y) - 2 * (x @ y.T)
     distances = np.sqrt(np.maximum(squares, 0)).astype(np.float32)
     return np.asarray(distances.reshape(left.shape[:-1] + right.shape[:-1]), dtype=np.float32)
 
@@ -222,7 +228,10 @@ def hamming(a: ArrayLike, b: ArrayLike) -> NDArray[np.int32]:
     left, right = np.asarray(a), np.asarray(b)
     for codes in (left, right):
         if codes.dtype != np.uint8 or codes.ndim not in (1, 2):
-            raise UsageError(f"codes are {codes.dtype} with {codes.ndim} axes, allowed is uint8 with 1 or 2", hint="quantize(z, 'binary').codes")
+            raise UsageError(
+                f"codes are {codes.dtype} with {codes.ndim} axes, allowed is uint8 with 1 or 2",
+                hint="quantize(z, 'binary').codes",
+            )
     if left.shape[-1] != right.shape[-1]:
         raise UsageError(f"the widths differ: {left.shape[-1]} and {right.shape[-1]} bytes")
     rows, columns = np.atleast_2d(left), np.atleast_2d(right)
@@ -263,7 +272,8 @@ def top_k(scores: ArrayLike, k: int) -> tuple[Floats, NDArray[np.int64]]:
         empty = (*array.shape[:-1], 0)
         return np.empty(empty, np.float32), np.empty(empty, np.int64)
     if keep < rows.shape[1]:
-        # Everything at or above the k-th score is a candidate, so that ties are decided by place and not by the partition.
+        # Everything at or above the k-th score is a candidate, so that ties are decided by place and not by the
+        # partition.
         bar = np.partition(rows, rows.shape[1] - keep, axis=1)[:, rows.shape[1] - keep]
         places = np.empty((len(rows), keep), np.int64)
         for at, row in enumerate(rows):

@@ -1,0 +1,254 @@
+"""Adding rows: checked, compared with what is there, embedded outside and written inside one transaction a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from imi.collection.description import Bound, check_same, own_vectors, read_bound, write_bound
+from imi.embedders.base import Embedder
+from imi.errors import DataError, Failure, UsageError
+from imi.records import Added, Document
+from imi.store.rows import New, Stored, encode_metadata
+from imi.store.store import Store
+from imi.text.lexical import index_tokens
+
+Floats = NDArray[np.float32]
+OnError = Literal["raise", "skip"]
+BATCH = 1024
+"""Rows a transaction: what a crash can cost, and what a reader waits for at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    document: Document
+    metadata: str
+    vector: Floats | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """What a batch means against one state of the file: rows to write anew, rows to change in place, rows to leave."""
+
+    anew: list[tuple[_Candidate, Stored | None]]
+    in_place: list[tuple[_Candidate, Stored]]
+    unchanged: int
+
+
+class Adder:
+    """Writes documents into a store, a batch a transaction.
+
+    What was written before an error stays, in whole batches.
+    """
+
+    def __init__(self, store: Store, embedder: Callable[[], Embedder], name: str | None, *, own: bool) -> None:
+        """Set up.
+
+        Args:
+            store: where to write.
+            embedder: called when the first text must be embedded.
+            name: by which the embedder can be loaded again, None where it was given as an object.
+            own: whether given vectors belong to no model (a new collection that was opened without one).
+        """
+        self._store = store
+        self._embedder = embedder
+        self._name = name
+        self._own = own
+
+    def add(
+        self,
+        documents: Iterable[Document],
+        vectors: ArrayLike | None,
+        on_error: OnError,
+        progress: Callable[[int, int], None] | None,
+    ) -> Added:
+        """Add or update; see `Collection.add`."""
+        if on_error not in ("raise", "skip"):
+            raise UsageError(f"on_error is {on_error!r}, allowed are 'raise' and 'skip'")
+        done, result = 0, Added()
+        total = len(documents) if isinstance(documents, Sequence) else 0
+        for batch, failed in _candidates(documents, vectors, self._store, on_error):
+            result += self._write(batch) + Added(failed=tuple(failed))
+            done += len(batch) + len(failed)
+            if progress is not None:
+                progress(done, max(total, done))
+        return result
+
+    def _write(self, batch: list[_Candidate]) -> Added:
+        embedded: dict[str, Floats] = {}
+        while True:
+            with self._store.reading():
+                changes = self._store.changes
+                plan = self._compare(batch)
+                bound = read_bound(self._store)
+            bound = self._embed(plan, bound, embedded)
+            with self._store.writing():
+                # Somebody wrote meanwhile: what is there must be compared again, but nothing is embedded twice.
+                if self._store.changes != changes:
+                    plan = self._compare(batch)
+                    kept = read_bound(self._store)
+                    if kept is not None and bound is not None:
+                        check_same(self._store.folder, kept.info, bound.info)
+                    missing = [
+                        one for one, _ in plan.anew if _needs_vector(one, bound) and one.document.text not in embedded
+                    ]
+                    if missing:
+                        continue
+                return self._commit(plan, bound, embedded)
+
+    def _compare(self, batch: list[_Candidate]) -> _Batch:
+        found = self._store.by_ids(one.document.id for one in batch)
+        bound = read_bound(self._store)
+        rows, vectors = self._store.vectors(np.array(sorted(stored.row for stored in found.values()), dtype=np.int64))
+        kept = dict(zip(rows.tolist(), vectors, strict=True))
+        plan = _Batch([], [], 0)
+        unchanged = 0
+        for one in batch:
+            stored = found.get(one.document.id)
+            if stored is None or stored.document.text != one.document.text:
+                plan.anew.append((one, stored))
+                continue
+            vector = kept.get(stored.row)
+            if one.vector is None:
+                stale = vector is None and _needs_vector(one, bound)
+            else:
+                stale = vector is None or not np.array_equal(vector, one.vector.astype(self._store.dtype))
+            if stale:
+                plan.anew.append((one, stored))
+            elif _placed(stored.document) != _placed(one.document):
+                plan.in_place.append((one, stored))
+            else:
+                unchanged += 1
+        return replace(plan, unchanged=unchanged)
+
+    def _embed(self, plan: _Batch, bound: Bound | None, embedded: dict[str, Floats]) -> Bound | None:
+        """Embed what needs it and check that all vectors are of one model; return that model."""
+        given = next((one.vector for one, _ in plan.anew if one.vector is not None), None)
+        if bound is None and given is not None and self._own:
+            bound = Bound(None, own_vectors(len(given)))
+        if bound is not None and bound.own and (self._name is not None or not self._own):
+            check_same(self._store.folder, bound.info, self._embedder().info)
+        texts = [
+            one.document.text
+            for one, _ in plan.anew
+            if _needs_vector(one, bound) and one.document.text is not None and one.document.text not in embedded
+        ]
+        if texts or (bound is None and given is not None):
+            embedder = self._embedder()
+            if bound is None:
+                bound = Bound(self._name, embedder.info)
+            check_same(self._store.folder, bound.info, embedder.info)
+            unique = list(dict.fromkeys(texts))
+            if unique:
+                embedded.update(zip(unique, embedder.embed(unique, kind="document"), strict=True))
+        if bound is not None and given is not None and len(given) != bound.info.width:
+            raise UsageError(
+                f"the vectors have {len(given)} numbers, those of {self._store.folder} have {bound.info.width}",
+                hint="give vectors of the collection's own model at full width, or open another collection",
+            )
+        return bound
+
+    def _commit(self, plan: _Batch, bound: Bound | None, embedded: dict[str, Floats]) -> Added:
+        if bound is not None and plan.anew and read_bound(self._store) is None:
+            write_bound(self._store, bound)
+        replaced = [stored for _, stored in plan.anew if stored is not None]
+        self._store.remove([stored.row for stored in replaced])
+        new = []
+        for one, _ in plan.anew:
+            text = one.document.text
+            vector = one.vector if one.vector is not None or text is None else embedded.get(text)
+            new.append(New(one.document, one.metadata, None if text is None else " ".join(index_tokens(text)), vector))
+        self._store.insert(new, self._store.dtype)
+        for one, stored in plan.in_place:
+            self._store.replace_metadata(stored.row, one.document, one.metadata)
+        names = {name for one, _ in plan.anew for name in one.document.metadata}
+        self._store.note_fields(names.union(*(one.document.metadata for one, _ in plan.in_place)))
+        self._store.add_to_count(len(new) - len(replaced))
+        return Added(len(new) - len(replaced), len(replaced) + len(plan.in_place), plan.unchanged)
+
+
+def _placed(document: Document) -> tuple[object, ...]:
+    return dict(document.metadata), document.parent, document.start, document.end
+
+
+def _needs_vector(one: _Candidate, bound: Bound | None) -> bool:
+    return one.vector is None and one.document.text is not None and not (bound is not None and bound.own)
+
+
+def _candidates(
+    documents: Iterable[Document], vectors: ArrayLike | None, store: Store, on_error: OnError
+) -> Iterator[tuple[list[_Candidate], list[Failure]]]:
+    """Yield checked batches; within a batch the last row of an id wins, as it would if they came one by one."""
+    table = None if vectors is None else _table(vectors, documents)
+    at, source = 0, iter(documents)
+    while batch := list(islice(source, BATCH)):
+        good: dict[str, _Candidate] = {}
+        failed: list[Failure] = []
+        for offset, document in enumerate(batch):
+            try:
+                one = _checked(document, None if table is None else table[at + offset])
+            except UsageError as wrong:
+                failed.append(_failure(document, at + offset, wrong))
+                continue
+            good.pop(one.document.id, None)
+            good[one.document.id] = one
+        if failed and on_error == "raise":
+            raise DataError(
+                f"{len(failed)} of rows {at + 1} to {at + len(batch)} cannot be taken; first, {failed[0].source}"
+                f"{'' if failed[0].line is None else f' line {failed[0].line}'}: {failed[0].reason}",
+                hint=f'on_error="skip" (--skip-errors) leaves such rows out; the {at} rows before are kept',
+                failures=failed,
+            )
+        at += len(batch)
+        yield list(good.values()), failed
+
+
+def _table(vectors: ArrayLike, documents: Iterable[Document]) -> Floats:
+    try:
+        table = np.asarray(vectors, dtype=np.float32)
+    except (TypeError, ValueError) as wrong:
+        raise UsageError(f"the vectors are not a rectangular table of numbers: {wrong}") from wrong
+    if table.ndim != 2 or table.shape[1] == 0:
+        raise UsageError(f"the vectors have the shape {table.shape}, allowed is (documents, width)")
+    if not isinstance(documents, Sequence) or len(documents) != len(table):
+        count = len(documents) if isinstance(documents, Sequence) else "an iterator of"
+        raise UsageError(
+            f"{count} documents came with {len(table)} vectors", hint="give a list of as many documents as vectors"
+        )
+    return table
+
+
+def _checked(document: Document, vector: Floats | None) -> _Candidate:
+    if not isinstance(document, Document):
+        raise UsageError(f"a row is {type(document).__name__}, allowed is imi.Document")
+    if not isinstance(document.id, str) or not document.id:
+        raise UsageError(f"the id is {document.id!r}, allowed are texts that are not empty")
+    if document.text is not None and not isinstance(document.text, str):
+        raise UsageError(f"the text is {type(document.text).__name__}, allowed is str or None")
+    if document.text is None and vector is None:
+        raise UsageError("it has neither a text nor a vector")
+    for name, value in (("id", document.id), ("text", document.text)):
+        try:
+            (value or "").encode()
+        except UnicodeEncodeError as lone:
+            raise UsageError(
+                f"its {name} holds a lone surrogate at character {lone.start}, which no file can hold"
+            ) from lone
+    if vector is not None:
+        if not np.isfinite(vector).all():
+            raise UsageError("its vector holds NaN or infinite numbers")
+        if not vector.any():
+            raise UsageError("its vector is all zeros, which has no direction")
+    return _Candidate(document, encode_metadata(document.metadata), vector)
+
+
+def _failure(document: object, at: int, wrong: UsageError) -> Failure:
+    metadata = document.metadata if isinstance(document, Document) else {}
+    source, line = metadata.get("source"), metadata.get("line")
+    where = str(source) if source is not None else f"row {at + 1}"
+    return Failure(where, line if isinstance(line, int) else None, wrong.message)

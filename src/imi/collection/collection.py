@@ -1,0 +1,334 @@
+"""Collection: the verbs of a collection, composed of an embedder, the store and an index."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, overload
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from imi.collection.adding import Adder, OnError
+from imi.collection.arms import Page, check_page, filter_of
+from imi.collection.description import Bound, CollectionInfo, check_same, no_model, read_bound
+from imi.collection.finding import Finder
+from imi.collection.places import find
+from imi.embedders.base import Embedder
+from imi.embedders.load import load
+from imi.errors import CollectionError, UsageError
+from imi.records import Added, Document, Hits, Mode
+from imi.store.rows import Dtype
+from imi.store.store import FILE, Store
+from imi.vectors import truncate
+
+Floats = NDArray[np.float32]
+Rows = NDArray[np.int64]
+
+
+class Collection:
+    """Documents in one SQLite file, found by meaning, by text, or both.
+
+    A context manager; safe to share between threads.
+
+    Made by `imi.open`. Many processes may read while one writes; a reader sees what others committed.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        model: str | Embedder | None = None,
+        mode: Literal["rw", "r"] = "rw",
+        *,
+        dtype: Dtype = "float32",
+        durable: bool = True,
+    ) -> None:
+        """Open a collection; in the mode "rw" it is created when missing.
+
+        Args:
+            path: its folder.
+            model: what embeds: a name for `imi.load`, or an embedder. None: the model that the collection was filled
+                with; for a new one the built-in model, or, where vectors are given with the first rows, none.
+            mode: "rw" or "r".
+            dtype: how a new collection stores vectors, "float32" or "float16".
+            durable: False trades the last commits at a power cut for speed.
+
+        Raises:
+            UsageError: it is missing in the mode "r", or is no collection.
+            ModelMismatch: the model given is not the collection's.
+        """
+        if mode not in ("rw", "r"):
+            raise UsageError(f"mode is {mode!r}, allowed are 'rw' and 'r'")
+        self.folder = Path(path)
+        find(self.folder, create=mode == "rw", dtype=dtype)
+        self._store = Store(self.folder, write=mode == "rw", durable=durable)
+        self._name = model if isinstance(model, str) else None
+        self._model = None if isinstance(model, str) else model
+        self._loading = threading.Lock()
+        self._finder = Finder(self._store, self._embedder, lambda: self._name is not None or self._model is not None)
+        with self._store.reading():
+            bound = read_bound(self._store)
+        if model is not None and bound is not None:
+            check_same(self.folder, bound.info, self._embedder().info)
+
+    # --- life ---
+
+    def close(self) -> None:
+        """Close the file; the collection cannot be used afterwards."""
+        self._store.close()
+
+    def __enter__(self) -> Collection:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        return self.count()
+
+    def __repr__(self) -> str:
+        return f"<Collection {str(self.folder)!r}, {len(self)} rows>"
+
+    @property
+    def info(self) -> CollectionInfo:
+        """What the collection holds and what it takes on disk."""
+        with self._store.reading():
+            bound = read_bound(self._store)
+            return CollectionInfo(
+                name=self.folder.stem,
+                path=str(self.folder),
+                count=self._store.count(),
+                model=None if bound is None else bound.name or bound.info.id,
+                fingerprint=None if bound is None else bound.info.fingerprint,
+                dims=self._store.width,
+                dtype=self._store.dtype,
+                fields=tuple(self._store.fields()),
+                bytes={
+                    "collection": sum(part.stat().st_size for part in self.folder.glob(f"{FILE}*")),
+                    "index": sum(part.stat().st_size for part in self.folder.glob("index/**/*") if part.is_file()),
+                },
+                index={"kind": "exact"},
+            )
+
+    def _embedder(self) -> Embedder:
+        """Load the model when it is first needed."""
+        with self._loading:
+            if self._model is None:
+                with self._store.reading():
+                    bound = read_bound(self._store)
+                if bound is not None and bound.own and self._name is None:
+                    raise no_model(self.folder)
+                if bound is not None and bound.name is None and self._name is None:
+                    raise CollectionError(
+                        f"{self.folder} was filled with the embedder {bound.info.id}, which was given as an object",
+                        hint="give it again: imi.open(path, model=embedder)",
+                    )
+                self._name = self._name or (None if bound is None else bound.name) or "built-in"
+                model = load(self._name)
+                if bound is not None:
+                    check_same(self.folder, bound.info, model.info)
+                self._model = model
+            return self._model
+
+    # --- writing ---
+
+    def add(
+        self,
+        documents: Iterable[Document],
+        vectors: ArrayLike | None = None,
+        on_error: OnError = "raise",
+        *,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Added:
+        """Add documents, or update those whose ids are there; texts that have not changed are not embedded again.
+
+        Args:
+            documents: any iterable; it is read and committed a batch at a time, so memory stays small.
+            vectors: (n, width), the documents' own vectors, in the order of a list of n documents; else texts are
+                embedded.
+            on_error: "raise" stops at the first bad row; whole batches before it stay. "skip" leaves bad rows out and
+                lists them.
+            progress: called as progress(done, total).
+
+        Returns:
+            How many rows were added, updated, unchanged, and which failed.
+
+        Raises:
+            DataError: a row cannot be taken (`failures` names all of its batch).
+            ModelMismatch: the vectors are not of the collection's model.
+            Locked: another writer holds the collection.
+        """
+        own = self._name is None and self._model is None
+        return Adder(self._store, self._embedder, self._adding_name(own), own=own).add(
+            documents, vectors, on_error, progress
+        )
+
+    def _adding_name(self, own: bool) -> str | None:
+        return "built-in" if own else self._name
+
+    def delete(self, ids: str | Iterable[str] | None = None, *, where: Mapping[str, Any] | None = None) -> int:
+        """Delete rows by id or by filter; return how many were there. A deleted row never comes back.
+
+        Raises:
+            UsageError: neither or both are given, or the filter is wrong.
+        """
+        if (ids is None) == (where is None):
+            raise UsageError(
+                "delete needs either ids or where", hint='delete(["1", "2"]) or delete(where={"Score": 1})'
+            )
+        with self._store.writing():
+            if ids is not None:
+                wanted = [ids] if isinstance(ids, str) else list(ids)
+                rows = np.array(sorted(found.row for found in self._store.by_ids(wanted).values()), dtype=np.int64)
+            else:
+                condition = filter_of(self._store, where)
+                rows = self._store.rows_of(condition) if condition is not None else np.empty(0, np.int64)
+            self._store.remove(rows)
+            self._store.add_to_count(-len(rows))
+        return len(rows)
+
+    # --- reading ---
+
+    @overload
+    def get(self, ids: str) -> Document: ...  # type: ignore[overload-overlap]  # a str is an iterable of str
+    @overload
+    def get(self, ids: Iterable[str]) -> list[Document]: ...
+    def get(self, ids: str | Iterable[str]) -> Document | list[Document]:
+        """Return the document with an id, or a list for a list of ids, in its order.
+
+        Raises:
+            UsageError: an id is not there.
+        """
+        wanted = [ids] if isinstance(ids, str) else list(ids)
+        with self._store.reading():
+            found = self._store.by_ids(wanted)
+        for id_ in wanted:
+            if id_ not in found:
+                raise UsageError(
+                    f"{self.folder} has no row with the id {id_!r}", hint=f"imi search {self.folder} finds ids"
+                )
+        documents = [found[id_].document for id_ in wanted]
+        return documents[0] if isinstance(ids, str) else documents
+
+    def count(self, where: Mapping[str, Any] | None = None) -> int:
+        """Return how many rows there are, or how many pass a filter."""
+        with self._store.reading():
+            return self._store.count(filter_of(self._store, where))
+
+    def ids(self, *, with_vector: bool = False) -> list[str]:
+        """Return all ids in the order in which the rows were written.
+
+        Args:
+            with_vector: only those of the rows that `vectors()` returns, in its order.
+        """
+        with self._store.reading():
+            return self._store.ids(self._finder.current().rows if with_vector else None)
+
+    def vectors(self, ids: Iterable[str] | None = None, dims: int | None = None) -> Floats:
+        """Return vectors (n, dims or width) float32, as they were stored, or unit rows where dims is given.
+
+        Args:
+            ids: whose, in this order; None for all rows that have one, in row order.
+            dims: leading numbers to keep, re-normalised.
+
+        Raises:
+            UsageError: an id is not there or has no vector; dims is outside 1 to the width.
+        """
+        with self._store.reading():
+            if ids is None:
+                z = np.array(self._finder.current().index.vectors, dtype=np.float32)
+            else:
+                wanted = list(ids)
+                found = self._store.by_ids(wanted)
+                rows, vectors = self._store.vectors(np.array(sorted(one.row for one in found.values()), dtype=np.int64))
+                at = dict(zip(rows.tolist(), vectors, strict=True))
+                missing = [id_ for id_ in wanted if id_ not in found or found[id_].row not in at]
+                if missing:
+                    raise UsageError(f"{self.folder} has no vector for the id {missing[0]!r}")
+                z = np.array([at[found[id_].row] for id_ in wanted], dtype=np.float32).reshape(
+                    len(wanted), self._store.width or 1
+                )
+        return z if dims is None or len(z) == 0 else truncate(z, dims)
+
+    def documents(self, where: Mapping[str, Any] | None = None, *, with_vector: bool = False) -> Iterator[Document]:
+        """Iterate over all rows, or those that pass a filter, in row order.
+
+        Args:
+            where: a filter on metadata.
+            with_vector: only rows that have a vector, so that without a filter they are those of `vectors()`.
+
+        What is yielded is one state of the file a thousand rows at a time: rows written meanwhile may or may not be
+        among them.
+        """
+        after = 0
+        while True:
+            with self._store.reading():
+                part = list(self._store.documents(filter_of(self._store, where), after=after, limit=1000))
+                held = (
+                    self._store.has_vector(np.array([one.row for one in part], dtype=np.int64))
+                    if with_vector
+                    else set()
+                )
+            yield from (one.document for one in part if not with_vector or one.row in held)
+            if len(part) < 1000:
+                return
+            after = part[-1].row
+
+    # --- finding ---
+
+    def search(
+        self,
+        query: str | ArrayLike,
+        k: int = 10,
+        mode: Mode = "hybrid",
+        where: Mapping[str, Any] | None = None,
+        dims: int | None = None,
+        min_score: float | None = None,
+        offset: int = 0,
+        facets: Sequence[str] = (),
+    ) -> Hits:
+        """Find the rows that answer a query, best first.
+
+        Args:
+            query: words, or a vector (width,), which is searched by meaning.
+            k: how many hits at most.
+            mode: "text" (BM25; short and quoted queries mean "contains"), "meaning" (cosine), "hybrid" (both, fused).
+            where: a filter on metadata, see `imi.store.filters`.
+            dims: compare only the first numbers of the vectors.
+            min_score: leave out hits that score less, on the mode's scale.
+            offset: leave out the first hits, for the next page.
+            facets: fields whose values are counted over the rows that pass the filter (and match, in the mode text).
+
+        Raises:
+            UsageError: an empty query, k below 1, an unknown mode or field, dims outside the width.
+        """
+        check_page(k, offset, mode)
+        return self._finder.search(query, Page(k, offset, min_score), mode, where, dims, facets)
+
+    def similar(self, id: str, k: int = 10, *, where: Mapping[str, Any] | None = None, dims: int | None = None) -> Hits:
+        """Find the rows whose vectors are nearest to a row's own, which is left out.
+
+        Raises:
+            UsageError: the id is not there or has no vector.
+        """
+        check_page(k, 0, "meaning")
+        return self._finder.similar(id, self.vectors([id])[0], k, where, dims)
+
+    @property
+    def model(self) -> Embedder:
+        """The embedder that turns this collection's texts and queries into vectors.
+
+        Raises:
+            CollectionError: the vectors are the user's own, or the model was given as an object and is not known now.
+        """
+        return self._embedder()
+
+    @property
+    def bound(self) -> Bound | None:
+        """The model that the vectors here are of, None before the first one."""
+        with self._store.reading():
+            return read_bound(self._store)

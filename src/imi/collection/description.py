@@ -1,0 +1,91 @@
+"""What a collection says of itself, and how it remembers its model."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from imi.errors import CollectionError, ModelMismatch
+from imi.records import ModelInfo
+from imi.store.store import Store
+
+OWN = "own vectors"
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionInfo:
+    """Name, rows, model, widths and bytes on disk; `index` says what answers searches."""
+
+    name: str
+    path: str
+    count: int
+    model: str | None
+    fingerprint: str | None
+    dims: int | None
+    dtype: str
+    fields: tuple[str, ...]
+    bytes: dict[str, int]
+    index: dict[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the keys that `--json` prints."""
+        return asdict(self) | {"fields": list(self.fields)}
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The model that a collection's vectors are of; `name` loads it, None where it was given as an object."""
+
+    name: str | None
+    info: ModelInfo
+
+    @property
+    def own(self) -> bool:
+        """Whether the vectors were brought by the user, so that nothing here can embed a question."""
+        return self.info.id == OWN
+
+
+def own_vectors(width: int) -> ModelInfo:
+    """Return the info of vectors that no model of imi made."""
+    return ModelInfo(id=OWN, width=width, dims=(width,), weights="")
+
+
+def read_bound(store: Store) -> Bound | None:
+    """Return the model that the collection was filled with, None before its first vector."""
+    text = store.meta("model")
+    if text is None:
+        return None
+    values = json.loads(text)
+    info = values["info"]
+    return Bound(values["name"], ModelInfo(**(info | {"dims": tuple(info["dims"])})))
+
+
+def write_bound(store: Store, bound: Bound) -> None:
+    """Write down the model with the first vectors; must run inside `writing()`."""
+    store.set_meta("model", json.dumps({"name": bound.name, "info": asdict(bound.info)}, ensure_ascii=False))
+    store.set_meta("fingerprint", bound.info.fingerprint)
+    store.set_meta("width", bound.info.width)
+
+
+def check_same(folder: Path, kept: ModelInfo, given: ModelInfo) -> None:
+    """Refuse to let vectors of two models meet.
+
+    Raises:
+        ModelMismatch: the fingerprints differ, also where the widths agree.
+    """
+    if kept.fingerprint != given.fingerprint:
+        raise ModelMismatch(
+            f"{folder} holds vectors of {kept.id} ({kept.width} numbers, fingerprint {kept.fingerprint[:8]}), "
+            f"these would be of {given.id} ({given.width} numbers, fingerprint {given.fingerprint[:8]})",
+            hint=f"leave the model out to use {kept.id}, or change the collection's: imi migrate {folder} --model …",
+        )
+
+
+def no_model(folder: Path) -> CollectionError:
+    """Return the error for a question in words to a collection that only has the user's own vectors."""
+    return CollectionError(
+        f"{folder} holds vectors of your own, and no model that could turn words into one",
+        hint="search with a vector, with `similar`, or in the mode text",
+    )

@@ -1,0 +1,50 @@
+"""Where a collection lies: names, suffixes, and what is there already."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from imi.errors import UsageError
+from imi.store.rows import Dtype
+from imi.store.store import FILE, make
+
+SUFFIX = ".imi"
+
+
+def resolve(path: str | Path) -> Path:
+    """Return the folder that a name stands for: itself, or with the suffix `.imi` where only that exists."""
+    if not str(path):
+        raise UsageError("the collection's name is empty", hint="give a path such as reviews.imi")
+    plain = Path(path)
+    with_suffix = plain.with_name(plain.name + SUFFIX) if plain.name else plain
+    return with_suffix if not plain.exists() and with_suffix.is_dir() else plain
+
+
+def find(folder: Path, *, create: bool, dtype: Dtype) -> None:
+    """Make sure that a collection is there, making it where that is wanted.
+
+    Raises:
+        UsageError: it is missing, or something else is in its place.
+    """
+    if (folder / FILE).is_file():
+        return
+    if folder.is_file():
+        raise UsageError(
+            f"{folder} is a file, a collection is a folder", hint="`imi add NAME.imi FILE` makes one of a file"
+        )
+    if folder.is_dir() and any(folder.iterdir()):
+        raise UsageError(
+            f"{folder} is a folder, but no collection of imi: it has no {FILE}", hint="choose another name"
+        )
+    if not create:
+        raise UsageError(
+            f"there is no collection {folder}", hint=f"imi add {folder} FILE makes one; imi ls lists those here"
+        )
+    existed = folder.is_dir()
+    try:
+        make(folder, dtype=dtype)
+    except BaseException:
+        if not existed:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise

@@ -1,0 +1,68 @@
+"""`imi.open` and `imi.similarity`: the shortest ways in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from imi.collection import Collection
+from imi.collection.places import resolve
+from imi.embedders.base import Embedder
+from imi.embedders.load import load
+from imi.errors import UsageError
+from imi.store.rows import Dtype
+from imi.vectors import cosine
+
+
+def open(
+    path_or_url: str | Path,
+    model: str | Embedder | None = None,
+    mode: Literal["rw", "r"] = "rw",
+    *,
+    dtype: Dtype = "float32",
+) -> Collection:
+    """Open a collection, a context manager; created when missing in the mode "rw".
+
+    Args:
+        path_or_url: its folder; the suffix `.imi` may be left off when it exists.
+        model: what embeds, a name for `imi.load` or an embedder; None for the collection's own, "built-in" for a new
+            one.
+        mode: "rw", or "r" for reading only.
+        dtype: how a new collection stores vectors, "float32" or "float16" (half the size).
+
+    Raises:
+        UsageError: the URL's engine is not known, or the path is no collection.
+        ModelMismatch: the model given is not the collection's.
+    """
+    if "://" in str(path_or_url):
+        engine = str(path_or_url).split("://", 1)[0]
+        raise UsageError(f"the engine {engine!r} is not known", hint="give the path of a folder, such as reviews.imi")
+    return Collection(resolve(path_or_url), model, mode, dtype=dtype)
+
+
+def similarity(
+    a: str | ArrayLike | Sequence[str], b: str | ArrayLike | Sequence[str], model: str | Embedder | None = None
+) -> float | NDArray[np.float32]:
+    """Return cosine similarity: a number for two texts or vectors, (n, m) float32 for two lists of them.
+
+    Args:
+        a: a text, a list of texts, a vector (d,) or a matrix (n, d).
+        b: the same.
+        model: what embeds texts; None for the built-in model.
+    """
+    left, right = (_vectors(side, model) for side in (a, b))
+    scores = cosine(left, right)
+    return float(scores) if scores.ndim == 0 else scores
+
+
+def _vectors(side: str | ArrayLike | Sequence[str], model: str | Embedder | None) -> NDArray[np.float32]:
+    embedder = load(model) if model is None or isinstance(model, str) else model
+    if isinstance(side, str):
+        return np.asarray(embedder.embed([side])[0])
+    if isinstance(side, Sequence) and side and all(isinstance(one, str) for one in side):
+        return embedder.embed([str(one) for one in side])
+    return np.asarray(side, dtype=np.float32)

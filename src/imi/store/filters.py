@@ -1,0 +1,189 @@
+"""Filters over metadata: the dict form of `where`, compiled to SQL in which every name and value is a bound parameter.
+
+    {"Score": {">=": 4}, "tag": {"in": ["a", "b"]}}      both hold
+    {"or": [{"Score": 5}, {"not": {"tag": "a"}}]}         a bare value means "="
+
+A comparison holds only between like and like: numbers with numbers, texts with texts. A row without the field, or
+with null in it,
+matches none but `!=`, `not` and `= null`. `contains` is a part of a text, or a member of a list.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from imi.errors import UsageError
+
+OPERATORS = ("=", "!=", "<", "<=", ">", ">=", "in", "contains")
+_LOGIC = ("and", "or", "not")
+_DEEPEST = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A piece of SQL over `documents`, its parameters in order, and the fields it names."""
+
+    sql: str
+    parameters: tuple[Any, ...]
+    fields: frozenset[str]
+
+
+def compile_where(where: Mapping[str, Any]) -> Condition:
+    """Compile a filter.
+
+    Raises:
+        UsageError: an unknown operator, a value that the operator cannot take, or nesting beyond 50 levels; the
+            message names it.
+    """
+    return _all(where, 0)
+
+
+def _all(where: object, depth: int) -> Condition:
+    if not isinstance(where, Mapping) or not where:
+        raise UsageError(
+            f"a filter is {where!r}, allowed is a dict with at least one field", hint='{"Score": {">=": 4}}'
+        )
+    if depth > _DEEPEST:
+        raise UsageError(f"the filter is nested deeper than {_DEEPEST} levels")
+    parts = []
+    for name, wanted in where.items():
+        if not isinstance(name, str):
+            raise UsageError(f"a filter's field is {name!r}, allowed are strings")
+        _encodable(name)
+        if name in ("and", "or") and isinstance(wanted, Sequence) and not isinstance(wanted, str):
+            if not wanted:
+                raise UsageError(f"{name!r} is followed by an empty list, at least one filter is needed")
+            parts.append(_join([_all(part, depth + 1) for part in wanted], name.upper()))
+        elif name == "not" and isinstance(wanted, Mapping):
+            inner = _all(wanted, depth + 1)
+            parts.append(Condition(f"NOT coalesce({inner.sql}, 0)", inner.parameters, inner.fields))
+        else:
+            parts.append(_field(name, wanted))
+    return _join(parts, "AND")
+
+
+def _join(parts: Sequence[Condition], word: str) -> Condition:
+    if len(parts) == 1:
+        return parts[0]
+    sql = "(" + f" {word} ".join(part.sql for part in parts) + ")"
+    fields = frozenset().union(*(part.fields for part in parts))
+    return Condition(sql, tuple(value for part in parts for value in part.parameters), fields)
+
+
+def _field(name: str, wanted: object) -> Condition:
+    if not isinstance(wanted, Mapping):
+        return _compare(name, "=", wanted)
+    if not wanted:
+        raise UsageError(f"the filter on {name!r} is empty", hint=f"allowed operators: {', '.join(OPERATORS)}")
+    return _join([_compare(name, str(operator), value) for operator, value in wanted.items()], "AND")
+
+
+def _compare(name: str, operator: str, value: object) -> Condition:
+    if operator not in OPERATORS:
+        raise UsageError(
+            f"the filter on {name!r} has the operator {operator!r}", hint=f"allowed: {', '.join(OPERATORS)}"
+        )
+    read = _Reader(name)
+    if operator == "in":
+        if isinstance(value, str) or not isinstance(value, Sequence | set | frozenset):
+            raise UsageError(f"'in' on {name!r} needs a list, it got {value!r}")
+        return _one_of(read, list(value))
+    if operator == "contains":
+        return _contains(read, value)
+    if operator == "!=":
+        equal = _compare(name, "=", value)
+        return Condition(f"NOT coalesce({equal.sql}, 0)", equal.parameters, equal.fields)
+    if value is None:
+        if operator != "=":
+            raise UsageError(f"{operator!r} on {name!r} cannot compare with null", hint="use = or !=")
+        return read.condition("coalesce({type}, 'null') = 'null'")
+    if isinstance(value, bool):
+        if operator != "=":
+            raise UsageError(f"{operator!r} on {name!r} cannot compare with {value}", hint="use = or !=")
+        return read.condition("{type} = ?", "true" if value else "false")
+    _scalar(name, operator, value)
+    # The operator is one of a fixed tuple, so this is no way in for data.
+    guard = "{type} = 'text'" if isinstance(value, str) else "{type} IN ('integer', 'real')"
+    return read.condition(f"({guard} AND {{value}} {operator} ?)", value)
+
+
+def _one_of(read: _Reader, values: list[object]) -> Condition:
+    texts = [value for value in values if isinstance(value, str)]
+    numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+    parts = [_compare(read.name, "=", value) for value in values if value is None or isinstance(value, bool)]
+    for value in values:
+        if not (value is None or isinstance(value, bool)):
+            _scalar(read.name, "in", value)
+    if texts:
+        parts.append(
+            read.condition("({type} = 'text' AND {value} IN (SELECT value FROM json_each(?)))", json.dumps(texts))
+        )
+    if numbers:
+        held = "({type} IN ('integer', 'real') AND {value} IN (SELECT value FROM json_each(?)))"
+        parts.append(read.condition(held, json.dumps(numbers)))
+    return _join(parts, "OR") if parts else Condition("0", (), frozenset({read.name}))
+
+
+def _contains(read: _Reader, value: object) -> Condition:
+    _scalar(read.name, "contains", value)
+    member = (
+        "({type} = 'array' AND EXISTS "
+        "(SELECT 1 FROM json_each({value}) WHERE json_each.value = ? AND json_each.type {kind}))"
+    )
+    if isinstance(value, str):
+        within = read.condition("({type} = 'text' AND instr({value}, ?) > 0)", value)
+        return _join([within, read.condition(member.replace("{kind}", "= 'text'"), value)], "OR")
+    return read.condition(member.replace("{kind}", "IN ('integer', 'real')"), value)
+
+
+def _scalar(name: str, operator: str, value: object) -> None:
+    if isinstance(value, str):
+        _encodable(value)
+        return
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value or abs(value) == float("inf"):
+        raise UsageError(f"{operator!r} on {name!r} got {value!r}, allowed are a text or a finite number")
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise UsageError(f"{operator!r} on {name!r} got {value}, allowed are whole numbers of 64 bits")
+
+
+def _encodable(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as lone:
+        raise UsageError(f"a filter holds a lone surrogate: {text!r}", hint="give valid Unicode") from lone
+
+
+class _Reader:
+    """How a field is read: by a bound JSON path, or key by key where its name cannot be quoted in one."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        if '"' in name or "\\" in name or "\0" in name:
+            self.parameter = name
+            self.type = "(SELECT type FROM json_each(documents.metadata) WHERE key = ?)"
+            self.value = "(SELECT value FROM json_each(documents.metadata) WHERE key = ?)"
+        else:
+            self.parameter = f'$."{name}"'
+            self.type = "json_type(documents.metadata, ?)"
+            self.value = "json_extract(documents.metadata, ?)"
+
+    def condition(self, template: str, *values: object) -> Condition:
+        """Fill {type} and {value}; parameters follow in the order in which the places stand in the template."""
+        parameters: list[object] = []
+        remaining = list(values)
+        out, at = "", 0
+        while at < len(template):
+            if template.startswith("{type}", at):
+                out, at = out + self.type, at + len("{type}")
+                parameters.append(self.parameter)
+            elif template.startswith("{value}", at):
+                out, at = out + self.value, at + len("{value}")
+                parameters.append(self.parameter)
+            else:
+                if template[at] == "?":
+                    parameters.append(remaining.pop(0))
+                out, at = out + template[at], at + 1
+        return Condition(out, tuple(parameters), frozenset({self.name}))

@@ -1,0 +1,118 @@
+"""Rows as they stand in the file: encoding, checksums, and what a damaged one is told as."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imi.errors import Damaged, UsageError
+from imi.records import Document
+
+Floats = NDArray[np.float32]
+Dtype = Literal["float32", "float16"]
+COLUMNS = 'row, id, text, metadata, parent, start, "end", checksum'
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A document with its row number."""
+
+    row: int
+    document: Document
+
+
+@dataclass(frozen=True, slots=True)
+class New:
+    """A row to be written: metadata as JSON, tokens for the full text, vector (width,); None where it has none."""
+
+    document: Document
+    metadata: str
+    tokens: str | None
+    vector: Floats | None
+
+
+def encode_metadata(metadata: Mapping[str, Any]) -> str:
+    """Return the metadata as JSON text.
+
+    Raises:
+        UsageError: a key that is no text, or a value that JSON does not have (NaN, dates, bytes …).
+    """
+    for key in metadata:
+        if not isinstance(key, str):
+            raise UsageError(f"a metadata key is {key!r}, allowed are texts")
+    try:
+        text = json.dumps(dict(metadata), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        text.encode()
+    except (TypeError, ValueError, RecursionError) as wrong:
+        raise UsageError(
+            f"the metadata is not JSON: {wrong}", hint="use texts, numbers, true, false, null, lists and dicts"
+        ) from wrong
+    return text
+
+
+def document_checksum(row: int, document: Document, metadata: str) -> int:
+    """Return the CRC-32 of a row with its number, so that a row in another's place is noticed too."""
+    parts = [str(row), document.id, document.text, metadata, document.parent, str(document.start), str(document.end)]
+    joined = "\x1f".join("\x00" if part is None else f"{len(part)}:{part}" for part in parts)
+    return zlib.crc32(joined.encode())
+
+
+def vector_checksum(row: int, blob: bytes) -> int:
+    """Return the CRC-32 of a vector's bytes, begun with its row number."""
+    return zlib.crc32(blob, row & 0xFFFFFFFF)
+
+
+def decode_document(values: tuple[Any, ...]) -> Stored:
+    """Return the row read as COLUMNS, verified.
+
+    Raises:
+        Damaged: it does not agree with its checksum.
+    """
+    row, id_, text, metadata, parent, start, end, checksum = values
+    try:
+        document = Document(id_, text, json.loads(metadata), parent, start, end)
+        agrees = document_checksum(row, document, metadata) == checksum
+    except (TypeError, ValueError, AttributeError):
+        agrees = False
+    if not agrees:
+        raise damaged([row], "document")
+    return Stored(row, document)
+
+
+def encode_vector(vector: Floats, dtype: Dtype) -> bytes:
+    """Return the little-endian bytes of one vector."""
+    return vector.astype("<f4" if dtype == "float32" else "<f2", copy=False).tobytes()
+
+
+def decode_vectors(rows: list[int], blobs: list[bytes], checksums: list[int], width: int, dtype: Dtype) -> Floats:
+    """Return (n, width) float32, every row verified.
+
+    Raises:
+        Damaged: a row does not agree with its checksum or has another length; all such rows are named.
+    """
+    size = width * (4 if dtype == "float32" else 2)
+    bad = [
+        row
+        for row, blob, checksum in zip(rows, blobs, checksums, strict=True)
+        if not isinstance(blob, bytes) or len(blob) != size or zlib.crc32(blob, row & 0xFFFFFFFF) != checksum
+    ]
+    if bad:
+        raise damaged(bad, "vector")
+    flat = np.frombuffer(b"".join(blobs), dtype="<f4" if dtype == "float32" else "<f2")
+    return flat.reshape(len(rows), width).astype(np.float32)
+
+
+def damaged(rows: list[int], what: str) -> Damaged:
+    """Return the error that names the rows."""
+    named = ", ".join(map(str, rows[:5])) + (" …" if len(rows) > 5 else "")
+    return Damaged(
+        f"the {what} of row {named} does not agree with its checksum",
+        hint="imi verify lists all such rows; imi repair sets them aside and keeps the rest",
+        rows=rows,
+    )

@@ -1,0 +1,79 @@
+"""The tables of a collection's SQLite file, as an append-only list of numbered migrations.
+
+Frozen in the first format, because they cannot be changed later without pain:
+
+- pages of 16 KiB: a vector of 512 float32 numbers is 2 KiB and would fill pages of 4 KiB only to half;
+- eight bytes at the end of every page hold its checksum (SQLite's `cksumvfs`), and every row carries a checksum of
+its own, bound
+  to its row number: a page checksum finds flipped bits anywhere, also in the full-text index; a row's finds a row
+  that is not its own;
+- a row number is never used twice (AUTOINCREMENT): an index may keep a number of a deleted row, it can only miss, not
+mistake;
+- an update of a text or vector is a delete and an insert, so that vectors never change under an index;
+- texts without vectors and vectors without texts are both rows; a chunk points to its parent with offsets in
+characters.
+"""
+
+from __future__ import annotations
+
+APPLICATION_ID = 0x696D6931  # "imi1"
+PAGE_SIZE = 16384
+
+MIGRATIONS: tuple[str, ...] = (
+    # 1: the first format
+    """
+    CREATE TABLE meta (
+        key   TEXT PRIMARY KEY,
+        value TEXT NOT NULL
+    ) WITHOUT ROWID;
+
+    CREATE TABLE documents (
+        row      INTEGER PRIMARY KEY AUTOINCREMENT,
+        id       TEXT NOT NULL UNIQUE,
+        text     TEXT,
+        metadata TEXT NOT NULL,
+        parent   TEXT,
+        start    INTEGER,
+        "end"    INTEGER,
+        checksum INTEGER NOT NULL,
+        source   TEXT GENERATED ALWAYS AS (json_extract(metadata, '$.source')) VIRTUAL
+    );
+    CREATE INDEX documents_parent ON documents (parent) WHERE parent IS NOT NULL;
+    CREATE INDEX documents_source ON documents (source) WHERE source IS NOT NULL;
+
+    CREATE TABLE vectors (
+        row      INTEGER PRIMARY KEY,
+        vector   BLOB NOT NULL,
+        checksum INTEGER NOT NULL
+    );
+
+    CREATE TABLE parents (
+        id       TEXT NOT NULL UNIQUE,
+        text     TEXT NOT NULL,
+        metadata TEXT NOT NULL,
+        checksum INTEGER NOT NULL
+    );
+
+    CREATE TABLE sources (
+        source TEXT PRIMARY KEY,
+        digest TEXT NOT NULL
+    ) WITHOUT ROWID;
+
+    CREATE TABLE deletions (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        row INTEGER NOT NULL
+    );
+
+    CREATE TABLE fields (
+        name TEXT PRIMARY KEY
+    ) WITHOUT ROWID;
+
+    CREATE VIRTUAL TABLE fulltext USING fts5(
+        tokens, content='', contentless_delete=1, tokenize="ascii tokenchars '+#'"
+    );
+
+    INSERT INTO meta (key, value) VALUES ('changes', '0'), ('count', '0'), ('dtype', 'float32');
+    """,
+)
+
+FORMAT = len(MIGRATIONS)

@@ -1,0 +1,328 @@
+"""The store: what is read from and written to the SQLite file, and nothing derived.
+
+A thread has a connection of its own; a process that was forked opens new ones and never touches its parent's. Reading
+happens inside
+`reading()`, which shows one state of the file throughout; writing inside `writing()`, which is all or nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import apsw
+import numpy as np
+from numpy.typing import NDArray
+
+from imi.errors import CollectionError, UsageError
+from imi.records import Document
+from imi.store import database
+from imi.store.filters import Condition
+from imi.store.rows import (
+    COLUMNS,
+    Dtype,
+    Floats,
+    New,
+    Stored,
+    decode_document,
+    decode_vectors,
+    document_checksum,
+    encode_vector,
+    vector_checksum,
+)
+
+Rows = NDArray[np.int64]
+FILE = "collection.sqlite"
+
+
+class Store:
+    """One collection's file. Every method but the context managers must run inside `reading()` or `writing()`."""
+
+    def __init__(self, folder: Path, *, write: bool, durable: bool = True, vfs: str = database.VFS) -> None:
+        self.folder = folder
+        self.path = folder / FILE
+        self.write = write
+        self._durable = durable
+        self._vfs = vfs
+        self._local = threading.local()
+        self._open: list[apsw.Connection] = []
+        self._pid = os.getpid()
+        self._writer = threading.Lock()
+
+    def _fresh_after_fork(self) -> None:
+        # SQLite forbids both using and closing a connection of the parent: forget them, and begin anew.
+        if self._pid != os.getpid():
+            _orphans.extend(self._open)
+            self._local, self._open, self._pid, self._writer = threading.local(), [], os.getpid(), threading.Lock()
+
+    @property
+    def connection(self) -> apsw.Connection:
+        """This thread's connection, opened when first needed."""
+        self._fresh_after_fork()
+        connection: apsw.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = database.connect(self.path, write=self.write, durable=self._durable, vfs=self._vfs)
+            self._local.connection = connection
+            self._open.append(connection)
+        return connection
+
+    def close(self) -> None:
+        """Close every connection of this process; safe to call twice."""
+        self._fresh_after_fork()
+        for connection in self._open:
+            connection.close()
+        self._open.clear()
+        self._local = threading.local()
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """See one state of the file until the block ends; inside another block, that one's."""
+        connection = self.connection
+        if connection.in_transaction:
+            yield
+            return
+        with database.translated(self.path), database.transaction(connection, write=False):
+            yield
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Write all or nothing; waits for another writer, then raises Locked.
+
+        Raises:
+            CollectionError: the collection was opened for reading only.
+        """
+        if not self.write:
+            raise CollectionError(f"{self.folder} was opened for reading only", hint='open it with mode="rw"')
+        with self._writer, database.translated(self.path), database.transaction(self.connection):
+            yield
+            self.connection.execute("UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE key = 'changes'")
+
+    # --- what the collection is ---
+
+    def meta(self, key: str) -> str | None:
+        """Return a value of the table `meta`, None where it is absent."""
+        found: str | None = self.connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).get
+        return found
+
+    def set_meta(self, key: str, value: str | int) -> None:
+        """Set a value of the table `meta`."""
+        self.connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, str(value)))
+
+    @property
+    def changes(self) -> int:
+        """How many transactions have written to the file: two readers with the same number see the same rows."""
+        return int(self.meta("changes") or 0)
+
+    @property
+    def dtype(self) -> Dtype:
+        """How vectors are stored."""
+        return "float16" if self.meta("dtype") == "float16" else "float32"
+
+    @property
+    def width(self) -> int | None:
+        """How many numbers a vector has; None before the first one."""
+        found = self.meta("width")
+        return None if found is None else int(found)
+
+    def fields(self) -> list[str]:
+        """Return every metadata key that any row ever had, sorted."""
+        return [name for (name,) in self.connection.execute("SELECT name FROM fields ORDER BY name")]
+
+    # --- documents ---
+
+    def by_ids(self, ids: Iterable[str]) -> dict[str, Stored]:
+        """Return the rows with these ids, verified; absent ids are left out."""
+        wanted = json.dumps(list(ids))
+        sql = f"SELECT {COLUMNS} FROM documents WHERE id IN (SELECT value FROM json_each(?))"
+        found = (decode_document(values) for values in self.connection.execute(sql, (wanted,)))
+        return {stored.document.id: stored for stored in found}
+
+    def by_rows(self, rows: Sequence[int] | Rows) -> dict[int, Document]:
+        """Return the documents in these rows, verified; absent rows are left out."""
+        if len(rows) == 0:
+            return {}
+        sql = f"SELECT {COLUMNS} FROM documents WHERE row IN carray(?)"
+        found = self.connection.execute(sql, (apsw.carray(np.ascontiguousarray(rows, dtype=np.int64)),))
+        return {stored.row: stored.document for stored in map(decode_document, found)}
+
+    def documents(self, condition: Condition | None = None, *, after: int = 0, limit: int = -1) -> Iterator[Stored]:
+        """Iterate over the rows above `after` that pass, in row order, verified; at most `limit`, -1 for all."""
+        where, parameters = _and(condition)
+        sql = f"SELECT {COLUMNS} FROM documents WHERE row > ?{where} ORDER BY row LIMIT ?"
+        return map(decode_document, self.connection.execute(sql, (after, *parameters, limit)))
+
+    def ids(self, rows: Rows | None = None) -> list[str]:
+        """Return the ids of all rows in row order, or of the given rows in their order ("" for absent ones)."""
+        if rows is None:
+            return [id_ for (id_,) in self.connection.execute("SELECT id FROM documents ORDER BY row")]
+        sql = "SELECT row, id FROM documents WHERE row IN carray(?)"
+        found = dict(self.connection.execute(sql, (apsw.carray(np.ascontiguousarray(rows, dtype=np.int64)),)))
+        return [found.get(int(row), "") for row in rows]
+
+    def rows_of(self, condition: Condition) -> Rows:
+        """Return the numbers of the rows that pass, ascending."""
+        sql = f"SELECT row FROM documents WHERE {condition.sql} ORDER BY row"
+        return np.fromiter((row for (row,) in self.connection.execute(sql, condition.parameters)), dtype=np.int64)
+
+    def count(self, condition: Condition | None = None) -> int:
+        """Return how many rows there are, or how many pass."""
+        if condition is None:
+            return int(self.meta("count") or 0)
+        return int(
+            self.connection.execute(f"SELECT count(*) FROM documents WHERE {condition.sql}", condition.parameters).get
+        )
+
+    def facet(self, field: str, rows: Rows | None = None) -> dict[str, int]:
+        """Return how often each value of a field occurs over all rows, or the given ones, most frequent first."""
+        path = Condition("json_extract(metadata, '$.\"' || ? || '\"')", (field,), frozenset({field}))
+        if '"' in field or "\\" in field:
+            path = Condition("(SELECT value FROM json_each(metadata) WHERE key = ?)", (field,), frozenset({field}))
+        narrowed, parameters = ("", ()) if rows is None else (" WHERE row IN carray(?)", (apsw.carray(rows),))
+        sql = (
+            f"SELECT {path.sql} AS value, count(*) FROM documents{narrowed} "
+            "GROUP BY value HAVING value IS NOT NULL ORDER BY 2 DESC, 1"
+        )
+        if rows is not None and len(rows) == 0:
+            return {}
+        return {str(value): count for value, count in self.connection.execute(sql, (*path.parameters, *parameters))}
+
+    def insert(self, new: Sequence[New], dtype: Dtype) -> list[int]:
+        """Write new rows with their full texts and vectors; return their numbers."""
+        execute, executemany = self.connection.execute, self.connection.executemany
+        # A row's number is part of its checksum, so the numbers are taken before the rows are written.
+        last = int(execute("SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'documents'), 0)").get)
+        rows = list(range(last + 1, last + 1 + len(new)))
+        executemany(
+            f"INSERT INTO documents ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                (row, one.document.id, one.document.text, one.metadata, one.document.parent, one.document.start,
+                one.document.end,
+                 document_checksum(row, one.document, one.metadata))
+                for row, one in zip(rows, new, strict=True)
+            ),
+        )  # fmt: skip
+        executemany(
+            "INSERT INTO fulltext (rowid, tokens) VALUES (?, ?)",
+            ((row, one.tokens) for row, one in zip(rows, new, strict=True) if one.tokens is not None),
+        )
+        blobs = (
+            (row, encode_vector(one.vector, dtype))
+            for row, one in zip(rows, new, strict=True)
+            if one.vector is not None
+        )
+        executemany(
+            "INSERT INTO vectors (row, vector, checksum) VALUES (?, ?, ?)",
+            ((row, blob, vector_checksum(row, blob)) for row, blob in blobs),
+        )
+        return rows
+
+    def replace_metadata(self, row: int, document: Document, metadata: str) -> None:
+        """Change a row's metadata and place in its parent; its text and vector stay."""
+        self.connection.execute(
+            'UPDATE documents SET metadata = ?, parent = ?, start = ?, "end" = ?, checksum = ? WHERE row = ?',
+            (metadata, document.parent, document.start, document.end, document_checksum(row, document, metadata), row),
+        )
+
+    def note_fields(self, names: Iterable[str]) -> None:
+        """Remember metadata keys: a filter on a field that never was is a mistake, not an empty answer."""
+        self.connection.executemany("INSERT OR IGNORE INTO fields (name) VALUES (?)", ((name,) for name in names))
+
+    def remove(self, rows: Sequence[int] | Rows) -> None:
+        """Delete rows with their full text and vectors; their numbers are noted for indexes and never used again."""
+        for sql in (
+            "DELETE FROM documents WHERE row = ?",
+            "DELETE FROM vectors WHERE row = ?",
+            "DELETE FROM fulltext WHERE rowid = ?",
+            "INSERT INTO deletions (row) VALUES (?)",
+        ):
+            self.connection.executemany(sql, ((int(row),) for row in rows))
+
+    def add_to_count(self, difference: int) -> None:
+        """Keep the number of rows, which SQLite would have to count anew each time."""
+        self.set_meta("count", self.count() + difference)
+
+    # --- vectors ---
+
+    def vectors(self, rows: Rows | None = None, *, after: int = 0, limit: int = -1) -> tuple[Rows, Floats]:
+        """Return row numbers, ascending, and vectors (n, width), verified: all, those given, those above `after`."""
+        width = self.width
+        if width is None:
+            return np.empty(0, np.int64), np.empty((0, 1), np.float32)
+        sql = "SELECT row, vector, checksum FROM vectors WHERE row > ?{} ORDER BY row LIMIT ?"
+        if rows is None:
+            found = list(self.connection.execute(sql.format(""), (after, limit)))
+        else:
+            if len(rows) == 0:
+                return np.empty(0, np.int64), np.empty((0, width), np.float32)
+            carray = apsw.carray(np.ascontiguousarray(rows, dtype=np.int64))
+            found = list(self.connection.execute(sql.format(" AND row IN carray(?)"), (after, carray, limit)))
+        numbers = [values[0] for values in found]
+        vectors = decode_vectors(
+            numbers, [values[1] for values in found], [values[2] for values in found], width, self.dtype
+        )
+        return np.array(numbers, dtype=np.int64), vectors
+
+    def has_vector(self, rows: Rows) -> set[int]:
+        """Return those of the rows that have a vector."""
+        if len(rows) == 0:
+            return set()
+        carray = apsw.carray(np.ascontiguousarray(rows, dtype=np.int64))
+        return {row for (row,) in self.connection.execute("SELECT row FROM vectors WHERE row IN carray(?)", (carray,))}
+
+    def deletions(self, after: int = 0) -> tuple[int, Rows]:
+        """Return the last deletion's number and the rows deleted after the given one."""
+        found = list(self.connection.execute("SELECT seq, row FROM deletions WHERE seq > ? ORDER BY seq", (after,)))
+        last = found[-1][0] if found else after
+        return last, np.array([row for _, row in found], dtype=np.int64)
+
+    # --- full text ---
+
+    def match(self, query: str, limit: int, allowed: Rows | None = None) -> tuple[Rows, Floats]:
+        """Return the rows that match an FTS5 query, best first, and their BM25 scores, higher is better."""
+        narrowed, parameters = ("", ()) if allowed is None else (" AND rowid IN carray(?)", (apsw.carray(allowed),))
+        if allowed is not None and len(allowed) == 0:
+            return np.empty(0, np.int64), np.empty(0, np.float32)
+        sql = f"SELECT rowid, -rank FROM fulltext WHERE fulltext MATCH ?{narrowed} ORDER BY rank LIMIT ?"
+        found = list(self.connection.execute(sql, (query, *parameters, limit)))
+        return np.array([row for row, _ in found], dtype=np.int64), np.array(
+            [score for _, score in found], dtype=np.float32
+        )
+
+    def matching(self, query: str) -> Rows:
+        """Return every row that matches an FTS5 query, ascending."""
+        sql = "SELECT rowid FROM fulltext WHERE fulltext MATCH ? ORDER BY rowid"
+        return np.fromiter((row for (row,) in self.connection.execute(sql, (query,))), dtype=np.int64)
+
+
+_orphans: list[Any] = []  # connections of a parent process; closing them in a child would break the parent's locks
+
+
+def _and(condition: Condition | None) -> tuple[str, tuple[Any, ...]]:
+    return ("", ()) if condition is None else (f" AND {condition.sql}", condition.parameters)
+
+
+def make(folder: Path, *, dtype: Dtype = "float32") -> None:
+    """Make a new collection's folder and file.
+
+    Raises:
+        UsageError: an unknown dtype; CollectionError: the folder cannot be made.
+    """
+    if dtype not in ("float32", "float16"):
+        raise UsageError(f"dtype is {dtype!r}, allowed are 'float32' and 'float16'")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as cannot:
+        raise CollectionError(
+            f"{folder} cannot be made: {cannot.strerror}", hint="choose a folder that you may write"
+        ) from cannot
+    database.create(folder / FILE)
+    if dtype != "float32":
+        store = Store(folder, write=True)
+        with store.writing():
+            store.set_meta("dtype", dtype)
+        store.close()
