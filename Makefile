@@ -44,7 +44,8 @@ lab: $(VENV)/.dev ## the paper's experiments and figures
 	$(BIN)/imi lab
 
 wheel: $(VENV)/.base ## the package as others install it
-	$(BIN)/python -m pip wheel --no-deps --wheel-dir dist .
+	rm -rf dist build
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 
 clean: ## remove what was built, and .venv
 	rm -rf $(VENV) build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

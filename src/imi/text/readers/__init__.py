@@ -1,0 +1,99 @@
+"""Readers of files: CSV, TSV, JSONL, JSON, Parquet, plain text, Markdown, and folders of them, row by row.
+
+    for item in read("reviews.csv", ReadOptions(template="Title: {Summary}; Content: {Text}")):
+        ...  # a Row with its document, or a Failure with source, line and reason
+
+Nothing is read whole: a million rows stream.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from imi.errors import DataError, Failure
+from imi.text.readers.jsons import read_json, read_jsonl
+from imi.text.readers.lines import STDIN, unreadable
+from imi.text.readers.prose import read_markdown, read_stdin, read_text
+from imi.text.readers.rows import ReadOptions, Row
+from imi.text.readers.tables import read_csv, read_parquet, read_tsv
+
+Reader = Callable[[str, ReadOptions], Iterator[Row | Failure]]
+
+READERS: dict[str, Reader] = {
+    ".csv": read_csv,
+    ".tsv": read_tsv,
+    ".tab": read_tsv,
+    ".jsonl": read_jsonl,
+    ".ndjson": read_jsonl,
+    ".json": read_json,
+    ".parquet": read_parquet,
+    ".txt": read_text,
+    ".text": read_text,
+    ".md": read_markdown,
+    ".markdown": read_markdown,
+}
+"""The reader of each suffix; `.gz` may follow those of text files."""
+
+__all__ = ["READERS", "ReadOptions", "Row", "files_of", "read"]
+
+
+def read(source: str | os.PathLike[str], options: ReadOptions | None = None) -> Iterator[Row | Failure]:
+    """Yield what a file, a folder or standard input (`-`) holds, in order: Rows, and Failures for what cannot be taken.
+
+    Args:
+        source: a path, or `-`; folders are walked in the order of names, hidden files and other kinds left out.
+        options: how rows become documents.
+
+    Raises:
+        DataError: the source is not there, cannot be read, or is of no known kind.
+        UsageError: a column that was asked for is not there; the message lists those that are.
+    """
+    options = options or ReadOptions()
+    for path in files_of(os.fspath(source)):
+        yield from _reader_of(path)(path, options)
+
+
+def files_of(source: str) -> list[str]:
+    """Return the files that a source stands for: itself, or those of a folder that a reader knows.
+
+    Raises:
+        DataError: there is no such file or folder, or the folder holds nothing that can be read.
+    """
+    if source == STDIN or not os.path.isdir(source):
+        if source != STDIN and not os.path.exists(source):
+            raise unreadable(source, FileNotFoundError(2, "no such file or folder", source))
+        return [source]
+    found = []
+    for folder, below, names in os.walk(source):
+        below[:] = sorted(name for name in below if not name.startswith(".") and not name.endswith(".imi"))
+        found += [
+            os.path.join(folder, name)
+            for name in sorted(names)
+            if not name.startswith(".") and _suffix(name) in READERS
+        ]
+    if not found:
+        raise DataError(f"the folder {source} holds no file that can be read", hint=f"known are {_known()}")
+    return found
+
+
+def _reader_of(path: str) -> Reader:
+    if path == STDIN:
+        return read_stdin
+    reader = READERS.get(_suffix(path))
+    if reader is None:
+        raise DataError(
+            f"{path}: files of the kind {Path(path).suffix or 'without a suffix'} cannot be read",
+            hint=f"known are {_known()}",
+        )
+    return reader
+
+
+def _suffix(path: str) -> str:
+    name = path.lower().removesuffix(".gz")
+    return os.path.splitext(name)[1]
+
+
+def _known() -> str:
+    return ", ".join(READERS)

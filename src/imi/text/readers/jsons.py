@@ -1,0 +1,120 @@
+"""JSON Lines and JSON: one object a document, read piece by piece."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TextIO
+
+from imi.errors import DataError, Failure
+from imi.text.readers.lines import Numbered, open_text, read_lines, stray_byte
+from imi.text.readers.rows import ReadOptions, Row, RowReader
+
+_BETWEEN = re.compile(r"[\s,]*")
+_PIECE = 2**20
+_LONGEST_ITEM = 64 * 2**20
+
+
+def read_jsonl(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
+    """Yield one document a line, each a JSON object, or a string that is the text."""
+    return json_rows(source, read_lines(source, options.encoding), options)
+
+
+def json_rows(source: str, lines: Iterable[Numbered | Failure], options: ReadOptions) -> Iterator[Row | Failure]:
+    """Yield the documents of lines of JSON; the first object tells the columns, a later one may lack none of them."""
+    reader: RowReader | None = None
+    for line in lines:
+        if isinstance(line, Failure):
+            yield line
+            continue
+        number, text = line
+        if not text.strip():
+            continue
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError) as wrong:
+            yield Failure(source, number, f"no JSON: {_reason(wrong)}")
+            continue
+        values = _as_row(value)
+        if values is None:
+            yield Failure(source, number, f"a JSON {_kind(value)}, an object is needed")
+            continue
+        reader = reader or RowReader(source, list(values), options)
+        yield reader.row(number, values)
+
+
+def read_json(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
+    """Yield the objects of a JSON array, or the one object of the file; the line is where it begins."""
+    reader: RowReader | None = None
+    with open_text(source, options.encoding) as file:
+        for number, value in _items(source, file, options.encoding):
+            values = _as_row(value)
+            if values is None:
+                yield Failure(source, number, f"a JSON {_kind(value)}, an object is needed")
+                continue
+            reader = reader or RowReader(source, list(values), options)
+            yield reader.row(number, values)
+
+
+def _items(source: str, file: TextIO, encoding: str) -> Iterator[tuple[int, Any]]:
+    """Yield (line, value) for the members of an array, or for the whole where it is none; keeps one piece in memory."""
+    decoder = json.JSONDecoder()
+    buffer, at, line, ended = _piece(source, file, encoding, _PIECE), 0, 1, False
+    inside = buffer.lstrip().startswith("[")
+    if inside:
+        at = buffer.index("[") + 1
+        line += buffer.count("\n", 0, at)
+    while True:
+        start = _between(buffer, at)
+        line += buffer.count("\n", at, start)
+        if inside and buffer.startswith("]", start):
+            return
+        wrong: Exception | None = None
+        try:
+            value, end = decoder.raw_decode(buffer, start)
+        except (ValueError, RecursionError) as error:
+            value, end, wrong = None, len(buffer), error
+        if end == len(buffer) and not ended and end - start < _LONGEST_ITEM:
+            # What touches the end may go on in the next piece.
+            piece = _piece(source, file, encoding, max(_PIECE, end - start))
+            buffer, at, ended = buffer[start:] + piece, 0, not piece
+            continue
+        if wrong is not None:
+            if start == len(buffer) and not inside:
+                return
+            raise DataError(f"{source}:{line}: no JSON: {_reason(wrong)}") from wrong
+        yield line, value
+        line += buffer.count("\n", start, end)
+        at = end
+        if not inside and _between(buffer, at) < len(buffer):
+            raise DataError(f"{source}:{line}: something follows the JSON value", hint="one object a line is .jsonl")
+
+
+def _piece(source: str, file: TextIO, encoding: str, size: int) -> str:
+    piece = file.read(size)
+    wrong = stray_byte(piece, encoding)
+    if wrong:
+        raise DataError(f"{source}: {wrong}")
+    return piece
+
+
+def _between(buffer: str, at: int) -> int:
+    match = _BETWEEN.match(buffer, at)
+    return at if match is None else match.end()
+
+
+def _as_row(value: Any) -> Mapping[str, Any] | None:
+    if isinstance(value, str):
+        return {"text": value}
+    return value if isinstance(value, dict) and value else None
+
+
+def _kind(value: Any) -> str:
+    return {list: "array", dict: "object without fields", type(None): "null", bool: "boolean"}.get(
+        type(value), "number"
+    )
+
+
+def _reason(error: Exception) -> str:
+    return error.msg if isinstance(error, json.JSONDecodeError) else "nested too deep"

@@ -1,0 +1,88 @@
+import io
+import sys
+
+import pytest
+
+from imi.errors import DataError, Failure, UsageError
+from imi.text.readers import ReadOptions, files_of, read
+
+FOUR = "AIは素晴らしい！\nうちの猫はタマと言います\nうちのペットはいつも寝ています\n金魚は夜は休むのかな？\n"
+
+
+def texts(items):
+    return [item.document.text for item in items]
+
+
+def write(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, "utf-8")
+    return str(path)
+
+
+def test_a_line_is_a_document(tmp_path):
+    source = write(tmp_path / "four.txt", FOUR)
+    found = list(read(source))
+    assert texts(found) == FOUR.split("\n")[:-1]
+    assert found[1].document.id == f"{source}:2" and found[1].document.metadata == {"source": source, "line": 2}
+
+
+def test_paragraphs_wrapped_by_hand_are_joined_and_lists_are_not(tmp_path):
+    wrapped = (
+        "The quick brown fox jumps over the lazy dog and\nit sleeps in the sun until the evening comes\nand eats.\n"
+    )
+    source = write(tmp_path / "a.txt", f"{wrapped}\n\none\ntwo\n\n{wrapped}")
+    found = list(read(source))
+    assert texts(found) == [" ".join(wrapped.split()), "one", "two", " ".join(wrapped.split())]
+    assert [item.document.metadata["line"] for item in found] == [1, 6, 7, 9]
+
+
+def test_markdown_sections_carry_their_headings(tmp_path):
+    text = "intro\n\n# Cats\n\nThey sleep.\n\n```\n# no heading\n```\n\n## Food ##\n\nFish.\n\n# Dogs\n"
+    source = write(tmp_path / "a.md", text)
+    intro, cats, food = read(source)
+    assert intro.document.text == "intro" and "heading" not in intro.document.metadata
+    assert cats.document.text == "Cats\nThey sleep.\n\n```\n# no heading\n```"
+    assert food.document.metadata == {"source": source, "line": 13, "heading": "Cats > Food"}
+
+
+def test_long_sections_are_cut_at_paragraphs(tmp_path):
+    paragraphs = [f"{n} " + "word " * 100 for n in range(8)]
+    found = list(read(write(tmp_path / "a.md", "# Long\n\n" + "\n\n".join(paragraphs))))
+    assert texts(found) == [f"Long\n{paragraph.strip()}" for paragraph in paragraphs]
+    assert [item.document.metadata["line"] for item in found] == list(range(3, 19, 2))
+
+
+def test_folders_are_walked_in_order(tmp_path):
+    for name in ("b.txt", "a/c.md", "a/d.bin", ".hidden/x.txt", "c.imi/x.txt", ".x.txt"):
+        write(tmp_path / name, "text\n")
+    assert files_of(str(tmp_path)) == [str(tmp_path / "b.txt"), str(tmp_path / "a" / "c.md")]
+    assert texts(read(tmp_path)) == ["text", "text"]
+
+
+def test_what_cannot_be_read_says_so(tmp_path):
+    write(tmp_path / "reviews.csv", "a\n1\n")
+    write(tmp_path / "empty" / "x.bin", "x")
+    with pytest.raises(DataError, match="no such file") as raised:
+        list(read(tmp_path / "review.csv"))
+    assert raised.value.hint == str(tmp_path / "reviews.csv")
+    with pytest.raises(DataError, match=r"kind \.bin cannot be read"):
+        list(read(tmp_path / "empty" / "x.bin"))
+    with pytest.raises(DataError, match="holds no file"):
+        list(read(tmp_path / "empty"))
+    with pytest.raises(UsageError, match="--template speaks of columns"):
+        list(read(write(tmp_path / "a.txt", "x"), ReadOptions(template="{a}")))
+
+
+def test_a_stray_byte_costs_its_line_only(tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"one\ncaf\xe9\nthree\n")
+    one, bad, three = read(tmp_path / "a.txt")
+    assert isinstance(bad, Failure) and bad.line == 2 and "0xE9" in bad.reason
+    assert texts([one, three]) == ["one", "three"]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"), [(FOUR, FOUR.split("\n")[:-1]), ('{"text": "a"}\n{"text": "b"}\n', ["a", "b"]), ("", [])]
+)
+def test_standard_input_is_lines_or_json_lines(monkeypatch, given, expected):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given.encode())))
+    assert texts(read("-")) == expected
