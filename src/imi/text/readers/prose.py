@@ -54,7 +54,7 @@ def read_stdin(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
 def _is_wrapped(block: list[Numbered]) -> bool:
     # Hand-wrapped lines fill most of a width that they share, all but the last; lists and poems do not.
     lengths = [len(line.rstrip()) for _, line in block[:-1]]
-    return bool(lengths) and 0.7 * max(lengths) <= min(lengths) and 50 <= max(lengths) <= _WRAPPED
+    return bool(lengths) and 0.7 * max(lengths) <= min(lengths) and 40 <= max(lengths) <= _WRAPPED
 
 
 def read_markdown(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
