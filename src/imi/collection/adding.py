@@ -131,7 +131,7 @@ class Adder:
         given = next((one.vector for one, _ in plan.anew if one.vector is not None), None)
         if bound is None and given is not None and self._own:
             bound = Bound(None, own_vectors(len(given)))
-        if bound is not None and bound.own and (self._name is not None or not self._own):
+        if bound is not None and bound.own and not self._own:
             check_same(self._store.folder, bound.info, self._embedder().info)
         texts = [
             one.document.text

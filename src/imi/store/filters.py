@@ -156,6 +156,11 @@ def _encodable(text: str) -> None:
         raise UsageError(f"a filter holds a lone surrogate: {text!r}", hint="give valid Unicode") from lone
 
 
+def read_field(name: str) -> Condition:
+    """Return SQL for a field's value as people write it: true and false by name, lists and dicts as JSON."""
+    return _Reader(name).condition("CASE {type} WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' ELSE {value} END")
+
+
 class _Reader:
     """How a field is read: by a bound JSON path, or key by key where its name cannot be quoted in one."""
 

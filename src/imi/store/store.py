@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from imi.errors import CollectionError, UsageError
 from imi.records import Document
 from imi.store import database
-from imi.store.filters import Condition
+from imi.store.filters import Condition, read_field
 from imi.store.rows import (
     COLUMNS,
     Dtype,
@@ -179,17 +179,15 @@ class Store:
 
     def facet(self, field: str, rows: Rows | None = None) -> dict[str, int]:
         """Return how often each value of a field occurs over all rows, or the given ones, most frequent first."""
-        path = Condition("json_extract(metadata, '$.\"' || ? || '\"')", (field,), frozenset({field}))
-        if '"' in field or "\\" in field:
-            path = Condition("(SELECT value FROM json_each(metadata) WHERE key = ?)", (field,), frozenset({field}))
+        value = read_field(field)
         narrowed, parameters = ("", ()) if rows is None else (" WHERE row IN carray(?)", (apsw.carray(rows),))
         sql = (
-            f"SELECT {path.sql} AS value, count(*) FROM documents{narrowed} "
+            f"SELECT {value.sql} AS value, count(*) FROM documents{narrowed} "
             "GROUP BY value HAVING value IS NOT NULL ORDER BY 2 DESC, 1"
         )
         if rows is not None and len(rows) == 0:
             return {}
-        return {str(value): count for value, count in self.connection.execute(sql, (*path.parameters, *parameters))}
+        return {str(value): count for value, count in self.connection.execute(sql, (*value.parameters, *parameters))}
 
     def insert(self, new: Sequence[New], dtype: Dtype) -> list[int]:
         """Write new rows with their full texts and vectors; return their numbers."""
