@@ -24,17 +24,26 @@ GROUPS = (
         "collections",
         {
             "add": "imi.cli.add",
+            "show": "imi.cli.collections",
+            "ls": "imi.cli.collections",
+            "rm": "imi.cli.collections",
         },
     ),
     Group(
         "understand",
         {
             "similar": "imi.cli.similar",
+            "embed": "imi.cli.embed",
         },
     ),
     Group("tasks", {}),
     Group("models", {}),
-    Group("serve", {}),
+    Group(
+        "serve",
+        {
+            "demo": "imi.cli.demo",
+        },
+    ),
 )
 
 # The parent class of all complaints about arguments; Typer has moved its home between versions, its children stay.

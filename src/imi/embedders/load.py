@@ -26,6 +26,10 @@ def load(name: str | Path | None = None) -> Embedder:
         from imi.embedders.builtin import BuiltIn
 
         return BuiltIn.shipped()
+    if wanted == "hash":
+        from imi.embedders.testing import HashEmbedder
+
+        return HashEmbedder()
     if wanted == "quality":
         from imi.embedders.quality import Quality
 

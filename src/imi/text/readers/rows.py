@@ -64,6 +64,7 @@ class RowReader:
             )
         self._text = next((name for word in _TEXT_COLUMNS for name in columns if name.lower() == word), None)
         self._lists: set[str] | None = None
+        self._width = 0
 
     def row(self, line: int, values: Mapping[str, Any]) -> Row | Failure:
         """Return the document of one row, or why it is none."""
@@ -81,6 +82,9 @@ class RowReader:
         if options.vectors is not None:
             try:
                 vector = parse_vector(values.get(options.vectors))
+                self._width = self._width or len(vector)
+                if len(vector) != self._width:
+                    raise ValueError(f"{len(vector)} numbers, the rows before have {self._width}")
             except ValueError as wrong:
                 return Failure(self._source, line, f"column {options.vectors!r}: {wrong}")
         text = self._text_of(values) or None

@@ -1,0 +1,198 @@
+"""`imi add`: files, folders and standard input into a collection."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby, islice
+from typing import IO, TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from imi.cli.opening import open_to_write
+from imi.cli.options import CollectionName, Model, Output
+from imi.cli.output import Progress, note, progress, show
+from imi.cli.verbs import verb
+from imi.errors import DataError, Failure, UsageError
+from imi.records import Added, Document
+
+if TYPE_CHECKING:
+    from imi.collection import Collection
+    from imi.text.readers import ReadOptions, Row
+
+OnError = Literal["raise", "skip"]
+_BATCH = 1024
+_TOLD = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Add(Output):
+    """What `imi add` takes."""
+
+    collection: CollectionName
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SOURCE", help="CSV, TSV, JSONL, JSON, Parquet, text, Markdown, folders; - is standard input."
+        ),
+    ]
+    template: Annotated[
+        str | None,
+        typer.Option("--template", metavar="TEXT", help="The text of a row: 'Title: {Summary}; Content: {Text}'."),
+    ] = None
+    id: Annotated[
+        str | None, typer.Option("--id", metavar="COLUMN", help="The column of ids; else source and line make one.")
+    ] = None
+    columns: Annotated[
+        str | None, typer.Option("--columns", metavar="A,B", help="Columns to keep as metadata; all by default.")
+    ] = None
+    vectors: Annotated[
+        str | None,
+        typer.Option("--vectors", metavar="COLUMN", help="The column of the rows' own vectors, as lists of numbers."),
+    ] = None
+    encoding: Annotated[str, typer.Option("--encoding", metavar="NAME", help="Of text files: latin-1, cp932, …")] = (
+        "utf-8"
+    )
+    skip_errors: Annotated[bool, typer.Option("--skip-errors", help="Leave bad rows out and report them.")] = False
+    model: Model = None
+
+
+def add(options: Add) -> None:
+    """Add files to a collection, or update what changed: rows by their id, unchanged texts are not embedded again.
+
+    The collection is made when missing. A bad row stops the run before anything is written, unless --skip-errors.
+    """
+    from imi.text.readers import ReadOptions
+
+    columns = tuple(name.strip() for name in (options.columns or "").split(",") if name.strip())
+    how = ReadOptions(options.template, options.id, columns, options.vectors, options.encoding)
+    if list(options.sources).count("-") > 1:
+        raise UsageError("standard input was given twice: -")
+    with _again(options.sources):
+        total = 0 if options.skip_errors else _check(options.sources, how, quiet=options.quiet)
+        with open_to_write(options.collection, options.model, own_vectors=options.vectors is not None) as collection:
+            with progress("adding", quiet=options.quiet) as bar:
+                added = _fill(collection, options, how, bar, total)
+            name = collection.info.path
+    counts = added.to_dict()
+    rows = [[key, value] for key, value in counts.items() if key != "failed" and (value or key == "added")]
+    show(counts, ["rows", "number"], rows, as_json=options.as_json)
+    _report(added.failed, quiet=options.quiet)
+    if sys.stderr.isatty():
+        note(f'next: imi search {name} "your question"', quiet=options.quiet)
+
+
+@contextlib.contextmanager
+def _again(sources: Sequence[str]) -> Iterator[None]:
+    """Let standard input be read twice, once to check and once to add, by way of a file."""
+    if "-" not in sources:
+        yield
+        return
+    with tempfile.TemporaryFile() as spool:
+        while piece := sys.stdin.buffer.read(2**20):
+            spool.write(piece)
+        before = sys.stdin
+        sys.stdin = _Rewinding(spool)
+        try:
+            yield
+        finally:
+            sys.stdin = before
+
+
+class _Rewinding:
+    """Standard input that begins anew each time its bytes are asked for."""
+
+    def __init__(self, spool: IO[bytes]) -> None:
+        self._spool = spool
+
+    @property
+    def buffer(self) -> IO[bytes]:
+        self._spool.seek(0)
+        return self._spool
+
+
+def _check(sources: Sequence[str], how: ReadOptions, *, quiet: bool) -> int:
+    """Read everything once before anything is written; return the number of rows."""
+    from imi.text.readers import read
+
+    total = 0
+    failures: list[Failure] = []
+    with progress("checking", quiet=quiet) as bar:
+        for source in sources:
+            for item in read(source, how):
+                total += 1
+                if isinstance(item, Failure):
+                    failures.append(item)
+                if bar is not None and total % _BATCH == 0:
+                    bar(total, 0)
+    if failures:
+        verb_ = "row" if len(failures) == 1 else "rows"
+        raise DataError(
+            f"{len(failures)} {verb_} of {total} cannot be taken, so nothing was added",
+            hint="mend them, or --skip-errors adds the others",
+            failures=failures,
+        )
+    if not total:
+        raise DataError(f"nothing to add: {', '.join(sources)} holds no rows")
+    return total
+
+
+def _fill(collection: Collection, options: Add, how: ReadOptions, bar: Progress | None, total: int) -> Added:
+    from imi.text.readers import read
+
+    failures: list[Failure] = []
+
+    def rows() -> Iterator[Row]:
+        for source in options.sources:
+            for item in read(source, how):
+                if isinstance(item, Failure):
+                    failures.append(item)
+                else:
+                    yield item
+
+    def told(done: int, _: int) -> None:
+        if bar is not None:
+            bar(done, total)
+
+    on_error: OnError = "skip" if options.skip_errors else "raise"
+    if options.vectors is None:
+        documents: Iterator[Document] = (row.document for row in rows())
+        result = collection.add(documents, on_error=on_error, progress=told)
+    else:
+        result = _fill_vectors(collection, rows(), on_error, told)
+    return replace(result, failed=(*failures, *result.failed))
+
+
+def _fill_vectors(collection: Collection, rows: Iterator[Row], on_error: OnError, told: Progress) -> Added:
+    import numpy as np
+
+    result, done = Added(), 0
+    # Rows of one width go together; a width that the collection does not have is refused by it.
+    for _, group in groupby(rows, key=lambda row: 0 if row.vector is None else len(row.vector)):
+        while batch := list(islice(group, _BATCH)):
+            z = np.stack([row.vector for row in batch if row.vector is not None])
+            result += collection.add([row.document for row in batch], z, on_error=on_error)
+            done += len(batch)
+            told(done, 0)
+    return result
+
+
+def _report(failed: Sequence[Failure], *, quiet: bool) -> None:
+    for failure in failed[:_TOLD]:
+        note(f"left out {failure.source}:{failure.line}: {failure.reason}", quiet=quiet)
+    if len(failed) > _TOLD:
+        note(f"… and {len(failed) - _TOLD} more; --json lists all", quiet=quiet)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    verb(
+        app,
+        "add",
+        Add,
+        add,
+        example='imi add reviews.imi reviews.csv --id Id --template "Title: {Summary}; Content: {Text}"',
+    )

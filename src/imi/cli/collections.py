@@ -1,0 +1,100 @@
+"""`imi show`, `ls` and `rm`: what is kept, and less of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from imi.cli.opening import open_to_read, open_to_write
+from imi.cli.options import CollectionName, Filtered, Output
+from imi.cli.output import note, show
+from imi.cli.verbs import verb
+from imi.cli.where import parse_where
+from imi.errors import ImiError, UsageError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Show(Output):
+    """What `imi show` takes."""
+
+    collection: CollectionName
+    id: Annotated[str | None, typer.Argument(metavar="ID", help="A row; else the collection itself.")] = None
+
+
+def show_collection(options: Show) -> None:
+    """Say what a collection holds, or show one of its rows."""
+    with open_to_read(options.collection) as collection:
+        found: Any = collection.info if options.id is None else collection.get(options.id)
+    value = found.to_dict()
+    rows = [[key, _told(item)] for key, item in value.items() if item is not None]
+    show(value, ["what", "value"], rows, as_json=options.as_json)
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {_told(item)}" for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class List(Output):
+    """What `imi ls` takes."""
+
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to look; here by default.")] = Path()
+
+
+def list_collections(options: List) -> None:
+    """List the collections in a folder."""
+    import imi
+    from imi.store.store import FILE
+
+    if not options.folder.is_dir():
+        raise UsageError(f"{options.folder} is no folder")
+    found: list[dict[str, Any]] = []
+    for path in sorted(options.folder.iterdir()):
+        if not (path / FILE).is_file():
+            continue
+        try:
+            with imi.open(path, mode="r") as collection:
+                found.append(collection.info.to_dict())
+        except ImiError as error:
+            note(f"{path}: {error.message}", quiet=options.quiet)
+    rows = [[one["path"], one["count"], one["model"], one["dims"], sum(one["bytes"].values())] for one in found]
+    show(found, ["collection", "rows", "model", "dims", "bytes"], rows, as_json=options.as_json)
+    if not found:
+        note(f"no collection in {options.folder}; imi add NAME.imi FILE makes one", quiet=options.quiet)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remove(Filtered):
+    """What `imi rm` takes."""
+
+    collection: CollectionName
+    ids: Annotated[list[str] | None, typer.Argument(metavar="ID", help="Rows to remove; - reads one a line.")] = None
+
+
+def remove(options: Remove) -> None:
+    """Remove rows, by their ids or by a filter."""
+    from imi.cli.options import read_texts
+
+    where = parse_where(options.where)
+    if bool(options.ids) == (where is not None):
+        raise UsageError("rm needs either ids or --where", hint="imi rm reviews.imi 12 13, or --where 'Score<=2'")
+    open_to_read(options.collection).close()
+    with open_to_write(options.collection) as collection:
+        removed = (
+            collection.delete(where=where) if where is not None else collection.delete(read_texts(options.ids or ()))
+        )
+    show({"removed": removed}, ["removed"], [[removed]], as_json=options.as_json)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs."""
+    verb(app, "show", Show, show_collection, example="imi show reviews.imi\nimi show reviews.imi 12")
+    verb(app, "ls", List, list_collections, example="imi ls")
+    verb(app, "rm", Remove, remove, example="imi rm reviews.imi 12\nimi rm reviews.imi --where 'Score<=2'")

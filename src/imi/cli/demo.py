@@ -1,0 +1,110 @@
+"""`imi demo`: Python's own documentation, asked in English, Japanese and emoji."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+import sysconfig
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from imi.cli.opening import home
+from imi.cli.options import Model, Output
+from imi.cli.output import note, one_line, progress, show
+from imi.cli.verbs import verb
+from imi.errors import ModelMismatch
+
+if TYPE_CHECKING:
+    from imi.collection import Collection
+    from imi.records import Hit
+
+QUESTIONS = (
+    "圧縮ファイルを開く",
+    "read rows from a spreadsheet export",
+    "乱数",
+    "🔒",
+    "日付を足し算する",
+    "send an e-mail",
+)
+_HITS = 3
+_NEXT = (
+    "imi add notes.imi FILE-OR-FOLDER            your own text, CSV, JSONL, Markdown",
+    'imi search notes.imi "a question"           in any language',
+    "imi similar cat 猫 車                       what lies behind it",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demo(Output):
+    """What `imi demo` takes."""
+
+    model: Model = None
+
+
+def demo(options: Demo) -> None:
+    """Ask the documentation of this Python, in English, Japanese and emoji: the first minute with imi.
+
+    The first run indexes some five thousand modules, classes and functions; later ones only ask.
+    """
+    version = f"{sys.version_info.major}.{sys.version_info.minor}.{sys.version_info.micro}"
+    model = options.model or os.environ.get("IMI_MODEL") or "built-in"
+    place = home() / "demo" / f"python-{version}-{re.sub(r'[^a-z0-9]+', '-', model.lower())}.imi"
+    with _collection(place, model, quiet=options.quiet) as collection:
+        answers = {question: collection.search(question, k=_HITS, mode="meaning") for question in QUESTIONS}
+        note(
+            f"{len(collection):,} entries of the documentation of Python {version}, asked by meaning:",
+            quiet=options.quiet,
+        )
+    rows: list[list[Any]] = []
+    for question, hits in answers.items():
+        rows += [[question if at == 0 else "", hit.score, _said(hit), _where(hit)] for at, hit in enumerate(hits)]
+    show(answers, ["question", "score", "hit", "where it is"], rows, as_json=options.as_json)
+    if not options.quiet and not options.as_json:
+        note("now on files of your own:\n  " + "\n  ".join(_NEXT))
+
+
+def _collection(place: Path, model: str, *, quiet: bool) -> Collection:
+    """Open the documentation; index it where it is not there, or was made by another version of the model."""
+    import imi
+    from imi.text.pydocs import entries
+
+    if place.exists():
+        with suppress(ModelMismatch):
+            return imi.open(place, model=model, mode="r")
+        shutil.rmtree(place)
+    note("reading the documentation of this Python (once) …", quiet=quiet)
+    documents = list(entries())
+    # Built beside and moved when whole: an interrupted first run leaves nothing that looks finished.
+    building = place.with_suffix(".building")
+    shutil.rmtree(building, ignore_errors=True)
+    building.parent.mkdir(parents=True, exist_ok=True)
+    with progress("indexing", quiet=quiet) as bar, imi.open(building, model=model) as collection:
+        collection.add(documents, progress=bar)
+    building.rename(place)
+    return imi.open(place, model=model, mode="r")
+
+
+def _said(hit: Hit) -> str:
+    name = str(hit.metadata["name"])
+    about = (hit.text or "").partition(": ")[2] or (hit.text or "")
+    return f"{name}  {one_line(about, 60)}"
+
+
+def _where(hit: Hit) -> str:
+    source = hit.metadata.get("source")
+    if source is None:
+        return f"built in: {hit.metadata['module']}"
+    library = sysconfig.get_path("stdlib")
+    short = str(source).removeprefix(library).lstrip("/\\")
+    return f"{short}:{hit.metadata['line']}"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    verb(app, "demo", Demo, demo, example="imi demo")

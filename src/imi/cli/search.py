@@ -1,0 +1,164 @@
+"""`imi search`: what a collection holds that is near a question."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from imi.cli.opening import open_to_read
+from imi.cli.options import CollectionName, Dims, Filtered, K, Mode, Model, read_texts
+from imi.cli.output import note, number, one_line, show, show_json
+from imi.cli.verbs import verb
+from imi.cli.where import parse_where
+from imi.errors import DataError, UsageError
+from imi.records import Hits
+
+if TYPE_CHECKING:
+    from imi.collection import Collection
+
+MODES = ("text", "meaning", "hybrid")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search(Filtered):
+    """What `imi search` takes."""
+
+    collection: CollectionName
+    query: Annotated[
+        list[str] | None, typer.Argument(metavar="QUERY", help="Words are one question; - reads a question a line.")
+    ] = None
+    vector: Annotated[
+        Path | None,
+        typer.Option("--vector", metavar="FILE", help="Ask by a vector: .npy, or JSON; - is standard input."),
+    ] = None
+    k: K = 10
+    mode: Mode = "hybrid"
+    compare: Annotated[bool, typer.Option("--compare", help="The three modes side by side.")] = False
+    dims: Dims = None
+    min_score: Annotated[float | None, typer.Option("--min-score", metavar="X", help="Leave out hits below.")] = None
+    offset: Annotated[int, typer.Option("--offset", metavar="N", help="Leave out the first hits.")] = 0
+    facet: Annotated[list[str], typer.Option("--facet", metavar="COLUMN", help="Count the values of a column.")] = (
+        field(default_factory=list)
+    )
+    model: Model = None
+
+
+def search(options: Search) -> None:
+    """Find what is near a question: by the words in it (text), by what it means (meaning), or by both (hybrid).
+
+    A short or quoted question in the mode text means "contains". Scores are the mode's own; higher is better.
+    """
+    questions = _questions(options)
+    with open_to_read(options.collection, options.model) as collection:
+        if options.compare:
+            _show_compared([(one, _compare(collection, one, options)) for one in questions], options)
+        else:
+            _show_hits([(one, _ask(collection, one, options, options.mode)) for one in questions], options)
+
+
+def _questions(options: Search) -> list[Any]:
+    given = options.query or []
+    if options.vector is not None:
+        if given or options.compare:
+            raise UsageError("--vector is asked alone, without words and without --compare")
+        return [read_vector(options.vector)]
+    if "-" in given:
+        return read_texts(given)
+    if not given:
+        raise UsageError("there is no question", hint='imi search reviews.imi "delicious beans"')
+    return [" ".join(given)]
+
+
+def _ask(collection: Collection, question: Any, options: Search, mode: str) -> Hits:
+    if mode not in MODES:
+        raise UsageError(f"the mode is {mode!r}, allowed are {', '.join(MODES)}")
+    return collection.search(
+        question,
+        k=options.k,
+        mode=mode,  # type: ignore[arg-type]  # checked above
+        where=parse_where(options.where),
+        dims=options.dims,
+        min_score=options.min_score,
+        offset=options.offset,
+        facets=options.facet,
+    )
+
+
+def _compare(collection: Collection, question: str, options: Search) -> dict[str, Hits]:
+    return {mode: _ask(collection, question, options, mode) for mode in MODES}
+
+
+def _show_hits(results: Sequence[tuple[Any, Hits]], options: Search) -> None:
+    if options.as_json:
+        _show_answers(results, options)
+        return
+    for question, hits in results:
+        rows = [[hit.score, hit.id, one_line(hit.text)] for hit in hits]
+        show(None, ["score", "id", "text"], rows, as_json=False, title=_title(question, results))
+        if not rows:
+            note("nothing found; try --mode meaning, or fewer filters", quiet=options.quiet)
+        for name, counts in hits.facets.items():
+            show(None, [name, "rows"], [[value, count] for value, count in counts.items()], as_json=False)
+
+
+def _show_compared(results: Sequence[tuple[Any, dict[str, Hits]]], options: Search) -> None:
+    if options.as_json:
+        _show_answers(results, options)
+        return
+    for question, compared in results:
+        longest = max(len(hits) for hits in compared.values())
+        rows = [[_cell(compared[mode], at) for mode in MODES] for at in range(longest)]
+        show(None, MODES, rows or [["nothing"] * len(MODES)], as_json=False, title=_title(question, results))
+
+
+def _show_answers(results: Sequence[tuple[Any, Any]], options: Search) -> None:
+    """One question gives its answer, questions from standard input a list of them with what was asked."""
+    if "-" in (options.query or []):
+        show_json([{"query": question, "hits": answer} for question, answer in results])
+    else:
+        show_json(results[0][1])
+
+
+def _title(question: Any, results: Sequence[object]) -> str | None:
+    return str(question) if len(results) > 1 else None
+
+
+def _cell(hits: Hits, at: int) -> str:
+    return f"{number(hits[at].score)} {one_line(hits[at].text or hits[at].id, 60)}" if at < len(hits) else ""
+
+
+def read_vector(path: Path) -> Any:
+    """Return the vector in a .npy file or a JSON list, (d,) float32.
+
+    Raises:
+        DataError: it is not there, or no vector.
+    """
+    import json
+    import sys
+
+    import numpy as np
+
+    try:
+        if path.suffix == ".npy":
+            vector = np.load(path, allow_pickle=False)
+        else:
+            vector = np.asarray(
+                json.loads(sys.stdin.read() if str(path) == "-" else path.read_text("utf-8")), np.float32
+            )
+    except OSError as error:
+        raise DataError(f"{path}: {(error.strerror or str(error)).lower()}") from error
+    except (ValueError, TypeError) as wrong:
+        raise DataError(f"{path} holds no vector: {wrong}", hint="a JSON list of numbers, or .npy") from wrong
+    vector = vector[0] if vector.ndim == 2 and len(vector) == 1 else vector
+    if vector.ndim != 1:
+        raise DataError(f"{path} holds an array of the shape {vector.shape}, one vector is needed")
+    return vector
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    verb(app, "search", Search, search, example='imi search reviews.imi "delicious beans" -k 3 --where "Score>=4"')
