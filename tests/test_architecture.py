@@ -16,7 +16,8 @@ FILES = sorted(SOURCE.rglob("*.py"))
 LAYERS: list[set[str]] = [
     {"_version", "errors", "records"},
     {"vectors", "fusion"},
-    {"embedders", "index", "text", "store", "llm", "models"},
+    {"llm"},
+    {"embedders", "index", "text", "store", "models"},
     {"collection", "cache", "backends"},
     {"opening"},
     {"tasks", "evaluate", "train", "cookbook"},
