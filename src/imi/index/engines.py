@@ -1,0 +1,57 @@
+"""The native libraries underneath, loaded late and with their threads under control."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import os
+from types import ModuleType
+
+_after_fork = False
+
+
+def _in_child() -> None:
+    global _after_fork
+    _after_fork = True
+
+
+@functools.cache
+def load_faiss() -> ModuleType:
+    """Import faiss, which takes a tenth of a second, and arrange for forked children."""
+    import faiss
+
+    # OpenMP's threads do not survive a fork and waiting for them hangs: a forked child works with one.
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_in_child)
+    module: ModuleType = faiss
+    return module
+
+
+@functools.cache
+def load_rabitqlib() -> ModuleType | None:
+    """Import rabitqlib (SymphonyQG and HNSW-RaBitQ), or return None where it is not installed or does not run."""
+    if importlib.util.find_spec("rabitqlib") is None:
+        return None
+    load_faiss()
+    try:
+        import rabitqlib
+    except (ImportError, OSError):  # a processor without AVX2, a system older than the wheel
+        return None
+    module: ModuleType = rabitqlib
+    return module
+
+
+def processors() -> int:
+    """Return how many processors this process may use; one in a forked child."""
+    if _after_fork:
+        return 1
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def set_threads(threads: int) -> int:
+    """Let faiss' next calls from this thread use so many threads, and return how many that is."""
+    allowed = min(threads, processors()) if threads > 1 else 1
+    load_faiss().omp_set_num_threads(allowed)
+    return allowed

@@ -1,0 +1,121 @@
+"""A built ladder as files: what to write, and how to read it back after its checksums agree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imi.errors import Damaged
+from imi.index.base import check_metric
+from imi.index.files import (
+    CheckedVectors,
+    Manifest,
+    Write,
+    block_checksums,
+    read_manifest,
+    verified,
+    write_files,
+)
+from imi.index.graphs import HnswRabitq, SymphonyQG
+from imi.index.ladder import Ladder
+from imi.index.rungs import Rung
+from imi.index.space import Space
+from imi.index.structures import FaissStructure, Structure
+from imi.vectors import Floats
+
+
+def save_ladder(ladder: Ladder, folder: Path, about: Mapping[str, Any] | None = None) -> Manifest:
+    """Write a ladder with its full vectors, so that `load_ladder` needs nothing else.
+
+    Args:
+        ladder: what to write.
+        folder: made when missing; an older index in it is replaced in one step.
+        about: more JSON values to keep with it, such as its plan.
+    """
+    plain, writers = ladder_parts(ladder)
+    writers |= vector_parts(ladder.vectors)
+    table = {"shape": [len(ladder), ladder.width], "dtype": ladder.vectors.dtype.str}
+    return write_files(folder, {"ladder": plain, "table": table, **(about or {})}, writers)
+
+
+def load_ladder(folder: Path) -> tuple[Ladder, Mapping[str, Any]]:
+    """Read what `save_ladder` wrote and return it with what was kept beside it.
+
+    Raises:
+        Damaged: a file is missing, cut short or altered; vectors are checked block by block when they are read.
+        MissingExtra: the structure needs rabitqlib, which is not installed here.
+    """
+    manifest = read_manifest(folder)
+    try:
+        table = manifest.about["table"]
+        vectors = map_vectors(folder, manifest, (table["shape"][0], table["shape"][1]), table["dtype"])
+        return read_ladder(folder, manifest, manifest.about["ladder"], vectors), manifest.about
+    except (KeyError, IndexError, TypeError, ValueError) as wrong:
+        raise Damaged(f"the manifest in {folder} does not describe a ladder: {wrong!r}") from wrong
+
+
+def ladder_parts(ladder: Ladder) -> tuple[dict[str, Any], dict[str, Write]]:
+    """Return a ladder's description and the writers of its files, the full vectors apart."""
+    writers: dict[str, Write] = {"structure": ladder.structure.save}
+    for dims, scale in ladder.scales.items():
+        if scale is not None:
+            writers[f"lengths{dims}"] = _array_writer(scale)
+    description = {
+        "metric": ladder.metric,
+        "rungs": [rung.to_dict() for rung in ladder.rungs],
+        "longest": ladder.space.longest,
+        "latency": ladder.latency,
+        "unit": [dims for dims, scale in ladder.scales.items() if scale is None],
+        "lengths": [dims for dims, scale in ladder.scales.items() if scale is not None],
+    }
+    return description, writers
+
+
+def read_ladder(
+    folder: Path, manifest: Manifest, description: Mapping[str, Any], vectors: NDArray[Any] | CheckedVectors
+) -> Ladder:
+    """Read a ladder's own files and put it over its vectors.
+
+    Raises:
+        Damaged: a file does not agree with its checksum, or the native loader refuses it all the same.
+    """
+    rungs = [Rung.from_dict(plain) for plain in description["rungs"]]
+    metric = check_metric(description["metric"])
+    scales: dict[int, Floats | None] = {int(dims): None for dims in description["unit"]}
+    for dims in description["lengths"]:
+        scales[int(dims)] = np.fromfile(verified(folder, manifest, f"lengths{dims}"), dtype="<f4")
+    path = verified(folder, manifest, "structure")
+    readers = {"symphonyqg": SymphonyQG.load, "hnsw-rabitq": HnswRabitq.load}
+    read = readers.get(rungs[0].structure or "", FaissStructure.load)
+    try:
+        structure: Structure = read(path, rungs[0])
+    except (RuntimeError, ValueError, OSError, MemoryError) as refused:
+        raise Damaged(f"{path} cannot be loaded: {refused}") from refused
+    space = Space(metric, rungs[0].dims, float(description["longest"]))
+    return Ladder(vectors, rungs, structure, space, scales, float(description["latency"]))
+
+
+def vector_parts(vectors: NDArray[Any] | CheckedVectors, tail: str = "") -> dict[str, Write]:
+    """Return the writers of a table of vectors and of its blocks' checksums, their names ending in `tail`."""
+    table = vectors.array if isinstance(vectors, CheckedVectors) else vectors
+
+    def write(path: Path) -> None:
+        with path.open("wb") as file:
+            for start in range(0, len(table), 1 << 14):
+                file.write(np.ascontiguousarray(vectors[start : start + (1 << 14)]).data)
+
+    return {f"vectors{tail}": write, f"sums{tail}": lambda path: block_checksums(table).tofile(path)}
+
+
+def map_vectors(folder: Path, manifest: Manifest, shape: tuple[int, int], dtype: str, tail: str = "") -> CheckedVectors:
+    """Map a table that `vector_parts` wrote; its size and checksums are verified now, its blocks as they are read."""
+    sums = np.fromfile(verified(folder, manifest, f"sums{tail}"), dtype="<u4")
+    return CheckedVectors(verified(folder, manifest, f"vectors{tail}", whole=False), shape, dtype, sums)
+
+
+def _array_writer(array: NDArray[Any]) -> Write:
+    return lambda path: array.tofile(path)
