@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from imi.collection.description import Bound, check_same, own_vectors, read_bound, write_bound
-from imi.embedders.base import Embedder
+from imi.collection.model import CollectionModel
 from imi.errors import DataError, Failure, UsageError
 from imi.records import Added, Document
 from imi.store.rows import New, Stored, encode_metadata
@@ -46,19 +46,15 @@ class Adder:
     What was written before an error stays, in whole batches.
     """
 
-    def __init__(self, store: Store, embedder: Callable[[], Embedder], name: str | None, *, own: bool) -> None:
+    def __init__(self, store: Store, model: CollectionModel) -> None:
         """Set up.
 
         Args:
             store: where to write.
-            embedder: called when the first text must be embedded.
-            name: by which the embedder can be loaded again, None where it was given as an object.
-            own: whether given vectors belong to no model (a new collection that was opened without one).
+            model: what embeds texts. A new collection that was opened without one and is given vectors keeps to them.
         """
         self._store = store
-        self._embedder = embedder
-        self._name = name
-        self._own = own
+        self._model = model
 
     def add(
         self,
@@ -129,26 +125,26 @@ class Adder:
     def _embed(self, plan: _Batch, bound: Bound | None, embedded: dict[str, Floats]) -> Bound | None:
         """Embed what needs it and check that all vectors are of one model; return that model."""
         given = next((one.vector for one, _ in plan.anew if one.vector is not None), None)
-        if bound is None and given is not None and self._own:
+        if bound is None and given is not None and not self._model.given:
             bound = Bound(None, own_vectors(len(given)))
-        if bound is not None and bound.own and not self._own:
-            check_same(self._store.folder, bound.info, self._embedder().info)
+        if bound is not None and bound.own and self._model.given:
+            check_same(self._store.folder, bound.info, self._model.embedder().info)
         texts = [
             one.document.text
             for one, _ in plan.anew
             if _needs_vector(one, bound) and one.document.text is not None and one.document.text not in embedded
         ]
         if texts or (bound is None and given is not None):
-            embedder = self._embedder()
+            embedder = self._model.embedder()
             if bound is None:
-                bound = Bound(self._name, embedder.info)
+                bound = Bound(self._model.name, embedder.info)
             check_same(self._store.folder, bound.info, embedder.info)
             unique = list(dict.fromkeys(texts))
             if unique:
-                embedded.update(zip(unique, embedder.embed(unique, kind="document"), strict=True))
-        if bound is not None and given is not None and len(given) != bound.info.width:
+                embedded.update(zip(unique, embedder.embed(unique, kind="document", dims=bound.dims), strict=True))
+        if bound is not None and given is not None and len(given) != bound.width:
             raise UsageError(
-                f"the vectors have {len(given)} numbers, those of {self._store.folder} have {bound.info.width}",
+                f"the vectors have {len(given)} numbers, those of {self._store.folder} have {bound.width}",
                 hint="give vectors of the collection's own model at full width, or open another collection",
             )
         return bound

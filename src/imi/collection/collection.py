@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -13,12 +12,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from imi.collection.adding import Adder, OnError
 from imi.collection.arms import Page, check_page, filter_of
-from imi.collection.description import Bound, CollectionInfo, check_same, no_model, read_bound
+from imi.collection.description import Bound, CollectionInfo, read_bound
 from imi.collection.finding import Finder
+from imi.collection.maintenance import Repaired, Verification, backup, repair, verify
+from imi.collection.model import CollectionModel
 from imi.collection.places import find
 from imi.embedders.base import Embedder
-from imi.embedders.load import load
-from imi.errors import CollectionError, UsageError
+from imi.errors import UsageError
 from imi.records import Added, Document, Hits, Mode
 from imi.store.rows import Dtype
 from imi.store.store import FILE, Store
@@ -64,14 +64,9 @@ class Collection:
         self.folder = Path(path)
         find(self.folder, create=mode == "rw", dtype=dtype)
         self._store = Store(self.folder, write=mode == "rw", durable=durable)
-        self._name = model if isinstance(model, str) else None
-        self._model = None if isinstance(model, str) else model
-        self._loading = threading.Lock()
-        self._finder = Finder(self._store, self._embedder, lambda: self._name is not None or self._model is not None)
-        with self._store.reading():
-            bound = read_bound(self._store)
-        if model is not None and bound is not None:
-            check_same(self.folder, bound.info, self._embedder().info)
+        self._model = CollectionModel(self._store, model)
+        self._model.check()
+        self._finder = Finder(self._store, self._model)
 
     # --- life ---
 
@@ -103,7 +98,7 @@ class Collection:
                 path=str(self.folder),
                 count=self._store.count(),
                 model=None if bound is None else bound.name or bound.info.id,
-                fingerprint=None if bound is None else bound.info.fingerprint,
+                fingerprint=None if bound is None else bound.fingerprint,
                 dims=self._store.width,
                 dtype=self._store.dtype,
                 fields=tuple(self._store.fields()),
@@ -113,26 +108,6 @@ class Collection:
                 },
                 index={"kind": "exact"},
             )
-
-    def _embedder(self) -> Embedder:
-        """Load the model when it is first needed."""
-        with self._loading:
-            if self._model is None:
-                with self._store.reading():
-                    bound = read_bound(self._store)
-                if bound is not None and bound.own and self._name is None:
-                    raise no_model(self.folder)
-                if bound is not None and bound.name is None and self._name is None:
-                    raise CollectionError(
-                        f"{self.folder} was filled with the embedder {bound.info.id}, which was given as an object",
-                        hint="give it again: imi.open(path, model=embedder)",
-                    )
-                self._name = self._name or (None if bound is None else bound.name) or "built-in"
-                model = load(self._name)
-                if bound is not None:
-                    check_same(self.folder, bound.info, model.info)
-                self._model = model
-            return self._model
 
     # --- writing ---
 
@@ -162,13 +137,7 @@ class Collection:
             ModelMismatch: the vectors are not of the collection's model.
             Locked: another writer holds the collection.
         """
-        own = self._name is None and self._model is None
-        return Adder(self._store, self._embedder, self._adding_name(own), own=own).add(
-            documents, vectors, on_error, progress
-        )
-
-    def _adding_name(self, own: bool) -> str | None:
-        return "built-in" if own else self._name
+        return Adder(self._store, self._model).add(documents, vectors, on_error, progress)
 
     def delete(self, ids: str | Iterable[str] | None = None, *, where: Mapping[str, Any] | None = None) -> int:
         """Delete rows by id or by filter; return how many were there. A deleted row never comes back.
@@ -278,6 +247,33 @@ class Collection:
                 return
             after = part[-1].row
 
+    # --- looking after ---
+
+    def verify(self, *, progress: Callable[[int, int], None] | None = None) -> Verification:
+        """Read everything and compare all checksums and counts; `.ok`, and `.problems` with what does not agree."""
+        return verify(self._store, progress)
+
+    def repair(self, *, progress: Callable[[int, int], None] | None = None) -> Repaired:
+        """Keep all rows that agree with their checksums in a new file; the old one is set aside in `damaged`.
+
+        A text whose vector is damaged is embedded again. Close other readers first: they would go on with the old file.
+
+        Raises:
+            CollectionError: it was opened for reading only, or not even the first pages can be read.
+        """
+        self._store.check_writable()
+        repaired = repair(self._store, self._model.embedder, progress)
+        self._finder.forget()
+        return repaired
+
+    def backup(self, path: str | Path, *, progress: Callable[[int, int], None] | None = None) -> None:
+        """Copy the collection, while it is used, into a new folder, which is a collection itself.
+
+        Raises:
+            UsageError: something is at the path already.
+        """
+        backup(self._store, Path(path), progress)
+
     # --- finding ---
 
     def search(
@@ -325,7 +321,7 @@ class Collection:
         Raises:
             CollectionError: the vectors are the user's own, or the model was given as an object and is not known now.
         """
-        return self._embedder()
+        return self._model.embedder()
 
     @property
     def bound(self) -> Bound | None:

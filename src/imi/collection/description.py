@@ -36,15 +36,41 @@ class CollectionInfo:
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """The model that a collection's vectors are of; `name` loads it, None where it was given as an object."""
+    """The model that a collection's vectors are of.
+
+    `name` loads it, None where it was given as an object; `dims` are the numbers kept of each vector, None for all.
+    """
 
     name: str | None
     info: ModelInfo
+    dims: int | None = None
 
     @property
     def own(self) -> bool:
         """Whether the vectors were brought by the user, so that nothing here can embed a question."""
         return self.info.id == OWN
+
+    @property
+    def width(self) -> int:
+        """Numbers of a vector as it is stored."""
+        return self.dims or self.info.width
+
+    @property
+    def fingerprint(self) -> str:
+        """What two vectors must share to meet: the model's fingerprint, and the size where it was shortened."""
+        return self.info.fingerprint if self.dims is None else f"{self.info.fingerprint}@{self.dims}"
+
+    def to_json(self) -> str:
+        """Return the text that `from_json` reads."""
+        values = {"name": self.name, "info": asdict(self.info), "dims": self.dims}
+        return json.dumps(values, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Bound:
+        """Return what `to_json` wrote."""
+        values = json.loads(text)
+        info = values["info"]
+        return cls(values["name"], ModelInfo(**(info | {"dims": tuple(info["dims"])})), values["dims"])
 
 
 def own_vectors(width: int) -> ModelInfo:
@@ -55,18 +81,14 @@ def own_vectors(width: int) -> ModelInfo:
 def read_bound(store: Store) -> Bound | None:
     """Return the model that the collection was filled with, None before its first vector."""
     text = store.meta("model")
-    if text is None:
-        return None
-    values = json.loads(text)
-    info = values["info"]
-    return Bound(values["name"], ModelInfo(**(info | {"dims": tuple(info["dims"])})))
+    return None if text is None else Bound.from_json(text)
 
 
 def write_bound(store: Store, bound: Bound) -> None:
     """Write down the model with the first vectors; must run inside `writing()`."""
-    store.set_meta("model", json.dumps({"name": bound.name, "info": asdict(bound.info)}, ensure_ascii=False))
-    store.set_meta("fingerprint", bound.info.fingerprint)
-    store.set_meta("width", bound.info.width)
+    store.set_meta("model", bound.to_json())
+    store.set_meta("fingerprint", bound.fingerprint)
+    store.set_meta("width", bound.width)
 
 
 def check_same(folder: Path, kept: ModelInfo, given: ModelInfo) -> None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from imi.collection.arms import Arm, Page, by_meaning, by_text, check_fields, filter_of, hits_of
-from imi.collection.description import read_bound
+from imi.collection.description import Bound, read_bound
+from imi.collection.model import CollectionModel
 from imi.collection.snapshot import Snapshot
-from imi.embedders.base import Embedder
-from imi.errors import UsageError
+from imi.errors import ModelMismatch, UsageError
 from imi.fusion import fuse
 from imi.records import Hits, Mode
 from imi.store.store import Store
@@ -26,18 +26,20 @@ _POOL = 100
 class Finder:
     """Searches one collection; holds the vectors of the last state of the file that was searched."""
 
-    def __init__(self, store: Store, embedder: Callable[[], Embedder], has_model: Callable[[], bool]) -> None:
+    def __init__(self, store: Store, model: CollectionModel) -> None:
         """Set up.
 
         Args:
             store: what is searched.
-            embedder: called when words must be embedded.
-            has_model: whether a model was given, or is loaded, that can embed words.
+            model: what embeds words.
         """
         self._store = store
-        self._embedder = embedder
-        self._has_model = has_model
+        self._model = model
         self._snapshot: Snapshot | None = None
+
+    def forget(self) -> None:
+        """Let go of what is held in memory."""
+        self._snapshot = None
 
     def current(self) -> Snapshot:
         """Return the vectors of the state that this thread's transaction sees; must run inside `reading()`."""
@@ -60,8 +62,12 @@ class Finder:
         if text is not None and not text.strip():
             raise UsageError("the query is empty", hint="give some words, an emoji, or a vector")
         mode = self._possible(mode, text is not None)
-        vector = None if mode == "text" else self._query_vector(query)
+        vector, of = (None, None) if mode == "text" else self._query_vector(query)
         with self._store.reading():
+            if of is not None and of != self._store.meta("fingerprint"):
+                raise ModelMismatch(
+                    f"{self._store.folder} was migrated to another model while this search ran", hint="search again"
+                )
             condition = filter_of(self._store, where)
             check_fields(self._store, frozenset(facets))
             allowed = None if condition is None else self._store.rows_of(condition)
@@ -102,19 +108,25 @@ class Finder:
             if mode == "text":
                 raise UsageError("a vector cannot be searched by text", hint='use mode="meaning"')
             return "meaning"
-        if mode == "hybrid" and not self._has_model():
+        if mode == "hybrid" and not self._model.given:
             with self._store.reading():
                 bound = read_bound(self._store)
             # Nothing here can embed the words, and half of the hybrid is better than an error.
             return "text" if bound is not None and bound.own else mode
         return mode
 
-    def _query_vector(self, query: str | ArrayLike) -> Floats:
+    def _query_vector(self, query: str | ArrayLike) -> tuple[Floats, str | None]:
+        """Return the query as a vector, and the fingerprint of what embedded it, None for a vector that was given."""
         if isinstance(query, str):
-            return np.asarray(self._embedder().embed([query], kind="query")[0])
+            embedder = self._model.embedder()
+            with self._store.reading():
+                bound = read_bound(self._store)
+            dims = None if bound is None else bound.dims
+            vector = np.asarray(embedder.embed([query], kind="query", dims=dims)[0])
+            return vector, None if bound is None else Bound(None, embedder.info, dims).fingerprint
         vector = np.asarray(query, dtype=np.float32)
         with self._store.reading():
             width = self._store.width
         if vector.ndim != 1 or (width is not None and len(vector) != width):
             raise UsageError(f"the vector has the shape {vector.shape}, the collection's have ({width},)")
-        return vector
+        return vector, None

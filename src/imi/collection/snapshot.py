@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ class Snapshot:
     Frozen, so that threads share it: a change of the file makes a new one, and searches under way end with the old.
     """
 
+    epoch: int
     changes: int
     last_row: int
     last_deletion: int
@@ -32,25 +33,24 @@ class Snapshot:
         """Read all vectors; must run inside `reading()`."""
         rows, vectors = store.vectors()
         last_deletion, _ = store.deletions()
-        return cls(store.changes, int(rows[-1]) if len(rows) else 0, last_deletion, rows, Exact(vectors))
+        return cls(store.epoch, store.changes, int(rows[-1]) if len(rows) else 0, last_deletion, rows, Exact(vectors))
 
     def advanced(self, store: Store) -> Snapshot:
         """Return the snapshot of the state that `reading()` shows, reading only what changed since this one."""
         changes = store.changes
         if changes == self.changes:
             return self
-        if len(self.rows) == 0:
+        if len(self.rows) == 0 or store.epoch != self.epoch:
             return Snapshot.read(store)
         last_deletion, deleted = store.deletions(self.last_deletion)
         new_rows, new_vectors = store.vectors(after=self.last_row)
         if len(deleted) == 0 and len(new_rows) == 0:
-            return Snapshot(changes, self.last_row, last_deletion, self.rows, self.index)
+            return replace(self, changes=changes, last_deletion=last_deletion)
         kept = ~np.isin(self.rows, deleted)
         rows = np.concatenate([self.rows[kept], new_rows])
         vectors = np.concatenate([self.index.vectors[kept], new_vectors])
-        return Snapshot(
-            changes, max(self.last_row, int(rows[-1]) if len(rows) else 0), last_deletion, rows, Exact(vectors)
-        )
+        last_row = int(new_rows[-1]) if len(new_rows) else self.last_row
+        return Snapshot(self.epoch, changes, last_row, last_deletion, rows, Exact(vectors))
 
     def search(
         self, vector: Floats, k: int, allowed: Rows | None = None, dims: int | None = None

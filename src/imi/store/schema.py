@@ -9,7 +9,8 @@ its own, bound
   that is not its own;
 - a row number is never used twice (AUTOINCREMENT): an index may keep a number of a deleted row, it can only miss, not
 mistake;
-- an update of a text or vector is a delete and an insert, so that vectors never change under an index;
+- an update of a text or vector is a delete and an insert, so that vectors never change under an index, but for a
+  migration to another model, which counts up `epoch`;
 - texts without vectors and vectors without texts are both rows; a chunk points to its parent with offsets in
 characters.
 """
@@ -47,6 +48,13 @@ MIGRATIONS: tuple[str, ...] = (
         checksum INTEGER NOT NULL
     );
 
+    -- Vectors of the model that the collection is migrating to; the switch renames this table.
+    CREATE TABLE next_vectors (
+        row      INTEGER PRIMARY KEY,
+        vector   BLOB NOT NULL,
+        checksum INTEGER NOT NULL
+    );
+
     CREATE TABLE parents (
         id       TEXT NOT NULL UNIQUE,
         text     TEXT NOT NULL,
@@ -72,7 +80,7 @@ MIGRATIONS: tuple[str, ...] = (
         tokens, content='', contentless_delete=1, tokenize="ascii tokenchars '+#'"
     );
 
-    INSERT INTO meta (key, value) VALUES ('changes', '0'), ('count', '0'), ('dtype', 'float32');
+    INSERT INTO meta (key, value) VALUES ('changes', '0'), ('count', '0'), ('dtype', 'float32'), ('epoch', '0');
     """,
 )
 

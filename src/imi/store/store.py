@@ -89,6 +89,15 @@ class Store:
         with database.translated(self.path), database.transaction(connection, write=False):
             yield
 
+    def check_writable(self) -> None:
+        """Refuse a collection that was opened for reading only.
+
+        Raises:
+            CollectionError: it was.
+        """
+        if not self.write:
+            raise CollectionError(f"{self.folder} was opened for reading only", hint='open it with mode="rw"')
+
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Write all or nothing; waits for another writer, then raises Locked.
@@ -96,8 +105,7 @@ class Store:
         Raises:
             CollectionError: the collection was opened for reading only.
         """
-        if not self.write:
-            raise CollectionError(f"{self.folder} was opened for reading only", hint='open it with mode="rw"')
+        self.check_writable()
         with self._writer, database.translated(self.path), database.transaction(self.connection):
             yield
             self.connection.execute("UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE key = 'changes'")
@@ -117,6 +125,11 @@ class Store:
     def changes(self) -> int:
         """How many transactions have written to the file: two readers with the same number see the same rows."""
         return int(self.meta("changes") or 0)
+
+    @property
+    def epoch(self) -> int:
+        """How often all vectors were replaced by those of another model: row numbers stay, vectors do not."""
+        return int(self.meta("epoch") or 0)
 
     @property
     def dtype(self) -> Dtype:

@@ -1,0 +1,304 @@
+"""Looking after a collection: verify it, repair what is damaged, back it up while it is used."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import apsw
+import numpy as np
+
+from imi.embedders.base import Embedder
+from imi.errors import CollectionError, Damaged, ImiError, UsageError
+from imi.records import Document
+from imi.store import database
+from imi.store.rows import COLUMNS, New, decode_document, decode_vectors, encode_metadata
+from imi.store.store import FILE, Store, make
+from imi.text.lexical import index_tokens
+
+Progress = Callable[[int, int], None]
+_SET_ASIDE = "damaged"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that does not agree: which check, the row or file it is about, and what was seen."""
+
+    check: str
+    where: str
+    detail: str
+
+    def to_dict(self) -> dict[str, str]:
+        """Return the keys that `--json` prints."""
+        return {"check": self.check, "where": self.where, "detail": self.detail}
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What `verify` found; `ok` when there is no problem."""
+
+    rows: int
+    problems: tuple[Problem, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything agrees."""
+        return not self.problems
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the keys that `--json` prints."""
+        return {"ok": self.ok, "rows": self.rows, "problems": [problem.to_dict() for problem in self.problems]}
+
+
+@dataclass(frozen=True, slots=True)
+class Repaired:
+    """What `repair` kept and what it set aside, with the folder that holds the old file."""
+
+    kept: int
+    embedded_again: int
+    lost: tuple[str, ...]
+    old: str | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the keys that `--json` prints."""
+        return {"kept": self.kept, "embedded_again": self.embedded_again, "lost": list(self.lost), "old": self.old}
+
+
+def verify(store: Store, progress: Progress | None = None) -> Verification:
+    """Read every page and every row and compare all checksums and counts."""
+    problems: list[Problem] = []
+    rows = 0
+    with store.reading():
+        connection = store.connection
+        try:
+            for (line,) in connection.execute("PRAGMA integrity_check(100)"):
+                if line != "ok":
+                    problems.append(Problem("structure", FILE, line))
+        except apsw.Error as broken:
+            problems.append(Problem("structure", FILE, f"a page cannot be read: {broken}"))
+        counts = {"documents": 0, "vectors": 0}
+        highest = _highest(connection)
+        for table, columns in (("documents", COLUMNS), ("vectors", "row, vector, checksum")):
+            for row, values in _rows(connection, table, columns, highest):
+                counts[table] += 1
+                problem = _wrong(store, table, row, values)
+                if problem is not None:
+                    problems.append(problem)
+                if progress is not None and counts[table] % 1000 == 0:
+                    progress(min(row, highest), highest)
+        rows = counts["documents"]
+        problems += _count_problems(store, counts)
+    return Verification(rows, tuple(problems))
+
+
+def _highest(connection: apsw.Connection) -> int:
+    try:
+        return int(connection.execute("SELECT coalesce((SELECT max(seq) FROM sqlite_sequence), 0)").get)
+    except apsw.Error:
+        return 0
+
+
+def _rows(
+    connection: apsw.Connection, table: str, columns: str, highest: int
+) -> Iterator[tuple[int, tuple[Any, ...] | None]]:
+    """Yield each row of a table, None for one that cannot be read; a bad page costs only the rows on it."""
+    after = 0
+    while True:
+        try:
+            for values in connection.execute(f"SELECT {columns} FROM {table} WHERE row > ? ORDER BY row", (after,)):
+                after = values[0]
+                yield after, values
+            return
+        except apsw.Error:
+            # The scan stopped at a bad page: go on row by row until one can be read again.
+            readable = False
+            while after < highest and not readable:
+                after += 1
+                try:
+                    values = connection.execute(f"SELECT {columns} FROM {table} WHERE row = ?", (after,)).fetchone()
+                    readable = values is not None
+                    if values is not None:
+                        yield after, values
+                except apsw.Error:
+                    yield after, None
+            if not readable:
+                return
+
+
+def _wrong(store: Store, table: str, row: int, values: tuple[Any, ...] | None) -> Problem | None:
+    if values is None:
+        return Problem(table, f"row {row}", "its page cannot be read")
+    try:
+        if table == "documents":
+            decode_document(values)
+        else:
+            decode_vectors([row], [values[1]], [values[2]], store.width or 0, store.dtype)
+    except Damaged as damage:
+        return Problem(table, f"row {row}", damage.message)
+    return None
+
+
+def _count_problems(store: Store, counts: dict[str, int]) -> Iterator[Problem]:
+    try:
+        if store.count() != counts["documents"]:
+            yield Problem("count", "meta", f"{store.count()} rows are noted, {counts['documents']} are there")
+        lone = store.connection.execute(
+            "SELECT count(*) FROM vectors WHERE NOT EXISTS (SELECT 1 FROM documents WHERE documents.row = vectors.row)"
+        ).get
+        if lone:
+            yield Problem("vectors", "vectors", f"{lone} vectors belong to no document")
+    except apsw.Error as broken:
+        yield Problem("structure", FILE, f"a page cannot be read: {broken}")
+
+
+def backup(store: Store, target: Path, progress: Progress | None = None) -> None:
+    """Copy the file while it is used, page by page, into a new collection's folder, which appears whole or not at all.
+
+    Raises:
+        UsageError: something is there already; CollectionError: it cannot be written.
+    """
+    if target.exists():
+        raise UsageError(f"{target} is there already", hint="give the name of a folder that is not there")
+    beside = target.with_name(f".{target.name}.part")
+    try:
+        shutil.rmtree(beside, ignore_errors=True)
+        beside.mkdir(parents=True)
+        with database.translated(beside / FILE):
+            flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+            copy = apsw.Connection(str(beside / FILE), flags=flags, vfs=database.VFS)
+            copy.reserve_bytes("main", 8)
+            with copy.backup("main", store.connection, "main") as copying:
+                while not copying.done:
+                    copying.step(256)
+                    if progress is not None:
+                        progress(copying.page_count - copying.remaining, copying.page_count)
+            copy.pragma("journal_mode", "WAL")
+            copy.close()
+        _sync(beside / FILE)
+        os.rename(beside, target)
+        _sync(target.parent)
+    except OSError as cannot:
+        raise CollectionError(
+            f"{target} cannot be written: {cannot.strerror}", hint="choose another folder"
+        ) from cannot
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def repair(store: Store, embedder: Callable[[], Embedder], progress: Progress | None = None) -> Repaired:
+    """Write a new file of all rows that agree with their checksums and put it in the place of the old one.
+
+    A text whose vector is damaged is embedded again; the full text and the index are made anew. The old file stays in
+    the folder's `damaged` until it is deleted by hand. Row numbers change, ids do not.
+
+    Raises:
+        CollectionError: not even the table of contents can be read (then restore a backup).
+    """
+    folder = store.folder
+    beside = folder / ".repair"
+    shutil.rmtree(beside, ignore_errors=True)
+    with store.reading():
+        try:
+            meta = dict(store.connection.execute("SELECT key, value FROM meta"))
+        except apsw.Error as broken:
+            raise CollectionError(
+                f"{store.path} cannot be repaired: its first pages cannot be read ({broken})",
+                hint="restore the last `imi backup`",
+            ) from broken
+        make(beside, dtype=store.dtype)
+        new = Store(beside, write=True)
+        lost, again = _copy_rows(store, new, meta, embedder, progress)
+    kept = new.count()
+    new.close()
+    store.close()
+    old = folder / _SET_ASIDE
+    old.mkdir(exist_ok=True)
+    for suffix in ("-wal", "-shm", ""):
+        part = folder / f"{FILE}{suffix}"
+        if part.exists():
+            os.replace(part, old / part.name)
+    os.replace(beside / FILE, folder / FILE)
+    _sync(folder)
+    shutil.rmtree(beside, ignore_errors=True)
+    shutil.rmtree(folder / "index", ignore_errors=True)
+    return Repaired(kept, again, tuple(lost), str(old))
+
+
+def _copy_rows(
+    store: Store, new: Store, meta: dict[str, str], embedder: Callable[[], Embedder], progress: Progress | None
+) -> tuple[list[str], int]:
+    highest, again, lost = _highest(store.connection), 0, list[str]()
+    with new.writing():
+        for key in ("model", "fingerprint", "width"):
+            if key in meta:
+                new.set_meta(key, meta[key])
+    batch: list[Document] = []
+    seen: set[str] = set()
+    for row, values in _rows(store.connection, "documents", COLUMNS, highest):
+        try:
+            document = None if values is None else decode_document(values).document
+        except Damaged:
+            document = None
+        if document is None or document.id in seen:
+            lost.append(f"row {row}" if values is None else f"row {row} (id {values[1]!r})")
+            continue
+        seen.add(document.id)
+        batch.append(document)
+        if len(batch) == 1024:
+            again += _write(store, new, batch, embedder, lost)
+            batch = []
+            if progress is not None:
+                progress(row, highest)
+    return lost, again + _write(store, new, batch, embedder, lost)
+
+
+def _write(store: Store, new: Store, batch: list[Document], embedder: Callable[[], Embedder], lost: list[str]) -> int:
+    """Write documents with their old vectors, or new ones where these are damaged; return how many are new."""
+    vectors: dict[str, Any] = {}
+    bare: list[Document] = []
+    for document in batch:
+        try:
+            row = store.connection.execute("SELECT row FROM documents WHERE id = ?", (document.id,)).get
+            found, z = store.vectors(np.array([row or -1], dtype=np.int64))
+            if len(found):
+                vectors[document.id] = z[0]
+        except (Damaged, apsw.Error):
+            bare.append(document)
+    texts = [document for document in bare if document.text is not None]
+    again = 0
+    if texts:
+        try:
+            for document, vector in zip(texts, embedder().embed([one.text or "" for one in texts]), strict=True):
+                vectors[document.id] = vector
+                again += 1
+        except ImiError:
+            lost += [f"the vector of id {document.id!r}" for document in texts]
+    lost += [f"the vector of id {document.id!r}" for document in bare if document.text is None]
+    rows = [
+        New(
+            document,
+            encode_metadata(document.metadata),
+            None if document.text is None else " ".join(index_tokens(document.text)),
+            vectors.get(document.id),
+        )
+        for document in batch
+        if document.text is not None or document.id in vectors
+    ]
+    with new.writing():
+        new.insert(rows, new.dtype)
+        new.note_fields({name for one in rows for name in json.loads(one.metadata)})
+        new.add_to_count(len(rows))
+    return again
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
