@@ -16,7 +16,7 @@ TEXTS = [
     "",
     "SQLiteで全文検索エンジンを作る",
 ]
-QUERIES = ["京都の古い寺", "the weather", "SQLite 検索エンジンの作り方", "何もない zzz"]
+QUERIES = ["京都の古い寺", "the weather", "SQLite 検索エンジンの作り方", "zzz qqq"]
 
 
 def by_hand(documents, query, k1, b):
