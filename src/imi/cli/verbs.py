@@ -123,7 +123,7 @@ def first_page(groups: tuple[Group, ...]) -> str:
     lines = [
         "imi finds anything by meaning: Japanese, English and emoji, on this machine.",
         "",
-        "  imi VERB COLLECTION [WHAT...] [--option]       imi VERB --help: with an example",
+        "  imi VERB COLLECTION [WHAT...] [--option]     imi VERB --help: with an example",
         "",
     ]
     for group in filter(lambda group: group.verbs, groups):

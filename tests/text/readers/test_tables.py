@@ -39,7 +39,7 @@ def test_ids_come_from_source_and_line_without_an_id_column(tmp_path):
 
 def test_index_column_without_a_name_is_no_metadata(tmp_path):
     source = write(tmp_path, "r.csv", ",Score,Text\n0,5,a\n")
-    assert set(rows(source)[0].metadata) == {"source", "line", "Score", "Text"}
+    assert set(rows(source)[0].metadata) == {"source", "line", "Score"}
 
 
 def test_columns_narrow_the_metadata(tmp_path):

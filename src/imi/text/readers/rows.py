@@ -90,9 +90,10 @@ class RowReader:
         text = self._text_of(values) or None
         if text is None and vector is None:
             return Failure(self._source, line, "the row has no text")
-        keep = options.columns or [
-            name for name in values if name and name not in self._lists and name != options.vectors
-        ]
+        dropped = {"", options.vectors, *self._lists}
+        if options.template is None:
+            dropped.add(self._text)  # kept once, as the text
+        keep = options.columns or [name for name in values if name not in dropped]
         metadata = {name: typed(values[name]) for name in keep if _present(values.get(name))}
         return Row(Document(identity, text, {"source": self._source, "line": line} | metadata), vector)
 

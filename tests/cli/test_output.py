@@ -1,0 +1,54 @@
+import io
+import sys
+
+import numpy as np
+
+from imi.cli.output import one_line, plain, progress, show, show_json
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_values_become_json():
+    value = {
+        "z": np.float32([1, np.nan]),
+        3: float("inf"),
+        "set": {1},
+        "none": None,
+        "n": np.int64(4),
+        "猫": (True, "x"),
+    }
+    assert plain(value) == {"z": [1.0, None], "3": None, "set": [1], "none": None, "n": 4, "猫": [True, "x"]}
+
+
+def test_json_is_one_line_of_readable_text(capsys):
+    show_json({"猫": [1.5]})
+    assert capsys.readouterr().out == '{"猫": [1.5]}\n'
+
+
+def test_lines_in_a_pipe_keep_one_row_a_line(capsys):
+    show(None, ["a", "b", "c"], [["x\ty", "two\nlines", 0.123456789], [None, 3, "[bold]"]], as_json=False)
+    assert capsys.readouterr().out == "x y\ttwo lines\t0.123457\n\t3\t[bold]\n"
+
+
+def test_a_table_on_a_terminal_takes_brackets_literally(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", terminal := Terminal())
+    show(None, ["score", "text"], [[0.98765, "[red]not markup[/red] 猫"]], as_json=False)
+    assert "0.988" in terminal.getvalue() and "[red]not markup[/red] 猫" in terminal.getvalue()
+
+
+def test_progress_is_silent_where_nobody_looks(monkeypatch):
+    with progress("x") as bar:
+        assert bar is None
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
+    with progress("working") as bar:
+        bar(1, 2)
+    with progress("x", quiet=True) as bar:
+        assert bar is None
+    assert "working" in terminal.getvalue()
+
+
+def test_one_line():
+    assert one_line(None) == "" and one_line(" a\n b ") == "a b" and one_line("abcdef", 4) == "abc…"

@@ -1,0 +1,113 @@
+import json
+
+import numpy as np
+import pytest
+
+import imi
+from imi.embedders.testing import HashEmbedder
+
+
+def test_hits_as_json_and_as_lines(reviews, run):
+    found = run("search", "reviews", "baked beans", "-k", "3", "--json").json
+    assert [set(hit) for hit in found] == [{"id", "score", "text", "metadata"}] * 3
+    assert found[0]["id"] == "1" and found[0]["metadata"]["Score"] == 5
+    with imi.open("reviews", mode="r") as collection:
+        assert found == collection.search("baked beans", k=3).to_dicts()
+    rows = run("search", "reviews", "baked", "beans", "-k", "3").rows
+    assert [row[1] for row in rows] == [hit["id"] for hit in found]
+    assert rows[0][2].startswith("Title: The best baked beans; Content: We eat")
+
+
+def test_modes_and_filters(reviews, run):
+    text = run("search", "reviews", "beans", "--mode", "text", "-k", "20", "--json").json
+    assert {hit["id"] for hit in text} >= {"1", "2", "3", "4", "22"}
+    good = run("search", "reviews", "beans", "--mode", "text", "-k", "20", "--where", "Score>=5", "--json").json
+    assert {hit["metadata"]["Score"] for hit in good} == {5} and len(good) == sum(
+        h["metadata"]["Score"] == 5 for h in text
+    )
+    both = run("search", "reviews", "beans", "--where", "Score>=4", "--where", "ProductId in B11BEANS,x", "--json").json
+    assert both and all(hit["metadata"]["Score"] >= 4 and hit["metadata"]["ProductId"] == "B11BEANS" for hit in both)
+
+
+def test_compare_puts_the_modes_side_by_side(reviews, run):
+    compared = run("search", "reviews", "猫", "--compare", "-k", "3", "--json").json
+    assert list(compared) == ["text", "meaning", "hybrid"]
+    assert [hit["id"] for hit in compared["text"]] == ["54"]
+    assert len(compared["meaning"]) == 3
+    assert all(len(row) == 3 for row in run("search", "reviews", "猫", "--compare", "-k", "3").rows)
+
+
+def test_facets_offset_and_min_score(reviews, run):
+    answer = run("search", "reviews", "beans", "--mode", "text", "--facet", "Score", "-k", "2", "--json").json
+    assert len(answer["hits"]) == 2 and sum(answer["facets"]["Score"].values()) >= 5
+    first = run("search", "reviews", "tea", "-k", "4", "--json").json
+    assert run("search", "reviews", "tea", "-k", "2", "--offset", "2", "--json").json == first[2:]
+    score = first[1]["score"]
+    assert len(run("search", "reviews", "tea", "--min-score", score, "--json").json) == 2
+    nothing = run("search", "reviews", "tea", "--mode", "meaning", "--min-score", "1.1")
+    assert (nothing.code, nothing.out) == (0, "") and "nothing found" in nothing.err
+
+
+def test_questions_from_standard_input(reviews, run):
+    answers = run("search", "reviews", "-", "-k", "1", "--json", stdin="beans\n緑茶\n").json
+    assert [answer["query"] for answer in answers] == ["beans", "緑茶"]
+    assert [len(answer["hits"]) for answer in answers] == [1, 1]
+
+
+def test_by_vector(reviews, run):
+    text = run("show", "reviews", "44", "--json").json["text"]
+    vector = HashEmbedder().embed([text])[0]
+    np.save("v.npy", vector)
+    found = run("search", "reviews", "--vector", "v.npy", "-k", "1", "--json").json
+    assert found[0]["id"] == "44"
+    assert (
+        run("search", "reviews", "--vector", "-", "-k", "1", "--json", stdin=json.dumps(vector.tolist())).json == found
+    )
+    for given, told in [("none.npy", "no such file"), ("reviews.csv", "holds no vector")]:
+        done = run("search", "reviews", "--vector", given)
+        assert done.code == 1 and told in done.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([""], "empty"),
+        (["x", "-k", "0"], "k is 0"),
+        (["x", "--mode", "fuzzy"], "allowed are text, meaning, hybrid"),
+        (["x", "--where", "Stars>3"], "'Stars'"),
+        (["x", "--where", "Score"], "the filter 'Score' cannot be read"),
+        (["x", "--where", "{bad"], "is no JSON"),
+        (["x", "--dims", "65"], "65"),
+        (["x", "--facet", "Stars"], "'Stars'"),
+        ([], "there is no question"),
+        (["x", "--vector", "v.npy"], "asked alone"),
+        (["x", "--kk", "3"], "no such option"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_wrong_use_is_one_sentence(reviews, run, arguments, told):
+    done = run("search", "reviews", *arguments)
+    assert (done.code, done.out) == (2, "") and told in done.err, done.err
+    assert done.err.startswith("imi: ") and "Traceback" not in done.err
+
+
+def test_what_is_no_collection(reviews, run, tmp_path):
+    done = run("search", "nowhere", "x")
+    assert done.code == 2 and "there is no collection nowhere" in done.err
+    assert run("search", "reviews.csv", "x").code == 2
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "file").touch()
+    done = run("search", "folder", "x")
+    assert done.code == 2 and "no collection of imi" in done.err
+    (tmp_path / "bad.imi").mkdir()
+    (tmp_path / "bad.imi" / "collection.sqlite").write_bytes(b"this is no database" * 1000)
+    done = run("search", "bad", "x")
+    assert done.code in (1, 2) and done.err.count("imi: ") == 1 and "Traceback" not in done.err
+
+
+def test_a_collection_of_another_model(reviews, run, monkeypatch):
+    changed = HashEmbedder()
+    changed.info = imi.ModelInfo(id="hash", width=64, dims=(16, 32, 64), weights="other")
+    monkeypatch.setattr("imi.embedders.testing.HashEmbedder", lambda: changed)
+    done = run("search", "reviews", "beans", "--mode", "meaning")
+    assert done.code in (1, 2) and "try: " in done.err and "Traceback" not in done.err
