@@ -95,7 +95,9 @@ def test_pages_scores_and_facets(four: Collection) -> None:
 def test_similar_leaves_the_row_itself_out(four: Collection) -> None:
     hits = four.similar("1", k=2)
     assert len(hits) == 2 and "1" not in ids(hits)
-    assert ids(four.similar("1", where={"n": {">": 1}})) == ids([hit for hit in four.similar("1") if hit.metadata["n"] > 1])
+    assert ids(four.similar("1", where={"n": {">": 1}})) == ids(
+        [hit for hit in four.similar("1") if hit.metadata["n"] > 1]
+    )
 
 
 def test_adding_again_embeds_nothing_and_changes_nothing(path: Path) -> None:
@@ -174,7 +176,13 @@ def test_a_model_given_as_an_object_is_asked_for_again(four: Collection, path: P
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 def test_what_is_stored_comes_back(tmp_path: Path, embedder: HashEmbedder, dtype: str) -> None:
-    odd = {"id": "'; DROP TABLE documents; --", "deep": {"a": [1, None, {"b": "猫"}]}, "": "empty key", "f": 1.5, "t": True}
+    odd = {
+        "id": "'; DROP TABLE documents; --",
+        "deep": {"a": [1, None, {"b": "猫"}]},
+        "": "empty key",
+        "f": 1.5,
+        "t": True,
+    }
     text = "NUL \0, 🐱‍👤, \u202eright to left, " + "long " * 100_000
     with imi.open(tmp_path / "x", embedder, dtype=dtype) as c:
         c.add([Document("🐱'\"\0", text, odd, parent="p", start=3, end=9), Document("empty", "")])
@@ -196,7 +204,9 @@ def test_what_is_stored_comes_back(tmp_path: Path, embedder: HashEmbedder, dtype
         ("text", "allowed is imi.Document"),
     ],
 )
-def test_a_bad_row_is_named_and_can_be_skipped(path: Path, embedder: HashEmbedder, document: Document, said: str) -> None:
+def test_a_bad_row_is_named_and_can_be_skipped(
+    path: Path, embedder: HashEmbedder, document: Document, said: str
+) -> None:
     good = [Document("g1", "good"), document, Document("g2", "good too")]
     with imi.open(path, embedder) as c:
         with pytest.raises(DataError, match=said) as caught:

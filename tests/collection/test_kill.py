@@ -26,7 +26,10 @@ VICTIM = Path(__file__).with_name("victim.py")
 def run_and_kill(folder: Path, job: str, number: int, seconds: float | None) -> list[dict[str, object]]:
     """Start the victim, kill it after it has worked for some seconds (None: let it end), return what it said."""
     command = [sys.executable, str(VICTIM), str(folder), job, str(number)]
-    with tempfile.TemporaryFile() as errors, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors) as process:
+    with (
+        tempfile.TemporaryFile() as errors,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors) as process,
+    ):
         assert process.stdout is not None
         first = process.stdout.readline()  # the clock starts when it works, not when Python starts
         if seconds is not None:
@@ -74,7 +77,7 @@ def kill_adds(folder: Path, rows: int, moments: list[float]) -> None:
 
 
 def kill_churn(folder: Path, seed: int, seconds: float) -> None:
-    """After every kill the rows are what the acknowledged turns say, with the turn under way done whole or not at all."""
+    """After a kill the rows are what the acknowledged turns say, the turn under way done whole or not at all."""
     have = {}
     if (folder / "collection.sqlite").exists():
         with imi.open(folder, HashEmbedder()) as c:

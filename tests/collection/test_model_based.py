@@ -1,4 +1,4 @@
-"""A collection against a dictionary: any order of writes, reads, reopenings and crashes gives what a dictionary gives."""
+"""A collection against a dictionary: any order of writes, reads, reopenings and crashes agrees with it."""
 
 from __future__ import annotations
 

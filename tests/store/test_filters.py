@@ -90,10 +90,13 @@ def test_sql_agrees_with_plain_python(rows: list[dict[str, Any]], where: dict[st
     connection = apsw.Connection(":memory:")
     connection.execute("CREATE TABLE documents (row INTEGER PRIMARY KEY, metadata TEXT)")
     connection.executemany(
-        "INSERT INTO documents VALUES (?, ?)", [(at, json.dumps(row, ensure_ascii=False)) for at, row in enumerate(rows)]
+        "INSERT INTO documents VALUES (?, ?)",
+        [(at, json.dumps(row, ensure_ascii=False)) for at, row in enumerate(rows)],
     )
     condition = compile_where(where)
-    found = [row for (row,) in connection.execute(f"SELECT row FROM documents WHERE {condition.sql}", condition.parameters)]
+    found = [
+        row for (row,) in connection.execute(f"SELECT row FROM documents WHERE {condition.sql}", condition.parameters)
+    ]
     assert found == [at for at, row in enumerate(rows) if passes(row, where)]
 
 

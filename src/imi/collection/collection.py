@@ -15,6 +15,7 @@ from imi.collection.arms import Page, check_page, filter_of
 from imi.collection.description import Bound, CollectionInfo, read_bound
 from imi.collection.finding import Finder
 from imi.collection.maintenance import Repaired, Verification, backup, repair, verify
+from imi.collection.migrating import Migration, Migrator
 from imi.collection.model import CollectionModel
 from imi.collection.places import find
 from imi.embedders.base import Embedder
@@ -273,6 +274,36 @@ class Collection:
             UsageError: something is at the path already.
         """
         backup(self._store, Path(path), progress)
+
+    def migrate(
+        self,
+        dims: int | None = None,
+        model: str | Embedder | None = None,
+        *,
+        estimate: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Migration:
+        """Move to fewer numbers without embedding again, or to another model; interrupted, the same call goes on.
+
+        Searches are answered by the old vectors until the last moment.
+
+        Args:
+            dims: numbers to keep of each vector, re-normalised.
+            model: embeds every text anew.
+            estimate: only say what it would take.
+            progress: called as progress(done, total).
+
+        Raises:
+            UsageError: nothing would change, or dims is outside 1 to the width.
+        """
+        migrator = Migrator(self._store, model, dims)
+        if estimate:
+            return migrator.estimate()
+        migration = migrator.run(progress)
+        if model is not None:
+            self._model = CollectionModel(self._store, model)
+            self._finder = Finder(self._store, self._model)
+        return migration
 
     # --- finding ---
 

@@ -163,4 +163,6 @@ def transaction(connection: apsw.Connection, *, write: bool = True) -> Iterator[
         if not connection.get_autocommit():
             connection.execute("ROLLBACK")
         raise
-    connection.execute("COMMIT")
+    # A reader that met an unreadable page and went on has no transaction any more: SQLite ended it.
+    if write or not connection.get_autocommit():
+        connection.execute("COMMIT")

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import apsw
 import numpy as np
@@ -37,6 +37,7 @@ from imi.store.rows import (
 )
 
 Rows = NDArray[np.int64]
+VectorTable = Literal["vectors", "next_vectors"]
 FILE = "collection.sqlite"
 
 
@@ -125,6 +126,12 @@ class Store:
     def changes(self) -> int:
         """How many transactions have written to the file: two readers with the same number see the same rows."""
         return int(self.meta("changes") or 0)
+
+    @property
+    def next_width(self) -> int | None:
+        """How many numbers a vector of the migration under way has; None where there is none."""
+        found = self.meta("next_width")
+        return None if found is None else int(found)
 
     @property
     def epoch(self) -> int:
@@ -259,24 +266,21 @@ class Store:
 
     # --- vectors ---
 
-    def vectors(self, rows: Rows | None = None, *, after: int = 0, limit: int = -1) -> tuple[Rows, Floats]:
+    def vectors(
+        self, rows: Rows | None = None, *, after: int = 0, limit: int = -1, table: VectorTable = "vectors"
+    ) -> tuple[Rows, Floats]:
         """Return row numbers, ascending, and vectors (n, width), verified: all, those given, those above `after`."""
-        width = self.width
-        if width is None:
-            return np.empty(0, np.int64), np.empty((0, 1), np.float32)
-        sql = "SELECT row, vector, checksum FROM vectors WHERE row > ?{} ORDER BY row LIMIT ?"
-        if rows is None:
-            found = list(self.connection.execute(sql.format(""), (after, limit)))
-        else:
-            if len(rows) == 0:
-                return np.empty(0, np.int64), np.empty((0, width), np.float32)
-            carray = apsw.carray(np.ascontiguousarray(rows, dtype=np.int64))
-            found = list(self.connection.execute(sql.format(" AND row IN carray(?)"), (after, carray, limit)))
-        numbers = [values[0] for values in found]
-        vectors = decode_vectors(
-            numbers, [values[1] for values in found], [values[2] for values in found], width, self.dtype
-        )
-        return np.array(numbers, dtype=np.int64), vectors
+        width = self.width if table == "vectors" else self.next_width
+        if width is None or (rows is not None and len(rows) == 0):
+            return np.empty(0, np.int64), np.empty((0, width or 1), np.float32)
+        narrowed = "" if rows is None else " AND row IN carray(?)"
+        given = () if rows is None else (apsw.carray(np.ascontiguousarray(rows, dtype=np.int64)),)
+        sql = f"SELECT row, vector, checksum FROM {table} WHERE row > ?{narrowed} ORDER BY row LIMIT ?"
+        found = list(self.connection.execute(sql, (after, *given, limit)))
+        numbers: list[Any] = [values[0] for values in found]
+        blobs: list[Any] = [values[1] for values in found]
+        checksums: list[Any] = [values[2] for values in found]
+        return np.array(numbers, dtype=np.int64), decode_vectors(numbers, blobs, checksums, width, self.dtype)
 
     def has_vector(self, rows: Rows) -> set[int]:
         """Return those of the rows that have a vector."""
