@@ -12,7 +12,7 @@ from imi.errors import Failure
 from imi.records import Document
 from imi.text.readers.jsons import json_rows
 from imi.text.readers.lines import Numbered, read_lines
-from imi.text.readers.rows import ReadOptions, Row, refuse_columns
+from imi.text.readers.rows import ReadOptions, Row, place_id, refuse_columns
 
 _HEADING = re.compile(r"(#{1,6})\s+(.*?)\s*#*\s*$")
 _FENCE = re.compile(r"\s*(```|~~~)")
@@ -131,4 +131,4 @@ def _row(source: str, line: int, text: str, *, heading: str | None = None) -> Ro
     metadata: dict[str, Any] = {"source": source, "line": line}
     if heading is not None:
         metadata["heading"] = heading
-    return Row(Document(f"{source}:{line}", text, metadata))
+    return Row(Document(place_id(source, line), text, metadata))

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from imi.errors import Failure, UsageError
 from imi.records import Document
+from imi.text.readers.lines import STDIN
 
 # Where no template says what the text is, the first of these columns that is there.
 _TEXT_COLUMNS = ("text", "content", "combined", "body", "document", "sentence", "question")
@@ -48,6 +49,11 @@ class Row:
     vector: NDArray[np.float32] | None = None
 
 
+def place_id(source: str, line: int) -> str:
+    """Return the id of what stands on a line of a source, so that adding it again updates it."""
+    return f"{'stdin' if source == STDIN else source}:{line}"
+
+
 class RowReader:
     """Makes documents of the rows of one source; what was asked for is checked against its columns once."""
 
@@ -75,7 +81,7 @@ class RowReader:
         for name in self._fields:
             if name not in values:
                 return Failure(self._source, line, f"no field {name!r}, it has: {', '.join(values)}")
-        identity = f"{self._source}:{line}" if options.id is None else _string(values.get(options.id))
+        identity = place_id(self._source, line) if options.id is None else _string(values.get(options.id))
         if not identity:
             return Failure(self._source, line, f"the id column {options.id!r} is empty")
         vector = None
