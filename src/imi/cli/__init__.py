@@ -27,6 +27,11 @@ GROUPS = (
             "show": "imi.cli.collections",
             "ls": "imi.cli.collections",
             "rm": "imi.cli.collections",
+            "export": "imi.cli.upkeep",
+            "backup": "imi.cli.upkeep",
+            "verify": "imi.cli.upkeep",
+            "repair": "imi.cli.upkeep",
+            "migrate": "imi.cli.upkeep",
         },
     ),
     Group(

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from imi.cli.opening import open_to_read, open_to_write
+from imi.cli.opening import open_existing, open_to_read
 from imi.cli.options import CollectionName, Filtered, Output
 from imi.cli.output import note, show
 from imi.cli.verbs import verb
@@ -85,8 +85,7 @@ def remove(options: Remove) -> None:
     where = parse_where(options.where)
     if bool(options.ids) == (where is not None):
         raise UsageError("rm needs either ids or --where", hint="imi rm reviews.imi 12 13, or --where 'Score<=2'")
-    open_to_read(options.collection).close()
-    with open_to_write(options.collection) as collection:
+    with open_existing(options.collection) as collection:
         removed = (
             collection.delete(where=where) if where is not None else collection.delete(read_texts(options.ids or ()))
         )

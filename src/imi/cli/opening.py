@@ -19,6 +19,14 @@ def open_to_read(name: str, model: str | None = None) -> Collection:
     return imi.open(name, model=model, mode="r")
 
 
+def open_existing(name: str, model: str | None = None) -> Collection:
+    """Open a collection that exists, for writing."""
+    import imi
+
+    open_to_read(name).close()
+    return imi.open(name, model=model)
+
+
 def open_to_write(name: str, model: str | None = None, *, own_vectors: bool = False) -> Collection:
     """Open a collection to write in, made where it is missing, by the suffix `.imi` where the name has none.
 

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from imi.collection.adding import Adder, OnError
 from imi.collection.arms import Page, check_page, filter_of
 from imi.collection.description import Bound, CollectionInfo, read_bound
+from imi.collection.exporting import export
 from imi.collection.finding import Finder
 from imi.collection.maintenance import Repaired, Verification, backup, repair, verify
 from imi.collection.migrating import Migration, Migrator
@@ -274,6 +275,21 @@ class Collection:
             UsageError: something is at the path already.
         """
         backup(self._store, Path(path), progress)
+
+    def export(
+        self, path: str | Path, *, vectors: bool = True, progress: Callable[[int, int], None] | None = None
+    ) -> int:
+        """Write all rows to a file and return how many; the suffix tells the kind.
+
+        Args:
+            path: .csv (vectors as literal lists), .jsonl, .parquet, or .npy (vectors alone).
+            vectors: whether rows carry their vectors.
+            progress: called as progress(done, total).
+
+        Raises:
+            UsageError: the suffix is of no kind that is known.
+        """
+        return export(self, Path(path), vectors=vectors, progress=progress)
 
     def migrate(
         self,
