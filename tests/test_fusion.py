@@ -1,0 +1,95 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imi.errors import UsageError
+from imi.fusion import WEIGHT, expected_score, fuse
+
+
+def ranking(pairs):
+    rows, scores = zip(*pairs, strict=True) if pairs else ((), ())
+    return np.array(rows, np.int64), np.array(scores, np.float32)
+
+
+def fused(text, meaning, weight=WEIGHT, expected=None):
+    rows, scores = fuse(ranking(text), ranking(meaning), weight, expected=expected)
+    return dict(zip(rows.tolist(), scores.tolist(), strict=True))
+
+
+def test_scores_are_those_of_the_formula():
+    found = fused([(7, 9.0), (3, 3.0)], [(3, 0.9), (5, 0.6), (7, 0.5)], weight=0.4, expected=12.0)
+    assert found == pytest.approx({7: 0.6 * 0.75**1.5, 3: 0.6 * 0.25**1.5 + 0.4 * 0.8, 5: 0.4 * 0.2}, abs=1e-6)
+
+
+def test_rows_come_best_first_and_once():
+    rows, scores = fuse(ranking([(2, 5.0), (1, 4.0)]), ranking([(1, 0.9), (9, 0.2), (4, 0.1)]))
+    assert rows.tolist()[:2] == [1, 2] and sorted(rows.tolist()) == [1, 2, 4, 9]
+    assert (np.diff(scores) <= 0).all() and scores.dtype == np.float32 and rows.dtype == np.int64
+
+
+def test_a_stray_match_does_not_drown_the_meaning():
+    text, meaning = [(1, 2.0)], [(8, 0.8), (9, 0.4), (1, 0.1)]
+    assert max(fused(text, meaning, expected=40.0).items(), key=lambda item: item[1])[0] == 8
+    # Without knowing how much the query asks for, the best match is the whole answer.
+    assert max(fused(text, meaning).items(), key=lambda item: item[1])[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "meaning", "order"),
+    [
+        ([], [], []),
+        ([(4, 1.0)], [], [4]),
+        ([], [(4, 0.3)], [4]),
+        ([], [(4, 0.3), (5, 0.9)], [5, 4]),
+        ([(1, 3.0), (2, 2.0)], [], [1, 2]),
+        ([(1, 0.0)], [(1, 0.5)], [1]),
+        ([(1, 2.0), (2, 2.0)], [(2, 0.5), (1, 0.5)], [1, 2]),
+        ([], [(1, -0.5), (2, -0.2)], [2, 1]),
+        ([], [(1, 1.0), (2, 1.0), (3, 1.0)], [1, 2, 3]),
+    ],
+)
+def test_an_arm_may_be_empty_or_bring_one_row(text, meaning, order):
+    rows, scores = fuse(ranking(text), ranking(meaning))
+    assert rows.tolist() == order and np.isfinite(scores).all()
+
+
+def test_the_weight_goes_from_text_alone_to_meaning_alone():
+    text, meaning = [(1, 3.0), (2, 1.0)], [(2, 0.9), (3, 0.5), (1, 0.1)]
+    assert fuse(ranking(text), ranking(meaning), 0.0)[0].tolist() == [1, 2, 3]
+    assert fuse(ranking(text), ranking(meaning), 1.0)[0].tolist() == [2, 3, 1]
+    with pytest.raises(UsageError, match="weight is 2"):
+        fuse(ranking(text), ranking(meaning), 2)
+
+
+scores = st.dictionaries(st.integers(0, 8), st.floats(0.0, 30.0, width=32), min_size=3)
+cosines = st.dictionaries(st.integers(0, 8), st.floats(-1.0, 1.0, width=32), min_size=3)
+
+
+@given(scores, cosines, st.floats(0, 1), st.sampled_from([None, 25.0]))
+def test_what_is_better_in_both_arms_is_never_behind(text, meaning, weight, expected):
+    found = fused(list(text.items()), list(meaning.items()), weight, expected)
+    for a in found:
+        for b in found:
+            by_text = text.get(a, 0.0) >= text.get(b, 0.0)
+            by_meaning = meaning.get(a, -1.0) >= meaning.get(b, -1.0)
+            assert not (by_text and by_meaning) or found[a] >= found[b] - 1e-6
+
+
+def test_the_expected_score_is_the_sum_of_idf():
+    assert expected_score([1, 0], 10) == pytest.approx(math.log(9.5 / 1.5) + math.log(10.5 / 0.5))
+    assert expected_score([10], 10) == pytest.approx(1e-6) and expected_score([], 5) == 0.0
+
+
+def test_a_text_of_mean_length_with_each_term_once_covers_all():
+    import apsw
+
+    db = apsw.Connection(":memory:")
+    db.execute("create virtual table f using fts5(t)")
+    db.executemany(
+        "insert into f values (?)", [(f"red green n{i}" if i == 3 else f"x{i} y{i} n{i}",) for i in range(50)]
+    )
+    (score,) = db.execute("select -bm25(f) from f where f match 'red OR green'").fetchone()
+    assert score == pytest.approx(expected_score([1, 1], 50), rel=1e-3)
