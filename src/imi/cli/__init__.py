@@ -39,6 +39,7 @@ GROUPS = (
         {
             "similar": "imi.cli.similar",
             "embed": "imi.cli.embed",
+            "cost": "imi.cli.cost",
         },
     ),
     Group("tasks", {}),
@@ -46,6 +47,8 @@ GROUPS = (
     Group(
         "serve",
         {
+            "serve": "imi.cli.serve",
+            "keys": "imi.cli.serve",
             "demo": "imi.cli.demo",
         },
     ),

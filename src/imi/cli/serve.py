@@ -21,7 +21,9 @@ KeysFile = Annotated[
 
 
 def server_part(name: str) -> Any:
-    """Return a module of the server by its name, as a process manager would start it: neither knows the other's insides.
+    """Return a module of the server by its name, as a process manager would start it.
+
+    The command line and the server are of one layer, and neither is built on the other.
 
     Raises:
         MissingExtra: the server's packages are not installed.
@@ -42,14 +44,16 @@ class Serve(Output):
         list[str],
         typer.Argument(metavar="[COLLECTION]...", help="What to serve.", autocompletion=complete_collection),
     ] = field(default_factory=list)
-    host: Annotated[str, typer.Option("--host", metavar="ADDRESS", help="Where to listen; beyond this machine only with keys.")] = (
-        "127.0.0.1"
-    )
+    host: Annotated[
+        str, typer.Option("--host", metavar="ADDRESS", help="Where to listen; beyond this machine only with keys.")
+    ] = "127.0.0.1"
     port: Annotated[int, typer.Option("--port", metavar="N", help="0 takes a free one.", min=0, max=65535)] = 8000
     model: Model = None
     alias: Annotated[
         list[str],
-        typer.Option("--alias", metavar="NAME=MODEL", help="Answer by another name, such as text-embedding-3-small=built-in."),
+        typer.Option(
+            "--alias", metavar="NAME=MODEL", help="Answer by another name, such as text-embedding-3-small=built-in."
+        ),
     ] = field(default_factory=list)
     llm: Annotated[
         str | None, typer.Option("--llm", metavar="MODEL@URL", help="Where chat and responses are sent on to; IMI_LLM.")
@@ -82,7 +86,9 @@ def serve(options: Serve) -> None:
         limits=settings.Limits(per_minute=options.rate),
         log=not options.quiet,
     )
-    server_part("running").serve(chosen, lambda url: note(f"imi listens on {url} (the API is {url}/v1)", quiet=options.quiet))
+    server_part("running").serve(
+        chosen, lambda url: note(f"imi listens on {url} (the API is {url}/v1)", quiet=options.quiet)
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

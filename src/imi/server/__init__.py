@@ -1,0 +1,1 @@
+"""The server: OpenAI's embeddings contract and a search API over collections, in one process."""

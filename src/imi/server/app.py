@@ -1,0 +1,138 @@
+"""The application: the parts of one server put together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from imi._version import __version__
+from imi.embedders.base import Embedder
+from imi.embedders.load import load
+from imi.errors import ImiError
+from imi.server.gate import Gate
+from imi.server.health import health_routes
+from imi.server.keys import Keys
+from imi.server.limits import Limiter
+from imi.server.logs import Log
+from imi.server.metrics import Metrics
+from imi.server.models import Models
+from imi.server.openai import OpenAI
+from imi.server.replies import ApiError, from_imi, unknown_url
+from imi.server.settings import Settings
+from imi.server.state import State
+
+READERS = 4
+
+
+def build_state(settings: Settings, embedders: Mapping[str, Embedder] | None = None) -> State:
+    """Load what a server needs; nothing listens yet.
+
+    Args:
+        settings: what to serve.
+        embedders: models that are loaded already, by name; None loads those of the settings.
+
+    Raises:
+        ImiError: a model, a collection or the file of keys cannot be opened.
+    """
+    metrics = Metrics()
+    readers = ThreadPoolExecutor(READERS, thread_name_prefix="imi-read")
+    if embedders is None:
+        names = dict.fromkeys([settings.model or "built-in", *settings.aliases.values()])
+        embedders = {name: load(name) for name in names}
+    return State(
+        settings=settings,
+        models=Models(embedders, settings.aliases, readers, metrics.on_batch),
+        keys=Keys(settings.keys_file),
+        limiter=Limiter(settings.limits.per_minute),
+        metrics=metrics,
+        readers=readers,
+        writer=ThreadPoolExecutor(1, thread_name_prefix="imi-write"),
+    )
+
+
+def build_app(state: State, log: Log | None = None) -> ASGIApp:
+    """Return the ASGI application around a state."""
+    log = log or Log(requests=state.settings.log)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        log.event("started", version=__version__, models=state.models.names())
+        yield
+        state.stopping = True
+        state.readers.shutdown(wait=True)
+        state.writer.shutdown(wait=True)
+        log.event("stopped")
+
+    api = FastAPI(title="imi", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    api.router.routes.extend(health_routes(state))
+    for kind in (ApiError, ImiError, HTTPException, RequestValidationError, ClientDisconnect):
+        api.add_exception_handler(kind, _refuse)
+    return Gate(_Split(OpenAI(state).routes(), api), state, log)
+
+
+class _Split:
+    """Sends OpenAI's routes straight to their handlers and everything else through FastAPI.
+
+    A single embedding takes a third of a millisecond; FastAPI's own layers would add a good part of that again.
+    """
+
+    def __init__(self, routes: Sequence[BaseRoute], rest: FastAPI) -> None:
+        self._router = Router(routes, redirect_slashes=False)
+        self._rest = rest
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not scope["path"].startswith("/v1/"):
+            await self._rest(scope, receive, send)
+            return
+        scope["app"] = self._rest  # the router raises for 404 and 405 instead of answering in plain text
+        try:
+            await self._router(scope, receive, send)
+        except (ApiError, ImiError, HTTPException, ClientDisconnect) as error:
+            response = await _refuse(Request(scope), error)
+            await response(scope, receive, send)
+
+
+async def _refuse(request: Request, error: Exception) -> Response:
+    return refusal_of(request.method, request.url.path, error).response()
+
+
+def refusal_of(method: str, path: str, error: Exception) -> ApiError:
+    """Return the refusal that an exception means, in OpenAI's shape."""
+    if isinstance(error, ApiError):
+        return error
+    if isinstance(error, ImiError):
+        return from_imi(error)
+    if isinstance(error, ClientDisconnect):
+        return ApiError(400, "The request was cut off.", code="cut_off", headers={"connection": "close"})
+    if isinstance(error, RequestValidationError):
+        return _invalid(error)
+    if isinstance(error, HTTPException):
+        if error.status_code == 404:
+            return unknown_url(method, path)
+        if error.status_code == 405:
+            allowed = (error.headers or {}).get("Allow", "")
+            return ApiError(
+                405,
+                f"Not allowed to {method} on {path}; allowed: {allowed}.",
+                code="method_not_allowed",
+                headers=error.headers,
+            )
+        return ApiError(error.status_code, str(error.detail), headers=error.headers)
+    raise error
+
+
+def _invalid(error: RequestValidationError) -> ApiError:
+    first: dict[str, Any] = dict(error.errors()[0])
+    where = ".".join(str(part) for part in first.get("loc", ())[1:]) or None
+    message = f"{first.get('msg', 'The request is invalid')}" + (f" (at {where})" if where else "")
+    return ApiError(422, message, param=where, code="validation_error")

@@ -1,0 +1,86 @@
+"""The models that a server answers with: by name, by the model's own id, and by alias."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imi.embedders.base import Embedder
+from imi.records import ModelInfo
+from imi.server.batching import Batcher
+from imi.server.replies import ApiError
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """One model that is loaded: the name it was asked for by, its embedder and its queue."""
+
+    name: str
+    embedder: Embedder
+    batcher: Batcher
+    info: ModelInfo
+
+    async def embed(self, texts: list[str]) -> NDArray[np.float32]:
+        """Return (n, width) float32 unit rows."""
+        return await self.batcher.embed(texts)
+
+
+class Models:
+    """All served models; `get` finds one by any of its names."""
+
+    def __init__(
+        self,
+        embedders: Mapping[str, Embedder],
+        aliases: Mapping[str, str],
+        pool: Executor,
+        on_batch: Callable[[int, float], None],
+    ) -> None:
+        """Set up; the first embedder is the default one.
+
+        Args:
+            embedders: by the name that `imi.load` knows.
+            aliases: other names, each for one of these.
+            pool: where long work runs.
+            on_batch: told the number of texts and the seconds of each call.
+        """
+        self.created = int(time.time())
+        self.aliases = dict(aliases)
+        self._by_name: dict[str, Served] = {}
+        for name, embedder in embedders.items():
+            served = Served(name, embedder, Batcher(embedder, pool, on_batch), embedder.info)
+            served.batcher.measure()
+            self._by_name[name] = served
+        self.default = next(iter(self._by_name.values()))
+        for served in list(self._by_name.values()):
+            self._by_name.setdefault(served.info.id, served)
+        for alias, name in self.aliases.items():
+            self._by_name[alias] = self._by_name[name]
+
+    def get(self, name: str) -> Served:
+        """Return the model of a name.
+
+        Raises:
+            ApiError: 404 in OpenAI's words, naming what is served and how to make the name work.
+        """
+        served = self._by_name.get(name)
+        if served is None:
+            raise ApiError(
+                404,
+                f"The model `{name[:200]}` does not exist or you do not have access to it. Served here: "
+                f"{', '.join(self.names())}. To answer by another name, start with --alias NAME={self.default.name}.",
+                code="model_not_found",
+            )
+        return served
+
+    def of(self, fingerprint: str) -> Served | None:
+        """Return the model whose vectors have a fingerprint, None where it is not loaded."""
+        return next((one for one in self._by_name.values() if one.info.fingerprint == fingerprint), None)
+
+    def names(self) -> list[str]:
+        """Return every name that `get` knows."""
+        return list(self._by_name)

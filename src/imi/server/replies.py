@@ -1,0 +1,110 @@
+"""Replies: JSON written fast, and every error in the one shape that OpenAI's clients read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from starlette.responses import Response
+
+from imi.errors import (
+    CollectionError,
+    Damaged,
+    DataError,
+    EndpointError,
+    ImiError,
+    Locked,
+    MissingExtra,
+    ModelMismatch,
+    UsageError,
+)
+
+INVALID = "invalid_request_error"
+
+
+class ApiError(Exception):
+    """A refusal: its HTTP status and the four keys of an error body."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        type: str = INVALID,
+        param: str | None = None,
+        code: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        details: Any = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.type = type
+        self.param = param
+        self.code = code
+        self.headers = dict(headers or {})
+        self.details = details
+
+    def body(self) -> bytes:
+        """Return the reply's body: all four keys are always there, and details where there are some."""
+        error = {"message": self.message, "type": self.type, "param": self.param, "code": self.code}
+        if self.details is not None:
+            error["details"] = self.details
+        return orjson.dumps({"error": error}, option=orjson.OPT_NON_STR_KEYS)
+
+    def response(self) -> Response:
+        """Return the reply."""
+        return Response(self.body(), self.status, headers=self.headers, media_type="application/json")
+
+
+class Json(Response):
+    """A JSON reply; arrays of numpy are written as they are."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        """Return the body."""
+        return content if isinstance(content, bytes) else to_json(content)
+
+
+def to_json(value: Any) -> bytes:
+    """Return a value as JSON; not-a-number becomes null."""
+    return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS)
+
+
+def unknown_url(method: str, path: str) -> ApiError:
+    """Return the refusal of a path that is not served, in OpenAI's words."""
+    return ApiError(
+        404,
+        f"Unknown request URL: {method} {path}. Please check the URL for typos; /openapi.json lists what is served.",
+        code="unknown_url",
+    )
+
+
+def overloaded(message: str, seconds: int = 1) -> ApiError:
+    """Return the refusal that asks a client to come again after some seconds."""
+    return ApiError(503, message, type="server_error", code="overloaded", headers={"retry-after": str(seconds)})
+
+
+def from_imi(error: ImiError) -> ApiError:
+    """Return the refusal for an error of the library; what it says of a fix goes with it."""
+    message = error.message if error.hint is None else f"{error.message} (try: {error.hint})"
+    if isinstance(error, UsageError):
+        return ApiError(400, message)
+    if isinstance(error, DataError):
+        failures = [failure.to_dict() for failure in error.failures[:100]]
+        return ApiError(422, message, code="bad_rows", details=failures)
+    if isinstance(error, Locked):
+        return ApiError(503, message, type="server_error", code="locked", headers={"retry-after": "1"})
+    if isinstance(error, Damaged):
+        return ApiError(500, message, type="server_error", code="damaged")
+    if isinstance(error, ModelMismatch):
+        return ApiError(409, message, code="model_mismatch", headers={"x-should-retry": "false"})
+    if isinstance(error, MissingExtra):
+        return ApiError(501, message, code="missing_extra", headers={"x-should-retry": "false"})
+    if isinstance(error, EndpointError):
+        return ApiError(502, message, type="server_error", code="upstream_error")
+    if isinstance(error, CollectionError):
+        return ApiError(409, message, code="collection_error", headers={"x-should-retry": "false"})
+    return ApiError(400, message)

@@ -1,0 +1,107 @@
+"""Running a server: what it may listen on, and how it starts and stops."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from imi.errors import UsageError
+from imi.server.app import build_app, build_state
+from imi.server.keys import Keys
+from imi.server.protocol import protocol_class
+from imi.server.settings import Settings
+
+
+def check_exposure(settings: Settings) -> None:
+    """Refuse to listen beyond this machine while anybody could use the server.
+
+    Raises:
+        UsageError: the host is not this machine's own and there is no key.
+    """
+    if not settings.loopback and not len(Keys(settings.keys_file)):
+        raise UsageError(
+            f"the host {settings.host!r} can be reached from other machines, and there is no key",
+            hint="imi keys add NAME makes one; or leave --host out to serve this machine alone",
+        )
+
+
+def configure(app: ASGIApp, settings: Settings) -> uvicorn.Config:
+    """Return how uvicorn runs the application."""
+    return uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        http=protocol_class(settings.limits),
+        loop="auto",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=30,
+    )
+
+
+def serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
+    """Listen until the process is told to stop; requests under way are answered first.
+
+    Args:
+        settings: what to serve and where.
+        on_ready: told the address once the server listens.
+
+    Raises:
+        ImiError: something cannot be opened, or the address cannot be had.
+    """
+    check_exposure(settings)
+    listener = _listen(settings)
+    try:
+        app = build_app(build_state(settings))
+        server = _Announced(configure(app, settings), on_ready, address(settings, listener))
+        server.run(sockets=[listener])
+    finally:
+        listener.close()
+
+
+class _Announced(uvicorn.Server):  # type: ignore[misc]  # untyped to us
+    """uvicorn's server, which says when it listens."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[str], None], where: str) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+        self._where = where
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._on_ready(self._where)
+
+
+def _listen(settings: Settings) -> socket.socket:
+    """Bind before the model is loaded, so that a port in use is told at once."""
+    try:
+        found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, protocol, _, where = found[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(where)
+    except OSError as taken:
+        raise UsageError(
+            f"cannot listen on {settings.host}:{settings.port}: {taken.strerror or taken}",
+            hint="choose another with --port; --port 0 takes a free one",
+        ) from taken
+    listener.set_inheritable(True)
+    return listener
+
+
+def address(settings: Settings, listener: socket.socket) -> str:
+    """Return the URL at which a browser on this machine finds the server."""
+    port = listener.getsockname()[1]
+    host = settings.host
+    if host in ("0.0.0.0", "::"):
+        host = "127.0.0.1"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

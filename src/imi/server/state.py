@@ -1,0 +1,26 @@
+"""The state of a running server: what every route is given."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from imi.server.keys import Keys
+from imi.server.limits import Limiter
+from imi.server.metrics import Metrics
+from imi.server.models import Models
+from imi.server.settings import Settings
+
+
+@dataclass(slots=True)
+class State:
+    """The parts of one server, made once at its start; `stopping` is the only thing that changes later."""
+
+    settings: Settings
+    models: Models
+    keys: Keys
+    limiter: Limiter
+    metrics: Metrics
+    readers: ThreadPoolExecutor
+    writer: ThreadPoolExecutor
+    stopping: bool = field(default=False)
