@@ -38,6 +38,7 @@ GROUPS = (
         "understand",
         {
             "similar": "imi.cli.similar",
+            "explain": "imi.cli.explain",
             "embed": "imi.cli.embed",
             "cost": "imi.cli.cost",
         },
