@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from imi.errors import UsageError
 from imi.index.base import Rows, check_metric, check_queries, check_vectors
+from imi.index.files import CheckedVectors
 from imi.vectors import Floats, Metric
 
 Doubles = NDArray[np.float64]
@@ -29,7 +30,7 @@ class Exact:
     can_filter = True
     can_save = False
 
-    def __init__(self, vectors: NDArray[Any], metric: str = "cosine", dims: int | None = None) -> None:
+    def __init__(self, vectors: NDArray[Any] | CheckedVectors, metric: str = "cosine", dims: int | None = None) -> None:
         """Wrap vectors without copying them.
 
         Args:
@@ -37,7 +38,7 @@ class Exact:
             metric: "cosine", "dot" or "l2".
             dims: compare only the first numbers, under cosine as `truncate` would make them; None for all.
         """
-        self.vectors = check_vectors(vectors)
+        self.vectors = vectors if isinstance(vectors, CheckedVectors) else check_vectors(vectors)
         self._metric = check_metric(metric)
         full = int(self.vectors.shape[1])
         if dims is not None and not 1 <= dims <= full:

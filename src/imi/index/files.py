@@ -162,8 +162,10 @@ def block_checksums(vectors: NDArray[Any], start: int = 0) -> NDArray[np.uint32]
 class CheckedVectors:
     """A memory-mapped table whose blocks of rows are compared with their checksums when they are first read."""
 
-    def __init__(self, path: Path, shape: tuple[int, int], dtype: str, checksums: NDArray[np.uint32]) -> None:
-        """Map a file of raw rows.
+    def __init__(
+        self, path: Path, shape: tuple[int, int], dtype: str, checksums: NDArray[np.uint32], fresh: bool = False
+    ) -> None:
+        """Map a file of raw rows; one just written by this process is `fresh` and needs no checking.
 
         Raises:
             Damaged: the file's size is not that of the shape, or the checksums are not one a block.
@@ -176,9 +178,9 @@ class CheckedVectors:
         if path.stat().st_size != shape[0] * shape[1] * kind.itemsize or len(checksums) != -(-shape[0] // self._rows):
             raise Damaged(f"{path} does not hold {shape[0]} × {shape[1]} numbers of {kind}", hint=_HINT)
         self.array: NDArray[Any] = np.empty(shape, kind) if shape[0] == 0 else np.memmap(path, kind, "r", shape=shape)
-        self._checksums = checksums
-        self._unread = np.ones(len(checksums), dtype=bool)
-        self._left = len(checksums)
+        self.checksums = checksums
+        self._unread = np.full(len(checksums), not fresh)
+        self._left = 0 if fresh else len(checksums)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -227,7 +229,7 @@ class CheckedVectors:
             if not self._unread[block]:
                 continue
             first = int(block) * self._rows
-            if zlib.crc32(np.ascontiguousarray(self.array[first : first + self._rows]).data) != self._checksums[block]:
+            if zlib.crc32(np.ascontiguousarray(self.array[first : first + self._rows]).data) != self.checksums[block]:
                 last = min(first + self._rows, len(self))
                 raise Damaged(
                     f"{self._path}: rows {first} to {last - 1} do not agree with their checksum",

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from imi.errors import MissingExtra
 from imi.index.base import Rows
 from imi.index.engines import load_rabitqlib, processors
+from imi.index.files import CheckedVectors
 from imi.index.rungs import Rung
 from imi.index.space import Space
 from imi.index.structures import graph_work
@@ -29,7 +30,7 @@ class SymphonyQG:
         self._rows = int(index.num_points)
 
     @classmethod
-    def build(cls, vectors: NDArray[Any], space: Space, rung: Rung, threads: int) -> SymphonyQG:
+    def build(cls, vectors: NDArray[Any] | CheckedVectors, space: Space, rung: Rung, threads: int) -> SymphonyQG:
         """Build over all rows of the table at once; needs more rows than a node has neighbours."""
         index = _library().SymqgIndex(space.width, DEGREE, "l2", _BITS[rung.codec])
         index.build(space.all_rows(vectors), 200, max(1, min(threads, processors())))
@@ -64,7 +65,7 @@ class HnswRabitq:
         self._rows = int(index.num_points)
 
     @classmethod
-    def build(cls, vectors: NDArray[Any], space: Space, rung: Rung, threads: int) -> HnswRabitq:
+    def build(cls, vectors: NDArray[Any] | CheckedVectors, space: Space, rung: Rung, threads: int) -> HnswRabitq:
         """Build over all rows of the table, coded around sixteen centroids."""
         library = _library()
         rows = space.all_rows(vectors)

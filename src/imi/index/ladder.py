@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from imi.index.graphs import DEGREE, HnswRabitq, SymphonyQG
 from imi.index.rerank import Reranker, inverse_lengths
 from imi.index.rungs import Rung, check_rungs
 from imi.index.space import Space
-from imi.index.structures import FaissStructure, Progress, Structure
+from imi.index.structures import FaissStructure, Progress, Scan, Structure
 from imi.vectors import Floats, Metric
 
 _BYTES_A_SECOND = 4e9
@@ -84,7 +84,7 @@ class Ladder:
         self.threads = processors()
         later = self.rungs[1:] or (Rung(rungs[0].dims, rungs[0].keep),)
         self._later = [Reranker(vectors, rung, space.metric, scales.get(rung.dims)) for rung in later]
-        self._exact = Exact(vectors, space.metric, self._later[-1].rung.dims)  # type: ignore[arg-type]
+        self._exact = Exact(vectors, space.metric, self._later[-1].rung.dims)
 
     @classmethod
     def build(
@@ -116,17 +116,31 @@ class Ladder:
             raise UsageError(
                 f"{first.structure} needs more than {2 * DEGREE} rows, there are {len(table)}", hint="flat"
             )
-        space = Space.measure(known, first.dims, table)  # type: ignore[arg-type]
+        space = Space.measure(known, first.dims, table, first.rotated)
         workers = threads or processors()
         structure: Structure
         if first.structure == "symphonyqg":
-            structure = SymphonyQG.build(table, space, first, workers)  # type: ignore[arg-type]
+            structure = SymphonyQG.build(table, space, first, workers)
         elif first.structure == "hnsw-rabitq":
-            structure = HnswRabitq.build(table, space, first, workers)  # type: ignore[arg-type]
+            structure = HnswRabitq.build(table, space, first, workers)
         else:
-            structure = FaissStructure.build(table, space, first, workers, progress)  # type: ignore[arg-type]
+            structure = FaissStructure.build(table, space, first, workers, progress)
         scales = {rung.dims: inverse_lengths(table, rung.dims) for rung in checked[-1:] + checked[1:]}
         return cls(table, checked, structure, space, scales if known == "cosine" else {})
+
+    @classmethod
+    def scan(cls, vectors: NDArray[Any] | CheckedVectors, rungs: Sequence[Rung], metric: str = "cosine") -> Ladder:
+        """Return a ladder whose first rung scans prefixes of the vectors themselves: nothing is built.
+
+        Raises:
+            UsageError: the first rung asks for another structure than flat.float32.
+        """
+        checked = check_rungs(rungs, int(vectors.shape[1]))
+        if (checked[0].structure, checked[0].codec) != ("flat", "float32"):
+            raise UsageError(f"rung {checked[0]} needs a build, a scan is flat.float32", hint="leave the structure out")
+        space = Space.measure(check_metric(metric), checked[0].dims, vectors)
+        scales = {rung.dims: inverse_lengths(vectors, rung.dims) for rung in checked[-1:] + checked[1:]}
+        return cls(vectors, checked, Scan(vectors, space), space, scales if metric == "cosine" else {})
 
     @property
     def metric(self) -> Metric:
@@ -149,7 +163,7 @@ class Ladder:
         """
         checked = check_rungs(rungs, self.width)
         mine, other = self.rungs[0], checked[0]
-        if (mine.dims, mine.codec, mine.structure) != (other.dims, other.codec, other.structure):
+        if replace(mine, keep=1, effort=0) != replace(other, keep=1, effort=0):
             raise UsageError(f"first rung {other} needs another build than {mine}", hint="Ladder.build")
         scales = dict(self.scales)
         for rung in checked[-1:] + checked[1:]:
@@ -230,7 +244,8 @@ class Ladder:
         self, queries: Floats, k: int, mask: NDArray[np.bool_] | None, widening: float, steps: list[Step] | None
     ) -> tuple[Floats, Rows]:
         first, threads = self.rungs[0], self.threads if len(queries) > 1 else 1
-        grown = max(1.0, k / self._later[-1].rung.keep)
+        last = self._later[-1].rung.keep
+        grown = 1.0 if k <= 1.1 * last else k / last  # one more than planned for is no reason to look harder
         keep = max(k, math.ceil(first.keep * grown))
         wide = min(len(self), math.ceil(keep * widening * (1.2 if mask is not None else 1)))
         effort = math.ceil((first.effort or 2 * first.keep) * grown * widening)
@@ -248,9 +263,12 @@ class Ladder:
         for rung in self._later:
             started = time.perf_counter()
             scored = rows.shape[1]
-            last = rung is self._later[-1]
+            final = rung is self._later[-1]
             scores, rows = _best(
-                rung.score(queries, rows, threads), rows, k if last else max(k, math.ceil(rung.rung.keep * grown)), last
+                rung.score(queries, rows, threads),
+                rows,
+                k if final else max(k, math.ceil(rung.rung.keep * grown)),
+                final,
             )
             if steps is not None:
                 seconds = (time.perf_counter() - started) / len(queries)

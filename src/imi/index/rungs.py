@@ -32,6 +32,8 @@ class Rung:
     codec: how these numbers are stored; "float32" on a later rung reads the full vectors themselves.
     structure: what finds the candidates; only the first rung has one.
     effort: how hard the structure looks (ef of a graph, lists probed of ivf); 0 for what `keep` suggests.
+    rotated: the first rung's dims are the leading axes of a rotation learnt from the vectors, for vectors whose own
+        first numbers carry no more than any others; written as "128r".
     """
 
     dims: int
@@ -39,11 +41,14 @@ class Rung:
     codec: Codec = "float32"
     structure: Kind | None = None
     effort: int = 0
+    rotated: bool = False
 
     def __str__(self) -> str:
         code = "" if self.structure is None and self.codec == "float32" else f".{self.codec}"
         head = f"{self.structure or 'rerank'}{code}/" if self.structure or code else ""
-        return f"{head}{self.dims}:{self.keep}" + (f"@{self.effort}" if self.effort else "")
+        return f"{head}{self.dims}{'r' if self.rotated else ''}:{self.keep}" + (
+            f"@{self.effort}" if self.effort else ""
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON values."""
@@ -53,12 +58,13 @@ class Rung:
             "codec": self.codec,
             "structure": self.structure,
             "effort": self.effort,
+            "rotated": self.rotated,
         }
 
     @classmethod
     def from_dict(cls, plain: dict[str, Any]) -> Rung:
         """Read what `to_dict` wrote."""
-        return cls(**{key: plain[key] for key in ("dims", "keep", "codec", "structure", "effort")})
+        return cls(**{key: plain[key] for key in ("dims", "keep", "codec", "structure", "effort", "rotated")})
 
 
 def format_ladder(rungs: Sequence[Rung]) -> str:
@@ -88,7 +94,7 @@ def parse_ladder(text: str, width: int, structure: Kind = "flat") -> tuple[Rung,
         dims, _, keep = sizes.partition(":")
         name, _, codec = head.partition(".")
         try:
-            rung = Rung(int(dims), int(keep or 10), effort=int(effort or 0))
+            rung = Rung(int(dims.rstrip("r")), int(keep or 10), effort=int(effort or 0), rotated=dims.endswith("r"))
         except ValueError as wrong:
             raise _unreadable(text, part) from wrong
         if not keep and at < len(parts) - 1:
@@ -128,10 +134,9 @@ def check_rungs(rungs: Sequence[Rung], width: int) -> tuple[Rung, ...]:
             _check_first(rung)
             continue
         before = rungs[at - 1]
-        if rung.structure is not None or rung.codec not in RERANK_CODECS:
-            raise UsageError(
-                f"rung {rung}: only the first has a structure, later codecs are {', '.join(RERANK_CODECS)}"
-            )
+        if rung.structure is not None or rung.codec not in RERANK_CODECS or rung.rotated:
+            allowed = ", ".join(RERANK_CODECS)
+            raise UsageError(f"rung {rung}: only the first has a structure or a rotation, later codecs are {allowed}")
         if rung.dims < before.dims or rung.keep > before.keep:
             raise UsageError(
                 f"rung {rung} after {before}: dims must not fall and keep must not grow", hint="64:200,512:10"

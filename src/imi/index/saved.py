@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,12 +58,14 @@ def load_ladder(folder: Path) -> tuple[Ladder, Mapping[str, Any]]:
         raise Damaged(f"the manifest in {folder} does not describe a ladder: {wrong!r}") from wrong
 
 
-def ladder_parts(ladder: Ladder) -> tuple[dict[str, Any], dict[str, Write]]:
-    """Return a ladder's description and the writers of its files, the full vectors apart."""
-    writers: dict[str, Write] = {"structure": ladder.structure.save}
+def ladder_parts(ladder: Ladder, tail: str = "") -> tuple[dict[str, Any], dict[str, Write]]:
+    """Return a ladder's description and the writers of its files, the full vectors apart; names end in `tail`."""
+    writers: dict[str, Write] = {f"structure{tail}": ladder.structure.save}
     for dims, scale in ladder.scales.items():
         if scale is not None:
-            writers[f"lengths{dims}"] = _array_writer(scale)
+            writers[f"lengths{dims}x{tail}"] = scale.tofile
+    if ladder.space.rotation is not None:
+        writers[f"rotation{tail}"] = ladder.space.rotation.tofile
     description = {
         "metric": ladder.metric,
         "rungs": [rung.to_dict() for rung in ladder.rungs],
@@ -76,7 +78,11 @@ def ladder_parts(ladder: Ladder) -> tuple[dict[str, Any], dict[str, Write]]:
 
 
 def read_ladder(
-    folder: Path, manifest: Manifest, description: Mapping[str, Any], vectors: NDArray[Any] | CheckedVectors
+    folder: Path,
+    manifest: Manifest,
+    description: Mapping[str, Any],
+    vectors: NDArray[Any] | CheckedVectors,
+    tail: str = "",
 ) -> Ladder:
     """Read a ladder's own files and put it over its vectors.
 
@@ -87,15 +93,21 @@ def read_ladder(
     metric = check_metric(description["metric"])
     scales: dict[int, Floats | None] = {int(dims): None for dims in description["unit"]}
     for dims in description["lengths"]:
-        scales[int(dims)] = np.fromfile(verified(folder, manifest, f"lengths{dims}"), dtype="<f4")
-    path = verified(folder, manifest, "structure")
-    readers = {"symphonyqg": SymphonyQG.load, "hnsw-rabitq": HnswRabitq.load}
+        scales[int(dims)] = np.fromfile(verified(folder, manifest, f"lengths{dims}x{tail}"), dtype="<f4")
+    path = verified(folder, manifest, f"structure{tail}")
+    readers: dict[str, Callable[[Path, Rung], Structure]] = {
+        "symphonyqg": SymphonyQG.load,
+        "hnsw-rabitq": HnswRabitq.load,
+    }
     read = readers.get(rungs[0].structure or "", FaissStructure.load)
     try:
-        structure: Structure = read(path, rungs[0])
+        structure = read(path, rungs[0])
     except (RuntimeError, ValueError, OSError, MemoryError) as refused:
         raise Damaged(f"{path} cannot be loaded: {refused}") from refused
-    space = Space(metric, rungs[0].dims, float(description["longest"]))
+    rotation = None
+    if rungs[0].rotated:
+        rotation = np.fromfile(verified(folder, manifest, f"rotation{tail}"), dtype="<f4").reshape(-1, rungs[0].dims)
+    space = Space(metric, rungs[0].dims, float(description["longest"]), rotation)
     return Ladder(vectors, rungs, structure, space, scales, float(description["latency"]))
 
 
@@ -115,7 +127,3 @@ def map_vectors(folder: Path, manifest: Manifest, shape: tuple[int, int], dtype:
     """Map a table that `vector_parts` wrote; its size and checksums are verified now, its blocks as they are read."""
     sums = np.fromfile(verified(folder, manifest, f"sums{tail}"), dtype="<u4")
     return CheckedVectors(verified(folder, manifest, f"vectors{tail}", whole=False), shape, dtype, sums)
-
-
-def _array_writer(array: NDArray[Any]) -> Write:
-    return lambda path: array.tofile(path)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from imi.index.files import CheckedVectors
 from imi.vectors import Floats, Metric, truncate
 
 _EXILE = np.float32(2)
@@ -25,33 +26,35 @@ class Space:
     reach, each in a direction of its own, where they disturb no graph and are nobody's neighbour.
     """
 
-    def __init__(self, metric: Metric, dims: int, longest: float = 0.0) -> None:
+    def __init__(self, metric: Metric, dims: int, longest: float = 0.0, rotation: Floats | None = None) -> None:
         """Describe a space.
 
         Args:
             metric: what order it reproduces.
             dims: the prefix.
             longest: for dot, the largest squared length of a row's prefix; `measure` finds it.
+            rotation: (full width, dims) columns to take products with instead of taking the first numbers.
         """
         self.metric = metric
         self.dims = dims
         self.longest = longest
+        self.rotation = rotation
         self.width = dims + (metric == "dot")
 
     @classmethod
-    def measure(cls, metric: Metric, dims: int, vectors: NDArray[Any]) -> Space:
+    def measure(cls, metric: Metric, dims: int, vectors: NDArray[Any] | CheckedVectors, rotated: bool = False) -> Space:
         """Return the space for these vectors, reading their lengths where the metric needs them."""
-        longest = 0.0
+        longest, rotation = 0.0, learn_rotation(vectors, dims) if rotated else None
         if metric == "dot":
             for start in range(0, len(vectors), 1 << 14):
-                block = np.asarray(vectors[start : start + (1 << 14), :dims], dtype=np.float32)
+                block = _leading(vectors[start : start + (1 << 14)], dims, rotation)
                 squares = np.einsum("nd,nd->n", block, block)
                 longest = max(longest, float(np.nanmax(squares, initial=0)))
-        return cls(metric, dims, longest)
+        return cls(metric, dims, longest, rotation)
 
     def rows(self, block: NDArray[Any], first: int = 0) -> Floats:
         """Return (m, width) rows for a block of vectors whose first row has number `first`."""
-        prefix = np.asarray(block[:, : self.dims], dtype=np.float32)
+        prefix = _leading(block, self.dims, self.rotation)
         lengths = np.sqrt(np.einsum("nd,nd->n", prefix, prefix))
         bad = ~np.isfinite(lengths) | ((lengths == 0) & (self.metric == "cosine"))
         scale = 1.0 if self.metric == "cosine" else float(np.max(lengths, where=~bad, initial=1.0))
@@ -74,18 +77,34 @@ class Space:
     def queries(self, queries: Floats) -> Floats:
         """Return (b, width) queries for (b, full width) ones, which need not be unit rows."""
         if self.metric == "cosine":
-            prefix = np.ascontiguousarray(queries[:, : self.dims])
+            prefix = _leading(queries, self.dims, self.rotation)
             lengths = np.sqrt(np.vecdot(prefix, prefix))
             return np.asarray(prefix / np.where(lengths > 0, lengths, np.float32(1))[:, None], dtype=np.float32)
         if self.metric == "l2":
-            return np.ascontiguousarray(queries[:, : self.dims])
+            return np.ascontiguousarray(_leading(queries, self.dims, self.rotation))
         out = np.zeros((len(queries), self.width), dtype=np.float32)
-        out[:, : self.dims] = queries[:, : self.dims]
+        out[:, : self.dims] = _leading(queries, self.dims, self.rotation)
         return out
 
-    def all_rows(self, vectors: NDArray[Any]) -> Floats:
+    def all_rows(self, vectors: NDArray[Any] | CheckedVectors) -> Floats:
         """Return the whole table, (n, width), made block by block."""
         out = np.empty((len(vectors), self.width), dtype=np.float32)
         for start in range(0, len(vectors), 1 << 14):
             out[start : start + (1 << 14)] = self.rows(vectors[start : start + (1 << 14)], start)
         return out
+
+
+def _leading(block: NDArray[Any], dims: int, rotation: Floats | None) -> Floats:
+    if rotation is None:
+        return np.asarray(block[:, :dims], dtype=np.float32)
+    return np.asarray(np.asarray(block, dtype=np.float32) @ rotation, dtype=np.float32)
+
+
+def learn_rotation(vectors: NDArray[Any] | CheckedVectors, dims: int, rows: int = 20_000) -> Floats:
+    """Return (width, dims) leading eigenvectors of some rows' second moment: the first axes carry the most.
+
+    No centring: an inner product stays what it is under a rotation, but not under a shift.
+    """
+    some = np.asarray(vectors[:: max(1, len(vectors) // rows)], dtype=np.float64)
+    some = some[np.isfinite(some).all(axis=1)]
+    return np.ascontiguousarray(np.linalg.eigh(some.T @ some)[1][:, ::-1][:, :dims], dtype=np.float32)

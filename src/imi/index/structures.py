@@ -10,8 +10,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from imi.errors import UsageError
 from imi.index.base import Rows
 from imi.index.engines import load_faiss, set_threads
+from imi.index.exact import Exact
+from imi.index.files import CheckedVectors
 from imi.index.rungs import Rung
 from imi.index.space import Space
 from imi.vectors import Floats
@@ -47,7 +50,12 @@ class FaissStructure:
 
     @classmethod
     def build(
-        cls, vectors: NDArray[Any], space: Space, rung: Rung, threads: int, progress: Progress | None = None
+        cls,
+        vectors: NDArray[Any] | CheckedVectors,
+        space: Space,
+        rung: Rung,
+        threads: int,
+        progress: Progress | None = None,
     ) -> FaissStructure:
         """Train on at most 100,000 rows spread over the table, then add block by block."""
         index = _empty(space.width, len(vectors), rung)
@@ -97,6 +105,32 @@ class FaissStructure:
             lists = int(self._index.nlist)
             return 2.0 * self._rung.dims * (lists + rows * min(effort or 16, lists) / lists)
         return graph_work(rows, self._rung.dims, effort)
+
+
+class Scan:
+    """An exact scan of prefixes of the full vectors, which needs no build and no memory: for ladders tried by hand."""
+
+    def __init__(self, vectors: NDArray[Any] | CheckedVectors, space: Space) -> None:
+        self._exact = Exact(vectors, space.metric, space.dims)
+        self._dims = space.dims
+
+    def search(self, queries: Floats, keep: int, effort: int, threads: int) -> Rows:
+        """Return row numbers (b, keep) int64, best first, -1 where none is left; effort and threads change nothing."""
+        full = np.zeros((len(queries), self._exact.width), dtype=np.float32)
+        full[:, : self._dims] = queries[:, : self._dims]
+        return self._exact.search(full, keep)[1]
+
+    def save(self, path: Path) -> None:
+        """Refuse: there is nothing to save.
+
+        Raises:
+            UsageError: always.
+        """
+        raise UsageError(f"a scan of prefixes has nothing to save to {path}", hint="build the ladder: Ladder.build")
+
+    def work(self, rows: int, effort: int) -> float:
+        """Return multiplications and additions of a query."""
+        return 2.0 * rows * self._dims
 
 
 def graph_work(rows: int, dims: int, effort: int, degree: int = 32) -> float:

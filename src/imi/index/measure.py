@@ -1,0 +1,186 @@
+"""Measure a ladder: recall against one exact truth, latency of single queries, and what shortlists a prefix needs."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imi.index.base import Index, Rows
+from imi.index.exact import Exact
+from imi.index.files import CheckedVectors
+from imi.index.ladder import Ladder
+from imi.index.rerank import Reranker
+from imi.index.rungs import Rung
+from imi.vectors import Floats, Metric
+
+Vectors = NDArray[Any] | CheckedVectors
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Queries and their exact answers, found once and used for everything that is measured.
+
+    queries: (m, d). own: (m,) the row a query is itself, -1 for none; it is no answer. rows: (m, k) and bar: (m,) the
+    k-th best score, less a rounding: whatever scores at least this is as good as a true neighbour, so that ties and
+    duplicates count right.
+    """
+
+    queries: Floats
+    own: Rows
+    rows: Rows
+    bar: Floats
+    k: int
+
+    def part(self, where: slice) -> Truth:
+        """Return the truth for some of the queries."""
+        return Truth(self.queries[where], self.own[where], self.rows[where], self.bar[where], self.k)
+
+    def recalls(self, scores: Floats, rows: Rows) -> NDArray[np.float64]:
+        """Return each query's share of k true neighbours among what was found, (m,)."""
+        good = (scores >= self.bar[:, None]) & (rows != self.own[:, None]) & (rows >= 0)
+        return np.asarray(np.minimum(good.sum(axis=1), self.k) / self.k, dtype=np.float64)
+
+
+def find_truth(vectors: Vectors, queries: Floats, own: Rows | None, metric: Metric, k: int) -> Truth:
+    """Search exactly once, (m, d) queries; `own` says which rows they are, None for none."""
+    mine = np.full(len(queries), -1, dtype=np.int64) if own is None else own
+    scores, rows = Exact(vectors, metric).search(queries, k + (own is not None))
+    if own is not None:
+        order = np.argsort(rows == mine[:, None], axis=1, kind="stable")[:, :k]  # the query itself goes last and is cut
+        scores, rows = np.take_along_axis(scores, order, axis=1), np.take_along_axis(rows, order, axis=1)
+    last = scores[:, -1]
+    bar = last - 4e-6 * np.maximum(np.abs(last), 1 if metric == "cosine" else 0)
+    return Truth(queries, mine, rows, bar.astype(np.float32), k)
+
+
+def confidence(recalls: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Return the mean and the ends of its 95 % interval, by the normal approximation over queries."""
+    mean = float(recalls.mean())
+    reach = 1.96 * float(recalls.std(ddof=1)) / math.sqrt(len(recalls)) if len(recalls) > 1 else 1.0
+    return mean, max(0.0, mean - reach), min(1.0, mean + reach)
+
+
+def latency(index: Index, queries: Floats, k: int, seconds: float = 0.15) -> float:
+    """Return the median time of a single query; medians do not mind a machine that does other things too."""
+    times: list[float] = []
+    asked = [queries[at : at + 1] for at in range(min(len(queries), 256))]
+    index.search(asked[0], k)
+    stop = time.perf_counter() + seconds
+    while time.perf_counter() < stop or len(times) < 20:
+        for query in asked:
+            started = time.perf_counter()
+            index.search(query, k)
+            times.append(time.perf_counter() - started)
+    return float(np.median(times))
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A ladder's shortlist and effort, with the recall and the seconds of a query that they give."""
+
+    rungs: tuple[Rung, ...]
+    recall: float
+    low: float
+    high: float
+    seconds: float
+
+
+def front(ladder: Ladder, truth: Truth, target: float) -> list[Point]:
+    """Try the ladder's efforts and, for each, the shortest shortlists that matter; return them timed, cheapest first.
+
+    One search for each effort serves all shortlists, because a shortlist is the head of a longer one. The search ends
+    when the recall has passed the target well or no longer grows.
+    """
+    points: list[Point] = []
+    best = 0.0
+    stalled = 0
+    for effort in _efforts(ladder, truth.k):
+        kept = _recall_by_keep(ladder, truth, effort)
+        top = max(recalls.mean() for recalls in kept.values())
+        near = next(keep for keep, recalls in kept.items() if recalls.mean() >= top - 0.002)
+        wanted = next((keep for keep, recalls in kept.items() if recalls.mean() >= target), near)
+        for keep in sorted({near, wanted}):
+            rungs = _with(ladder, keep, effort, truth.k)
+            seconds = latency(ladder.with_rungs(rungs), truth.queries, truth.k)
+            points.append(Point(rungs, *confidence(kept[keep]), seconds))
+        stalled = 0 if top > best + 0.001 else stalled + 1
+        best = max(best, top)
+        if stalled >= 2 or best >= min(0.999, target + 0.6 * (1 - target)):
+            break
+    return sorted(points, key=lambda point: point.seconds)
+
+
+def _with(ladder: Ladder, keep: int, effort: int, k: int) -> tuple[Rung, ...]:
+    return (replace(ladder.rungs[0], keep=keep, effort=effort), Rung(ladder.width, min(k, keep)))
+
+
+def _efforts(ladder: Ladder, k: int) -> list[int]:
+    kind = ladder.rungs[0].structure
+    if kind == "flat":
+        return [0]
+    if kind == "ivf":
+        return [1, 2, 3, 5, 8, 12, 18, 27, 40, 60, 90, 140, 200, 300]
+    return sorted({max(k + 1, round(k * factor)) for factor in np.geomspace(1.5, 120, 18)})
+
+
+def _recall_by_keep(ladder: Ladder, truth: Truth, effort: int) -> dict[int, NDArray[np.float64]]:
+    """Search once at this effort and return each query's recall for every shortlist it could have been cut to."""
+    kind = ladder.rungs[0].structure
+    k = truth.k
+    longest = 40 * k if kind in ("flat", "ivf") else min(effort, 40 * k)
+    longest = min(longest, len(ladder))
+    rows = ladder.structure.search(ladder.space.queries(truth.queries), longest, effort, ladder.threads)
+    judge = Reranker(ladder.vectors, Rung(ladder.width, k), ladder.metric, ladder.scales.get(ladder.width))
+    scores = judge.score(truth.queries, rows, ladder.threads)
+    good = (scores >= truth.bar[:, None]) & (rows != truth.own[:, None]) & (rows >= 0)
+    found = np.minimum(np.cumsum(good, axis=1), k) / k  # recall if the shortlist ended here
+    keeps = sorted(
+        {min(longest, max(k + 1, round(k * f))) for f in (1.1, 1.3, 1.6, 2, 2.5, 3, 4, 5, 7, 10, 14, 20, 28, 40)}
+    )
+    return {keep: found[:, keep - 1] for keep in keeps}
+
+
+@dataclass(frozen=True, slots=True)
+class Prefix:
+    """What the first dims of these vectors are worth: how many of the k true neighbours are among the best by them.
+
+    top is their share in the best k, chance the same for as many numbers taken at random, and keep the shortlist that
+    holds the target, None when the longest tried does not.
+    """
+
+    dims: int
+    top: float
+    chance: float
+    keep: int | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON values."""
+        return {"dims": self.dims, "top": self.top, "chance": self.chance, "keep": self.keep}
+
+
+def prefix_worth(
+    vectors: Vectors, truth: Truth, dims: Sequence[int], metric: Metric, target: float, chance: Sequence[float]
+) -> list[Prefix]:
+    """Measure on all rows how long each prefix's shortlist must be; exact scans of few numbers."""
+    out = []
+    longest = min(20 * truth.k, len(vectors) - 1)
+    for size, lucky in zip(dims, chance, strict=True):
+        rows = Exact(vectors, metric, size).search(truth.queries, longest + 1)[1]
+        rows = rows[:, :longest] if (truth.own < 0).all() else _without_own(rows, truth.own)
+        hit = (rows[:, :, None] == truth.rows[:, None, :]).any(axis=2)
+        held = np.cumsum(hit, axis=1).mean(axis=0) / truth.k
+        enough = np.flatnonzero(held >= target)
+        keep = None if not len(enough) else max(truth.k, int(enough[0]) + 1)
+        out.append(Prefix(size, float(held[truth.k - 1]), lucky, keep))
+    return out
+
+
+def _without_own(rows: Rows, own: Rows) -> Rows:
+    order = np.argsort(rows == own[:, None], axis=1, kind="stable")[:, :-1]
+    return np.take_along_axis(rows, order, axis=1)

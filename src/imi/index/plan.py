@@ -1,0 +1,211 @@
+"""The planner: measure ladders on the user's own vectors and take the cheapest that keeps the recall asked for.
+
+What it measures, in order: the exact truth for held-out queries; what prefixes of the vectors are worth against random
+numbers; candidate ladders on a sample; the chosen one on all rows, where its shortlist and effort are set; and once
+more with queries that nothing was set by. Everything it tried is in the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from imi.errors import UsageError
+from imi.index.base import check_metric, check_queries, check_vectors
+from imi.index.exact import Exact
+from imi.index.files import CheckedVectors
+from imi.index.ladder import Ladder
+from imi.index.measure import Prefix, Vectors
+from imi.index.rungs import Rung, format_ladder
+from imi.vectors import Metric
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One ladder and what it gave: on the sample or on all rows."""
+
+    rungs: tuple[Rung, ...]
+    recall: float
+    low: float
+    high: float
+    qps: float
+    bytes: int
+    where: str
+    note: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON values; `ladder` is the text form of the rungs."""
+        return {
+            "ladder": format_ladder(self.rungs) if self.rungs else "exact",
+            "rungs": [rung.to_dict() for rung in self.rungs],
+            "recall": self.recall,
+            "interval": [self.low, self.high],
+            "qps": self.qps,
+            "bytes": self.bytes,
+            "where": self.where,
+            "note": self.note,
+        }
+
+    @classmethod
+    def from_dict(cls, plain: dict[str, Any]) -> Tried:
+        """Read what `to_dict` wrote."""
+        rungs = tuple(Rung.from_dict(rung) for rung in plain["rungs"])
+        low, high = plain["interval"]
+        return cls(rungs, plain["recall"], low, high, plain["qps"], plain["bytes"], plain["where"], plain["note"])
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A ladder chosen by measurement, and everything that was tried on the way.
+
+    chosen: the ladder; no rungs means exact search. target: the recall asked for, of the k nearest. rows, width and
+    metric are of the vectors it was made for. prefixes: what prefixes are worth. matryoshka: whether they are worth more than
+    numbers taken at random. note: what was found, in words.
+    """
+
+    target: float
+    k: int
+    metric: Metric
+    rows: int
+    width: int
+    chosen: Tried
+    tried: tuple[Tried, ...]
+    matryoshka: bool
+    prefixes: tuple[Prefix, ...]
+    note: str
+    built: Ladder | Exact | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def recall(self) -> float:
+        """The recall that was verified on all rows, with queries nothing was set by."""
+        return self.chosen.recall
+
+    @property
+    def table(self) -> str:
+        """What was tried, as text: the chosen ladder first, then by queries a second."""
+        head = f"{'':2}{'ladder':44} {'recall':>7} {'95 %':>13} {'queries/s':>10} {'MB':>8}  where"
+        lines = [head]
+        for one in (self.chosen, *sorted(self.tried, key=lambda tried: -tried.qps)):
+            mark = "→ " if one is self.chosen else "  "
+            name = format_ladder(one.rungs) if one.rungs else "exact"
+            span = f"{one.low:.3f}–{one.high:.3f}"
+            end = f"{one.where}{', ' + one.note if one.note else ''}"
+            lines.append(f"{mark}{name:44} {one.recall:7.4f} {span:>13} {one.qps:10.0f} {one.bytes / 1e6:8.1f}  {end}")
+        return "\n".join([*lines, self.note])
+
+    def __str__(self) -> str:
+        return self.table
+
+    def figure(self, path: str | Path) -> Path:
+        """Draw recall against queries a second, the choice marked; png, svg or html by suffix.
+
+        Raises:
+            MissingExtra: matplotlib is not installed.
+            UsageError: another suffix.
+        """
+        from imi.index.figure import draw_plan
+
+        return draw_plan(self, Path(path))
+
+    def build(self, vectors: NDArray[Any] | CheckedVectors, progress: Progress | None = None) -> Ladder | Exact:
+        """Return the index over these vectors: the one that was built for measuring when they are the same object.
+
+        Raises:
+            UsageError: their width is not the one that was planned for.
+        """
+        if int(vectors.shape[1]) != self.width:
+            raise UsageError(
+                f"vectors of width {vectors.shape[1]} for a plan made for width {self.width}", hint="plan again"
+            )
+        if self.built is not None and (self.built.vectors is vectors or self.built.vectors is _as_table(vectors)):
+            return self.built
+        if not self.chosen.rungs:
+            return Exact(vectors, self.metric)
+        ladder = Ladder.build(vectors, self.chosen.rungs, self.metric, progress=progress)
+        ladder.latency = 1 / self.chosen.qps
+        return ladder
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the plan as JSON values; `from_dict` reads it."""
+        return {
+            "target": self.target,
+            "k": self.k,
+            "metric": self.metric,
+            "rows": self.rows,
+            "width": self.width,
+            "chosen": self.chosen.to_dict(),
+            "tried": [one.to_dict() for one in self.tried],
+            "matryoshka": self.matryoshka,
+            "prefixes": [prefix.to_dict() for prefix in self.prefixes],
+            "note": self.note,
+        }
+
+    @classmethod
+    def from_dict(cls, plain: dict[str, Any]) -> Plan:
+        """Read what `to_dict` wrote; the built index is not part of it."""
+        return cls(
+            target=plain["target"],
+            k=plain["k"],
+            metric=check_metric(plain["metric"]),
+            rows=plain["rows"],
+            width=plain["width"],
+            chosen=Tried.from_dict(plain["chosen"]),
+            tried=tuple(Tried.from_dict(one) for one in plain["tried"]),
+            matryoshka=plain["matryoshka"],
+            prefixes=tuple(Prefix(**prefix) for prefix in plain["prefixes"]),
+            note=plain["note"],
+        )
+
+
+def plan(
+    vectors: NDArray[Any] | CheckedVectors,
+    target_recall: float = 0.95,
+    memory: int | None = None,
+    latency: float | None = None,
+    queries: NDArray[Any] | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+    *,
+    metric: str = "cosine",
+    k: int = 10,
+) -> Plan:
+    """Measure ladders on these vectors and build the cheapest that keeps the recall.
+
+    Args:
+        vectors: (n, d), also a memory map.
+        target_recall: share of the k exact neighbours that a search must find, above 0 and at most 1.
+        memory: bytes that the index may take beside the full vectors, which can stay on disk; None for any.
+        latency: seconds that a single query may take; None for as fast as can be.
+        queries: (m, d) real queries, at least 20; without them rows of the table stand in.
+        seed: for the sample and the rows that stand in.
+        progress: called as progress(done, total).
+        metric: "cosine", "dot" or "l2".
+        k: how many neighbours the recall is about.
+
+    Raises:
+        UsageError: a value is out of range, or no structure fits the memory.
+    """
+    from imi.index.search_plan import Planner
+
+    table = _as_table(vectors)
+    if not 0 < target_recall <= 1:
+        raise UsageError(f"target_recall={target_recall}: a share above 0 and at most 1 is needed")
+    if len(table) < 2:
+        raise UsageError(f"{len(table)} vectors: at least 2 are needed to plan a search among them")
+    if queries is not None and len(queries) < 20:
+        raise UsageError(f"{len(queries)} queries are too few to measure with: give 20 or more, or none")
+    asked = None if queries is None else check_queries(queries, int(table.shape[1]), k)
+    planner = Planner(
+        table, check_metric(metric), min(k, len(table) - 1), target_recall, memory, latency, seed, progress
+    )
+    return planner.run(asked)
+
+
+def _as_table(vectors: NDArray[Any] | CheckedVectors) -> Vectors:
+    return vectors if isinstance(vectors, CheckedVectors) else check_vectors(vectors)

@@ -1,0 +1,223 @@
+"""The planner's work: sample, measure, choose, build, verify."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from imi.errors import UsageError
+from imi.index.base import Rows
+from imi.index.candidates import first_rungs, prefix_sizes, row_bytes
+from imi.index.exact import Exact
+from imi.index.ladder import Ladder
+from imi.index.measure import Point, Prefix, Truth, Vectors, confidence, find_truth, front, prefix_worth
+from imi.index.measure import latency as median_latency
+from imi.index.plan import Plan, Progress, Tried
+from imi.index.rungs import Rung
+from imi.vectors import Floats, Metric
+
+EXACT_NUMBERS = 5_000_000
+"""Rows times width below which an exact search ends in half a millisecond, and nothing is worth building."""
+_TRUTH_WORK = 2.5e11
+_SAMPLE_NUMBERS = 16_000_000
+
+
+class Planner:
+    """One run of the planner over one table; `run` does it all."""
+
+    def __init__(
+        self,
+        vectors: Vectors,
+        metric: Metric,
+        k: int,
+        target: float,
+        memory: int | None,
+        latency: float | None,
+        seed: int,
+        progress: Progress | None,
+    ) -> None:
+        self.vectors = vectors
+        self.metric = metric
+        self.k = k
+        self.target = target
+        self.memory = memory
+        self.latency = latency
+        self.random = np.random.default_rng(seed)
+        self.progress = progress
+        self.rows, self.width = len(vectors), int(vectors.shape[1])
+        self.tried: list[Tried] = []
+
+    def run(self, queries: Floats | None) -> Plan:
+        """Return the plan, with its index built."""
+        self._tell(0)
+        if self.rows * self.width <= EXACT_NUMBERS or self.rows < 2000:
+            return self._exact_plan(queries)
+        truth = self._truth(queries)
+        self._tell(1)
+        tuning, checking = truth.part(slice(0, None, 2)), truth.part(slice(1, None, 2))
+        prefixes, matryoshka = self._prefixes(tuning)
+        self._tell(2)
+        ranked, bias = self._try_on_sample(prefixes, matryoshka, queries)
+        self._tell(3)
+        for rung in ranked:
+            done = self._set_and_verify(rung, tuning, checking, bias)
+            if done is not None:
+                self._tell(5)
+                return self._plan(*done, prefixes, matryoshka, self._note(matryoshka, prefixes, done[0]))
+        exact = Exact(self.vectors, self.metric)
+        chosen = self._exact_tried(exact, truth.queries)
+        note = "no structure that fits the limits kept the recall: exact search answers"
+        return self._plan(chosen, exact, prefixes, matryoshka, note)
+
+    def _tell(self, done: int) -> None:
+        if self.progress is not None:
+            self.progress(done, 5)
+
+    def _plan(
+        self, chosen: Tried, index: Ladder | Exact, prefixes: Sequence[Prefix], matryoshka: bool, note: str
+    ) -> Plan:
+        return Plan(
+            self.target,
+            self.k,
+            self.metric,
+            self.rows,
+            self.width,
+            chosen,
+            tuple(self.tried),
+            matryoshka,
+            tuple(prefixes),
+            note,
+            index,
+        )
+
+    def _exact_plan(self, queries: Floats | None) -> Plan:
+        exact = Exact(self.vectors, self.metric)
+        truth = self._truth(queries)
+        prefixes, matryoshka = self._prefixes(truth)
+        chosen = self._exact_tried(exact, truth.queries)
+        note = f"exact search is simply best for {self.rows} rows × {self.width} numbers: recall 1, nothing to build"
+        self._tell(5)
+        return self._plan(chosen, exact, prefixes, matryoshka, note)
+
+    def _exact_tried(self, exact: Exact, queries: Floats) -> Tried:
+        return Tried((), 1.0, 1.0, 1.0, 1 / median_latency(exact, queries, self.k), 4 * self.rows, "all rows")
+
+    def _truth(self, queries: Floats | None) -> Truth:
+        """Search exactly for the queries, or for rows that stand in: as many as a few seconds allow, at most 1,000."""
+        count = int(np.clip(_TRUTH_WORK / (self.rows * self.width), 200, 1000))
+        if queries is not None:
+            if len(queries) > count:
+                queries = queries[self.random.choice(len(queries), count, replace=False)]
+            return find_truth(self.vectors, queries, None, self.metric, self.k)
+        own = np.sort(self.random.choice(self.rows, min(count, self.rows), replace=False))
+        asked = np.asarray(self.vectors[own], dtype=np.float32)
+        if not np.isfinite(asked).all():
+            raise UsageError("the vectors hold NaN or infinite numbers", hint="imi doctor FILE lists such rows")
+        shuffled = self.random.permutation(len(own))
+        return find_truth(self.vectors, asked[shuffled], own[shuffled], self.metric, self.k)
+
+    def _prefixes(self, truth: Truth) -> tuple[list[Prefix], bool]:
+        """Measure prefixes on all rows, and as many random numbers on a sample against the sample's own truth."""
+        sizes = [size for size in prefix_sizes(self.width) if size * 8 >= self.width or size <= 64]
+        if not sizes:
+            return [], False
+        some = np.sort(self.random.choice(self.rows, min(self.rows, 20_000), replace=False))
+        sample = np.asarray(self.vectors[some], dtype=np.float32)
+        queries = truth.queries[:100]
+        exact = Exact(sample, self.metric).search(queries, self.k)[1]
+        mixed = self.random.permutation(self.width)
+        lucky, plain = [], []
+        for size in sizes:
+            chance = Exact(np.ascontiguousarray(sample[:, mixed[:size]]), self.metric)
+            lucky.append(_shared(exact, chance.search(np.ascontiguousarray(queries[:, mixed[:size]]), self.k)[1]))
+            plain.append(_shared(exact, Exact(sample, self.metric, size).search(queries, self.k)[1]))
+        gains = [share - luck for share, luck, size in zip(plain, lucky, sizes, strict=True) if size <= self.width // 2]
+        matryoshka = bool(gains) and float(np.mean(gains)) > 0.02
+        measured = truth.part(slice(0, 200))
+        return prefix_worth(self.vectors, measured, sizes, self.metric, self.target, lucky), matryoshka
+
+    def _try_on_sample(
+        self, prefixes: Sequence[Prefix], matryoshka: bool, queries: Floats | None
+    ) -> tuple[list[Rung], dict[Rung, float]]:
+        """Build every candidate on a sample, and rank the first rungs that reach the target by their time.
+
+        Also returns, where rows of the table stand in for queries, by how much a query that is in the graph itself is
+        answered better than one that is not: held-out rows are measured beside rows of the sample.
+        """
+        rungs = first_rungs(self.rows, self.width, prefixes, matryoshka, self.memory)
+        if not rungs:
+            least = min(row_bytes(Rung(min(64, self.width), 1, "pq", "ivf"), self.rows), 64) * self.rows
+            raise UsageError(f"memory={self.memory}: no structure fits {self.rows} rows, {int(least)} bytes would do")
+        size = int(min(self.rows * 0.9, max(20_000, _SAMPLE_NUMBERS // self.width)))
+        held = min(400, self.rows // 20)
+        chosen = self.random.choice(self.rows, min(self.rows, size + held), replace=False)
+        sample = np.asarray(self.vectors[np.sort(chosen[held:])], dtype=np.float32)
+        asked = queries[:held] if queries is not None else np.asarray(self.vectors[np.sort(chosen[:held])], np.float32)
+        truth = find_truth(sample, asked, None, self.metric, self.k)
+        inside = self.random.choice(len(sample), len(asked), replace=False)
+        within = find_truth(sample, sample[inside], inside, self.metric, self.k)
+        scored: list[tuple[float, Rung]] = []
+        bias: dict[Rung, float] = {}
+        for rung in rungs:
+            ladder = Ladder.build(sample, (rung, Rung(self.width, self.k)), self.metric)
+            points = front(ladder, truth, self.target)
+            good = [point for point in points if point.recall >= self.target]
+            best = min(good, key=lambda point: point.seconds) if good else max(points, key=lambda point: point.recall)
+            size_all = int(row_bytes(rung, self.rows) * self.rows)
+            for point in points:
+                self.tried.append(_tried(point, size_all, "sample", "" if good else "stops gaining recall"))
+            bias[rung] = 0.0
+            if queries is None:
+                own = within.recalls(*ladder.with_rungs(best.rungs).search(within.queries, self.k + 1))
+                bias[rung] = max(0.0, float(own.mean()) - best.recall)
+            if good:
+                scored.append((best.seconds, rung))
+        return [rung for _, rung in sorted(scored, key=lambda pair: pair[0])], bias
+
+    def _set_and_verify(
+        self, rung: Rung, tuning: Truth, checking: Truth, biases: dict[Rung, float]
+    ) -> tuple[Tried, Ladder] | None:
+        """Build on all rows, set shortlist and effort there, verify with other queries; None where it misses."""
+        ladder = Ladder.build(self.vectors, (rung, Rung(self.width, self.k)), self.metric)
+        self._tell(4)
+        bias = biases[rung]
+        need = min(self.target + bias, 1.0)
+        points = front(ladder, tuning, need)
+        size = int(row_bytes(rung, self.rows) * self.rows)
+        self.tried += [_tried(point, size, "all rows", "") for point in points]
+        extra = 1 if (tuning.own >= 0).any() else 0
+        for point in points:
+            if point.recall < need or (self.latency is not None and point.seconds > self.latency):
+                continue
+            done = ladder.with_rungs(point.rungs)
+            found = checking.recalls(*done.search(checking.queries, self.k + extra)) - bias
+            mean, low, high = confidence(found)
+            if mean >= self.target - 0.004:
+                done.latency = point.seconds
+                return Tried(point.rungs, mean, low, high, 1 / point.seconds, size, "all rows", "verified"), done
+        return None
+
+    def _note(self, matryoshka: bool, prefixes: Sequence[Prefix], chosen: Tried) -> str:
+        if matryoshka:
+            first = chosen.rungs[0]
+            if first.dims < self.width:
+                return f"the first {first.dims} of {self.width} numbers find the candidates, the full vectors rank them"
+            return f"all {self.width} numbers are searched at once: prefixes would not be faster at this recall"
+        middle = min(prefixes, key=lambda prefix: abs(prefix.dims - self.width // 4), default=None)
+        share = (
+            ""
+            if middle is None
+            else f" (the first {middle.dims} hold {middle.top:.2f} of the nearest, random ones {middle.chance:.2f})"
+        )
+        answer = "a rotation learnt from them is used instead" if chosen.rungs[0].rotated else "the full width is used"
+        return f"these vectors are no Matryoshka{share}: {answer}"
+
+
+def _tried(point: Point, size: int, where: str, note: str) -> Tried:
+    return Tried(point.rungs, point.recall, point.low, point.high, 1 / point.seconds, size, where, note)
+
+
+def _shared(a: Rows, b: Rows) -> float:
+    """Return the mean share of a's rows that are in b's."""
+    return float((a[:, :, None] == b[:, None, :]).any(axis=2).mean())
