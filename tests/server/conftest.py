@@ -12,11 +12,10 @@ import pytest
 pytest.importorskip("fastapi", reason="the extra `server` is not installed")
 
 import httpx
-import uvicorn
 
 from imi.embedders.testing import HashEmbedder
 from imi.server.app import build_app, build_state
-from imi.server.running import configure
+from imi.server.running import Server, configure
 from imi.server.settings import Settings
 from imi.server.state import State
 
@@ -44,13 +43,13 @@ class Running:
 @pytest.fixture(scope="module")
 def start(tmp_path_factory) -> Iterator[Callable[..., Running]]:
     """Return a function that starts a server with settings, and stop all of them in the end."""
-    started: list[tuple[uvicorn.Server, threading.Thread, httpx.Client]] = []
+    started: list[tuple[Server, threading.Thread, httpx.Client]] = []
 
     def begin(embedders: dict[str, Any] | None = None, headers: dict[str, str] | None = None, **values: Any) -> Running:
         settings = Settings(**{"keys": tmp_path_factory.mktemp("keys") / "keys.json", "log": False, "port": 0} | values)
         state = build_state(settings, embedders or {"hash": HashEmbedder()})
         listener = socket.create_server(("127.0.0.1", 0))
-        server = uvicorn.Server(configure(build_app(state), settings))
+        server = Server(configure(build_app(state), settings), state)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         deadline = time.monotonic() + 20

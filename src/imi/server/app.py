@@ -28,7 +28,9 @@ from imi.server.metrics import Metrics
 from imi.server.models import Models
 from imi.server.openai import OpenAI
 from imi.server.replies import ApiError, from_imi, unknown_url
+from imi.server.search import Search
 from imi.server.settings import Settings
+from imi.server.shelf import Shelf
 from imi.server.state import State
 
 READERS = 4
@@ -49,9 +51,11 @@ def build_state(settings: Settings, embedders: Mapping[str, Embedder] | None = N
     if embedders is None:
         names = dict.fromkeys([settings.model or "built-in", *settings.aliases.values()])
         embedders = {name: load(name) for name in names}
+    models = Models(embedders, settings.aliases, readers, metrics.on_batch)
     return State(
         settings=settings,
-        models=Models(embedders, settings.aliases, readers, metrics.on_batch),
+        models=models,
+        shelf=Shelf(settings.collections, settings.root, models),
         keys=Keys(settings.keys_file),
         limiter=Limiter(settings.limits.per_minute),
         metrics=metrics,
@@ -68,13 +72,14 @@ def build_app(state: State, log: Log | None = None) -> ASGIApp:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         log.event("started", version=__version__, models=state.models.names())
         yield
-        state.stopping = True
         state.readers.shutdown(wait=True)
         state.writer.shutdown(wait=True)
+        state.shelf.close()
         log.event("stopped")
 
     api = FastAPI(title="imi", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     api.router.routes.extend(health_routes(state))
+    api.include_router(Search(state).router())
     for kind in (ApiError, ImiError, HTTPException, RequestValidationError, ClientDisconnect):
         api.add_exception_handler(kind, _refuse)
     return Gate(_Split(OpenAI(state).routes(), api), state, log)

@@ -46,12 +46,14 @@ class ApiError(Exception):
         self.headers = dict(headers or {})
         self.details = details
 
-    def body(self) -> bytes:
-        """Return the reply's body: all four keys are always there, and details where there are some."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return the body's value: all four keys are always there, and details where there are some."""
         error = {"message": self.message, "type": self.type, "param": self.param, "code": self.code}
-        if self.details is not None:
-            error["details"] = self.details
-        return orjson.dumps({"error": error}, option=orjson.OPT_NON_STR_KEYS)
+        return {"error": error if self.details is None else error | {"details": self.details}}
+
+    def body(self) -> bytes:
+        """Return the reply's body."""
+        return to_json(self.to_dict())
 
     def response(self) -> Response:
         """Return the reply."""

@@ -13,6 +13,7 @@ from imi.server.app import build_app, build_state
 from imi.server.keys import Keys
 from imi.server.protocol import protocol_class
 from imi.server.settings import Settings
+from imi.server.state import State
 
 
 def check_exposure(settings: Settings) -> None:
@@ -60,25 +61,31 @@ def serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
     check_exposure(settings)
     listener = _listen(settings)
     try:
-        app = build_app(build_state(settings))
-        server = _Announced(configure(app, settings), on_ready, address(settings, listener))
-        server.run(sockets=[listener])
+        state = build_state(settings)
+        where = address(settings, listener)
+        Server(configure(build_app(state), settings), state, lambda: on_ready(where)).run(sockets=[listener])
     finally:
         listener.close()
 
 
-class _Announced(uvicorn.Server):  # type: ignore[misc]  # untyped to us
-    """uvicorn's server, which says when it listens."""
+class Server(uvicorn.Server):  # type: ignore[misc]  # untyped to us
+    """uvicorn's server, which says when it listens, and tells long uploads when it is to stop."""
 
-    def __init__(self, config: uvicorn.Config, on_ready: Callable[[str], None], where: str) -> None:
+    def __init__(self, config: uvicorn.Config, state: State, on_ready: Callable[[], None] | None = None) -> None:
         super().__init__(config)
+        self._state = state
         self._on_ready = on_ready
-        self._where = where
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen."""
         await super().startup(sockets)
-        if self.started:
-            self._on_ready(self._where)
+        if self.started and self._on_ready is not None:
+            self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take nothing new, and answer what is under way."""
+        self._state.stopping = True
+        await super().shutdown(sockets)
 
 
 def _listen(settings: Settings) -> socket.socket:

@@ -10,6 +10,7 @@ from imi.server.limits import Limiter
 from imi.server.metrics import Metrics
 from imi.server.models import Models
 from imi.server.settings import Settings
+from imi.server.shelf import Shelf
 
 
 @dataclass(slots=True)
@@ -18,6 +19,7 @@ class State:
 
     settings: Settings
     models: Models
+    shelf: Shelf
     keys: Keys
     limiter: Limiter
     metrics: Metrics

@@ -1,0 +1,123 @@
+"""The collections that a server holds open, by name."""
+
+from __future__ import annotations
+
+import re
+import threading
+from pathlib import Path
+
+import imi
+from imi.collection import Collection
+from imi.collection.places import SUFFIX, resolve
+from imi.errors import UsageError
+from imi.server.models import Models
+from imi.server.replies import ApiError
+
+_NAME = re.compile(r"[\w][\w.-]{0,99}")
+
+
+class Shelf:
+    """Opens collections once and hands them out; all their methods may be called from any thread."""
+
+    def __init__(self, paths: tuple[str, ...], root: Path | None, models: Models) -> None:
+        """Open what is to be served.
+
+        Args:
+            paths: of collections; a folder of collections stands for all in it.
+            root: the folder in which clients may make new ones, whose collections are served, too.
+            models: those that are loaded already, which collections share.
+
+        Raises:
+            UsageError: there is no such collection, or two have one name.
+        """
+        self._root = root
+        self._models = models
+        self._changing = threading.Lock()
+        self._open: dict[str, Collection] = {}
+        if root is not None:
+            root.mkdir(parents=True, exist_ok=True)
+        for path in [*_all(paths), *(sorted(root.glob(f"*{SUFFIX}")) if root is not None else [])]:
+            held = self._open.get(path.stem)
+            if held is not None and held.folder.resolve() == path.resolve():
+                continue
+            if held is not None:
+                raise UsageError(
+                    f"two collections are called {path.stem!r}: {held.folder} and {path}", hint="rename one of them"
+                )
+            self._open[path.stem] = self._opened(path)
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def names(self) -> list[str]:
+        """Return the names, sorted."""
+        return sorted(self._open)
+
+    def get(self, name: str) -> Collection:
+        """Return a collection.
+
+        Raises:
+            ApiError: 404, naming what there is.
+        """
+        found = self._open.get(name)
+        if found is None:
+            raise ApiError(404, f"There is no collection {name[:100]!r} here.", code="collection_not_found")
+        return found
+
+    def create(self, name: str, model: str | None) -> Collection:
+        """Make a new collection in the root folder; its vectors will be the model's, None for the client's own or ours.
+
+        Raises:
+            ApiError: no folder was given for it, the name is taken or cannot be a name, or the model is unknown.
+        """
+        if self._root is None:
+            raise ApiError(
+                403,
+                "This server makes no new collections; start it with --folder FOLDER to allow it.",
+                code="creation_not_allowed",
+            )
+        if not _NAME.fullmatch(name):
+            raise ApiError(
+                400,
+                f"Invalid 'name': {name[:100]!r}. Allowed are up to 100 letters, digits, '_', '-' and '.', "
+                "beginning with a letter, a digit or '_'.",
+                param="name",
+                code="invalid_value",
+            )
+        served = None if model is None else self._models.get(model)
+        with self._changing:
+            path = self._root / f"{name}{SUFFIX}"
+            if name in self._open or path.exists():
+                raise ApiError(
+                    409, f"There is a collection {name!r} already.", param="name", code="collection_exists",
+                    headers={"x-should-retry": "false"},
+                )  # fmt: skip
+            self._open[name] = imi.open(path, model=None if served is None else served.name)
+            return self._open[name]
+
+    def close(self) -> None:
+        """Close all."""
+        for collection in self._open.values():
+            collection.close()
+        self._open.clear()
+
+    def _opened(self, path: Path) -> Collection:
+        """Open a collection that is there, with a loaded model where that is the one that it was filled with."""
+        collection = imi.open(path, mode="rw")
+        bound = collection.bound
+        served = None if bound is None else self._models.of(bound.info.fingerprint)
+        if served is None:
+            return collection
+        collection.close()
+        return imi.open(path, model=served.embedder)
+
+
+def _all(paths: tuple[str, ...]) -> list[Path]:
+    found: list[Path] = []
+    for given in paths:
+        path = resolve(given)
+        inside = sorted(path.glob(f"*{SUFFIX}")) if path.is_dir() and path.suffix != SUFFIX else []
+        if not inside and not path.is_dir():
+            raise UsageError(f"there is no collection {given}", hint=f"imi add {given} FILE makes one")
+        found += inside or [path]
+    return found
