@@ -1,0 +1,1 @@
+"""The laboratory: the experiments of the Matryoshka paper, trained and measured on data that two cores can carry."""
