@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from imi.collection.description import Bound, check_same, own_vectors, read_bound, write_bound
 from imi.collection.model import CollectionModel
+from imi.embedders.piecewise import BadTexts
 from imi.errors import DataError, Failure, UsageError
 from imi.records import Added, Document
 from imi.store.rows import New, Stored, encode_metadata
@@ -69,20 +70,36 @@ class Adder:
         done, result = 0, Added()
         total = len(documents) if isinstance(documents, Sequence) else 0
         for batch, failed in _candidates(documents, vectors, self._store, on_error):
-            result += self._write(batch) + Added(failed=tuple(failed))
+            result += self._write(batch, on_error) + Added(failed=tuple(failed))
             done += len(batch) + len(failed)
             if progress is not None:
                 progress(done, max(total, done))
         return result
 
-    def _write(self, batch: list[_Candidate]) -> Added:
+    def _write(self, batch: list[_Candidate], on_error: OnError) -> Added:
         embedded: dict[str, Floats] = {}
+        refused: list[Failure] = []
         while True:
             with self._store.reading():
                 changes = self._store.changes
                 plan = self._compare(batch)
                 bound = read_bound(self._store)
-            bound = self._embed(plan, bound, embedded)
+            try:
+                bound = self._embed(plan, bound, embedded)
+            except BadTexts as bad:
+                # The model's endpoint refused some texts. The others are embedded and paid for: they are used.
+                embedded.update(bad.good)
+                refused += [_refusal(one.document, bad) for one in batch if one.document.text in bad.reasons]
+                batch = [one for one in batch if one.document.text not in bad.reasons]
+                if on_error == "raise":
+                    first = refused[0]
+                    place = first.source if first.line is None else f"{first.source} line {first.line}"
+                    raise DataError(
+                        f"{len(refused)} texts were refused; first, {place}: {first.reason}",
+                        hint=bad.hint,
+                        failures=refused,
+                    ) from bad
+                continue
             with self._store.writing():
                 # Somebody wrote meanwhile: what is there must be compared again, but nothing is embedded twice.
                 if self._store.changes != changes:
@@ -95,7 +112,7 @@ class Adder:
                     ]
                     if missing:
                         continue
-                return self._commit(plan, bound, embedded)
+                return self._commit(plan, bound, embedded) + Added(failed=tuple(refused))
 
     def _compare(self, batch: list[_Candidate]) -> _Batch:
         found = self._store.by_ids(one.document.id for one in batch)
@@ -134,7 +151,7 @@ class Adder:
             for one, _ in plan.anew
             if _needs_vector(one, bound) and one.document.text is not None and one.document.text not in embedded
         ]
-        if texts or (bound is None and given is not None):
+        if texts or (bound is None and (given is not None or embedded)):
             embedder = self._model.embedder()
             if bound is None:
                 bound = Bound(self._model.name, embedder.info)
@@ -241,6 +258,11 @@ def _checked(document: Document, vector: Floats | None) -> _Candidate:
         if not vector.any():
             raise UsageError("its vector is all zeros, which has no direction")
     return _Candidate(document, encode_metadata(document.metadata), vector)
+
+
+def _refusal(document: Document, bad: BadTexts) -> Failure:
+    source, line = document.metadata.get("source", f"id {document.id}"), document.metadata.get("line")
+    return Failure(str(source), line if isinstance(line, int) else None, bad.reasons[document.text or ""])
 
 
 def _failure(document: object, at: int, wrong: UsageError) -> Failure:

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imi.collection.snapshot import Snapshot
 from imi.errors import UsageError
+from imi.fusion import expected_score
+from imi.index.live import Live
 from imi.records import Document, Hit, Mode
 from imi.store.filters import Condition, compile_where
 from imi.store.store import Store
@@ -19,6 +20,8 @@ from imi.text.lexical import query_terms
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
 MODES: tuple[Mode, ...] = ("text", "meaning", "hybrid")
+_FEW = 10_000
+"""Entries of the full-text index that are read without counting the cost."""
 
 
 @dataclass(frozen=True)
@@ -81,22 +84,52 @@ def check_fields(store: Store, names: frozenset[str] | set[str]) -> None:
         )
 
 
-def by_text(store: Store, query: str, keep: int, allowed: Rows | None) -> Arm:
+@dataclass(frozen=True)
+class TextArm:
+    """A ranking by text, and what a text that answers the whole query would score; None for "contains" queries."""
+
+    arm: Arm
+    expected: float | None
+
+
+def by_text(store: Store, text: str, keep: int, allowed: Rows | None) -> TextArm:
     """Rank by BM25, or by containing a short or quoted query; must run inside `reading()`."""
-    expression = query_terms(query).fts5()
+    query = query_terms(text)
+    expected = None
+    if not query.phrase:
+        counts = store.term_counts(query.terms)
+        total = store.count()
+        expected = expected_score((counts.get(term, 0) for term in query.terms), total)
+        query = query.pruned(counts, max(total, _FEW))
+    expression = query.fts5()
     if not expression:
-        return Arm(np.empty(0, np.int64), np.empty(0, np.float32))
-    return Arm(*store.match(expression, keep, allowed))
+        return TextArm(Arm(np.empty(0, np.int64), np.empty(0, np.float32)), expected)
+    return TextArm(Arm(*store.match(expression, keep, allowed)), expected)
 
 
-def by_meaning(snapshot: Snapshot, vector: Floats, keep: int, allowed: Rows | None, dims: int | None) -> Arm:
-    """Rank by the cosine of vectors, at fewer numbers where `dims` says so."""
-    positions = None if allowed is None else snapshot.positions(allowed)
-    if len(snapshot.rows) == 0 or (positions is not None and len(positions) == 0):
-        return Arm(np.empty(0, np.int64), np.empty(0, np.float32))
-    scores, found = snapshot.search(vector, keep, positions, dims)
-    real = found >= 0
-    return Arm(snapshot.rows[found[real]], scores[real])
+@dataclass(frozen=True, slots=True)
+class How:
+    """How vectors are compared: by fewer numbers, with every row, by a ladder of one's own; and whether to tell."""
+
+    dims: int | None = None
+    exact: bool = False
+    ladder: str | None = None
+    explain: bool = False
+
+
+def by_meaning(
+    live: Live | None, vector: Floats, keep: int, allowed: Rows | None, how: How
+) -> tuple[Arm, dict[str, Any]]:
+    """Rank by the cosine of vectors; the dict tells what was read where `how.explain` asks for it."""
+    story: dict[str, Any] = {}
+    if live is None or (allowed is not None and len(allowed) == 0):
+        return Arm(np.empty(0, np.int64), np.empty(0, np.float32)), story
+    if how.explain:
+        scores, keys, story = live.explain(vector, keep, allowed, dims=how.dims, exact=how.exact, ladder=how.ladder)
+    else:
+        scores, keys = live.search(vector, keep, allowed, dims=how.dims, exact=how.exact, ladder=how.ladder)
+    real = keys[0] >= 0
+    return Arm(keys[0][real], scores[0][real]), story
 
 
 def check_page(k: int, offset: int, mode: str) -> None:

@@ -11,10 +11,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from imi.collection.adding import Adder, OnError
-from imi.collection.arms import Page, check_page, filter_of
-from imi.collection.description import Bound, CollectionInfo, read_bound
+from imi.collection.arms import How, Page, check_page, filter_of
+from imi.collection.description import Bound, CollectionInfo, describe, read_bound
 from imi.collection.exporting import export
 from imi.collection.finding import Finder
+from imi.collection.importing import import_into
+from imi.collection.indexing import CollectionIndex
 from imi.collection.maintenance import Repaired, Verification, backup, repair, verify
 from imi.collection.migrating import Migration, Migrator
 from imi.collection.model import CollectionModel
@@ -23,7 +25,7 @@ from imi.embedders.base import Embedder
 from imi.errors import UsageError
 from imi.records import Added, Document, Hits, Mode
 from imi.store.rows import Dtype
-from imi.store.store import FILE, Store
+from imi.store.store import Store
 from imi.vectors import truncate
 
 Floats = NDArray[np.float32]
@@ -68,12 +70,14 @@ class Collection:
         self._store = Store(self.folder, write=mode == "rw", durable=durable)
         self._model = CollectionModel(self._store, model)
         self._model.check()
-        self._finder = Finder(self._store, self._model)
+        self._index = CollectionIndex(self._store)
+        self._finder = Finder(self._store, self._model, self._index)
 
     # --- life ---
 
     def close(self) -> None:
-        """Close the file; the collection cannot be used afterwards."""
+        """Close the file, after a build of the index that is under way; the collection cannot be used afterwards."""
+        self._index.wait()
         self._store.close()
 
     def __enter__(self) -> Collection:
@@ -93,23 +97,7 @@ class Collection:
     @property
     def info(self) -> CollectionInfo:
         """What the collection holds and what it takes on disk."""
-        with self._store.reading():
-            bound = read_bound(self._store)
-            return CollectionInfo(
-                name=self.folder.stem,
-                path=str(self.folder),
-                count=self._store.count(),
-                model=None if bound is None else bound.name or bound.info.id,
-                fingerprint=None if bound is None else bound.fingerprint,
-                dims=self._store.width,
-                dtype=self._store.dtype,
-                fields=tuple(self._store.fields()),
-                bytes={
-                    "collection": sum(part.stat().st_size for part in self.folder.glob(f"{FILE}*")),
-                    "index": sum(part.stat().st_size for part in self.folder.glob("index/**/*") if part.is_file()),
-                },
-                index={"kind": "exact"},
-            )
+        return describe(self._store, self._index)
 
     # --- writing ---
 
@@ -139,7 +127,9 @@ class Collection:
             ModelMismatch: the vectors are not of the collection's model.
             Locked: another writer holds the collection.
         """
-        return Adder(self._store, self._model).add(documents, vectors, on_error, progress)
+        added = Adder(self._store, self._model).add(documents, vectors, on_error, progress)
+        self._index.settle()
+        return added
 
     def delete(self, ids: str | Iterable[str] | None = None, *, where: Mapping[str, Any] | None = None) -> int:
         """Delete rows by id or by filter; return how many were there. A deleted row never comes back.
@@ -160,6 +150,7 @@ class Collection:
                 rows = self._store.rows_of(condition) if condition is not None else np.empty(0, np.int64)
             self._store.remove(rows)
             self._store.add_to_count(-len(rows))
+        self._index.settle()
         return len(rows)
 
     # --- reading ---
@@ -197,7 +188,7 @@ class Collection:
             with_vector: only those of the rows that `vectors()` returns, in its order.
         """
         with self._store.reading():
-            return self._store.ids(self._finder.current().rows if with_vector else None)
+            return self._store.ids(with_vector=with_vector)
 
     def vectors(self, ids: Iterable[str] | None = None, dims: int | None = None) -> Floats:
         """Return vectors (n, dims or width) float32, as they were stored, or unit rows where dims is given.
@@ -211,7 +202,7 @@ class Collection:
         """
         with self._store.reading():
             if ids is None:
-                z = np.array(self._finder.current().index.vectors, dtype=np.float32)
+                z = self._store.vectors()[1]
             else:
                 wanted = list(ids)
                 found = self._store.by_ids(wanted)
@@ -259,13 +250,10 @@ class Collection:
         """Keep all rows that agree with their checksums in a new file; the old one is set aside in `damaged`.
 
         A text whose vector is damaged is embedded again. Close other readers first: they would go on with the old file.
-
-        Raises:
-            CollectionError: it was opened for reading only, or not even the first pages can be read.
         """
         self._store.check_writable()
         repaired = repair(self._store, self._model.embedder, progress)
-        self._finder.forget()
+        self._index.forget()
         return repaired
 
     def backup(self, path: str | Path, *, progress: Callable[[int, int], None] | None = None) -> None:
@@ -279,17 +267,24 @@ class Collection:
     def export(
         self, path: str | Path, *, vectors: bool = True, progress: Callable[[int, int], None] | None = None
     ) -> int:
-        """Write all rows to a file and return how many; the suffix tells the kind.
+        """Write all rows to a file of the kind that its suffix names; return how many.
 
         Args:
-            path: .csv (vectors as literal lists), .jsonl, .parquet, or .npy (vectors alone).
-            vectors: whether rows carry their vectors.
+            path: .csv (vectors as literal lists), .jsonl, .parquet, .npy (with a .npy.jsonl beside it), or .db (as the
+                tool `llm` keeps embeddings). Each carries the model's fingerprint.
+            vectors: whether vectors are written too.
             progress: called as progress(done, total).
+        """
+        return export(self._store, Path(path), vectors=vectors, progress=progress)
+
+    def import_(self, path: str | Path, *, progress: Callable[[int, int], None] | None = None) -> Added:
+        """Add the rows of an export, with their vectors, which are not made again.
 
         Raises:
-            UsageError: the suffix is of no kind that is known.
+            ModelMismatch: its vectors are of another model than the collection's.
+            DataError: the file cannot be read.
         """
-        return export(self, Path(path), vectors=vectors, progress=progress)
+        return import_into(self, self._store, self._model, Path(path), progress)
 
     def migrate(
         self,
@@ -318,7 +313,7 @@ class Collection:
         migration = migrator.run(progress)
         if model is not None:
             self._model = CollectionModel(self._store, model)
-            self._finder = Finder(self._store, self._model)
+            self._finder = Finder(self._store, self._model, self._index)
         return migration
 
     # --- finding ---
@@ -350,7 +345,7 @@ class Collection:
             UsageError: an empty query, k below 1, an unknown mode or field, dims outside the width.
         """
         check_page(k, offset, mode)
-        return self._finder.search(query, Page(k, offset, min_score), mode, where, dims, facets)
+        return self._finder.search(query, Page(k, offset, min_score), mode, where, How(dims), facets)
 
     def similar(self, id: str, k: int = 10, *, where: Mapping[str, Any] | None = None, dims: int | None = None) -> Hits:
         """Find the rows whose vectors are nearest to a row's own, which is left out.
@@ -359,7 +354,33 @@ class Collection:
             UsageError: the id is not there or has no vector.
         """
         check_page(k, 0, "meaning")
-        return self._finder.similar(id, self.vectors([id])[0], k, where, dims)
+        return self._finder.similar(id, k, where, dims)
+
+    def explain(
+        self,
+        query: str | ArrayLike,
+        k: int = 10,
+        mode: Mode = "meaning",
+        where: Mapping[str, Any] | None = None,
+        dims: int | None = None,
+        *,
+        exact: bool = False,
+        ladder: str | None = None,
+    ) -> Hits:
+        """Search, and tell in `.search` what was read: candidates by rung, numbers and time.
+
+        Args:
+            query: words or a vector.
+            k: how many hits at most.
+            mode: "meaning" or "hybrid".
+            where: a filter on metadata.
+            dims: compare only the first numbers.
+            exact: compare with every row.
+            ladder: rungs to climb instead of the built ones, such as "64:200,512:10".
+        """
+        check_page(k, 0, mode)
+        how = How(dims, exact, ladder, explain=True)
+        return self._finder.search(query, Page(k), mode, where, how, ())
 
     @property
     def model(self) -> Embedder:

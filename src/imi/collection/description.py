@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from imi.errors import CollectionError, ModelMismatch
 from imi.records import ModelInfo
-from imi.store.store import Store
+from imi.store.store import FILE, Store
 
 OWN = "own vectors"
 
@@ -111,3 +111,31 @@ def no_model(folder: Path) -> CollectionError:
         f"{folder} holds vectors of your own, and no model that could turn words into one",
         hint="search with a vector, with `similar`, or in the mode text",
     )
+
+
+class _Index(Protocol):
+    folder: Path
+
+    def info(self) -> dict[str, Any]: ...
+
+
+def describe(store: Store, index: _Index) -> CollectionInfo:
+    """Return what a collection says of itself."""
+    with store.reading():
+        bound = read_bound(store)
+        return CollectionInfo(
+            name=store.folder.stem,
+            path=str(store.folder),
+            count=store.count(),
+            model=None if bound is None else bound.name or bound.info.id,
+            fingerprint=None if bound is None else bound.fingerprint,
+            dims=store.width,
+            dtype=store.dtype,
+            fields=tuple(store.fields()),
+            bytes={"collection": _size(store.folder, f"{FILE}*"), "index": _size(index.folder, "**/*")},
+            index=index.info(),
+        )
+
+
+def _size(folder: Path, pattern: str) -> int:
+    return sum(part.stat().st_size for part in folder.glob(pattern) if part.is_file())

@@ -1,39 +1,271 @@
-"""Exporting a collection to a file that other programs read."""
+"""Writing a collection to a file: CSV with literal lists, JSONL, Parquet, npy with JSONL, or a database of `llm`.
+
+Every kind carries the model and its fingerprint (in CSV and JSONL with the first row), so that reading it back by
+`imi.collection.importing` is guarded and exact.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from itertools import islice
+import csv
+import hashlib
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-from imi.text.readers.rows import Row
-from imi.text.writers import check_kind, write
+import numpy as np
+from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from imi.collection.collection import Collection
+from imi.collection.description import Bound, read_bound
+from imi.errors import CollectionError, MissingExtra, UsageError
+from imi.records import Document
+from imi.store.store import Store
 
+Floats = NDArray[np.float32]
+Progress = Callable[[int, int], None]
+Rows = Iterator[tuple[Document, Floats | None]]
+FORMAT = 1
+PLAIN = ("id", "text", "parent", "start", "end")
+EMBEDDING, MODEL, METADATA = "embedding", "imi_model", "metadata"
 _BATCH = 1000
 
 
-def export(
-    collection: Collection, path: Path, *, vectors: bool = True, progress: Callable[[int, int], None] | None = None
-) -> int:
-    """Write all rows to a .csv, .jsonl, .parquet or .npy file and return how many; see `Collection.export`."""
-    check_kind(path)
-    with_vector = set(collection.ids(with_vector=True)) if vectors else set()
-    total = collection.count()
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What columns a table needs.
 
-    def rows() -> Iterator[Row]:
-        done = 0
-        documents = collection.documents()
-        while batch := list(islice(documents, _BATCH)):
-            wanted = [document.id for document in batch if document.id in with_vector]
-            found = dict(zip(wanted, collection.vectors(wanted), strict=True)) if wanted else {}
-            for document in batch:
-                yield Row(document, found.get(document.id))
-            done += len(batch)
-            if progress is not None:
-                progress(done, total)
+    fields: the metadata fields; kinds: those whose values are all of one JSON type, with it.
+    chunks: whether any row was cut from a parent.
+    """
 
-    return write(path, rows, collection.info.fields)
+    fields: tuple[str, ...]
+    kinds: Mapping[str, str]
+    chunks: bool
+
+    @property
+    def plain(self) -> tuple[str, ...]:
+        """The columns that are no metadata."""
+        return PLAIN if self.chunks else PLAIN[:2]
+
+    def columns(self) -> dict[str, str]:
+        """Return the column of each field; one that would be taken for another column is prefixed."""
+        taken = {*PLAIN, EMBEDDING, MODEL, METADATA, ""}
+        return {
+            name: f"metadata.{name}" if name in taken or name.startswith("metadata.") else name for name in self.fields
+        }
+
+
+def export(store: Store, path: Path, *, vectors: bool, progress: Progress | None) -> int:
+    """Write all rows to a file; it appears whole or not at all. Return how many rows there were.
+
+    Raises:
+        UsageError: the suffix names no format.
+        MissingExtra: Parquet was asked for without pyarrow.
+        CollectionError: the file cannot be written.
+    """
+    writer = WRITERS.get(path.suffix.lower())
+    if writer is None:
+        raise UsageError(f"{path} ends in {path.suffix!r}, allowed are {', '.join(WRITERS)}")
+    beside = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with store.reading():
+            bound, fields = read_bound(store) if vectors else None, store.fields()
+            shape = Shape(tuple(fields), store.kinds(fields), store.has_chunks())
+            count = writer(beside, _rows(store, vectors, store.count(), progress), bound, shape)
+        if path.suffix.lower() == ".npy":
+            os.replace(listing(beside), listing(path))
+        os.replace(beside, path)
+        return count
+    except OSError as cannot:
+        raise CollectionError(f"{path} cannot be written: {cannot.strerror}", hint="choose another place") from cannot
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _rows(store: Store, vectors: bool, total: int, progress: Progress | None) -> Rows:
+    after = done = 0
+    while part := list(store.documents(after=after, limit=_BATCH)):
+        found: dict[int, Floats] = {}
+        if vectors:
+            rows, z = store.vectors(np.array([one.row for one in part], dtype=np.int64))
+            found = dict(zip(rows.tolist(), z, strict=True))
+        yield from ((one.document, found.get(one.row)) for one in part)
+        after, done = part[-1].row, done + len(part)
+        if progress is not None:
+            progress(done, max(total, done))
+
+
+def listing(path: Path) -> Path:
+    """Return the file that says which row each vector of a .npy file belongs to."""
+    return path.with_name(f"{path.name}.jsonl")
+
+
+def about(bound: Bound | None) -> dict[str, Any]:
+    """Return what an export says of itself."""
+    said: dict[str, Any] = {"format": FORMAT}
+    if bound is not None:
+        said |= {"fingerprint": bound.fingerprint, "width": bound.width, "model": json.loads(bound.to_json())}
+    return said
+
+
+def _plain(document: Document, shape: Shape) -> dict[str, Any]:
+    return {name: getattr(document, name) for name in shape.plain}
+
+
+def _dumps(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def _jsonl(path: Path, rows: Rows, bound: Bound | None, shape: Shape) -> int:
+    count = 0
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        for document, vector in rows:
+            row = _plain(document, shape) | {METADATA: dict(document.metadata)}
+            row |= {} if vector is None else {EMBEDDING: vector.tolist()}
+            file.write(_dumps(row if count else row | {MODEL: about(bound)}) + "\n")
+            count += 1
+    return count
+
+
+def cell(value: object) -> str:
+    """Return a value as a CSV cell: texts as they are, the rest, and texts that would be mistaken for it, as JSON."""
+    if isinstance(value, str) and value and value[0] not in '"[{' and not _is_json(value):
+        return value
+    return _dumps(value)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _text_cell(text: str) -> str:
+    """Return a text as people expect to read it; only an empty one, or one in quotes, is written as JSON."""
+    return _dumps(text) if not text or text[0] == text[-1] == '"' else text
+
+
+def _csv(path: Path, rows: Rows, bound: Bound | None, shape: Shape) -> int:
+    names, count = shape.columns(), 0
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([*shape.plain, *names.values(), *([] if bound is None else [EMBEDDING]), MODEL])
+        for document, vector in rows:
+            line = [document.id, "" if document.text is None else _text_cell(document.text)]
+            line += ["" if (value := getattr(document, name)) is None else cell(value) for name in shape.plain[2:]]
+            line += [cell(document.metadata[name]) if name in document.metadata else "" for name in names]
+            if bound is not None:
+                line.append("" if vector is None else str(vector.tolist()))
+            writer.writerow([*line, "" if count else _dumps(about(bound))])
+            count += 1
+    return count
+
+
+def _parquet(path: Path, rows: Rows, bound: Bound | None, shape: Shape) -> int:
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError as missing:
+        raise MissingExtra("pyarrow", "tables") from missing
+    columns = [("id", pa.string()), ("text", pa.string())]
+    if shape.chunks:
+        columns += [("parent", pa.string()), ("start", pa.int64()), ("end", pa.int64())]
+    # Fields of one kind get a column of their own, for whoever reads the file; the JSON is what is read back exactly.
+    kinds = {"integer": pa.int64(), "real": pa.float64(), "text": pa.string(), "true": pa.bool_()}
+    flat = {name: column for name, column in shape.columns().items() if shape.kinds.get(name) in kinds}
+    columns += [(column, kinds[shape.kinds[name]]) for name, column in flat.items()]
+    columns.append((METADATA, pa.string()))
+    if bound is not None:
+        columns.append((EMBEDDING, pa.list_(pa.float32(), bound.width)))
+    schema = pa.schema(columns, metadata={MODEL: _dumps(about(bound))})
+    count = 0
+    with pq.ParquetWriter(path, schema) as writer:
+        batch: list[dict[str, Any]] = []
+        for document, vector in rows:
+            row = _plain(document, shape) | {METADATA: _dumps(dict(document.metadata))}
+            row |= {column: document.metadata.get(name) for name, column in flat.items()}
+            batch.append(row if bound is None else row | {EMBEDDING: vector})
+            count += 1
+            if len(batch) == _BATCH:
+                writer.write_table(pa.Table.from_pylist(batch, schema=schema))
+                batch = []
+        writer.write_table(pa.Table.from_pylist(batch, schema=schema))
+    return count
+
+
+def _npy(path: Path, rows: Rows, bound: Bound | None, shape: Shape) -> int:
+    if bound is None:
+        raise UsageError("a .npy file is nothing but vectors, and there are none", hint="export to .jsonl")
+    count, at, raw = 0, 0, path.with_suffix(".raw")
+    try:
+        with raw.open("wb") as table, listing(path).open("w", encoding="utf-8", newline="\n") as file:
+            for document, vector in rows:
+                row = _plain(document, shape) | {METADATA: dict(document.metadata)}
+                if vector is not None:
+                    row["row"], at = at, at + 1
+                    table.write(vector.astype("<f4").tobytes())
+                file.write(_dumps(row if count else row | {MODEL: about(bound)}) + "\n")
+                count += 1
+        with path.open("wb") as file_of_vectors, raw.open("rb") as table:
+            shape_of = {"descr": "<f4", "fortran_order": False, "shape": (at, bound.width)}
+            np.lib.format.write_array_header_1_0(file_of_vectors, shape_of)
+            while piece := table.read(1 << 20):
+                file_of_vectors.write(piece)
+    finally:
+        raw.unlink(missing_ok=True)
+    return count
+
+
+_LLM = """
+CREATE TABLE collections (id INTEGER PRIMARY KEY, name TEXT, model TEXT);
+CREATE UNIQUE INDEX idx_collections_name ON collections (name);
+CREATE TABLE embeddings (
+    collection_id INTEGER REFERENCES collections(id), id TEXT, embedding BLOB, content TEXT, content_blob BLOB,
+    content_hash BLOB, metadata TEXT, updated INTEGER, PRIMARY KEY (collection_id, id)
+);
+CREATE INDEX idx_embeddings_content_hash ON embeddings (content_hash);
+CREATE TABLE imi (about TEXT);
+"""
+_INSERT = (
+    "INSERT INTO embeddings (collection_id, id, embedding, content, content_hash, metadata, updated) "
+    "VALUES (1, ?, ?, ?, ?, ?, ?)"
+)
+
+
+def _llm(path: Path, rows: Rows, bound: Bound | None, shape: Shape) -> int:
+    """Write the layout of the tool `llm`, which knows rows with a vector only, and no parents."""
+    if bound is None:
+        raise UsageError("an llm database is a table of vectors, and there are none", hint="export to .jsonl")
+    path.unlink(missing_ok=True)
+    count, now, name = 0, int(time.time()), bound.name or bound.info.id
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.executescript(_LLM)
+        connection.execute("INSERT INTO imi VALUES (?)", (_dumps(about(bound)),))
+        connection.execute("INSERT INTO collections VALUES (1, ?, ?)", (path.name.split(".")[1], name))
+        for document, vector in rows:
+            if vector is None:
+                continue
+            # llm keys its cache by the MD5 of the content; nothing here relies on it being hard to forge.
+            digest = hashlib.md5((document.text or "").encode(), usedforsecurity=False).digest()
+            metadata = _dumps(dict(document.metadata)) if document.metadata else None
+            blob = vector.astype("<f4").tobytes()
+            connection.execute(_INSERT, (document.id, blob, document.text, digest, metadata, now))
+            count += 1
+    return count
+
+
+WRITERS: dict[str, Callable[[Path, Rows, Bound | None, Shape], int]] = {
+    ".csv": _csv,
+    ".jsonl": _jsonl,
+    ".parquet": _parquet,
+    ".npy": _npy,
+    ".db": _llm,
+}

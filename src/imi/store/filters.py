@@ -161,6 +161,11 @@ def read_field(name: str) -> Condition:
     return _Reader(name).condition("CASE {type} WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' ELSE {value} END")
 
 
+def read_type(name: str) -> Condition:
+    """Return SQL for the JSON type of a field, NULL where it is absent."""
+    return _Reader(name).condition("{type}")
+
+
 class _Reader:
     """How a field is read: by a bound JSON path, or key by key where its name cannot be quoted in one."""
 

@@ -80,7 +80,8 @@ MIGRATIONS: tuple[str, ...] = (
         tokens, content='', contentless_delete=1, tokenize="ascii tokenchars '+#'"
     );
 
-    INSERT INTO meta (key, value) VALUES ('changes', '0'), ('count', '0'), ('dtype', 'float32'), ('epoch', '0');
+    INSERT INTO meta (key, value)
+    VALUES ('changes', '0'), ('count', '0'), ('vectors', '0'), ('dtype', 'float32'), ('epoch', '0');
     """,
 )
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from imi.errors import CollectionError, UsageError
 from imi.records import Document
 from imi.store import database
-from imi.store.filters import Condition, read_field
+from imi.store.filters import Condition, read_field, read_type
 from imi.store.rows import (
     COLUMNS,
     Dtype,
@@ -153,6 +153,22 @@ class Store:
         """Return every metadata key that any row ever had, sorted."""
         return [name for (name,) in self.connection.execute("SELECT name FROM fields ORDER BY name")]
 
+    def kinds(self, fields: Sequence[str]) -> dict[str, str]:
+        """Return the JSON type of those fields whose values are all of one: integer, real, text or true (for both)."""
+        found = {}
+        for field in fields:
+            sql = read_type(field)
+            rows = self.connection.execute(f"SELECT DISTINCT {sql.sql} FROM documents", sql.parameters)
+            kinds = {"true" if kind == "false" else str(kind) for (kind,) in rows} - {"None", "null"}
+            if len(kinds) == 1:
+                found[field] = kinds.pop()
+        return found
+
+    def has_chunks(self) -> bool:
+        """Return whether any row was cut from a parent."""
+        sql = 'SELECT EXISTS (SELECT 1 FROM documents WHERE coalesce(parent, start, "end") IS NOT NULL)'
+        return bool(self.connection.execute(sql).get)
+
     # --- documents ---
 
     def by_ids(self, ids: Iterable[str]) -> dict[str, Stored]:
@@ -176,13 +192,10 @@ class Store:
         sql = f"SELECT {COLUMNS} FROM documents WHERE row > ?{where} ORDER BY row LIMIT ?"
         return map(decode_document, self.connection.execute(sql, (after, *parameters, limit)))
 
-    def ids(self, rows: Rows | None = None) -> list[str]:
-        """Return the ids of all rows in row order, or of the given rows in their order ("" for absent ones)."""
-        if rows is None:
-            return [id_ for (id_,) in self.connection.execute("SELECT id FROM documents ORDER BY row")]
-        sql = "SELECT row, id FROM documents WHERE row IN carray(?)"
-        found = dict(self.connection.execute(sql, (apsw.carray(np.ascontiguousarray(rows, dtype=np.int64)),)))
-        return [found.get(int(row), "") for row in rows]
+    def ids(self, *, with_vector: bool = False) -> list[str]:
+        """Return the ids of all rows in row order, or only of those that have a vector."""
+        only = " WHERE row IN (SELECT row FROM vectors)" if with_vector else ""
+        return [id_ for (id_,) in self.connection.execute(f"SELECT id FROM documents{only} ORDER BY row")]
 
     def rows_of(self, condition: Condition) -> Rows:
         """Return the numbers of the rows that pass, ascending."""
@@ -237,6 +250,7 @@ class Store:
             "INSERT INTO vectors (row, vector, checksum) VALUES (?, ?, ?)",
             ((row, blob, vector_checksum(row, blob)) for row, blob in blobs),
         )
+        self.set_meta("vectors", self.vector_count + sum(one.vector is not None for one in new))
         return rows
 
     def replace_metadata(self, row: int, document: Document, metadata: str) -> None:
@@ -252,13 +266,19 @@ class Store:
 
     def remove(self, rows: Sequence[int] | Rows) -> None:
         """Delete rows with their full text and vectors; their numbers are noted for indexes and never used again."""
-        for sql in (
-            "DELETE FROM documents WHERE row = ?",
-            "DELETE FROM vectors WHERE row = ?",
-            "DELETE FROM fulltext WHERE rowid = ?",
-            "INSERT INTO deletions (row) VALUES (?)",
-        ):
-            self.connection.executemany(sql, ((int(row),) for row in rows))
+        numbers = [(int(row),) for row in rows]
+        executemany = self.connection.executemany
+        executemany("DELETE FROM documents WHERE row = ?", numbers)
+        executemany("DELETE FROM fulltext WHERE rowid = ?", numbers)
+        executemany("INSERT INTO deletions (row) VALUES (?)", numbers)
+        before = self.connection.total_changes()
+        executemany("DELETE FROM vectors WHERE row = ?", numbers)
+        self.set_meta("vectors", self.vector_count - (self.connection.total_changes() - before))
+
+    @property
+    def vector_count(self) -> int:
+        """How many rows have a vector."""
+        return int(self.meta("vectors") or 0)
 
     def add_to_count(self, difference: int) -> None:
         """Keep the number of rows, which SQLite would have to count anew each time."""
@@ -308,10 +328,14 @@ class Store:
             [score for _, score in found], dtype=np.float32
         )
 
-    def matching(self, query: str) -> Rows:
-        """Return every row that matches an FTS5 query, ascending."""
-        sql = "SELECT rowid FROM fulltext WHERE fulltext MATCH ? ORDER BY rowid"
-        return np.fromiter((row for (row,) in self.connection.execute(sql, (query,))), dtype=np.int64)
+    def term_counts(self, terms: Sequence[str]) -> dict[str, int]:
+        """Return how many rows hold each term of the full text; those that none holds are left out."""
+        execute = self.connection.execute
+        if not execute("SELECT 1 FROM temp.sqlite_schema WHERE name = 'vocabulary'").fetchone():
+            execute("CREATE VIRTUAL TABLE temp.vocabulary USING fts5vocab('main', 'fulltext', 'row')")
+        sql = "SELECT doc FROM temp.vocabulary WHERE term = ?"
+        found = ((term, execute(sql, (term,)).fetchone()) for term in terms)
+        return {term: count[0] for term, count in found if count is not None}
 
 
 _orphans: list[Any] = []  # connections of a parent process; closing them in a child would break the parent's locks

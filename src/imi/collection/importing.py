@@ -1,0 +1,282 @@
+"""Reading back what `imi.collection.exporting` wrote, and databases of `llm`: rows, vectors and whose they are."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from imi.collection.description import Bound, check_same, read_bound, write_bound
+from imi.collection.exporting import EMBEDDING, FORMAT, METADATA, MODEL, PLAIN, listing
+from imi.collection.model import CollectionModel
+from imi.errors import DataError, Failure, MissingExtra, ModelMismatch, TooNew
+from imi.records import Added, Document, ModelInfo
+from imi.store.store import Store
+
+Floats = NDArray[np.float32]
+Pairs = Iterator[tuple[Document, Floats | None]]
+_LARGEST_CELL = 1 << 30
+_BATCH = 1024
+
+
+@dataclass(frozen=True)
+class Export:
+    """An exported collection: the model of its vectors, if any, and its rows, read as they are needed."""
+
+    bound: Bound | None
+    rows: Pairs
+
+
+def is_export(path: Path) -> bool:
+    """Say whether a file was written by `export`, or is a database of `llm`; other files are no error."""
+    try:
+        return _probe(path)
+    except (OSError, ValueError, UnicodeError, sqlite3.Error, csv.Error):
+        return False
+
+
+def _probe(path: Path) -> bool:
+    suffix = path.suffix.lower()
+    if suffix == ".jsonl":
+        with path.open(encoding="utf-8") as file:
+            return f'"{MODEL}": {{"format"' in file.readline(1 << 24)
+    if suffix == ".csv":
+        with path.open(encoding="utf-8", newline="") as file:
+            return MODEL in next(csv.reader(file), [])
+    if suffix == ".npy":
+        return listing(path).exists() and _probe(listing(path))
+    if suffix == ".parquet":
+        try:
+            import pyarrow.parquet as pq
+        except ImportError:
+            return False
+        return MODEL.encode() in (pq.read_schema(path).metadata or {})
+    if suffix == ".db":
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+        return {"collections", "embeddings"} <= tables
+    return False
+
+
+def read_export(path: Path) -> Export:
+    """Open an export for reading.
+
+    Raises:
+        DataError: a row, or what the file says of itself, cannot be read.
+        TooNew: a newer imi wrote it.
+        MissingExtra: a Parquet file without pyarrow.
+    """
+    reader = {".jsonl": _jsonl, ".csv": _csv, ".npy": _npy, ".parquet": _parquet, ".db": _llm}[path.suffix.lower()]
+    try:
+        about, rows = reader(path)
+        if int(about.get("format", FORMAT)) > FORMAT:
+            raise TooNew(
+                f"{path} has export format {about['format']}, this imi reads up to {FORMAT}", hint="upgrade imi"
+            )
+        model = about.get("model")
+        bound = None if model is None else Bound.from_json(json.dumps(model))
+    except (KeyError, TypeError, ValueError, UnicodeError, sqlite3.Error, OSError) as wrong:
+        raise _unreadable(path, None, wrong) from wrong
+    return Export(bound, rows)
+
+
+def _unreadable(path: Path, line: int | None, wrong: Exception) -> DataError:
+    where = f"{path}" if line is None else f"{path} line {line}"
+    return DataError(
+        f"{where} cannot be read as an export of imi: {wrong}",
+        hint="export it again, or read it as a plain table with --template",
+        failures=[Failure(str(path), line, str(wrong))],
+    )
+
+
+def _jsonl(path: Path) -> tuple[dict[str, Any], Pairs]:
+    def rows() -> Pairs:
+        for document, row in _json_rows(path):
+            vector = row.get(EMBEDDING)
+            yield document, None if vector is None else np.array(vector, dtype=np.float32)
+
+    return _first_row(path)[MODEL], rows()
+
+
+def _first_row(path: Path) -> dict[str, Any]:
+    with path.open(encoding="utf-8") as file:
+        return dict(json.loads(file.readline()))
+
+
+def _json_rows(path: Path) -> Iterator[tuple[Document, dict[str, Any]]]:
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+                yield _document(row, row[METADATA]), row
+            except (KeyError, TypeError, ValueError) as wrong:
+                raise _unreadable(path, number, wrong) from wrong
+
+
+def _document(row: Mapping[str, Any], metadata: Mapping[str, Any]) -> Document:
+    return Document(row["id"], row["text"], metadata, row.get("parent"), row.get("start"), row.get("end"))
+
+
+def _csv(path: Path) -> tuple[dict[str, Any], Pairs]:
+    csv.field_size_limit(_LARGEST_CELL)
+    rows = _csv_rows(path)
+    first = next(rows, None)
+    about = {} if first is None else json.loads(first[1][MODEL])
+
+    def pairs() -> Pairs:
+        for number, row in chain([] if first is None else [first], rows):
+            try:
+                place = {name: _value(row.get(name, "")) for name in PLAIN[2:]}
+                names = (name for name in row if name not in (*PLAIN, EMBEDDING, MODEL))
+                metadata = {name.removeprefix("metadata."): _value(row[name]) for name in names if row[name] != ""}
+                numbers = row.get(EMBEDDING)
+                vector = np.array(json.loads(numbers), dtype=np.float32) if numbers else None
+                yield _document({"id": row["id"], "text": _text(row["text"])} | place, metadata), vector
+            except (KeyError, TypeError, ValueError) as wrong:
+                raise _unreadable(path, number, wrong) from wrong
+
+    return about, pairs()
+
+
+def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file, strict=True)
+        try:
+            for row in reader:
+                yield reader.line_num, row
+        except csv.Error as wrong:
+            raise _unreadable(path, reader.line_num, wrong) from wrong
+
+
+def _value(cell: str) -> Any:
+    """Return what `exporting.cell` made a cell of; an empty one is nothing."""
+    if not cell:
+        return None
+    try:
+        return json.loads(cell)
+    except ValueError:
+        return cell
+
+
+def _text(cell: str) -> str | None:
+    return str(json.loads(cell)) if cell and cell[0] == cell[-1] == '"' else cell or None
+
+
+def _npy(path: Path) -> tuple[dict[str, Any], Pairs]:
+    table = np.load(path, mmap_mode="r")
+
+    def rows() -> Pairs:
+        for document, row in _json_rows(listing(path)):
+            at = row.get("row")
+            if at is not None and not 0 <= at < len(table):
+                raise _unreadable(path, None, ValueError(f"row {at} is not in its {len(table)} vectors"))
+            yield document, None if at is None else np.array(table[at], dtype=np.float32)
+
+    return _first_row(listing(path))[MODEL], rows()
+
+
+def _parquet(path: Path) -> tuple[dict[str, Any], Pairs]:
+    try:
+        import pyarrow.parquet as pq
+    except ImportError as missing:
+        raise MissingExtra("pyarrow", "tables") from missing
+    about = json.loads(pq.read_schema(path).metadata[MODEL.encode()])
+
+    def rows() -> Pairs:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(1024):
+                for row in batch.to_pylist():
+                    vector = row.get(EMBEDDING)
+                    yield (
+                        _document(row, json.loads(row[METADATA])),
+                        None if vector is None else np.array(vector, dtype=np.float32),
+                    )
+
+    return about, rows()
+
+
+def _llm(path: Path) -> tuple[dict[str, Any], Pairs]:
+    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+    collections = connection.execute("SELECT id, name, model FROM collections").fetchall()
+    if len(collections) != 1:
+        named = ", ".join(name for _, name, _ in collections) or "none"
+        raise ValueError(f"it holds the collections {named}, exactly one can be read")
+    number, _, model = collections[0]
+    if "imi" in tables:
+        about = json.loads(connection.execute("SELECT about FROM imi").fetchone()[0])
+    else:
+        found = connection.execute("SELECT embedding FROM embeddings WHERE collection_id = ?", (number,)).fetchone()
+        width = len(found[0]) // 4 if found else 1
+        info = ModelInfo(id=f"llm:{model}", width=width, dims=(width,), weights="")
+        about = {"model": json.loads(Bound(None, info).to_json())}
+
+    def rows() -> Pairs:
+        sql = "SELECT id, embedding, content, metadata FROM embeddings WHERE collection_id = ? ORDER BY rowid"
+        with closing(connection):
+            for id_, blob, content, metadata in connection.execute(sql, (number,)):
+                vector = np.frombuffer(blob, "<f4").astype(np.float32)
+                yield Document(id_, content, json.loads(metadata) if metadata else {}), vector
+
+    return about, rows()
+
+
+class _Adds(Protocol):
+    """What takes the rows: a collection."""
+
+    def add(self, documents: Iterable[Document], vectors: ArrayLike | None = None) -> Added: ...
+
+
+def import_into(
+    target: _Adds, store: Store, model: CollectionModel, path: Path, progress: Callable[[int, int], None] | None
+) -> Added:
+    """Add an export's rows to a collection; see `Collection.import_`."""
+    export = read_export(path)
+    if export.bound is not None:
+        _bind(store, model, export.bound)
+    result, done = Added(), 0
+    rows = iter(export.rows)
+    while batch := list(islice(rows, _BATCH)):
+        with_vector = [(document, vector) for document, vector in batch if vector is not None]
+        without = [document for document, vector in batch if vector is None]
+        if with_vector:
+            documents = [document for document, _ in with_vector]
+            result += target.add(documents, np.stack([vector for _, vector in with_vector]))
+        if without:
+            result += target.add(without)
+        done += len(batch)
+        if progress is not None:
+            progress(done, done)
+    return result
+
+
+def _bind(store: Store, model: CollectionModel, given: Bound) -> None:
+    """Make the export's model the collection's, where it has none yet.
+
+    Raises:
+        ModelMismatch: it has another one, or was opened with another one.
+    """
+    with store.reading():
+        kept = read_bound(store)
+    if kept is None and model.given:
+        check_same(store.folder, model.embedder().info, given.info)
+    if kept is None:
+        with store.writing():
+            write_bound(store, given)
+    elif kept.fingerprint != given.fingerprint:
+        check_same(store.folder, kept.info, given.info)
+        raise ModelMismatch(
+            f"{store.folder} keeps {kept.width} numbers of {kept.info.id}, the export {given.width}",
+            hint=f"imi migrate makes the sizes agree: --dims {min(kept.width, given.width)}",
+        )

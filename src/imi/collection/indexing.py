@@ -1,0 +1,206 @@
+"""The derived index of a collection: brought in step with the file before each search, built behind the writes.
+
+Nothing here is the truth. The folder `index` may be deleted, cut or flipped at any moment: what fails its checksum, or
+does not count as many vectors as the file, is made anew from the file.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import apsw
+
+from imi.errors import CollectionError, Damaged, MissingExtra, TooNew
+from imi.index.files import MANIFEST
+from imi.index.live import Live
+from imi.store.store import Store
+
+FOLDER = "index"
+MEMORY = 1 << 30
+"""Bytes that a built ladder may take in memory, unless `plan` is told otherwise."""
+_CHUNK = 50_000
+_SAVED_FROM = 2_000
+"""New rows from which writing the index is worth more than reading them from the file again."""
+
+
+class CollectionIndex:
+    """Holds the vectors of one collection; safe to share between threads."""
+
+    def __init__(self, store: Store) -> None:
+        """Set up; nothing is read yet."""
+        self._store = store
+        self.folder = store.folder / FOLDER
+        self._lock = threading.RLock()
+        self._builder: threading.Thread | None = None
+        self._reset()
+
+    def _reset(self) -> None:
+        self._live: Live | None = None
+        self._epoch = self._changes = -1
+        self._last_row = self._last_deletion = self._unsaved = 0
+        self._stamp = 0
+        self._pid = os.getpid()
+
+    def forget(self) -> None:
+        """Let go of what is held in memory; the next search reads it anew."""
+        with self._lock:
+            self._reset()
+
+    def current(self) -> Live | None:
+        """Return the index of the state that this thread's transaction sees, or a later one; None before any vector.
+
+        Must run inside `reading()`.
+        """
+        if self._pid != os.getpid():
+            # Native threads do not survive a fork, and a lock may have been held by one of them.
+            self._lock, self._builder = threading.RLock(), None
+            self._reset()
+        with self._lock:
+            width = self._store.width
+            if width is None:
+                return None
+            epoch, changes = self._store.epoch, self._store.changes
+            if self._live is None or epoch != self._epoch or self._replaced():
+                self._open(width, epoch)
+            elif changes <= self._changes:
+                return self._live
+            self._catch_up()
+            if len(self._ready()) != self._store.vector_count:
+                self._anew(width, epoch)
+            self._changes = changes
+            return self._live
+
+    def renew(self) -> None:
+        """Make the index from the file again, after a search found it damaged."""
+        with self._lock:
+            width = self._store.width
+            if width is not None:
+                self._anew(width, self._store.epoch)
+                self._changes = self._store.changes
+
+    def _ready(self) -> Live:
+        if self._live is None:
+            raise CollectionError("the index was not opened")
+        return self._live
+
+    def _replaced(self) -> bool:
+        """Whether another process has written the index since; not asked while this one does."""
+        return not self._building and self._manifest_time() != self._stamp
+
+    def _manifest_time(self) -> int:
+        try:
+            return (self.folder / MANIFEST).stat().st_mtime_ns
+        except OSError:
+            return 0
+
+    def _open(self, width: int, epoch: int) -> None:
+        self._stamp = self._manifest_time()
+        fingerprint = self._fingerprint(epoch)
+        try:
+            live = Live.open(self.folder, width, "cosine", fingerprint)
+        except (Damaged, TooNew, MissingExtra):
+            live = Live.create(self.folder if self._store.write else None, width, "cosine", fingerprint)
+        self._begin(live, epoch)
+
+    def _anew(self, width: int, epoch: int) -> None:
+        folder = self.folder if self._store.write else None
+        self._begin(Live.create(folder, width, "cosine", self._fingerprint(epoch)), epoch)
+        self._catch_up()
+
+    def _begin(self, live: Live, epoch: int) -> None:
+        keys = live.keys
+        self._live, self._epoch = live, epoch
+        self._last_row, self._last_deletion = int(keys[-1]) if len(keys) else 0, 0
+        self._unsaved = 0
+
+    def _fingerprint(self, epoch: int) -> str:
+        return f"{self._store.meta('fingerprint')}/{epoch}"
+
+    def _catch_up(self) -> None:
+        live = self._ready()
+        self._last_deletion, gone = self._store.deletions(self._last_deletion)
+        live.remove(gone)
+        while True:
+            rows, vectors = self._store.vectors(after=self._last_row, limit=_CHUNK)
+            if len(rows) == 0:
+                return
+            live.add(rows, vectors)
+            self._last_row = int(rows[-1])
+            self._unsaved += len(rows)
+            if len(rows) == _CHUNK and self._store.write:
+                live = self._saved()
+
+    def _saved(self) -> Live:
+        """Write what is new, and read it back as a map of the files, so that memory does not grow with the rows."""
+        live = self._ready()
+        with self._writing() as mine:
+            if mine:
+                live.save()
+                self._unsaved = 0
+                self._stamp = self._manifest_time()
+                if not self._building:
+                    self._live = Live.open(self.folder, live.width, live.metric, live.fingerprint)
+        return self._ready()
+
+    @contextmanager
+    def _writing(self) -> Iterator[bool]:
+        """Hold the right to write index files; yields False where another process has it, which is no loss."""
+        self.folder.mkdir(exist_ok=True)
+        lock = apsw.Connection(str(self.folder / "lock"))
+        try:
+            lock.execute("BEGIN EXCLUSIVE")
+        except apsw.BusyError:
+            lock.close()
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            lock.close()
+
+    # --- behind the writes of this process ---
+
+    def settle(self) -> None:
+        """After writing: put new vectors into the index, write them, and begin to build a ladder where one is due."""
+        with self._store.reading():
+            live = self.current()
+        if live is None:
+            return
+        with self._lock:
+            if self._unsaved >= _SAVED_FROM and not self._building:
+                live = self._saved()
+            if live.due is not None and not self._building:
+                self._builder = threading.Thread(target=self._build, args=(live,), name="imi index build")
+                self._builder.start()
+
+    @property
+    def _building(self) -> bool:
+        return self._builder is not None and self._builder.is_alive()
+
+    def _build(self, live: Live) -> None:
+        try:
+            with self._writing() as mine:
+                if mine:
+                    live.build(memory=MEMORY)
+                    self._stamp = self._manifest_time()
+                    self._unsaved = 0
+        except (OSError, MemoryError, CollectionError) as failed:
+            # The next write tries again.
+            warnings.warn(
+                f"the index of {self._store.folder} could not be built: {failed}", RuntimeWarning, stacklevel=2
+            )
+
+    def wait(self) -> None:
+        """Wait until a build under way has ended."""
+        if self._builder is not None and self._pid == os.getpid():
+            self._builder.join()
+
+    def info(self) -> dict[str, Any]:
+        """Say what answers searches; must run inside `reading()`."""
+        live = self.current()
+        return {"kind": "none"} if live is None else live.info
