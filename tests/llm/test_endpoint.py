@@ -1,5 +1,6 @@
 """The client against a server that really misbehaves."""
 
+import threading
 import time
 from email.utils import formatdate
 
@@ -108,13 +109,13 @@ def test_the_official_endpoint_needs_a_key():
         Endpoint(OFFICIAL)
 
 
-def test_a_stopped_endpoint_waits_no_longer(server):
-    endpoint = Endpoint(server.url, first_wait=5)
-    endpoint.stopped.set()
+def test_a_stopped_run_waits_no_longer(server):
+    stopped = threading.Event()
+    stopped.set()
     server.faults.append(500)
     began = time.monotonic()
     with pytest.raises(EndpointError):
-        ask(endpoint)
+        Endpoint(server.url, first_wait=5).post("chat/completions", {}, lambda value: value, stopped)
     assert time.monotonic() - began < 1
 
 

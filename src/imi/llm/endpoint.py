@@ -75,8 +75,6 @@ class Endpoint:
         # Nobody closes a model: its connections end with it.
         weakref.finalize(self, self._client.close)
         self._retries, self._first_wait = retries, first_wait
-        self.stopped = threading.Event()
-        """Set to end waits between tries at once, as an interrupted run does."""
 
     def __repr__(self) -> str:
         return f"<Endpoint {self.url}>"
@@ -85,13 +83,16 @@ class Endpoint:
         """Close the connections."""
         self._client.close()
 
-    def post(self, path: str, body: Mapping[str, Any], read: Callable[[Any], Read]) -> Read:
+    def post(
+        self, path: str, body: Mapping[str, Any], read: Callable[[Any], Read], stopped: threading.Event | None = None
+    ) -> Read:
         """Send JSON and return what `read` makes of the reply's JSON value.
 
         Args:
             path: below the base URL.
             body: what to send.
             read: takes the value apart and checks it; a `Refusal` from it is tried again like one from the server.
+            stopped: once set, nothing is tried again and no wait goes on.
 
         Raises:
             EndpointError: no usable reply after all tries; its status is None where none came at all.
@@ -102,7 +103,7 @@ class Endpoint:
                 with self._reply(path, body) as reply:
                     return read(_decoded(self._at(path), reply.read()))
             except Refusal as error:
-                self._wait_or_raise(error, attempt)
+                self._wait_or_raise(error, attempt, stopped or threading.Event())
             attempt += 1
 
     def stream(self, path: str, body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -125,7 +126,7 @@ class Endpoint:
             except Refusal as error:
                 if begun:
                     raise
-                self._wait_or_raise(error, attempt)
+                self._wait_or_raise(error, attempt, threading.Event())
             attempt += 1
 
     @contextmanager
@@ -153,8 +154,8 @@ class Endpoint:
     def _at(self, path: str) -> str:
         return f"{self.url}/{path.lstrip('/')}"
 
-    def _wait_or_raise(self, error: Refusal, attempt: int) -> None:
-        if not error.again or attempt >= self._retries or self.stopped.is_set():
+    def _wait_or_raise(self, error: Refusal, attempt: int, stopped: threading.Event) -> None:
+        if not error.again or attempt >= self._retries or stopped.is_set():
             raise error
         wait = error.retry_after
         if wait is not None and wait > LONGEST_WAIT:
@@ -162,7 +163,7 @@ class Endpoint:
         if wait is None:
             # Full doubling with a quarter of jitter, so that many clients do not come back at the same moment.
             wait = min(8.0, self._first_wait * 2**attempt) * (1 - 0.25 * random.random())
-        if self.stopped.wait(wait):
+        if stopped.wait(wait):
             raise error
 
 
