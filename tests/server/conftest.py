@@ -43,7 +43,7 @@ class Running:
 @pytest.fixture(scope="module")
 def start(tmp_path_factory) -> Iterator[Callable[..., Running]]:
     """Return a function that starts a server with settings, and stop all of them in the end."""
-    started: list[tuple[Server, threading.Thread, httpx.Client]] = []
+    started: list[tuple[Server, threading.Thread, httpx.Client, socket.socket]] = []
 
     def begin(embedders: dict[str, Any] | None = None, headers: dict[str, str] | None = None, **values: Any) -> Running:
         settings = Settings(**{"keys": tmp_path_factory.mktemp("keys") / "keys.json", "log": False, "port": 0} | values)
@@ -57,14 +57,15 @@ def start(tmp_path_factory) -> Iterator[Callable[..., Running]]:
             time.sleep(0.01)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         client = httpx.Client(base_url=url, headers=headers, timeout=30)
-        started.append((server, thread, client))
+        started.append((server, thread, client, listener))
         return Running(url, state, client)
 
     yield begin
-    for server, thread, client in started:
+    for server, thread, client, listener in started:
         client.close()
         server.should_exit = True
         thread.join(10)
+        listener.close()
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,12 @@ class Embedder(Protocol):
         ...
 
     def embed(
-        self, texts: Sequence[str], kind: Kind = "document", dims: int | None = None, *, progress: Progress | None = None
+        self,
+        texts: Sequence[str],
+        kind: Kind = "document",
+        dims: int | None = None,
+        *,
+        progress: Progress | None = None,
     ) -> Floats:
         """Embed texts as unit rows.
 

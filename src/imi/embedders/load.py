@@ -1,4 +1,4 @@
-"""`imi.load`: from a model's name to its embedder, in one visible chain."""
+"""From a model's name to the model: the one place that knows which names there are."""
 
 from __future__ import annotations
 
@@ -8,34 +8,74 @@ from pathlib import Path
 from imi.embedders.base import Embedder
 from imi.errors import UsageError
 
-NAMES = "built-in, quality, a folder, openai:NAME[@URL], st:NAME, hf-static:FOLDER, onnx:FOLDER, clip:NAME, pixels"
+DEFAULT = "built-in"
+NAMES = (
+    "built-in",
+    "quality",
+    "a model folder",
+    "openai:NAME[@URL]",
+    "st:NAME",
+    "hf-static:FOLDER",
+    "onnx:FOLDER",
+    "clip:NAME",
+    "pixels",
+)
 
 
 def load(name: str | Path | None = None) -> Embedder:
-    """Load a model.
+    """Return the model of a name; what a model needs is imported only when it is asked for.
 
     Args:
-        name: one of `NAMES`; None for the environment's IMI_MODEL, else "built-in".
+        name: "built-in", "quality" (the teacher, rotated; better and slower), a folder that `imi train` wrote, or one
+            of the prefixes
+            "openai:", "st:", "hf-static:", "onnx:", "clip:", or "pixels". None is what IMI_MODEL says, else "built-in".
 
     Raises:
-        UsageError: the name is not known, or the folder holds no model.
+        UsageError: no such model; the message lists the names that are allowed.
         MissingExtra: the model needs a package that is not installed.
     """
-    wanted = str(name) if name is not None else os.environ.get("IMI_MODEL") or "built-in"
-    if wanted in ("built-in", "imi"):
+    asked = str(name) if name is not None else os.environ.get("IMI_MODEL") or DEFAULT
+    kind, _, rest = asked.partition(":")
+    if asked == "built-in":
         from imi.embedders.builtin import BuiltIn
 
-        return BuiltIn.shipped()
-    if wanted == "hash":
+        return BuiltIn()
+    if asked == "hash":
+        # For tests, the command line's among them: it knows letters, no meaning, and is therefore not among NAMES.
         from imi.embedders.testing import HashEmbedder
 
         return HashEmbedder()
-    if wanted == "quality":
+    if asked == "quality":
         from imi.embedders.quality import Quality
 
-        return Quality.shipped()
-    if Path(wanted).is_dir():
+        return Quality()
+    if asked == "pixels":
+        from imi.embedders.pixels import Pixels
+
+        return Pixels()
+    if kind == "openai" and rest:
+        from imi.embedders.cache import Cached
+        from imi.embedders.openai import OpenAI
+
+        return Cached(OpenAI(rest))
+    if kind == "st" and rest:
+        from imi.embedders.sentence_transformers import SentenceTransformers
+
+        return SentenceTransformers(rest)
+    if kind == "hf-static" and rest:
+        from imi.embedders.hf_static import HfStatic
+
+        return HfStatic(Path(rest))
+    if kind == "onnx" and rest:
+        from imi.embedders.onnx import Onnx
+
+        return Onnx(Path(rest))
+    if kind == "clip" and rest:
+        from imi.embedders.clip import Clip
+
+        return Clip(rest)
+    if Path(asked).is_dir():
         from imi.embedders.builtin import BuiltIn
 
-        return BuiltIn.from_folder(Path(wanted))
-    raise UsageError(f"there is no model {wanted!r}", hint=f"allowed are {NAMES}")
+        return BuiltIn(Path(asked))
+    raise UsageError(f"unknown model {asked!r}; there are: {', '.join(NAMES)}", hint="imi.load() for the built-in one")

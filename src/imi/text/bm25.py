@@ -44,6 +44,8 @@ class BM25:
         self._weights = _weights(ids, lengths, len(self.vocabulary), k1, b)
         # Terms as rows: a query reads only the rows of its own terms.
         self._counts = np.diff(self._weights.indptr)
+        self._idf = _idf(self._counts, len(documents))
+        self._idf_of_none = float(_idf(np.zeros(1), len(documents))[0])
 
     def __len__(self) -> int:
         return int(self._weights.shape[1])
@@ -52,6 +54,12 @@ class BM25:
         """Return the terms found in more than `share` of the documents, which a ranked query may drop."""
         bar = share * len(self)
         return frozenset(term for term, at in self.vocabulary.items() if self._counts[at] > bar)
+
+    def expected(self, queries: Sequence[Sequence[str]]) -> Floats:
+        """Return, (queries,), the score of a text of mean length that holds each term once: the sum of their idf."""
+        at = self.vocabulary.get
+        sums = [sum(self._idf_of_none if at(t) is None else self._idf[at(t)] for t in terms) for terms in queries]
+        return np.asarray(sums, dtype=np.float32)
 
     def scores(self, queries: Sequence[Sequence[str]]) -> Floats:
         """Return the score of every document for every query, (queries, documents) float32, zero where nothing matches.
@@ -82,6 +90,10 @@ class BM25:
         return best, rows
 
 
+def _idf(found: NDArray[Any], total: int) -> NDArray[np.float64]:
+    return np.asarray(np.log1p((total - found + 0.5) / (found + 0.5)), dtype=np.float64)
+
+
 def _weights(ids: NDArray[np.int64], lengths: NDArray[np.int64], terms: int, k1: float, b: float) -> Any:
     """Return the (terms, documents) sparse float32 matrix of what each term adds to each document."""
     from scipy.sparse import coo_array
@@ -90,7 +102,7 @@ def _weights(ids: NDArray[np.int64], lengths: NDArray[np.int64], terms: int, k1:
     counts = coo_array((np.ones(len(ids), np.float32), (ids, owners)), shape=(terms, len(lengths))).tocsr()
     counts.sum_duplicates()
     found = np.diff(counts.indptr)
-    idf = np.log1p((len(lengths) - found + 0.5) / (found + 0.5))
+    idf = _idf(found, len(lengths))
     average = lengths.mean() if len(lengths) and lengths.any() else 1.0
     rise = k1 * (1 - b + b * lengths / average)
     f = counts.data

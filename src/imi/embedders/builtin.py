@@ -1,0 +1,240 @@
+"""The built-in model: pieces, rows of one table, their sum, one hidden layer, a unit vector. numpy at run time.
+
+    z = unit(Σ scale[i] · row[i])          over the pieces i of a text
+    vector = unit(z + relu(z·A + a)·B)
+
+The int8 table is read by memory map, so processes share it. The recipe that made the weights is `imi.train.builtin`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imi import vectors
+from imi.embedders.base import Floats, Progress
+from imi.embedders.pieces import Ids, Offsets, Pieces, encodable, threads
+from imi.embedders.pooling import pool
+from imi.errors import DataError, UsageError
+from imi.records import Kind, ModelInfo
+
+FOLDER = Path(__file__).parent.parent / "models" / "built-in"
+FORMAT = 1
+CHUNK_TEXTS = 4096
+CHUNK_CHARACTERS = 2_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A piece of a text and what it does.
+
+    weight: the length of its row: how loud it is, whatever the text.
+    share: of one text, its exact part of the sum (shares add up to 1); of two, its exact part of the cosine of the
+    two sums.
+    effect: measured on the whole model by leaving the piece out: how far the vector turns, 1 - cosine, or for two
+    texts how
+        much of their cosine goes; None where a text has this one piece only.
+    """
+
+    text: str
+    id: int
+    weight: float
+    share: float
+    effect: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The pieces of one text or two; `cosine` is the model's, `cosine_of_sums` what shares add up to."""
+
+    a: tuple[Piece, ...]
+    b: tuple[Piece, ...] = ()
+    cosine: float | None = None
+    cosine_of_sums: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON values."""
+        return asdict(self)
+
+
+class BuiltIn:
+    """A model folder as `imi.train` writes it: pieces.model, rows.npy, scales.npy, hidden.npz, model.json."""
+
+    def __init__(self, folder: Path = FOLDER) -> None:
+        self.folder = folder
+        try:
+            self._about: dict[str, Any] = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+            self._rows: NDArray[np.int8] = np.load(folder / "rows.npy", mmap_mode="r")
+            self._scales: Floats = np.load(folder / "scales.npy").astype(np.float32)
+            with np.load(folder / "hidden.npz") as hidden:
+                self._inward, self._bias, self._outward = (
+                    hidden[key].astype(np.float32) for key in ("inward", "bias", "outward")
+                )
+        except (OSError, ValueError, KeyError) as broken:
+            raise DataError(
+                f"{folder} is no model folder of imi: {broken}", hint="imi train --out FOLDER writes one"
+            ) from broken
+        self._check()
+        self._pieces = Pieces(folder / "pieces.model")
+        if self._pieces.size != len(self._rows):
+            raise DataError(
+                f"{folder}: {self._pieces.size} pieces but {len(self._rows)} rows", hint="copy the folder again"
+            )
+        # A text without any piece (empty, or joiners only) is read as a single space.
+        self._space: int = self._pieces.processor.piece_to_id("▁")
+
+    def _check(self) -> None:
+        if self._about.get("format") != FORMAT:
+            raise DataError(
+                f"{self.folder} has format {self._about.get('format')!r}, this imi reads {FORMAT}",
+                hint="train it again, or update imi",
+            )
+        width = self._rows.shape[1] if self._rows.ndim == 2 else 0
+        right = (
+            self._rows.dtype == np.int8
+            and self._scales.shape == (len(self._rows),)
+            and self._inward.shape[:1] == (width,)
+        )
+        if not (
+            right and self._outward.shape == self._inward.shape[::-1] and self._bias.shape == self._inward.shape[1:]
+        ):
+            raise DataError(f"{self.folder}: the arrays do not fit each other", hint="copy the folder again")
+
+    @cached_property
+    def info(self) -> ModelInfo:
+        """Who made these vectors: width, trained dims, hash of the weights, licence."""
+        about = self._about
+        return ModelInfo(
+            id=about["name"],
+            width=self._rows.shape[1],
+            dims=tuple(about["dims"]),
+            weights=about["weights"],
+            pooling="sum, hidden layer",
+            tokenizer=about["tokenizer"],
+            licence=about["licence"],
+            source=about["source"],
+        )
+
+    def embed(
+        self,
+        texts: Sequence[str],
+        kind: Kind = "document",
+        dims: int | None = None,
+        *,
+        progress: Progress | None = None,
+    ) -> Floats:
+        """Embed texts as unit rows, in memory bounded by one chunk of texts; questions and documents are read alike.
+
+        Args:
+            texts: n strings; an empty one is read as a single space, a lone surrogate as U+FFFD.
+            kind: "query" or "document"; this model makes no difference.
+            dims: leading numbers to keep, 1 to 512; None for all.
+            progress: called as progress(done, total) after each chunk.
+
+        Returns:
+            (n, dims) float32.
+
+        Raises:
+            UsageError: dims out of range, an unknown kind, or something that is no list of strings.
+        """
+        if kind not in ("query", "document"):
+            raise UsageError(f"kind is {kind!r}, allowed are 'query' and 'document'")
+        width = self._rows.shape[1] if dims is None else dims
+        texts = encodable(texts)
+        out = [vectors.truncate(np.ones((1, self._rows.shape[1]), np.float32), width)[:0]]
+        done = 0
+        for chunk in _chunks(texts):
+            out.append(vectors.truncate(self._whole(self._sum(*self._split(chunk))), width))
+            done += len(chunk)
+            if progress is not None:
+                progress(done, len(texts))
+        return out[1] if len(out) == 2 else np.concatenate(out)
+
+    def count_tokens(self, texts: Sequence[str]) -> NDArray[np.int64]:
+        """Return how many pieces the model reads in each text, at least one, (n,) int64."""
+        return np.diff(self._split(encodable(texts))[1])
+
+    def _split(self, texts: list[str]) -> tuple[Ids, Offsets]:
+        ids, offsets = self._pieces.split(texts)
+        if not (bare := np.diff(offsets) == 0).any():
+            return ids, offsets
+        return np.insert(ids, offsets[:-1][bare], self._space), offsets + np.concatenate([[0], np.cumsum(bare)])
+
+    def _sum(self, ids: Ids, offsets: Offsets) -> Floats:
+        return pool(ids, offsets, self._rows, self._scales, workers=threads())
+
+    def _whole(self, sums: Floats) -> Floats:
+        """Return the vectors before the last normalisation: (n, 512) sums in, (n, 512) out."""
+        unit = vectors.normalize(sums)
+        hidden = unit @ self._inward
+        hidden += self._bias
+        np.maximum(hidden, 0, out=hidden)
+        unit += hidden @ self._outward
+        return unit
+
+    def pieces(self, text: str) -> list[Piece]:
+        """Return the pieces that the model reads in a text, with their exact shares of the sum and measured effects."""
+        return list(self.explain(text).a)
+
+    def explain(self, a: str, b: str | None = None) -> Explanation:
+        """Return what the pieces of a text do, or which pieces carry the similarity of two texts.
+
+        Shares are exact for the sum of rows. The hidden layer is no sum, so `effect` measures the whole model with
+        each piece left out.
+        """
+        text_a = _Read(self, a)
+        if b is None:
+            return Explanation(text_a.pieces(text_a.sum, text_a.whole))
+        text_b = _Read(self, b)
+        return Explanation(
+            text_a.pieces(text_b.sum, text_b.whole),
+            text_b.pieces(text_a.sum, text_a.whole),
+            cosine=float(text_a.whole @ text_b.whole),
+            cosine_of_sums=float(text_a.sum @ text_b.sum / (np.linalg.norm(text_a.sum) * np.linalg.norm(text_b.sum))),
+        )
+
+
+class _Read:
+    """One text on its way through the model: ids, rows, sum, vector, and the vectors without each piece."""
+
+    def __init__(self, model: BuiltIn, text: str) -> None:
+        self.ids, _ = model._split(encodable([text]))
+        self.names: list[str] = [model._pieces.processor.id_to_piece(int(number)) for number in self.ids]
+        self.rows: Floats = model._rows[self.ids] * model._scales[self.ids, None]
+        self.sum: Floats = self.rows.sum(axis=0)
+        self.whole: Floats = vectors.normalize(model._whole(self.sum[None]))[0]
+        self.without: Floats | None = None
+        if len(self.ids) > 1:
+            self.without = vectors.normalize(model._whole(self.sum - self.rows))
+
+    def pieces(self, other_sum: Floats, other: Floats) -> tuple[Piece, ...]:
+        shares = self.rows @ other_sum / (np.linalg.norm(self.sum) * np.linalg.norm(other_sum))
+        full = float(self.whole @ other)
+        weights = np.linalg.norm(self.rows, axis=1)
+        effects = [None] * len(self.ids) if self.without is None else (full - self.without @ other).tolist()
+        together = zip(self.names, self.ids.tolist(), weights.tolist(), shares.tolist(), effects, strict=True)
+        return tuple(Piece(*one) for one in together)
+
+
+def _chunks(texts: list[str]) -> list[list[str]]:
+    """Cut a list of texts into chunks of at most 4,096 texts and, but for a longer single text, 2 M characters."""
+    if len(texts) <= CHUNK_TEXTS and sum(map(len, texts)) <= CHUNK_CHARACTERS:
+        return [texts] if texts else []
+    cuts, characters = [0], 0
+    for at, text in enumerate(texts):
+        if at - cuts[-1] >= CHUNK_TEXTS or (characters and characters + len(text) > CHUNK_CHARACTERS):
+            cuts.append(at)
+            characters = 0
+        characters += len(text)
+    return [texts[a:b] for a, b in zip(cuts, [*cuts[1:], len(texts)], strict=True)]

@@ -1,0 +1,4 @@
+"""Use cases."""
+
+from imi.tasks.classify import classify
+from imi.tasks.regress import regress

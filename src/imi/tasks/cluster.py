@@ -1,0 +1,209 @@
+"""Clustering: groups of documents with names, typical documents, and how far to trust them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imi.errors import UsageError
+from imi.tasks.figures import COLOURS, new_figure, save_figure, short
+from imi.tasks.kmeans import agreement, density_groups, silhouette, spherical_kmeans
+from imi.tasks.rows import check_count, check_varied, read_rows
+from imi.tasks.words import distinctive_words
+from imi.vectors import Floats
+
+Namer = Callable[[Sequence[Sequence[str]]], Sequence[str]]
+_CANDIDATES = (2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 64)
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """One group: its name, size and the ids of its most typical documents."""
+
+    name: str
+    size: int
+    representatives: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the keys that `--json` prints."""
+        return {"name": self.name, "size": self.size, "representatives": list(self.representatives)}
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """Groups of rows, the largest first; `labels` (n,) says which group a row is in, -1 for none.
+
+    silhouette: -1 to 1, how much nearer rows are to their own group than to the next. stability: the mean adjusted Rand index between
+    this grouping and those of other seeds, 1 for always the same.
+    """
+
+    labels: NDArray[np.int64]
+    clusters: tuple[Cluster, ...]
+    silhouette: float
+    stability: float
+    ids: tuple[str, ...]
+    plane: Floats
+
+    @property
+    def names(self) -> list[str]:
+        """Return the names of the groups."""
+        return [cluster.name for cluster in self.clusters]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the keys that `--json` prints."""
+        return {
+            "clusters": [cluster.to_dict() for cluster in self.clusters],
+            "silhouette": self.silhouette,
+            "stability": self.stability,
+            "labels": dict(zip(self.ids, self.labels.tolist(), strict=True)),
+        }
+
+    def figure(self, path: str | Path) -> None:
+        """Draw the rows on the plane that parts the group centres most, coloured by group."""
+        figure, axes = new_figure(9, 6)
+        size = float(np.clip(6000 / len(self.labels), 2, 18))
+        away = self.labels < 0
+        axes.scatter(*self.plane[away].T, s=size, c="#bbbbbb", linewidths=0)
+        for group, cluster in enumerate(self.clusters):
+            rows = self.labels == group
+            colour = COLOURS[group % len(COLOURS)]
+            label = f"{short(cluster.name, 34)} ({cluster.size})" if group < 20 else None
+            axes.scatter(*self.plane[rows].T, s=size, color=colour, alpha=0.75, linewidths=0, label=label)
+        axes.set_xticks([])
+        axes.set_yticks([])
+        axes.set_title(
+            f"{len(self.clusters)} clusters, silhouette {self.silhouette:.3f}, stability {self.stability:.2f}",
+            fontsize=11,
+        )
+        if self.clusters:
+            axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8, frameon=False, markerscale=2)
+        save_figure(figure, path)
+
+
+def cluster(
+    data: Any,
+    k: int | None = None,
+    texts: Sequence[str] | None = None,
+    method: Literal["kmeans", "hdbscan"] = "kmeans",
+    *,
+    namer: Namer | None = None,
+    dims: int | None = None,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Clusters:
+    """Group rows by meaning.
+
+    Args:
+        data: (n, d) vectors, or a collection.
+        k: how many groups; None finds the number with the best silhouette. HDBSCAN finds it itself.
+        texts: n texts to name groups from; a collection brings its own. Without texts the names are numbers.
+        method: "kmeans" (every row in a group) or "hdbscan" (dense groups, the rest in none).
+        namer: turns each group's typical texts into names, for instance by asking a language model; None names by distinctive words.
+        dims: leading numbers of each vector to use.
+        seed: of the starts.
+        progress: called as progress(done, total) in groupings.
+
+    Raises:
+        UsageError: k above n or below 2, one vector for all rows, an unknown method, k together with HDBSCAN.
+        MissingExtra: HDBSCAN without scikit-learn.
+    """
+    rows = read_rows(data, dims, texts)
+    check_varied(rows.z, "clustering")
+    if method not in ("kmeans", "hdbscan"):
+        raise UsageError(f"method is {method!r}, allowed are kmeans and hdbscan")
+    if method == "hdbscan":
+        if k is not None:
+            raise UsageError(
+                f"k is {k} but HDBSCAN finds the number of groups itself", hint="leave k out, or use method='kmeans'"
+            )
+        groups, steady = _by_density(rows.z, seed)
+    else:
+        if k is not None:
+            check_count(k, len(rows), least=2)
+        groups, steady = _by_kmeans(rows.z, k, seed, progress)
+    count = int(groups.max()) + 1
+    central = [_central(rows.z, np.flatnonzero(groups == group)) for group in range(count)]
+    names = _names(rows.texts, groups, central, namer)
+    found = tuple(
+        Cluster(name, int((groups == group).sum()), tuple(rows.ids[row] for row in central[group][:5]))
+        for group, name in enumerate(names)
+    )
+    quality = silhouette(rows.z, groups, seed=seed) if count > 1 else 0.0
+    return Clusters(groups, found, quality, steady, tuple(rows.ids), _plane(rows.z, groups))
+
+
+def _by_kmeans(
+    z: Floats, k: int | None, seed: int, progress: Callable[[int, int], None] | None
+) -> tuple[NDArray[np.int64], float]:
+    others = 3
+    if k is None:
+        k = _find_k(z, seed, progress)
+    groups = spherical_kmeans(z, k, seed=seed)[0]
+    agreements = []
+    for other in range(others):
+        agreements.append(agreement(groups, spherical_kmeans(z, k, seed=seed + 100 + other)[0]))
+        if progress:
+            progress(other + 1, others)
+    return groups, float(np.mean(agreements))
+
+
+def _find_k(z: Floats, seed: int, progress: Callable[[int, int], None] | None) -> int:
+    """Return the number of groups with the best silhouette on at most 5,000 rows; a group has ten rows or more on average."""
+    rng = np.random.default_rng(seed)
+    some = z if len(z) <= 5000 else z[np.sort(rng.choice(len(z), 5000, replace=False))]
+    candidates = [k for k in _CANDIDATES if k <= max(2, len(some) // 10)]
+    scores = []
+    for at, k in enumerate(candidates):
+        groups = spherical_kmeans(some, k, seed=seed, tries=2)[0]
+        scores.append(silhouette(some, groups, seed=seed))
+        if progress:
+            progress(at + 1, len(candidates))
+    return candidates[int(np.argmax(scores))]
+
+
+def _by_density(z: Floats, seed: int) -> tuple[NDArray[np.int64], float]:
+    """Group by density; stability is the agreement with the grouping of a random nine tenths of the rows."""
+    smallest = max(5, min(100, len(z) // 100))
+    groups = density_groups(z, smallest, seed=seed)
+    some = np.sort(np.random.default_rng(seed).choice(len(z), max(2, len(z) * 9 // 10), replace=False))
+    again = density_groups(z[some], smallest, seed=seed)
+    return groups, agreement(groups[some], again)
+
+
+def _central(z: Floats, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the rows of a group, the most typical first."""
+    middle = z[rows].mean(axis=0)
+    return rows[np.argsort(-(z[rows] @ middle), kind="stable")[:50]]
+
+
+def _names(
+    texts: Sequence[str] | None, groups: NDArray[np.int64], central: Sequence[NDArray[np.int64]], namer: Namer | None
+) -> list[str]:
+    if texts is None:
+        return [f"cluster {group + 1}" for group in range(len(central))]
+    words = [
+        ", ".join(found) or f"cluster {group + 1}"
+        for group, found in enumerate(distinctive_words(texts, groups, len(central)))
+    ]
+    if namer is None:
+        return words
+    given = list(namer([[texts[row] for row in rows[:8]] for rows in central]))
+    if len(given) != len(words):
+        raise UsageError(f"the namer gave {len(given)} names for {len(words)} clusters")
+    return [name.strip() or word for name, word in zip(given, words, strict=True)]
+
+
+def _plane(z: Floats, groups: NDArray[np.int64]) -> Floats:
+    """Return (n, 2): rows along the two directions that part the group centres most, or the rows themselves where groups are few."""
+    count = int(groups.max()) + 1
+    centres = np.stack([z[groups == group].mean(axis=0) for group in range(count)]) if count > 2 else z[:2000]
+    centred = centres - centres.mean(axis=0)
+    directions = np.linalg.svd(centred, full_matrices=False)[2][:2]
+    if len(directions) < 2:
+        directions = np.vstack([directions, np.zeros_like(directions)])
+    return np.asarray((z - z.mean(axis=0)) @ directions.T, dtype=np.float32)

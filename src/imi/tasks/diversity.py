@@ -1,0 +1,129 @@
+"""Diversity: how different the rows of a set are from each other, and the subset that differs most."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imi.tasks.figures import COLOURS, new_figure, save_figure
+from imi.tasks.intervals import Interval, bootstrap
+from imi.tasks.rows import check_count, read_rows
+from imi.vectors import Floats
+
+
+@dataclass(frozen=True)
+class Diversity:
+    """How different n rows are.
+
+    mean_distance: 1 minus the mean cosine over all pairs, 0 for copies, about 1 for unrelated rows; interval: its 95 %.
+    vendi: the effective number of different rows, 1 to n (also at most the width). eigenvalues: (≤ d,) shares, falling, that sum to 1.
+    """
+
+    mean_distance: float
+    vendi: float
+    interval: Interval
+    n: int
+    eigenvalues: NDArray[np.float64]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the keys that `--json` prints."""
+        return {
+            "mean_distance": self.mean_distance,
+            "vendi": self.vendi,
+            "interval": list(self.interval),
+            "n": self.n,
+            "subset": None,
+        }
+
+    def figure(self, path: str | Path) -> None:
+        """Draw how much of the set each direction holds."""
+        figure, axes = new_figure(7, 4)
+        axes.plot(np.arange(1, len(self.eigenvalues) + 1), np.cumsum(self.eigenvalues), color=COLOURS[0])
+        axes.axvline(self.vendi, color=COLOURS[5], linewidth=1, linestyle="--", label=f"Vendi score {self.vendi:.1f}")
+        axes.set_xscale("log")
+        axes.set_ylim(0, 1.02)
+        axes.set_xlabel("directions")
+        axes.set_ylabel("share of the set that they hold")
+        axes.set_title(f"mean distance {self.mean_distance:.3f}, {self.n} rows", fontsize=11)
+        axes.legend(frameon=False)
+        save_figure(figure, path)
+
+
+def diversity(data: Any, *, dims: int | None = None, seed: int = 0) -> Diversity:
+    """Measure how different the rows of a set are, in time and memory linear in n.
+
+    The mean over all pairs comes from the length of the rows' sum. The Vendi score (Friedman and Dieng 2023, arXiv 2210.02410) is the
+    exponential of the entropy of the eigenvalues of the n × n matrix of cosines over n, whose other eigenvalues than zero are those of
+    the d × d matrix zᵀz / n.
+
+    Args:
+        data: (n, d) vectors, or a collection.
+        dims: leading numbers of each vector to use.
+        seed: of the interval.
+
+    Raises:
+        UsageError: fewer than two rows.
+    """
+    z = read_rows(data, dims).z
+    check_count(2, len(z), "the least number of rows")
+    n = len(z)
+    total = z.sum(axis=0, dtype=np.float64)
+    distance = 1 - (float(total @ total) - n) / (n * (n - 1))
+    wide = z.shape[1] > n
+    gram = np.zeros((n, n) if wide else (z.shape[1], z.shape[1]), np.float64)
+    if wide:
+        gram += z.astype(np.float64) @ z.T
+    else:
+        for start in range(0, n, 8192):
+            block = z[start : start + 8192].astype(np.float64)
+            gram += block.T @ block
+    values = np.clip(np.linalg.eigvalsh(gram / n)[::-1], 0, None)
+    values = values / values.sum()
+    positive = values[values > 1e-15]
+    vendi = float(np.exp(-(positive * np.log(positive)).sum()))
+    # A row's mean cosine to all others: their mean is the statistic, and drawing rows draws these.
+    each = 1 - (z.astype(np.float64) @ total - 1) / (n - 1)
+    low, high = bootstrap(each, seed=seed, resamples=500)
+    # The statistic is an average over pairs, whose error is twice that of an average over rows.
+    return Diversity(
+        max(0.0, distance), vendi, (distance + 2 * (low - each.mean()), distance + 2 * (high - each.mean())), n, values
+    )
+
+
+def subset(data: Any, k: int, *, dims: int | None = None) -> list[Any]:
+    """Choose k rows that are as different as possible: each next one is the farthest from those taken.
+
+    Farthest-first traversal (Gonzalez 1985): the least distance between two chosen rows is at least half of the best possible. It begins
+    with the row that is farthest from the mean.
+
+    Args:
+        data: (n, d) vectors, or a collection.
+        k: how many.
+        dims: leading numbers of each vector to use.
+
+    Returns:
+        Row numbers of an array, ids of a collection, in the order taken.
+
+    Raises:
+        UsageError: k outside 1 to n.
+    """
+    rows = read_rows(data, dims)
+    check_count(k, len(rows))
+    taken = farthest_first(rows.z, k)
+    return taken if rows.metadata is None else [rows.ids[row] for row in taken]
+
+
+def farthest_first(z: Floats, k: int) -> list[int]:
+    """Return k row numbers of unit rows (n, d), each the farthest from those before it."""
+    nearest = z @ z.mean(axis=0)
+    taken = [int(nearest.argmin())]
+    nearest = z @ z[taken[0]]
+    while len(taken) < k:
+        nearest[taken[-1]] = np.inf
+        taken.append(int(nearest.argmin()))
+        nearest = np.maximum(nearest, z @ z[taken[-1]])
+    return taken

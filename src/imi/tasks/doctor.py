@@ -1,0 +1,209 @@
+"""The doctor: what is wrong with these vectors and texts, what each finding means, and what to do about it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imi.errors import ImiError, UsageError
+from imi.tasks.geometry import geometry_findings
+from imi.tasks.rows import is_collection
+
+Level = Literal["ok", "info", "warning", "error"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One check: its name, how bad it is, the figure, what the figure means, and what to do ("" where nothing is to be done)."""
+
+    check: str
+    level: Level
+    value: Any
+    meaning: str
+    remedy: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the keys that `--json` prints."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """All findings, the worst first."""
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def healthy(self) -> bool:
+        """Return whether nothing is worse than information."""
+        return all(finding.level in ("ok", "info") for finding in self.findings)
+
+    def __getitem__(self, check: str) -> Finding:
+        for finding in self.findings:
+            if finding.check == check:
+                return finding
+        raise UsageError(f"there is no finding {check!r}, there are {', '.join(finding.check for finding in self.findings)}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the keys that `--json` prints."""
+        return {"findings": [finding.to_dict() for finding in self.findings]}
+
+
+def doctor(data: Any, texts: Sequence[str] | None = None, *, width: int | None = None, model: Any = None, seed: int = 0) -> Diagnosis:
+    """Examine vectors, and texts where there are any.
+
+    Args:
+        data: a collection, or (n, d) numbers that need not be sound.
+        texts: n texts for an array.
+        width: the width that the vectors should have; a collection knows its model's.
+        model: an embedder that says how many tokens it reads, to find texts that are too long; a collection brings its own.
+        seed: of the samples.
+
+    Raises:
+        UsageError: it is no table of numbers, it has no rows, or the number of texts differs.
+    """
+    if is_collection(data):
+        documents = list(data.documents())
+        texts = [document.text or "" for document in documents]
+        z = np.asarray(data.vectors())
+        model = model or _own_model(data)
+        # Vectors without text are as they should be; only rows that have neither are empty.
+        if all(document.text is None for document in documents):
+            texts = None
+    else:
+        z = _table(data)
+        if texts is not None and len(texts) != len(z):
+            raise UsageError(f"there are {len(texts)} texts for {len(z)} vectors", hint="give one text a row, '' where there is none")
+    if width is None and model is not None:
+        width = int(model.info.width)
+    found = [*_vector_findings(z, width)]
+    sound = np.isfinite(z).all(axis=1)
+    sound &= np.where(sound, np.abs(np.where(np.isfinite(z), z, 0)).max(axis=1, initial=0) > 0, False)
+    if sound.sum() >= 10:
+        found += [Finding(*values) for values in geometry_findings(z[sound].astype(np.float32), seed)]
+    if texts is not None:
+        found += _text_findings(texts, model)
+    worst: dict[str, int] = {"error": 0, "warning": 1, "info": 2, "ok": 3}
+    return Diagnosis(tuple(sorted(found, key=lambda finding: worst[finding.level])))
+
+
+def _table(data: Any) -> NDArray[Any]:
+    try:
+        z = np.asarray(data, dtype=np.float64 if np.asarray(data).dtype == np.float64 else np.float32)
+    except (TypeError, ValueError) as wrong:
+        raise UsageError(f"this is not a table of numbers: {wrong}", hint="give (n, d) floats") from wrong
+    if z.ndim != 2 or 0 in z.shape:
+        raise UsageError(f"vectors of shape {z.shape}: a table (n, d) with at least one row is needed")
+    return z
+
+
+def _own_model(collection: Any) -> Any:
+    try:
+        return collection.model
+    except ImiError:  # vectors of the user's own, or a model that is not installed here: what it would tell is left out
+        return None
+
+
+def _vector_findings(z: NDArray[Any], width: int | None) -> Iterator[Finding]:
+    finite = np.isfinite(z).all(axis=1)
+    broken = np.flatnonzero(~finite)
+    yield _count(
+        "nan", broken, len(z), "rows hold NaN or infinite numbers; they match nothing, or everything", "embed these rows again, or leave them out", "error"
+    )
+    lengths = np.linalg.norm(np.where(np.isfinite(z), z, 0).astype(np.float64), axis=1)
+    zero = np.flatnonzero(finite & (lengths == 0))
+    yield _count("zero", zero, len(z), "rows are all zeros: they have no direction and no cosine", "embed these rows again, or leave them out", "error")
+    yield _lengths(lengths[finite & (lengths > 0)], z.shape[1], width)
+    yield _width(z.shape[1], width)
+    whole = np.ascontiguousarray(z[finite])
+    copies = len(whole) - len(np.unique(whole.view(np.dtype((np.void, whole.dtype.itemsize * z.shape[1]))).ravel()))
+    level: Level = "warning" if copies > 0.01 * len(z) else ("info" if copies else "ok")
+    yield Finding(
+        "duplicates", level, copies, f"{copies} of {len(z)} rows repeat another row's vector exactly", "imi dedupe lists groups and which rows to keep" if copies else ""
+    )
+
+
+def _count(check: str, rows: NDArray[np.int64], n: int, meaning: str, remedy: str, level: Level) -> Finding:
+    if not len(rows):
+        return Finding(check, "ok", 0, f"none of {n} {meaning.split(':')[0].split(';')[0]}")
+    first = ", ".join(str(row) for row in rows[:5])
+    return Finding(check, level, len(rows), f"{len(rows)} of {n} {meaning}; first rows: {first}", remedy)
+
+
+def _lengths(lengths: NDArray[np.float64], dims: int, width: int | None) -> Finding:
+    """Tell unit rows, rows cut without re-normalising, and rows that were never normalised apart."""
+    if not len(lengths):
+        return Finding("unit", "info", None, "there is no row to measure")
+    away = float((np.abs(lengths - 1) > 1e-3).mean())
+    if away == 0:
+        return Finding("unit", "ok", 0.0, "all rows have length one")
+    low, high, mean = float(lengths.min()), float(lengths.max()), float(lengths.mean())
+    spread = f"lengths go from {low:.3f} to {high:.3f}, mean {mean:.3f}"
+    # Prefixes of unit rows are all shorter than one, and of similar length; a model's raw output is not bounded by one.
+    if away > 0.95 and high <= 1.001 and mean > 0.05 and float(lengths.std()) < 0.35 * mean:
+        full = f" of {width}" if width and width > dims else ""
+        return Finding(
+            "unit",
+            "error",
+            away,
+            f"rows look cut to {dims} numbers{full} without re-normalising: {spread}; dot products then rank by leftover length",
+            "imi.truncate(z, dims) cuts and re-normalises; to mend these, imi.normalize(z)",
+        )
+    return Finding(
+        "unit", "warning", away, f"{away:.1%} of the rows do not have length one: {spread}; dot products are no cosines", "imi.normalize(z), or search by cosine"
+    )
+
+
+def _width(dims: int, width: int | None) -> Finding:
+    if width is None:
+        return Finding("width", "info", dims, f"rows have {dims} numbers; what they should have is not known", "")
+    if dims == width:
+        return Finding("width", "ok", dims, f"rows have the {width} numbers of the model")
+    if dims * 4 == width:
+        return Finding(
+            "width",
+            "error",
+            dims,
+            f"rows have {dims} numbers, a quarter of the model's {width}: most likely base64 was read as the wrong type, and the numbers mean nothing",
+            "read base64 as little-endian float32, or ask the service with encoding_format='float'; then embed again",
+        )
+    if dims < width:
+        return Finding("width", "info", dims, f"rows have {dims} of the model's {width} numbers; queries must be cut to {dims}, too", "")
+    return Finding("width", "error", dims, f"rows have {dims} numbers, the model makes {width}: they are not of this model", "name the right model")
+
+
+def _text_findings(texts: Sequence[str], model: Any) -> list[Finding]:
+    empty = np.array([row for row, text in enumerate(texts) if not text.strip()], dtype=np.int64)
+    counts = Counter(text for text in texts if text.strip())
+    again = sum(counts.values()) - len(counts)
+    level: Level = "warning" if again > 0.01 * len(texts) else ("info" if again else "ok")
+    found = [
+        _count("empty texts", empty, len(texts), "texts are empty: their vectors mean nothing", "leave these rows out", "warning"),
+        Finding("repeated texts", level, again, f"{again} of {len(texts)} texts repeat another one exactly", "imi dedupe lists groups and which rows to keep" if again else ""),
+    ]
+    return [*found, _long_texts(texts, model)]
+
+
+def _long_texts(texts: Sequence[str], model: Any) -> Finding:
+    most = None if model is None else model.info.max_tokens
+    if most is None:
+        longest = max((len(text) for text in texts), default=0)
+        level: Level = "warning" if longest > 20_000 else "info"
+        return Finding(
+            "long texts",
+            level,
+            longest,
+            f"the longest text has {longest} characters; one vector for so much says little of each part" if level == "warning" else f"the longest text has {longest} characters",
+            "imi add cuts texts into chunks" if level == "warning" else "",
+        )
+    # A token is rarely shorter than one byte, so short texts need not be counted.
+    possible = [row for row, text in enumerate(texts) if len(text.encode("utf-8", "replace")) > most]
+    counted: Callable[[Sequence[str]], Any] = model.count_tokens
+    tokens = counted([texts[row] for row in possible]) if possible else []
+    over = np.array([row for row, count in zip(possible, tokens, strict=True) if count > most], dtype=np.int64)
+    return _count("long texts", over, len(texts), f"texts are longer than the {most} tokens that the model reads: the rest is ignored", "imi add cuts texts into chunks", "warning")

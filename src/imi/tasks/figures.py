@@ -1,0 +1,143 @@
+"""Pictures of results: matplotlib without global state, in fonts that this machine has, to PNG, SVG or HTML."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from imi.errors import MissingExtra, UsageError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's colours, which people with colour-blindness tell apart, then darker ones for many groups.
+COLOURS = (
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#CC79A7",
+    "#56B4E9",
+    "#D55E00",
+    "#8C7A00",
+    "#7F4FBF",
+    "#5B5B5B",
+    "#A03B3B",
+    "#2F6B4F",
+    "#345995",
+)
+_CJK = (
+    "Noto Sans CJK JP",
+    "Noto Sans JP",
+    "IPAexGothic",
+    "IPAGothic",
+    "TakaoGothic",
+    "Hiragino Sans",
+    "Yu Gothic",
+    "Meiryo",
+    "MS Gothic",
+)
+
+
+@cache
+def _fonts() -> tuple[str, ...]:
+    from matplotlib import font_manager
+
+    known = {font.name for font in font_manager.fontManager.ttflist}
+    return ("DejaVu Sans", *(name for name in _CJK if name in known))
+
+
+def new_figure(width: float = 7, height: float = 5) -> tuple[Figure, Any]:
+    """Return a figure of this size in inches and its axes, drawn without pyplot.
+
+    Raises:
+        MissingExtra: matplotlib is not installed.
+    """
+    try:
+        from matplotlib import rc_context
+        from matplotlib.figure import Figure
+    except ImportError as missing:
+        raise MissingExtra("matplotlib", "plot") from missing
+    with rc_context({"font.family": list(_fonts()), "axes.spines.top": False, "axes.spines.right": False}):
+        figure = Figure(figsize=(width, height), dpi=120, layout="constrained")
+        axes = figure.add_subplot()
+    return figure, axes
+
+
+def save_figure(figure: Figure, path: str | Path) -> None:
+    """Write a figure; the suffix tells the kind.
+
+    Raises:
+        UsageError: the suffix is none of .png, .svg, .html.
+    """
+    from matplotlib import rc_context
+
+    kind = Path(path).suffix.lower()
+    if kind not in (".png", ".svg", ".html"):
+        raise UsageError(
+            f"a figure cannot be written as {kind or 'a file without suffix'}: {path}", hint="use .png, .svg or .html"
+        )
+    buffer = io.BytesIO()
+    # A glyph that no font here has is drawn as a box: the picture is still worth having, and the text is in the result.
+    with warnings.catch_warnings(), rc_context({"font.family": list(_fonts()), "svg.hashsalt": "imi"}):
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        figure.savefig(
+            buffer, format="png" if kind == ".png" else "svg", metadata={} if kind == ".png" else {"Date": None}
+        )
+    content = buffer.getvalue()
+    if kind == ".html":
+        svg = content.decode("utf-8")
+        page = (
+            '<!doctype html><html lang="en"><meta charset="utf-8"><title>imi</title>'
+            "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\">"
+            f"<body>{svg[svg.index('<svg') :]}</body></html>\n"
+        )
+        content = page.encode("utf-8")
+    Path(path).write_bytes(content)
+
+
+def short(text: str, width: int = 28) -> str:
+    """Return a label on one line, cut to `width` characters, with `$` kept from being read as mathematics."""
+    flat = " ".join(text.split())
+    cut = flat if len(flat) <= width else flat[: width - 1] + "…"
+    return cut.replace("$", r"\$")
+
+
+def draw_confusion(confusion: Any, labels: Sequence[str], title: str) -> Figure:
+    """Draw a confusion matrix (c, c): rows are the truth, shares of a row as shade, counts as numbers where they fit."""
+    count = len(labels)
+    side = min(12.0, max(4.2, 1.8 + 0.42 * count))
+    figure, axes = new_figure(side + 0.8, side)
+    totals = confusion.sum(axis=1, keepdims=True)
+    shares = confusion / totals.clip(min=1)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    size = 9 if count <= 12 else max(3.0, 110 / count)
+    axes.set_xticks(
+        range(count),
+        [short(label, 18) for label in labels],
+        rotation=45 if count <= 12 else 90,
+        ha="right",
+        fontsize=size,
+    )
+    axes.set_yticks(range(count), [short(label, 18) for label in labels], fontsize=size)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("true")
+    axes.set_title(title, fontsize=11)
+    if count <= 25:
+        for row in range(count):
+            for column in range(count):
+                if confusion[row, column]:
+                    tone = "white" if shares[row, column] > 0.55 else "black"
+                    axes.text(
+                        column,
+                        row,
+                        str(int(confusion[row, column])),
+                        ha="center",
+                        va="center",
+                        color=tone,
+                        fontsize=size,
+                    )
+    return figure

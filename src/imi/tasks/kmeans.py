@@ -1,0 +1,136 @@
+"""Groups of unit vectors: spherical k-means, HDBSCAN over a neighbour graph, and how well groups are told apart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imi.errors import MissingExtra
+from imi.tasks.neighbours import nearest_rows
+from imi.vectors import Floats
+
+Ints = NDArray[np.int64]
+
+
+def spherical_kmeans(z: Floats, k: int, *, seed: int = 0, tries: int = 5) -> tuple[Ints, Floats]:
+    """Group unit rows by k-means on the sphere (Dhillon and Modha 2001), the best of several starts.
+
+    Args:
+        z: (n, d) unit rows.
+        k: groups, at most n.
+        seed: of the starts.
+        tries: starts.
+
+    Returns:
+        Groups (n,) int64, numbered by falling size, and unit centres (k, d).
+    """
+    import faiss
+
+    train = (
+        z
+        if len(z) <= 256 * k + 10_000
+        else z[np.sort(np.random.default_rng(seed).choice(len(z), 256 * k + 10_000, replace=False))]
+    )
+    means = faiss.Kmeans(
+        z.shape[1],
+        k,
+        niter=25,
+        nredo=tries,
+        seed=seed + 1,
+        spherical=True,
+        min_points_per_centroid=1,
+        max_points_per_centroid=1_000_000,
+    )
+    means.train(train)
+    _, nearest = means.index.search(z, 1)
+    return by_size(nearest[:, 0].astype(np.int64), np.asarray(means.centroids, dtype=np.float32))
+
+
+def by_size(groups: Ints, centres: Floats) -> tuple[Ints, Floats]:
+    """Renumber groups by falling size; -1 stays."""
+    order = np.argsort(-np.bincount(groups[groups >= 0], minlength=len(centres)), kind="stable")
+    place = np.empty(len(centres), np.int64)
+    place[order] = np.arange(len(centres))
+    return np.where(groups >= 0, place[groups], -1), centres[order]
+
+
+def density_groups(z: Floats, smallest: int, *, seed: int = 0) -> Ints:
+    """Group unit rows by HDBSCAN (Campello et al. 2013) over each row's nearest rows; -1 is noise.
+
+    The graph is sparse, so memory grows linearly; parts that it leaves unconnected are tied by one far edge each, which HDBSCAN cuts.
+
+    Raises:
+        MissingExtra: scikit-learn is not installed.
+    """
+    try:
+        from sklearn.cluster import HDBSCAN
+    except ImportError as missing:
+        raise MissingExtra("scikit-learn", "tasks") from missing
+    from scipy.sparse import csr_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    n = len(z)
+    k = min(n - 1, max(15, smallest + 1))
+    cosines, rows = nearest_rows(z, k, seed=seed)
+    # Distances of zero would vanish from a sparse matrix.
+    far = np.maximum(np.sqrt(np.maximum(2 - 2 * cosines.astype(np.float64), 0)), 1e-9)
+    own = np.repeat(np.arange(n), k)
+    graph = csr_matrix((far.ravel(), (own, rows.ravel())), shape=(n, n))
+    graph = graph.maximum(graph.T)
+    parts, part = connected_components(graph, directed=False)
+    if parts > 1:
+        first = np.unique(part, return_index=True)[1]
+        ties = csr_matrix((np.full(parts - 1, 2.0), (np.full(parts - 1, first[0]), first[1:])), shape=(n, n))
+        graph = graph + ties + ties.T
+    found = HDBSCAN(min_cluster_size=smallest, min_samples=min(5, k), metric="precomputed", copy=False).fit(
+        graph.tocsr()
+    )
+    groups = np.asarray(found.labels_, dtype=np.int64)
+    groups[groups < 0] = -1
+    count = int(groups.max()) + 1
+    return by_size(groups, np.zeros((count, 1), np.float32))[0] if count else groups
+
+
+def silhouette(z: Floats, groups: Ints, *, seed: int = 0, sample: int = 3000) -> float:
+    """Return the mean silhouette (Rousseeuw 1987) under cosine distance, exact over the sampled rows.
+
+    Under cosine distance a row's mean distance to a group is 1 minus its product with the group's sum over its size, so that
+    every row counts as a neighbour and nothing n × n is made.
+    """
+    count = int(groups.max()) + 1
+    sums = np.zeros((count, z.shape[1]), np.float64)
+    inside = groups >= 0
+    np.add.at(sums, groups[inside], z[inside])
+    sizes = np.bincount(groups[inside], minlength=count).astype(np.float64)
+    rows = np.flatnonzero(inside)
+    if len(rows) > sample:
+        rows = np.sort(np.random.default_rng(seed).choice(rows, sample, replace=False))
+    own, at = groups[rows], np.arange(len(rows))
+    products = z[rows].astype(np.float64) @ sums.T  # (s, count)
+    distances = 1 - products / sizes
+    within = 1 - (products[at, own] - 1) / np.maximum(sizes[own] - 1, 1)
+    distances[at, own] = np.inf
+    nearest = distances.min(axis=1)
+    values = np.where(sizes[own] > 1, (nearest - within) / np.maximum(np.maximum(nearest, within), 1e-12), 0.0)
+    return float(values.mean())
+
+
+def agreement(a: Ints, b: Ints) -> float:
+    """Return the adjusted Rand index of two groupings (Hubert and Arabie 1985): 1 the same, about 0 by chance."""
+    table: Any = np.zeros((int(a.max()) + 2, int(b.max()) + 2), np.int64)
+    np.add.at(table, (a + 1, b + 1), 1)
+
+    def pairs(counts: NDArray[np.int64]) -> float:
+        return float((counts * (counts - 1) / 2).sum())
+
+    both, left, right, total = (
+        pairs(table),
+        pairs(table.sum(axis=1)),
+        pairs(table.sum(axis=0)),
+        len(a) * (len(a) - 1) / 2,
+    )
+    expected = left * right / max(total, 1)
+    most = (left + right) / 2
+    return 1.0 if most == expected else (both - expected) / (most - expected)

@@ -1,0 +1,142 @@
+"""Recommendation: what is like the liked and unlike the disliked, without showing the same thing ten times."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imi.errors import UsageError
+from imi.records import Hit, Hits
+from imi.tasks.rows import is_collection, read_rows
+from imi.vectors import Floats, normalize
+
+_AWAY = 0.5
+"""How strongly the disliked push: the share of the disliked rows' mean that is taken off the liked rows' mean (Rocchio 1971)."""
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """Row numbers (k,) in the order to show them, and their scores: the cosine to what is wanted."""
+
+    rows: NDArray[np.int64]
+    scores: Floats
+
+    def to_dict(self) -> list[dict[str, Any]]:
+        """Return one dict a row."""
+        return [
+            {"row": row, "score": score} for row, score in zip(self.rows.tolist(), self.scores.tolist(), strict=True)
+        ]
+
+
+def recommend(
+    data: Any,
+    like: Sequence[Any] | str | int,
+    dislike: Sequence[Any] | str | int = (),
+    k: int = 10,
+    diversity: float = 0.3,
+    *,
+    where: Any = None,
+    dims: int | None = None,
+) -> Hits | Recommendation:
+    """Find what is like these, unlike those, and not all the same.
+
+    The wanted vector is the mean of the liked minus half the mean of the disliked. The best k × 10 candidates are then taken one by
+    one by maximal marginal relevance (Carbonell and Goldstein 1998): (1 - diversity) × score - diversity × likeness to those taken.
+
+    Args:
+        data: a collection, or (n, d) vectors.
+        like: one or more ids, or row numbers of an array.
+        dislike: the same; they are never recommended.
+        k: how many; fewer come where there are fewer other rows.
+        diversity: 0 for the nearest, towards 1 for variety.
+        where: a filter on metadata, for a collection.
+        dims: leading numbers of each vector to use.
+
+    Returns:
+        Hits for a collection, a Recommendation for an array.
+
+    Raises:
+        UsageError: nothing liked, an unknown id or row, the same one liked and disliked, k below 1, diversity outside 0 to 1.
+    """
+    liked, disliked = _listed(like), _listed(dislike)
+    if not liked:
+        raise UsageError("nothing is liked: there is nothing to be like", hint="imi recommend COLLECTION --like ID")
+    both = [one for one in liked if one in disliked]
+    if both:
+        raise UsageError(f"{both[0]!r} is both liked and disliked")
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
+        raise UsageError(f"k is {k!r}, allowed are whole numbers from 1")
+    if not 0 <= diversity <= 1:
+        raise UsageError(f"diversity is {diversity!r}, allowed are numbers from 0 to 1")
+    if is_collection(data):
+        return _from_collection(
+            data, [str(one) for one in liked], [str(one) for one in disliked], (k, diversity, where, dims)
+        )
+    if where is not None:
+        raise UsageError("where filters metadata, and an array has none", hint="select the rows before")
+    return _from_array(read_rows(data, dims).z, liked, disliked, k, diversity)
+
+
+def _listed(given: Sequence[Any] | str | int) -> list[Any]:
+    return [given] if isinstance(given, str | int | np.integer) else list(given)
+
+
+def wanted_vector(liked: Floats, disliked: Floats) -> Floats:
+    """Return the unit vector (d,) to look for, from liked (a, d) and disliked (b, d) unit rows; b may be 0."""
+    wanted = liked.mean(axis=0)
+    if len(disliked):
+        wanted = wanted - np.float32(_AWAY) * disliked.mean(axis=0)
+    return normalize(wanted)
+
+
+def marginal_relevance(scores: Floats, z: Floats, k: int, diversity: float) -> NDArray[np.int64]:
+    """Return the places of k candidates, taken one by one by maximal marginal relevance.
+
+    Args:
+        scores: (m,) how wanted each candidate is.
+        z: (m, d) unit rows of the candidates.
+        k: how many; at most m come.
+        diversity: 0 to 1.
+    """
+    taken: list[int] = []
+    likeness = np.zeros(len(scores), np.float32)
+    open_ = np.ones(len(scores), dtype=bool)
+    for _ in range(min(k, len(scores))):
+        value = (1 - diversity) * scores - diversity * likeness
+        best = int(np.where(open_, value, -np.inf).argmax())
+        taken.append(best)
+        open_[best] = False
+        likeness = np.maximum(likeness, z @ z[best])
+    return np.array(taken, dtype=np.int64)
+
+
+def _from_array(z: Floats, liked: list[Any], disliked: list[Any], k: int, diversity: float) -> Recommendation:
+    for row in (*liked, *disliked):
+        if isinstance(row, bool) or not isinstance(row, int | np.integer) or not 0 <= row < len(z):
+            raise UsageError(f"row {row!r} is not there, allowed are whole numbers from 0 to {len(z) - 1}")
+    scores = z @ wanted_vector(z[liked], z[disliked])
+    scores[[*liked, *disliked]] = -np.inf
+    count = min(10 * k, len(z) - len(set(liked)) - len(set(disliked)))
+    candidates = np.argsort(-scores, kind="stable")[:count]
+    order = candidates[marginal_relevance(scores[candidates], z[candidates], k, diversity)]
+    return Recommendation(order, np.asarray(scores[order], dtype=np.float32))
+
+
+def _from_collection(
+    collection: Any, liked: list[str], disliked: list[str], how: tuple[int, float, Any, int | None]
+) -> Hits:
+    k, diversity, where, dims = how
+    known = normalize(collection.vectors([*liked, *disliked]))
+    wanted = wanted_vector(known[: len(liked)], known[len(liked) :])
+    skip = {*liked, *disliked}
+    found = collection.search(wanted, k=10 * k + len(skip), mode="meaning", where=where, dims=dims)
+    hits: list[Hit] = [hit for hit in found if hit.id not in skip]
+    if not hits:
+        return Hits([], mode="meaning")
+    z = normalize(collection.vectors([hit.id for hit in hits], dims=dims))
+    scores = np.array([hit.score for hit in hits], dtype=np.float32)
+    return Hits([hits[place] for place in marginal_relevance(scores, z, k, diversity)], mode="meaning")

@@ -1,0 +1,118 @@
+"""What a task works on: an array of vectors, or a collection, read once into rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imi.errors import UsageError
+from imi.vectors import Floats, as_floats, normalize, truncate
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Unit vectors (n, d) and what belongs to them, row by row; texts and metadata are None for a bare array."""
+
+    z: Floats
+    ids: Sequence[str]
+    texts: Sequence[str] | None = None
+    metadata: Sequence[Mapping[str, Any]] | None = None
+
+    def __len__(self) -> int:
+        return len(self.z)
+
+    def column(self, name: str) -> NDArray[Any]:
+        """Return one metadata column as an object array (n,), None where a row lacks it.
+
+        Raises:
+            UsageError: there is no metadata, or no row has this column.
+        """
+        if self.metadata is None:
+            raise UsageError(f"column {name!r} was asked of a bare array", hint="give the values themselves, one a row")
+        values = np.empty(len(self), dtype=object)
+        values[:] = [data.get(name) for data in self.metadata]
+        if all(value is None for value in values):
+            known = sorted({key for data in self.metadata for key in data})
+            raise UsageError(
+                f"no row has a column {name!r}; the columns are: {', '.join(known) if known else 'none'}",
+                hint="imi show COLLECTION ID prints one document with its columns",
+            )
+        return values
+
+    def take(self, keep: NDArray[Any]) -> Rows:
+        """Return the rows at `keep`, a mask or row numbers."""
+        at = np.arange(len(self))[keep]
+        return Rows(
+            self.z[at],
+            [self.ids[i] for i in at],
+            None if self.texts is None else [self.texts[i] for i in at],
+            None if self.metadata is None else [self.metadata[i] for i in at],
+        )
+
+
+def is_collection(data: Any) -> bool:
+    """Return whether data is a collection: it has vectors and documents of its own."""
+    return callable(getattr(data, "vectors", None)) and callable(getattr(data, "documents", None))
+
+
+def read_rows(data: Any, dims: int | None = None, texts: Sequence[str] | None = None) -> Rows:
+    """Return unit rows of an array, or of a collection with its ids, texts and metadata.
+
+    Args:
+        data: (n, d) numbers, or a collection.
+        dims: leading numbers to use, re-normalised; None for all.
+        texts: n texts for an array.
+
+    Raises:
+        UsageError: no rows, one axis only, NaN, a zero row, dims outside the width, texts of another number.
+    """
+    if is_collection(data):
+        documents = list(data.documents(with_vector=True))
+        if not documents:
+            raise UsageError("the collection has no row with a vector", hint="imi add COLLECTION FILE")
+        ids = [document.id for document in documents]
+        z = data.vectors()
+        if len(z) != len(ids):  # somebody wrote in between: ask for these rows by name
+            z = data.vectors(ids)
+        texts = [document.text or "" for document in documents]
+        return Rows(_unit(z, dims), ids, texts, [document.metadata for document in documents])
+    z = _unit(data, dims)
+    if texts is not None and len(texts) != len(z):
+        raise UsageError(
+            f"there are {len(texts)} texts for {len(z)} vectors", hint="give one text a row, '' where there is none"
+        )
+    return Rows(z, [str(row) for row in range(len(z))], texts)
+
+
+def _unit(z: Any, dims: int | None) -> Floats:
+    array = as_floats(z)
+    if array.ndim != 2 or len(array) == 0:
+        raise UsageError(f"vectors of shape {array.shape}: a table (n, d) with at least one row is needed")
+    return normalize(array) if dims is None else truncate(array, dims)
+
+
+def check_varied(z: Floats, what: str) -> None:
+    """Raise UsageError where all rows are the same vector: `what` cannot be answered for them."""
+    if len(z) > 1 and float(np.ptp(z, axis=0).max()) < 1e-6:
+        raise UsageError(
+            f"all {len(z)} vectors are the same: {what} has nothing to tell apart",
+            hint="imi doctor says how this may have happened",
+        )
+
+
+def check_count(k: int, n: int, name: str = "k", least: int = 1) -> int:
+    """Return k, or raise UsageError where it is not a whole number from `least` to n."""
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or not least <= k <= n:
+        raise UsageError(f"{name} is {k!r}, allowed are whole numbers from {least} to {n}, the number of rows")
+    return int(k)
+
+
+def check_share(share: float, name: str) -> float:
+    """Return share, or raise UsageError where it is not strictly between 0 and 1."""
+    if not 0 < share < 1:
+        raise UsageError(f"{name} is {share!r}, allowed are numbers above 0 and below 1")
+    return float(share)

@@ -1,0 +1,99 @@
+"""The words that tell groups of texts apart, in Japanese and English: a name for each group."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imi.text.lexical import normalize_text
+
+# In Japanese, runs of kanji and of katakana carry the meaning, hiragana the grammar: a run is a word well enough for a name.
+_WORD = re.compile(
+    r"[a-z][a-z'’\-]+[a-z]|[\u4e00-\u9fff々]{1,6}|[\u30a1-\u30faー]{2,}|[\uac00-\ud7a3]{2,}|[^\W\d_a-z\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]{3,}"
+)
+_TAG = re.compile(r"<[^>\n]{1,40}>|&[a-z]{2,6};")
+_COMMON = frozenset(
+    (
+        "about above after again against all also although always among and another any anything are around because been before being below between both "
+        "but came can cannot could did does doing don't done down during each either else enough even ever every everything few find first for from "
+        "further gave get gets getting give given goes going gone got had has have having he her here hers herself him himself his how however i'm i've "
+        "into isn't it's its itself just know less let like little look looks made make makes many may maybe me might more most much must myself need "
+        "never no nor not nothing now off often once one only onto other our ours out over own perhaps put quite rather really said same say says see "
+        "seem seemed she should since some something still such sure take than that that's the their theirs them themselves then there these they thing "
+        "things think this those though through thus too took toward under until upon use used using very was way we well went were weren't what when "
+        "where which while who whom whose why will with within without won't would yet you you're your yours yourself i'll i'd didn't doesn't wasn't "
+        "can't couldn't wouldn't aren't haven't hasn't they're there's of to in on at by as is be or if it do so an my am us up title content http https "
+        "www com"
+    ).split()
+)
+_COMMON_JA = frozenset(
+    "的 者 方 人 中 上 下 前 後 今 時 何 私 日 年 月 回 分 事 物 所 見 行 言 思 出 入 使 用 来 一 二 三 十 気 自分 場合 ため こと".split()
+)
+
+
+def words_of(text: str) -> list[str]:
+    """Return the words of a text that can stand in a name, in order: content words, case folded."""
+    words = _WORD.findall(_TAG.sub(" ", normalize_text(text)))
+    return [word for word in words if word not in _COMMON and word not in _COMMON_JA]
+
+
+def distinctive_words(
+    texts: Sequence[str], groups: NDArray[np.int64], count: int, *, words: int = 3, most: int = 400
+) -> list[list[str]]:
+    """Return, for each of `count` groups, the words most typical of it.
+
+    Class TF-IDF (Grootendorst 2022, arXiv 2203.05794): a word's share of its group times log(1 + words a group / occurrences
+    anywhere), counted once a text so that one long text does not name its group.
+
+    Args:
+        texts: n texts.
+        groups: (n,) group numbers; -1 belongs to none.
+        count: the number of groups.
+        words: how many words each.
+        most: texts read of each group, spread evenly over it.
+    """
+    counts = [
+        _document_counts(texts[row] for row in _spread(np.flatnonzero(groups == group), most)) for group in range(count)
+    ]
+    total: Counter[str] = Counter()
+    for group_counts in counts:
+        total.update(group_counts)
+    average = sum(total.values()) / max(1, count)
+    names = []
+    for group_counts in counts:
+        size = max(1, sum(group_counts.values()))
+        least = 2 if size > 50 else 1
+        scored = [
+            (found / size * np.log1p(average / total[word]), word)
+            for word, found in group_counts.items()
+            if found >= least
+        ]
+        ranked = [word for _, word in sorted(scored, key=lambda pair: (-pair[0], pair[1]))]
+        names.append(_without_variants(ranked, words))
+    return names
+
+
+def _document_counts(texts: Iterable[str]) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for text in texts:
+        counts.update(set(words_of(text)))
+    return counts
+
+
+def _spread(rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    return rows if len(rows) <= most else rows[np.linspace(0, len(rows) - 1, most).astype(np.int64)]
+
+
+def _without_variants(ranked: Sequence[str], words: int) -> list[str]:
+    """Return the first words that are not just another form of one already taken (dog, dogs; 配達, 配達日)."""
+    taken: list[str] = []
+    for word in ranked:
+        if len(taken) == words:
+            break
+        if not any(word.startswith(one) or one.startswith(word) for one in taken):
+            taken.append(word)
+    return taken

@@ -1,0 +1,95 @@
+"""The main path with the built-in model and the network closed: what the first page of the README promises."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+import imi
+import imi.cli
+
+SENTENCES = {
+    "ai": "AIは素晴らしい！",
+    "tama": "うちの猫はタマと言います",
+    "sleeps": "うちのペットはいつも寝ています",
+    "goldfish": "金魚は夜は休むのかな？",
+}
+pytestmark = pytest.mark.usefixtures("no_network")
+
+
+@pytest.fixture
+def four(tmp_path):
+    with imi.open(tmp_path / "four.imi") as collection:
+        collection.add([imi.Document(id=key, text=text) for key, text in SENTENCES.items()])
+        yield collection
+
+
+def test_words_and_sentences_of_two_languages_are_near(embedder):
+    cat, neko, car = (imi.load().embed([word])[0] for word in ("cat", "猫", "車"))
+    assert cat @ neko >= 0.8 and cat @ neko > cat @ car + 0.3
+    sentences = imi.similarity(
+        ["I am a cat.", "The meeting was moved to Friday."], ["吾輩は猫である。", "株価が下がった。"]
+    )
+    assert sentences[0, 0] > max(sentences[0, 1], sentences[1, 0]) + 0.3
+
+
+@pytest.mark.parametrize("word", ["猫", "ねこ", "cat"])
+def test_by_meaning_every_word_for_a_cat_finds_the_cat(four, word):
+    assert four.search(word, mode="meaning")[0].id == "tama"
+
+
+def test_by_meaning_sleeping_finds_the_sleeping_pet(four):
+    assert four.search("寝ている", mode="meaning")[0].id == "sleeps"
+
+
+def test_by_text_only_what_is_written_is_found(four):
+    assert [hit.id for hit in four.search("猫", mode="text")] == ["tama"]
+    assert not four.search("ねこ", mode="text") and not four.search("寝ている", mode="text")
+
+
+def test_the_demo_and_the_first_commands(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert imi.cli.main(["demo"]) == 0
+    rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert len(rows) >= 15 and all(len(row) == 4 for row in rows)
+    hits = "\n".join(row[2] for row in rows)
+    assert "zipfile" in hits or "tarfile" in hits or "gzip" in hits
+    assert "random" in hits and "csv" in hits and "datetime" in hits
+    start = time.perf_counter()
+    assert imi.cli.main(["demo", "-q"]) == 0
+    assert time.perf_counter() - start < 5, "the second run only asks"
+    (tmp_path / "four.txt").write_text("\n".join(SENTENCES.values()), "utf-8")
+    assert imi.cli.main(["add", "four", "four.txt"]) == 0
+    capsys.readouterr()
+    assert imi.cli.main(["search", "four", "cat", "--mode", "meaning", "-k", "1"]) == 0
+    assert "うちの猫はタマと言います" in capsys.readouterr().out
+
+
+def test_similar_is_quick():
+    command = [sys.executable, "-m", "imi", "similar", "cat", "猫"]
+    subprocess.run(command, check=True, capture_output=True)
+    script = "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL);"
+    script += "u = resource.getrusage(resource.RUSAGE_CHILDREN); print(u.ru_utime + u.ru_stime)"
+    runs = [
+        subprocess.run([sys.executable, "-c", script, *command], check=True, capture_output=True, text=True)
+        for _ in range(3)
+    ]
+    # Processor time, which other work on the machine changes less than the wall clock.
+    assert min(float(run.stdout) for run in runs) < 0.8
+
+
+def test_the_thousand_reviews_of_the_seminar(tmp_path, shared_data, capsys):
+    path = shared_data / "fine_food" / "fine_food_reviews_1k.csv"
+    template = "Title: {Summary}; Content: {Text}"
+    assert imi.cli.main(["add", str(tmp_path / "r.imi"), str(path), "--id", "Id", "--template", template]) == 0
+    expected = {
+        "bad delivery": ["great product, poor delivery"],
+        "spoilt": ["Disappointed"],
+        "delicious beans": ["Zatarain", "Fantastic Instant Refried beans"],
+    }
+    with imi.open(tmp_path / "r.imi", mode="r") as reviews:
+        for question, titles in expected.items():
+            found = [hit.text for mode in ("meaning", "hybrid") for hit in reviews.search(question, k=10, mode=mode)]
+            for title in titles:
+                assert any(title in text for text in found), f"{question}: {title}"
