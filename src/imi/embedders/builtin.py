@@ -165,6 +165,16 @@ class BuiltIn:
         """Return how many pieces the model reads in each text, at least one, (n,) int64."""
         return np.diff(self._split(encodable(texts))[1])
 
+    @property
+    def vocabulary(self) -> int:
+        """How many pieces the model knows: the rows of its table."""
+        return len(self._rows)
+
+    def rows(self, ids: Sequence[int]) -> Floats:
+        """Return rows of the table, (t, 512) float32."""
+        at = np.asarray(ids, np.int64)
+        return np.asarray(self._rows[at] * self._scales[at, None], dtype=np.float32)
+
     def _split(self, texts: list[str]) -> tuple[Ids, Offsets]:
         ids, offsets = self._pieces.split(texts)
         if not (bare := np.diff(offsets) == 0).any():
