@@ -119,7 +119,8 @@ class CollectionIndex:
         self._unsaved = 0
 
     def _fingerprint(self, epoch: int) -> str:
-        return f"{self._store.meta('fingerprint')}/{epoch}"
+        # The identity keeps out the index of another file, also of one that this was restored from.
+        return f"{self._store.meta('fingerprint')}/{self._store.meta('identity')}/{epoch}"
 
     def _catch_up(self) -> None:
         live = self._ready()

@@ -178,6 +178,7 @@ def backup(store: Store, target: Path, progress: Progress | None = None) -> None
                     if progress is not None:
                         progress(copying.page_count - copying.remaining, copying.page_count)
             copy.pragma("journal_mode", "WAL")
+            copy.execute("UPDATE meta SET value = lower(hex(randomblob(16))) WHERE key = 'identity'")
             copy.close()
         _sync(beside / FILE)
         os.rename(beside, target)

@@ -81,7 +81,8 @@ MIGRATIONS: tuple[str, ...] = (
     );
 
     INSERT INTO meta (key, value)
-    VALUES ('changes', '0'), ('count', '0'), ('vectors', '0'), ('dtype', 'float32'), ('epoch', '0');
+    VALUES ('changes', '0'), ('count', '0'), ('vectors', '0'), ('dtype', 'float32'), ('epoch', '0'),
+           ('identity', lower(hex(randomblob(16))));
     """,
 )
 
