@@ -102,6 +102,9 @@ def connect(path: Path, *, write: bool, durable: bool = True, vfs: str = VFS) ->
                 ) from None
             raise
         connection.set_busy_timeout(WAIT_MS)
+        if vfs != VFS:
+            # Another file layer has no memory to share with other processes: it keeps the file to itself.
+            connection.pragma("locking_mode", "EXCLUSIVE")
         _check_format(connection, path)
         connection.pragma("synchronous", "FULL" if durable else "NORMAL")
         connection.pragma("cache_size", -65536)
