@@ -102,7 +102,7 @@ def test_another_model_or_something_else_in_its_place(reviews, run):
     done = run("add", "reviews.csv", "reviews.csv")
     assert done.code == 2 and "is a file, a collection is a folder" in done.err
     done = run("add", "reviews", "reviews.csv", "--model", "nonsense")
-    assert done.code == 2 and "there is no model 'nonsense'" in done.err
+    assert done.code == 2 and "unknown model 'nonsense'" in done.err
 
 
 def test_vectors_of_ones_own_without_text(here, run):

@@ -68,6 +68,18 @@ def test_by_vector(reviews, run):
         assert done.code == 1 and told in done.err
 
 
+def test_what_was_read_is_told(reviews, run):
+    answer = run("search", "reviews", "beans", "--mode", "meaning", "--explain-search", "-k", "3", "--json").json
+    assert set(answer) == {"hits", "facets", "search"} and answer["search"]
+    plain = run("search", "reviews", "beans", "--mode", "meaning", "-k", "3", "--json").json
+    assert [hit["id"] for hit in answer["hits"]] == [hit["id"] for hit in plain]
+    assert run("search", "reviews", "beans", "--mode", "meaning", "--exact", "-k", "3", "--json").json == plain
+    climbed = run("search", "reviews", "beans", "--mode", "meaning", "--ladder", "32:60,64:3", "-k", "3", "--json").json
+    assert [hit["id"] for hit in climbed] == [hit["id"] for hit in plain]
+    assert run("search", "reviews", "beans", "--exact", "--offset", "1").code == 2
+    assert run("search", "reviews", "beans", "--ladder", "x").code == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

@@ -38,6 +38,7 @@ GROUPS = (
         "understand",
         {
             "similar": "imi.cli.similar",
+            "compare": "imi.cli.compare",
             "explain": "imi.cli.explain",
             "embed": "imi.cli.embed",
             "cost": "imi.cli.cost",

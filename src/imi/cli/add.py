@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, islice
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -67,6 +68,9 @@ def add(options: Add) -> None:
     """
     from imi.text.readers import ReadOptions
 
+    if imports(options):
+        import_exports(options)
+        return
     columns = tuple(name.strip() for name in (options.columns or "").split(",") if name.strip())
     how = ReadOptions(options.template, options.id, columns, options.vectors, options.encoding)
     if list(options.sources).count("-") > 1:
@@ -77,6 +81,30 @@ def add(options: Add) -> None:
             with progress("adding", quiet=options.quiet) as bar:
                 added = _fill(collection, options, how, bar, total)
             name = collection.info.path
+    _show_added(added, name, options)
+
+
+def imports(options: Add) -> bool:
+    """Whether the sources are exports of collections, which bring their vectors and say of which model they are."""
+    from imi.collection.importing import is_export
+
+    asked = options.template or options.id or options.columns or options.vectors
+    return not asked and all(source != "-" and is_export(Path(source)) for source in options.sources)
+
+
+def import_exports(options: Add) -> None:
+    """Add exported collections with their vectors, which are not made again."""
+    added = Added()
+    # A new collection takes over the export's model, so none is asked for by the environment.
+    with open_to_write(options.collection, options.model, own_vectors=True) as collection:
+        with progress("importing", quiet=options.quiet) as bar:
+            for source in options.sources:
+                added += collection.import_(source, progress=bar)
+        name = collection.info.path
+    _show_added(added, name, options)
+
+
+def _show_added(added: Added, name: str, options: Add) -> None:
     counts = added.to_dict()
     rows = [[key, value] for key, value in counts.items() if key != "failed" and (value or key == "added")]
     show(counts, ["rows", "number"], rows, as_json=options.as_json)

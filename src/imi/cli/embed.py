@@ -11,7 +11,6 @@ from imi.cli.options import Dims, Model, Out, Output, Texts, read_texts
 from imi.cli.output import note, one_line, progress, show
 from imi.cli.verbs import verb
 from imi.errors import UsageError
-from imi.records import Document
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,8 +32,7 @@ def embed(options: Embed) -> None:
     --out takes .npy (numbers alone), .csv (literal lists, as pandas reads them), .jsonl or .parquet.
     """
     import imi
-    from imi.text.readers import Row
-    from imi.text.writers import check_kind, write
+    from imi.text.writers import check_kind, write_vectors
 
     if options.kind not in ("query", "document"):
         raise UsageError(f"the kind is {options.kind!r}, allowed are query and document")
@@ -45,8 +43,7 @@ def embed(options: Embed) -> None:
     with progress("embedding", quiet=options.quiet or len(texts) < 5000) as bar:
         z = model.embed(texts, kind=options.kind, dims=options.dims, progress=bar)  # type: ignore[arg-type]  # checked
     if options.out is not None:
-        rows_out = [Row(Document(str(at), text), row) for at, (text, row) in enumerate(zip(texts, z, strict=True))]
-        write(options.out, lambda: rows_out)
+        write_vectors(options.out, texts, z)
         note(f"{len(z)} vectors of {z.shape[1]} numbers in {options.out}", quiet=options.quiet)
         return
     rows: list[list[Any]] = [

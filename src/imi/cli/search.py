@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,7 @@ import typer
 
 from imi.cli.opening import open_to_read
 from imi.cli.options import CollectionName, Dims, Filtered, K, Mode, Model, read_texts
-from imi.cli.output import note, number, one_line, show, show_json
+from imi.cli.output import note, number, one_line, plain, show, show_json
 from imi.cli.verbs import verb
 from imi.cli.where import parse_where
 from imi.errors import DataError, UsageError
@@ -43,6 +44,13 @@ class Search(Filtered):
     offset: Annotated[int, typer.Option("--offset", metavar="N", help="Leave out the first hits.")] = 0
     facet: Annotated[list[str], typer.Option("--facet", metavar="COLUMN", help="Count the values of a column.")] = (
         field(default_factory=list)
+    )
+    exact: Annotated[bool, typer.Option("--exact", help="Compare with every row.")] = False
+    ladder: Annotated[
+        str | None, typer.Option("--ladder", metavar="DIMS:KEEP,…", help="Rungs to climb, such as 64:200,512:10.")
+    ] = None
+    explain_search: Annotated[bool, typer.Option("--explain-search", help="Tell what was read to find the hits.")] = (
+        False
     )
     model: Model = None
 
@@ -76,11 +84,25 @@ def _questions(options: Search) -> list[Any]:
 def _ask(collection: Collection, question: Any, options: Search, mode: str) -> Hits:
     if mode not in MODES:
         raise UsageError(f"the mode is {mode!r}, allowed are {', '.join(MODES)}")
+    where = parse_where(options.where)
+    if options.exact or options.ladder or options.explain_search:
+        if options.min_score is not None or options.offset or options.facet:
+            raise UsageError("--exact, --ladder and --explain-search go without --min-score, --offset and --facet")
+        hits = collection.explain(
+            question,
+            k=options.k,
+            mode=mode,  # type: ignore[arg-type]  # checked above
+            where=where,
+            dims=options.dims,
+            exact=options.exact,
+            ladder=options.ladder,
+        )
+        return hits if options.explain_search else Hits(hits, mode=hits.mode)
     return collection.search(
         question,
         k=options.k,
         mode=mode,  # type: ignore[arg-type]  # checked above
-        where=parse_where(options.where),
+        where=where,
         dims=options.dims,
         min_score=options.min_score,
         offset=options.offset,
@@ -101,6 +123,9 @@ def _show_hits(results: Sequence[tuple[Any, Hits]], options: Search) -> None:
         show(None, ["score", "id", "text"], rows, as_json=False, title=_title(question, results))
         if not rows:
             note("nothing found; try --mode meaning, or fewer filters", quiet=options.quiet)
+        if hits.search:
+            told = [[key, json.dumps(plain(value), ensure_ascii=False)] for key, value in hits.search.items()]
+            show(None, ["search", ""], told, as_json=False)
         for name, counts in hits.facets.items():
             show(None, [name, "rows"], [[value, count] for value, count in counts.items()], as_json=False)
 
@@ -137,7 +162,6 @@ def read_vector(path: Path) -> Any:
     Raises:
         DataError: it is not there, or no vector.
     """
-    import json
     import sys
 
     import numpy as np
