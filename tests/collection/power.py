@@ -31,7 +31,7 @@ class Supply:
         self.operations += 1
 
     def settle(self, chance: random.Random) -> None:
-        """Leave on disk what a disk may: of each file some of its writes since the last sync, in any order, also torn."""
+        """Leave on disk what a disk may: some of each file's writes since the last sync, in any order, also torn."""
         for file in self.files:
             writes = [one for one in file.pending if chance.random() < 0.5]
             chance.shuffle(writes)
