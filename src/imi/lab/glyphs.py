@@ -120,7 +120,7 @@ class _Pen:
         picture = picture.rotate(8 * turn, Image.Resampling.BILINEAR, translate=(round(1.2 * right), round(1.2 * down)))
         edge = (32 - SIDE) // 2
         pixels = np.asarray(picture.crop((edge, edge, edge + SIDE, edge + SIDE)), dtype=np.float32)
-        pixels = pixels * (0.75 + 0.15 * np.tanh(dark)) + self.random.normal(0, 40, pixels.shape)
+        pixels = pixels * (0.75 + 0.15 * np.tanh(dark)) + self.random.normal(0, 25, pixels.shape)
         # A blot: part of what tells relatives apart is hidden in every picture.
         top, left = self.random.integers(0, SIDE - 4, 2)
         pixels[top : top + 4, left : left + 4] = self.random.uniform(0, 255)
