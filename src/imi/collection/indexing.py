@@ -15,7 +15,7 @@ from typing import Any
 
 import apsw
 
-from imi.errors import CollectionError, Damaged, MissingExtra, TooNew
+from imi.errors import CollectionError, Damaged, ImiError, MissingExtra, TooNew
 from imi.index.files import MANIFEST
 from imi.index.live import Live
 from imi.store.store import Store
@@ -190,11 +190,10 @@ class CollectionIndex:
                     live.build(memory=MEMORY)
                     self._stamp = self._manifest_time()
                     self._unsaved = 0
-        except (OSError, MemoryError, CollectionError) as failed:
+        except (OSError, MemoryError, RuntimeError, ImiError) as failed:
             # The next write tries again.
-            warnings.warn(
-                f"the index of {self._store.folder} could not be built: {failed}", RuntimeWarning, stacklevel=2
-            )
+            told = f"the index of {self._store.folder} could not be built, searches stay exact: {failed}"
+            warnings.warn(told, RuntimeWarning, stacklevel=2)
 
     def wait(self) -> None:
         """Wait until a build under way has ended."""
