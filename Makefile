@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 # The tests use these; each can be left out, and its tests then say so and are skipped.
 EXTRAS := tables,tasks,plot,fast,server,remote,openai,tokens,train,docs,ja
 TEST ?=
+# Where the public data sets lie that the built-in model is made from.
+DATA ?= ../shared/data
 
 .PHONY: help demo test lint types format nightly bench model lab wheel clean
 
@@ -38,7 +40,7 @@ bench: $(VENV)/.dev ## every figure of the documentation, one script a claim
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 model: $(VENV)/.dev ## train the built-in model again
-	$(BIN)/imi train
+	$(BIN)/python -m imi.train.builtin --data $(DATA)
 
 lab: $(VENV)/.dev ## the paper's experiments and figures
 	$(BIN)/imi lab
