@@ -70,7 +70,7 @@ def translated(path: Path) -> Iterator[None]:
         raise CollectionError(f"out of memory while reading {path}", hint="free memory, then run it again") from memory
     except apsw.IOError as fault:
         # The checksum layer reports a page that does not agree as an I/O error of the DATA kind.
-        if fault.extendedresult == apsw.SQLITE_IOERR_DATA:
+        if getattr(fault, "extendedresult", 0) == apsw.SQLITE_IOERR_DATA:
             raise Damaged(
                 f"a page of {path} does not agree with its checksum",
                 hint=f"imi verify {path.parent}, then imi repair {path.parent}",
