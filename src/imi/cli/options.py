@@ -53,7 +53,7 @@ Model = Annotated[
     typer.Option(
         "--model",
         metavar="NAME",
-        help="A model, such as built-in or openai:NAME@URL; IMI_MODEL.",
+        help="A model: built-in, openai:NAME@URL, …; else IMI_MODEL.",
         autocompletion=complete_model,
     ),
 ]

@@ -52,13 +52,13 @@ def verb(app: typer.Typer, name: str, options: type[Options], run: Callable[[Opt
     """
     hints = get_type_hints(options, include_extras=True)
     fields = dataclasses.fields(options)  # type: ignore[arg-type]
-    # Own fields come first in the help, those shared by all verbs last.
-    own = set(inspect.get_annotations(options))
+    # A verb's own options come first in the help, those of its bases after them: what all share is last.
+    depth = {name: at for at, kind in reversed([*enumerate(options.__mro__)]) for name in inspect.get_annotations(kind)}
     parameters = [
         inspect.Parameter(
             field.name, inspect.Parameter.KEYWORD_ONLY, default=_default(field), annotation=hints[field.name]
         )
-        for field in sorted(fields, key=lambda field: field.name not in own)
+        for field in sorted(fields, key=lambda field: depth[field.name])
     ]
 
     def command(**values: Any) -> None:
