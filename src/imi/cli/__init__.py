@@ -45,7 +45,12 @@ GROUPS = (
         },
     ),
     Group("tasks", {}),
-    Group("models", {}),
+    Group(
+        "models",
+        {
+            "evaluate": "imi.cli.evaluate",
+        },
+    ),
     Group(
         "serve",
         {

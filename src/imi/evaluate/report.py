@@ -31,14 +31,23 @@ def to_dict(results: Results) -> dict[str, Any]:
     }
 
 
+def check_figure(path: Path) -> None:
+    """Refuse a suffix that no picture has, before anything is measured.
+
+    Raises:
+        UsageError: it is not png, svg or pdf.
+    """
+    if path.suffix not in _SUFFIXES:
+        raise UsageError(f"the figure is {path}, allowed are the suffixes {', '.join(_SUFFIXES)}")
+
+
 def figure(results: Results, path: Path) -> None:
     """Draw quality by dims, one panel a set: lines for models, dashed lines for what has no dims, bars for intervals.
 
     Raises:
         UsageError: another suffix than png, svg or pdf, or nothing to draw; MissingExtra: no matplotlib.
     """
-    if path.suffix not in _SUFFIXES:
-        raise UsageError(f"the figure is {path}, allowed are the suffixes {', '.join(_SUFFIXES)}")
+    check_figure(path)
     try:
         from matplotlib.figure import Figure
     except ImportError as missing:
