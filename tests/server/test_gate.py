@@ -47,7 +47,7 @@ def guarded(start, tmp_path_factory):
     [
         {},
         {"authorization": "Bearer imi-wrong"},
-        {"authorization": "Bearer "},
+        {"authorization": "Bearer"},
         {"authorization": "Basic aW1pOmltaQ=="},
         {"authorization": "imi-wrong"},
         {"authorization": b"Bearer \xff\xfe"},

@@ -5,6 +5,7 @@ The tables come with the package `bpe-openai`; nothing is downloaded.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,12 +26,15 @@ class Table:
         """
         if name not in ENCODINGS:
             raise UsageError(f"the token table {name!r} is not known", hint=f"allowed are {', '.join(ENCODINGS)}")
-        try:
-            import bpe_openai
-        except ImportError as missing:
-            raise MissingExtra("bpe-openai", "tokens") from missing
+        with warnings.catch_warnings():
+            # It opens its tables by a function that Python 3.11 calls deprecated.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            try:
+                import bpe_openai
+            except ImportError as missing:
+                raise MissingExtra("bpe-openai", "tokens") from missing
+            self._encoding: Any = bpe_openai.get_encoding(name)
         self.name = name
-        self._encoding: Any = bpe_openai.get_encoding(name)
         self._last: int = self._encoding.max_token_value
 
     def count(self, text: str) -> int:
