@@ -121,7 +121,8 @@ class Connected(nn.Module):
         self.width, self.shares = width, _check_shares(shares)
         sizes = [inputs, *hidden, width]
         self.layers = nn.ModuleList(
-            _Layer(_Linear(a, b, bias=False), self.shares, exact=at == len(sizes) - 2)
+            # No ReLU at the end: it would leave short prefixes of single pictures all zero, without a direction.
+            _Layer(_Linear(a, b, bias=False), self.shares, exact=at == len(hidden), active=at < len(hidden))
             for at, (a, b) in enumerate(pairwise(sizes))
         )
 
