@@ -23,8 +23,10 @@ _LIMIT = 3.5
 class Anomalies:
     """How odd each row is, and which are flagged.
 
-    score: (n,), higher is odder: robust standard deviations above the middle row. flagged: (n,) whether the score passes `threshold`.
-    reasons and nearest: for each flagged row, oddest first (`rows`), why it stands out and the ids of its nearest normal rows.
+    score: (n,), higher is odder: robust standard deviations above the middle row. flagged: (n,) whether the score
+    passes `threshold`.
+    reasons and nearest: for each flagged row, oddest first (`rows`), why it stands out and the ids of its nearest
+    normal rows.
     """
 
     score: Floats
@@ -69,9 +71,9 @@ def anomalies(
 ) -> Anomalies:
     """Score how far each row is from its neighbours, and flag those that stand out.
 
-    Two views, of which the odder counts: the mean distance to the k nearest rows (far from everything), and that distance against the
-    same of these neighbours (outside the group that it lies next to; Breunig et al. 2000). Both are put on one scale by their median and
-    median absolute deviation, which the odd ones themselves hardly move.
+    Two views, of which the odder counts: the mean distance to the k nearest rows (far from everything), and that
+    distance against the same of these neighbours (outside the group that it lies next to; Breunig et al. 2000). Both
+    are put on one scale by their median and median absolute deviation, which the odd ones themselves hardly move.
 
     Args:
         data: (n, d) vectors, or a collection.
@@ -108,7 +110,7 @@ def anomalies(
 
 
 def _robust(values: NDArray[np.float64], floor: float = 0.02) -> NDArray[np.float64]:
-    """Return values as robust standard deviations above their median; the floor keeps near-constant data from exploding."""
+    """Return values as robust standard deviations above their median; no deviation counts as less than `floor`."""
     middle = np.median(values)
     spread = 1.4826 * np.median(np.abs(values - middle))
     return np.asarray((values - middle) / max(float(spread), floor), dtype=np.float64)
@@ -125,8 +127,15 @@ def _reason(row: int, distance: NDArray[np.float64], around: NDArray[np.float64]
     own, usual = distance[row], float(np.median(distance))
     if far:
         share = float((distance < own).mean())
-        return f"far from everything: mean distance to its nearest rows {own:.3f}, usual is {usual:.3f}; farther than {share:.1%} of the rows"
-    return f"outside its group: {own / max(around[row], 1e-7):.1f} times as far from its nearest rows as they are from theirs ({own:.3f} to {around[row]:.3f})"
+        return (
+            f"far from everything: mean distance to its nearest rows {own:.3f}, usual is {usual:.3f}; "
+            f"farther than {share:.1%} of the rows"
+        )
+    times = own / max(around[row], 1e-7)
+    return (
+        f"outside its group: {times:.1f} times as far from its nearest rows as they are from theirs "
+        f"({own:.3f} to {around[row]:.3f})"
+    )
 
 
 def _nearest_normal(

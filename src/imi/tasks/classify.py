@@ -24,7 +24,8 @@ Codes = NDArray[np.int64]
 class Classification:
     """How well labels were predicted on the n held-out rows, and the head, trained afterwards on all rows.
 
-    confusion: (c, c) counts, rows the truth, columns the prediction, in the order of `labels`. interval: 95 % of the accuracy.
+    confusion: (c, c) counts, rows the truth, columns the prediction, in the order of `labels`. interval: 95 % of the
+    accuracy.
     """
 
     accuracy: float
@@ -75,7 +76,8 @@ def classify(
         dims: leading numbers of each vector to use.
 
     Raises:
-        UsageError: fewer than two labels, as many labels as rows, one vector for all rows, an unknown column, a share outside 0 to 1.
+        UsageError: fewer than two labels, as many labels as rows, one vector for all rows, an unknown column, a share
+            outside 0 to 1.
         MissingExtra: the logistic head without scikit-learn.
     """
     rows = read_rows(data, dims)
@@ -143,7 +145,8 @@ def split_rows(codes: Codes, test: float, seed: int) -> tuple[NDArray[np.int64],
     """
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(codes))
-    # Within each label every (1/test)-th row in shuffled order is held out; a running offset keeps the total at the share asked for.
+    # Within each label every (1/test)-th row in shuffled order is held out; a running offset keeps the total at the
+    # share asked for.
     held = np.zeros(len(codes), dtype=bool)
     owed = 0.0
     for code in np.unique(codes):
@@ -165,5 +168,5 @@ def macro_f1(confusion: NDArray[np.int64]) -> float:
 
 
 def with_model(head: Head, collection: Any) -> Head:
-    """Return the head marked with the fingerprint of the collection's model, so that another model's vectors are refused."""
+    """Return the head marked with the fingerprint of the collection's model, to refuse another model's vectors."""
     return replace(head, model=collection.info.fingerprint or "")

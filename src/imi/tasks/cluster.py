@@ -38,8 +38,8 @@ class Cluster:
 class Clusters:
     """Groups of rows, the largest first; `labels` (n,) says which group a row is in, -1 for none.
 
-    silhouette: -1 to 1, how much nearer rows are to their own group than to the next. stability: the mean adjusted Rand index between
-    this grouping and those of other seeds, 1 for always the same.
+    silhouette: -1 to 1, how much nearer rows are to their own group than to the next. stability: the mean adjusted
+    Rand index between this grouping and those of other seeds, 1 for always the same.
     """
 
     labels: NDArray[np.int64]
@@ -103,7 +103,8 @@ def cluster(
         k: how many groups; None finds the number with the best silhouette. HDBSCAN finds it itself.
         texts: n texts to name groups from; a collection brings its own. Without texts the names are numbers.
         method: "kmeans" (every row in a group) or "hdbscan" (dense groups, the rest in none).
-        namer: turns each group's typical texts into names, for instance by asking a language model; None names by distinctive words.
+        namer: turns each group's typical texts into names, for instance by asking a language model; None names by
+            distinctive words.
         dims: leading numbers of each vector to use.
         seed: of the starts.
         progress: called as progress(done, total) in groupings.
@@ -153,7 +154,7 @@ def _by_kmeans(
 
 
 def _find_k(z: Floats, seed: int, progress: Callable[[int, int], None] | None) -> int:
-    """Return the number of groups with the best silhouette on at most 5,000 rows; a group has ten rows or more on average."""
+    """Return the number of groups with the best silhouette on at most 5,000 rows, ten or more a group."""
     rng = np.random.default_rng(seed)
     some = z if len(z) <= 5000 else z[np.sort(rng.choice(len(z), 5000, replace=False))]
     candidates = [k for k in _CANDIDATES if k <= max(2, len(some) // 10)]
@@ -199,7 +200,7 @@ def _names(
 
 
 def _plane(z: Floats, groups: NDArray[np.int64]) -> Floats:
-    """Return (n, 2): rows along the two directions that part the group centres most, or the rows themselves where groups are few."""
+    """Return (n, 2): rows along the two directions that part the centres most (few groups: the rows)."""
     count = int(groups.max()) + 1
     centres = np.stack([z[groups == group].mean(axis=0) for group in range(count)]) if count > 2 else z[:2000]
     centred = centres - centres.mean(axis=0)

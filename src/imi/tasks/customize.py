@@ -22,10 +22,10 @@ _PREFIXES = (8, 16, 32, 64, 128, 256, 512, 1024, 2048)
 
 @dataclass(frozen=True)
 class Customization:
-    """A matrix (d, d) and how well cosines told near from far pairs before and after it, on pairs that it was not learned from.
+    """A matrix (d, d) and how well cosines told near from far pairs before and after it, on held-out pairs.
 
-    before, after: {"accuracy": with the threshold that was best in training, "auc": area under the ROC curve, "interval": 95 % of the
-    accuracy}; prefixes: {dims: (auc before, auc after)} at shorter vectors.
+    before, after: {"accuracy": with the threshold that was best in training, "auc": area under the ROC curve,
+    "interval": 95 % of the accuracy}; prefixes: {dims: (auc before, auc after)} at shorter vectors.
     """
 
     matrix: Floats
@@ -95,8 +95,9 @@ def customize(
 ) -> Customization:
     """Learn a matrix W so that cosines of z W tell near pairs from far ones, at every prefix length.
 
-    The loss is the logistic loss of (cosine - threshold) × scale, summed over the prefixes 8, 16, … d so that short vectors stay good
-    (Kusupati et al. 2022), with W held near the identity; minimised by L-BFGS. The threshold and the scale are learned along.
+    The loss is the logistic loss of (cosine - threshold) × scale, summed over the prefixes 8, 16, … d so that short
+    vectors stay good (Kusupati et al. 2022), with W held near the identity; minimised by L-BFGS. The threshold and
+    the scale are learned along.
 
     Args:
         data: (n, d) vectors, or a collection.

@@ -22,7 +22,7 @@ _BLOCK = 1024
 
 @dataclass(frozen=True)
 class Group:
-    """One group of near duplicates: the row to keep, the rows to drop, and the least cosine between the kept one and a dropped one."""
+    """One group of near duplicates: the row to keep, those to drop, the least cosine between kept and dropped."""
 
     keep: int
     drop: tuple[int, ...]
@@ -85,15 +85,15 @@ def dedupe(
 ) -> Duplicates:
     """Find groups of rows that are joined by pairs with cosine ≥ threshold.
 
-    Exact: two rows whose cosine reaches the threshold are always in one group, and each row in a group reaches it with some other.
-    Rows may be joined through others, so `similarity` may lie below the threshold.
+    Exact: two rows whose cosine reaches the threshold are always in one group, and each row in a group reaches it
+    with some other. Rows may be joined through others, so `similarity` may lie below the threshold.
 
     Args:
         data: (n, d) vectors, or a collection.
         threshold: a cosine above 0, at most 1.
         texts: n texts, to keep the longest of a group; a collection brings its own.
-        keep: "longest" (text; the earlier of equals), "first" (row) or "central" (highest mean cosine); None is "longest" where there
-            are texts, else "first".
+        keep: "longest" (text; the earlier of equals), "first" (row) or "central" (highest mean cosine); None is
+            "longest" where there are texts, else "first".
         dims: leading numbers of each vector to use.
         progress: called as progress(done, total) in rows.
 
@@ -118,34 +118,45 @@ def dedupe(
     return Duplicates(sorted(groups, key=lambda group: (-len(group.drop), group.keep)), threshold)
 
 
+class _Parts:
+    """Which rows are joined so far: `of` (n,) numbers each row's part. Merged as pairs come, these never pile up."""
+
+    def __init__(self, n: int) -> None:
+        self.of: Ints = np.arange(n)
+
+    def join(self, left: Ints, right: Ints) -> None:
+        """Merge the parts of each pair."""
+        from scipy.sparse import csr_matrix
+        from scipy.sparse.csgraph import connected_components
+
+        shape = (len(self.of), len(self.of))
+        links = csr_matrix((np.ones(len(left), np.int8), (self.of[left], self.of[right])), shape=shape)
+        self.of = connected_components(links, directed=False)[1].astype(np.int64)[self.of]
+
+
 def _joined(z: Floats, threshold: float, progress: Callable[[int, int], None] | None) -> list[Ints]:
     """Return the groups of two rows or more, each ascending."""
-    from scipy.sparse import csr_matrix
-    from scipy.sparse.csgraph import connected_components
-
     # Equal rows are one: a thousand copies are a thousand rows here and not half a million pairs.
     _, first, same = np.unique(
         z.view(np.dtype((np.void, z.dtype.itemsize * z.shape[1]))).ravel(), return_index=True, return_inverse=True
     )
-    part = np.arange(len(first))
-    for left, right in _pairs(z[first], threshold, lambda: part, progress):
-        # Parts are merged block by block, so that pairs never pile up.
-        links = csr_matrix((np.ones(len(left), np.int8), (part[left], part[right])), shape=(len(first), len(first)))
-        part = connected_components(links, directed=False)[1][part]
-    whole = part[same.ravel()]
+    parts = _Parts(len(first))
+    for left, right in _pairs(z[first], threshold, parts, progress):
+        parts.join(left, right)
+    whole = parts.of[same.ravel()]
     order = np.argsort(whole, kind="stable")
     edges = np.flatnonzero(np.diff(whole[order])) + 1
     return [members for members in np.split(order, edges) if len(members) > 1]
 
 
 def _pairs(
-    z: Floats, threshold: float, part: Callable[[], Ints], progress: Callable[[int, int], None] | None
+    z: Floats, threshold: float, parts: _Parts, progress: Callable[[int, int], None] | None
 ) -> Iterator[tuple[Ints, Ints]]:
     """Yield rows (left, right), left < right, with cosine ≥ threshold that `part` does not know to be in one group.
 
-    Few numbers first: rows are turned so that their leading coordinates hold most (which changes no cosine), and of the rest only its
-    length is kept. By Cauchy and Schwarz the cosine is at most ⟨a, b⟩ over these numbers, so pairs below are out without a look at the
-    rest; the others are compared whole, in float64.
+    Few numbers first: rows are turned so that their leading coordinates hold most (which changes no cosine), and of
+    the rest only its length is kept. By Cauchy and Schwarz the cosine is at most ⟨a, b⟩ over these numbers, so pairs
+    below are out without a look at the rest; the others are compared whole, in float64.
     """
     unit = _doubles(z)
     short = _shortened(unit)
@@ -155,14 +166,14 @@ def _pairs(
         end = min(start + _BLOCK, len(z))
         possible = short[start:end] @ short[start:].T >= bar
         if possible.sum() > 64 * _BLOCK:
-            possible &= part()[start:end, None] != part()[None, start:]
-        left, right = np.nonzero(np.triu(possible, 1) if possible.shape[0] == possible.shape[1] else possible)
+            possible &= parts.of[start:end, None] != parts.of[None, start:]
+        left, right = np.nonzero(possible)
         left, right = left + start, right + start
         ordered = left < right
         left, right = left[ordered], right[ordered]
         for at in range(0, len(left), 1 << 15):
             some = slice(at, at + (1 << 15))
-            apart = part()[left[some]] != part()[right[some]]
+            apart = parts.of[left[some]] != parts.of[right[some]]
             a, b = left[some][apart], right[some][apart]
             near = np.einsum("nd,nd->n", unit[a], unit[b]) >= threshold - _ROUNDING
             if near.any():

@@ -20,7 +20,8 @@ class Diversity:
     """How different n rows are.
 
     mean_distance: 1 minus the mean cosine over all pairs, 0 for copies, about 1 for unrelated rows; interval: its 95 %.
-    vendi: the effective number of different rows, 1 to n (also at most the width). eigenvalues: (≤ d,) shares, falling, that sum to 1.
+    vendi: the effective number of different rows, 1 to n (also at most the width). eigenvalues: (≤ d,) shares,
+    falling, that sum to 1.
     """
 
     mean_distance: float
@@ -56,9 +57,9 @@ class Diversity:
 def diversity(data: Any, *, dims: int | None = None, seed: int = 0) -> Diversity:
     """Measure how different the rows of a set are, in time and memory linear in n.
 
-    The mean over all pairs comes from the length of the rows' sum. The Vendi score (Friedman and Dieng 2023, arXiv 2210.02410) is the
-    exponential of the entropy of the eigenvalues of the n × n matrix of cosines over n, whose other eigenvalues than zero are those of
-    the d × d matrix zᵀz / n.
+    The mean over all pairs comes from the length of the rows' sum. The Vendi score (Friedman and Dieng 2023, arXiv
+    2210.02410) is the exponential of the entropy of the eigenvalues of the n × n matrix of cosines over n, whose
+    other eigenvalues than zero are those of the d × d matrix zᵀz / n.
 
     Args:
         data: (n, d) vectors, or a collection.
@@ -97,8 +98,8 @@ def diversity(data: Any, *, dims: int | None = None, seed: int = 0) -> Diversity
 def subset(data: Any, k: int, *, dims: int | None = None) -> list[Any]:
     """Choose k rows that are as different as possible: each next one is the farthest from those taken.
 
-    Farthest-first traversal (Gonzalez 1985): the least distance between two chosen rows is at least half of the best possible. It begins
-    with the row that is farthest from the mean.
+    Farthest-first traversal (Gonzalez 1985): the least distance between two chosen rows is at least half of the best
+    possible. It begins with the row that is farthest from the mean.
 
     Args:
         data: (n, d) vectors, or a collection.

@@ -19,7 +19,7 @@ Level = Literal["ok", "info", "warning", "error"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One check: its name, how bad it is, the figure, what the figure means, and what to do ("" where nothing is to be done)."""
+    """One check: its name, how bad it is, the figure, what that means, and what to do ("" for nothing)."""
 
     check: str
     level: Level
@@ -47,21 +47,26 @@ class Diagnosis:
         for finding in self.findings:
             if finding.check == check:
                 return finding
-        raise UsageError(f"there is no finding {check!r}, there are {', '.join(finding.check for finding in self.findings)}")
+        raise UsageError(
+            f"there is no finding {check!r}, there are {', '.join(finding.check for finding in self.findings)}"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the keys that `--json` prints."""
         return {"findings": [finding.to_dict() for finding in self.findings]}
 
 
-def doctor(data: Any, texts: Sequence[str] | None = None, *, width: int | None = None, model: Any = None, seed: int = 0) -> Diagnosis:
+def doctor(
+    data: Any, texts: Sequence[str] | None = None, *, width: int | None = None, model: Any = None, seed: int = 0
+) -> Diagnosis:
     """Examine vectors, and texts where there are any.
 
     Args:
         data: a collection, or (n, d) numbers that need not be sound.
         texts: n texts for an array.
         width: the width that the vectors should have; a collection knows its model's.
-        model: an embedder that says how many tokens it reads, to find texts that are too long; a collection brings its own.
+        model: an embedder that says how many tokens it reads, to find texts that are too long; a collection brings
+            its own.
         seed: of the samples.
 
     Raises:
@@ -78,7 +83,9 @@ def doctor(data: Any, texts: Sequence[str] | None = None, *, width: int | None =
     else:
         z = _table(data)
         if texts is not None and len(texts) != len(z):
-            raise UsageError(f"there are {len(texts)} texts for {len(z)} vectors", hint="give one text a row, '' where there is none")
+            raise UsageError(
+                f"there are {len(texts)} texts for {len(z)} vectors", hint="give one text a row, '' where there is none"
+            )
     if width is None and model is not None:
         width = int(model.info.width)
     found = [*_vector_findings(z, width)]
@@ -113,18 +120,34 @@ def _vector_findings(z: NDArray[Any], width: int | None) -> Iterator[Finding]:
     finite = np.isfinite(z).all(axis=1)
     broken = np.flatnonzero(~finite)
     yield _count(
-        "nan", broken, len(z), "rows hold NaN or infinite numbers; they match nothing, or everything", "embed these rows again, or leave them out", "error"
+        "nan",
+        broken,
+        len(z),
+        "rows hold NaN or infinite numbers; they match nothing, or everything",
+        "embed these rows again, or leave them out",
+        "error",
     )
     lengths = np.linalg.norm(np.where(np.isfinite(z), z, 0).astype(np.float64), axis=1)
     zero = np.flatnonzero(finite & (lengths == 0))
-    yield _count("zero", zero, len(z), "rows are all zeros: they have no direction and no cosine", "embed these rows again, or leave them out", "error")
+    yield _count(
+        "zero",
+        zero,
+        len(z),
+        "rows are all zeros: they have no direction and no cosine",
+        "embed these rows again, or leave them out",
+        "error",
+    )
     yield _lengths(lengths[finite & (lengths > 0)], z.shape[1], width)
     yield _width(z.shape[1], width)
     whole = np.ascontiguousarray(z[finite])
     copies = len(whole) - len(np.unique(whole.view(np.dtype((np.void, whole.dtype.itemsize * z.shape[1]))).ravel()))
     level: Level = "warning" if copies > 0.01 * len(z) else ("info" if copies else "ok")
     yield Finding(
-        "duplicates", level, copies, f"{copies} of {len(z)} rows repeat another row's vector exactly", "imi dedupe lists groups and which rows to keep" if copies else ""
+        "duplicates",
+        level,
+        copies,
+        f"{copies} of {len(z)} rows repeat another row's vector exactly",
+        "imi dedupe lists groups and which rows to keep" if copies else "",
     )
 
 
@@ -151,11 +174,16 @@ def _lengths(lengths: NDArray[np.float64], dims: int, width: int | None) -> Find
             "unit",
             "error",
             away,
-            f"rows look cut to {dims} numbers{full} without re-normalising: {spread}; dot products then rank by leftover length",
+            f"rows look cut to {dims} numbers{full} without re-normalising: {spread}; "
+            "dot products then rank by leftover length",
             "imi.truncate(z, dims) cuts and re-normalises; to mend these, imi.normalize(z)",
         )
     return Finding(
-        "unit", "warning", away, f"{away:.1%} of the rows do not have length one: {spread}; dot products are no cosines", "imi.normalize(z), or search by cosine"
+        "unit",
+        "warning",
+        away,
+        f"{away:.1%} of the rows do not have length one: {spread}; dot products are no cosines",
+        "imi.normalize(z), or search by cosine",
     )
 
 
@@ -169,12 +197,25 @@ def _width(dims: int, width: int | None) -> Finding:
             "width",
             "error",
             dims,
-            f"rows have {dims} numbers, a quarter of the model's {width}: most likely base64 was read as the wrong type, and the numbers mean nothing",
+            f"rows have {dims} numbers, a quarter of the model's {width}: "
+            "most likely base64 was read as the wrong type, and the numbers mean nothing",
             "read base64 as little-endian float32, or ask the service with encoding_format='float'; then embed again",
         )
     if dims < width:
-        return Finding("width", "info", dims, f"rows have {dims} of the model's {width} numbers; queries must be cut to {dims}, too", "")
-    return Finding("width", "error", dims, f"rows have {dims} numbers, the model makes {width}: they are not of this model", "name the right model")
+        return Finding(
+            "width",
+            "info",
+            dims,
+            f"rows have {dims} of the model's {width} numbers; queries must be cut to {dims}, too",
+            "",
+        )
+    return Finding(
+        "width",
+        "error",
+        dims,
+        f"rows have {dims} numbers, the model makes {width}: they are not of this model",
+        "name the right model",
+    )
 
 
 def _text_findings(texts: Sequence[str], model: Any) -> list[Finding]:
@@ -183,8 +224,21 @@ def _text_findings(texts: Sequence[str], model: Any) -> list[Finding]:
     again = sum(counts.values()) - len(counts)
     level: Level = "warning" if again > 0.01 * len(texts) else ("info" if again else "ok")
     found = [
-        _count("empty texts", empty, len(texts), "texts are empty: their vectors mean nothing", "leave these rows out", "warning"),
-        Finding("repeated texts", level, again, f"{again} of {len(texts)} texts repeat another one exactly", "imi dedupe lists groups and which rows to keep" if again else ""),
+        _count(
+            "empty texts",
+            empty,
+            len(texts),
+            "texts are empty: their vectors mean nothing",
+            "leave these rows out",
+            "warning",
+        ),
+        Finding(
+            "repeated texts",
+            level,
+            again,
+            f"{again} of {len(texts)} texts repeat another one exactly",
+            "imi dedupe lists groups and which rows to keep" if again else "",
+        ),
     ]
     return [*found, _long_texts(texts, model)]
 
@@ -198,7 +252,9 @@ def _long_texts(texts: Sequence[str], model: Any) -> Finding:
             "long texts",
             level,
             longest,
-            f"the longest text has {longest} characters; one vector for so much says little of each part" if level == "warning" else f"the longest text has {longest} characters",
+            f"the longest text has {longest} characters; one vector for so much says little of each part"
+            if level == "warning"
+            else f"the longest text has {longest} characters",
             "imi add cuts texts into chunks" if level == "warning" else "",
         )
     # A token is rarely shorter than one byte, so short texts need not be counted.
@@ -206,4 +262,11 @@ def _long_texts(texts: Sequence[str], model: Any) -> Finding:
     counted: Callable[[Sequence[str]], Any] = model.count_tokens
     tokens = counted([texts[row] for row in possible]) if possible else []
     over = np.array([row for row, count in zip(possible, tokens, strict=True) if count > most], dtype=np.int64)
-    return _count("long texts", over, len(texts), f"texts are longer than the {most} tokens that the model reads: the rest is ignored", "imi add cuts texts into chunks", "warning")
+    return _count(
+        "long texts",
+        over,
+        len(texts),
+        f"texts are longer than the {most} tokens that the model reads: the rest is ignored",
+        "imi add cuts texts into chunks",
+        "warning",
+    )

@@ -92,7 +92,8 @@ def save_figure(figure: Figure, path: str | Path) -> None:
         svg = content.decode("utf-8")
         page = (
             '<!doctype html><html lang="en"><meta charset="utf-8"><title>imi</title>'
-            "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\">"
+            '<meta http-equiv="Content-Security-Policy" '
+            "content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\">"
             f"<body>{svg[svg.index('<svg') :]}</body></html>\n"
         )
         content = page.encode("utf-8")
@@ -107,7 +108,7 @@ def short(text: str, width: int = 28) -> str:
 
 
 def draw_confusion(confusion: Any, labels: Sequence[str], title: str) -> Figure:
-    """Draw a confusion matrix (c, c): rows are the truth, shares of a row as shade, counts as numbers where they fit."""
+    """Draw a confusion matrix (c, c): rows are the truth, shares of a row shade, counts stand where they fit."""
     count = len(labels)
     side = min(12.0, max(4.2, 1.8 + 0.42 * count))
     figure, axes = new_figure(side + 0.8, side)

@@ -37,7 +37,7 @@ def random_cosines(z: Floats, pairs: int, seed: int) -> Floats:
 
 
 def effective_rank(z: Floats) -> float:
-    """Return the exponential of the entropy of the covariance's eigenvalues (Roy and Vetterli 2007), 1 to min(n - 1, d)."""
+    """Return the exponential of the entropy of the covariance's eigenvalues (Roy and Vetterli 2007)."""
     mean = z.mean(axis=0, dtype=np.float64)
     gram = np.zeros((z.shape[1], z.shape[1]), np.float64)
     for start in range(0, len(z), 8192):
@@ -52,7 +52,7 @@ def effective_rank(z: Floats) -> float:
 
 
 def neighbour_overlap(z: Floats, short: Floats, k: int = 10) -> float:
-    """Return the share of each row's k nearest rows by z that are among its k nearest by short, both unit rows of a sample."""
+    """Return the share of each row's k nearest rows by z that are among its k nearest by short."""
     full, less = z @ z.T, short @ short.T
     np.fill_diagonal(full, -2)
     np.fill_diagonal(less, -2)
@@ -68,8 +68,14 @@ def _crowding(z: Floats) -> Values:
     meaning = f"two random rows have a cosine of {mean:.3f} on average"
     if level == "ok":
         return "anisotropy", level, mean, meaning + ": the rows use the whole space", ""
-    remedy = "judge cosines against the threshold below and not against 0; imi compare shows scores on each model's own scale"
-    return "anisotropy", level, mean, meaning + ": rows crowd into a cone, and high scores mean less than they seem to", remedy
+    remedy = "judge cosines against the threshold for related, not against 0; imi compare shows each model's own scale"
+    return (
+        "anisotropy",
+        level,
+        mean,
+        meaning + ": rows crowd into a cone, and high scores mean less than they seem to",
+        remedy,
+    )
 
 
 def _rank(z: Floats) -> Values:
@@ -77,19 +83,31 @@ def _rank(z: Floats) -> Values:
     share = rank / most
     meaning = f"the rows spread over {rank:.1f} directions of {most} possible"
     if share < 0.05 and most > 20:
-        return "effective rank", "warning", rank, meaning + ": most numbers carry nothing", "fewer numbers (--dims) may do as well; or the model collapsed, or the texts are all alike"
+        return (
+            "effective rank",
+            "warning",
+            rank,
+            meaning + ": most numbers carry nothing",
+            "fewer numbers (--dims) may do as well; or the model collapsed, or the texts are all alike",
+        )
     return "effective rank", "ok", rank, meaning, ""
 
 
 def _dead(z: Floats) -> Values:
     dead = int((np.ptp(z, axis=0) < 1e-7).sum())
     if dead:
-        return "constant numbers", "warning", dead, f"{dead} of {z.shape[1]} numbers are the same in every row", "check how the vectors were made: padding, or a part that was never trained"
+        return (
+            "constant numbers",
+            "warning",
+            dead,
+            f"{dead} of {z.shape[1]} numbers are the same in every row",
+            "check how the vectors were made: padding, or a part that was never trained",
+        )
     return "constant numbers", "ok", 0, "every number varies between rows", ""
 
 
 def _matryoshka(z: Floats, seed: int) -> Values:
-    """Compare the neighbours that the first quarter of the numbers finds with those that as many random numbers find."""
+    """Compare the neighbours that the first quarter of the numbers finds with those of as many random ones."""
     rng = np.random.default_rng(seed)
     some = z[np.sort(rng.choice(len(z), min(len(z), 2000), replace=False))]
     size, k = z.shape[1] // 4, min(10, len(some) // 5)
@@ -100,7 +118,13 @@ def _matryoshka(z: Floats, seed: int) -> Values:
     # Random choices differ by one or two points from each other.
     if lead > chance + 0.03:
         return "matryoshka", "ok", lead, figures + ": the vectors can be cut", ""
-    return "matryoshka", "info", lead, figures + ": the first numbers are not special, these vectors are not Matryoshka", "search with all numbers, or imi plan measures what cutting costs"
+    return (
+        "matryoshka",
+        "info",
+        lead,
+        figures + ": the first numbers are not special, these vectors are not Matryoshka",
+        "search with all numbers, or imi plan measures what cutting costs",
+    )
 
 
 def _prefix(z: Floats, size: int) -> Floats:
@@ -118,7 +142,8 @@ def _related(z: Floats, seed: int) -> Values:
         return "related", "info", None, "nearly all rows are copies: no threshold can be drawn from them", ""
     threshold = float(np.quantile(cosines, 0.999))
     mean, spread = float(cosines.mean()), float(cosines.std())
-    meaning = f"random pairs have cosines of {mean:.3f} ± {spread:.3f}, and one in a thousand passes {threshold:.3f}: from there on two rows are related"
+    meaning = (
+        f"random pairs have cosines of {mean:.3f} ± {spread:.3f}, and one in a thousand passes {threshold:.3f}: "
+        "from there on two rows are related"
+    )
     return "related", "info", threshold, meaning, f"search with min_score={threshold:.2f}"
-
-

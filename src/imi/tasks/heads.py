@@ -1,4 +1,4 @@
-"""Heads: what turns vectors into labels once trained, logistic or by neighbours, kept as one .npz file without pickles."""
+"""Heads: what turns vectors into labels once trained, logistic or by neighbours, kept as one file without pickles."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ _FORMAT = 1
 class Head:
     """A trained head; `model` is the fingerprint of the model whose vectors it was trained on, "" when unknown.
 
-    logistic: weights (c, d) and bias (c,). knn: weights are the training rows (n, d), codes (n,) their labels, `k` how many vote.
+    logistic: weights (c, d) and bias (c,). knn: weights are the training rows (n, d), codes (n,) their labels, `k`
+    how many vote.
     """
 
     kind: Kind
@@ -56,7 +57,8 @@ class Head:
 
     def predict(self, z: Any) -> NDArray[Any]:
         """Return the label of each vector, (n,)."""
-        return as_labels(self.labels)[self.confidences(z).argmax(axis=1)]
+        predicted: NDArray[Any] = as_labels(self.labels)[self.confidences(z).argmax(axis=1)]
+        return predicted
 
     def _linear(self, unit: Floats) -> Floats:
         scores = unit @ self.weights.T + self.bias
@@ -117,8 +119,8 @@ def load_head(path: str | Path) -> Head:
 def train_head(z: Floats, codes: NDArray[np.int64], labels: Sequence[Any], kind: Kind, *, seed: int = 0) -> Head:
     """Train a head on unit rows.
 
-    Its one dial (the strength of the logistic head's regularisation, the neighbours that vote) is chosen by cross-validation
-    inside these rows, so that what is held out stays unseen.
+    Its one dial (the strength of the logistic head's regularisation, the neighbours that vote) is chosen by
+    cross-validation inside these rows, so that what is held out stays unseen.
 
     Args:
         z: (n, d) unit rows.
@@ -149,7 +151,7 @@ def as_labels(labels: Sequence[Any]) -> NDArray[Any]:
 
 
 def vote(cosines: Floats, codes: NDArray[np.int64], count: int) -> Floats:
-    """Return the share of votes (n, count) that neighbours (n, k) with these codes give, each weighted by its cosine above the last."""
+    """Return the shares of votes (n, count) that neighbours (n, k) with these codes give, weighted by cosine."""
     weights = cosines - cosines.min(axis=1, keepdims=True) + 1e-3
     votes = np.zeros((len(codes), count), np.float32)
     np.add.at(votes, (np.arange(len(codes))[:, None], codes), weights)
@@ -181,7 +183,8 @@ def _logistic(strength: float) -> Any:
 def _fit_logistic(z: Floats, codes: NDArray[np.int64], strength: float) -> tuple[Floats, Floats]:
     from threadpoolctl import threadpool_limits
 
-    # Products this small gain nothing from threads, and on a busy machine threads that wait for each other cost twenty times the fit.
+    # Products this small gain nothing from threads, and on a busy machine threads that wait for each other cost
+    # twenty times the fit.
     with threadpool_limits(1):
         fitted = _logistic(strength).fit(z, codes)
     weights, bias = fitted.coef_.astype(np.float32), fitted.intercept_.astype(np.float32)

@@ -59,7 +59,8 @@ def by_size(groups: Ints, centres: Floats) -> tuple[Ints, Floats]:
 def density_groups(z: Floats, smallest: int, *, seed: int = 0) -> Ints:
     """Group unit rows by HDBSCAN (Campello et al. 2013) over each row's nearest rows; -1 is noise.
 
-    The graph is sparse, so memory grows linearly; parts that it leaves unconnected are tied by one far edge each, which HDBSCAN cuts.
+    The graph is sparse, so memory grows linearly; parts that it leaves unconnected are tied by one far edge each,
+    which HDBSCAN cuts.
 
     Raises:
         MissingExtra: scikit-learn is not installed.
@@ -96,8 +97,8 @@ def density_groups(z: Floats, smallest: int, *, seed: int = 0) -> Ints:
 def silhouette(z: Floats, groups: Ints, *, seed: int = 0, sample: int = 3000) -> float:
     """Return the mean silhouette (Rousseeuw 1987) under cosine distance, exact over the sampled rows.
 
-    Under cosine distance a row's mean distance to a group is 1 minus its product with the group's sum over its size, so that
-    every row counts as a neighbour and nothing n × n is made.
+    Under cosine distance a row's mean distance to a group is 1 minus its product with the group's sum over its size,
+    so that every row counts as a neighbour and nothing n × n is made.
     """
     count = int(groups.max()) + 1
     sums = np.zeros((count, z.shape[1]), np.float64)

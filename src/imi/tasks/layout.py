@@ -23,7 +23,7 @@ _LEAST_BOXES, _MOST_BOXES = 24, 220
 
 
 def principal_plane(z: Floats) -> Floats:
-    """Return (n, 2): rows along their two leading principal directions, signs fixed so that the picture does not flip."""
+    """Return (n, 2): rows along their two leading principal directions, signs fixed."""
     mean = z.mean(axis=0, dtype=np.float64)
     gram = np.zeros((z.shape[1], z.shape[1]), np.float64)
     for start in range(0, len(z), 8192):
@@ -36,13 +36,19 @@ def principal_plane(z: Floats) -> Floats:
 
 
 def tsne_plane(
-    z: Floats, cosines: Floats | None = None, rows: Ints | None = None, *, perplexity: float = 15, seed: int = 0, progress: Progress | None = None
+    z: Floats,
+    cosines: Floats | None = None,
+    rows: Ints | None = None,
+    *,
+    perplexity: float = 15,
+    seed: int = 0,
+    progress: Progress | None = None,
 ) -> Floats:
     """Lay rows out so that near rows stay near: t-SNE (van der Maaten and Hinton 2008) from the principal plane.
 
-    The attraction runs over each row's nearest rows only; the repulsion is interpolated on a grid and convolved by FFT, as in FIt-SNE
-    (Linderman et al. 2019). The first step's plane and the step length follow Kobak and Berens (2019), so that the large structure
-    is kept and the result does not depend on chance.
+    The attraction runs over each row's nearest rows only; the repulsion is interpolated on a grid and convolved by
+    FFT, as in FIt-SNE (Linderman et al. 2019). The first step's plane and the step length follow Kobak and Berens
+    (2019), so that the large structure is kept and the result does not depend on chance.
 
     Args:
         z: (n, d) unit rows, n of at least 5.
@@ -60,8 +66,8 @@ def tsne_plane(
     if cosines is None or rows is None:
         cosines, rows = nearest_rows(z, min(n - 1, max(3, int(3 * perplexity))), seed=seed)
     affinities = symmetric_affinities(cosines, rows, perplexity)
-    y = principal_plane(z)
-    y = np.asarray(y / max(float(y.std(axis=0).max()), 1e-12) * 1e-2, dtype=np.float64)
+    plane = principal_plane(z).astype(np.float64)
+    y = plane / max(float(plane.std(axis=0).max()), 1e-12) * 1e-2
     # Equal rows would never part: a hair's breadth of fixed noise lets repulsion find a direction.
     y += np.random.default_rng(seed).normal(0, 1e-5, y.shape)
     velocity, gains = np.zeros_like(y), np.ones_like(y)
@@ -79,7 +85,7 @@ def tsne_plane(
 
 
 def symmetric_affinities(cosines: Floats, rows: Ints, perplexity: float) -> Any:
-    """Return the sparse (n, n) matrix of joint probabilities: Gaussian in distance, each row's width set to give this perplexity."""
+    """Return the sparse (n, n) matrix of joint probabilities, each row's Gaussian set to this perplexity."""
     from scipy.sparse import csr_matrix
 
     squares = np.maximum(2 - 2 * cosines.astype(np.float64), 0)
@@ -112,7 +118,7 @@ def tsne_gradient(y: NDArray[np.float64], affinities: Any, exaggeration: float =
 def _attraction(y: Floats, affinities: Any) -> NDArray[np.float64]:
     from scipy.sparse import csr_matrix
 
-    counts = np.diff(affinities.indptr)
+    counts: Ints = np.diff(affinities.indptr)
     away = np.repeat(y, counts, axis=0)
     away -= y[affinities.indices]
     strength = affinities.data / (1 + np.einsum("ed,ed->e", away, away))
@@ -144,7 +150,9 @@ def _repulsion(y: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
     spectra = fft.rfft2(charges.astype(np.float32), (size, size), workers=2)
     near, steep = _kernels(grid, size, step)
     potentials = np.empty((4, len(y)))
-    fields = fft.irfft2(np.concatenate([spectra[:1] * near, spectra * steep]), (size, size), workers=2)[:, :grid, :grid].reshape(4, -1)
+    fields = fft.irfft2(np.concatenate([spectra[:1] * near, spectra * steep]), (size, size), workers=2)[
+        :, :grid, :grid
+    ].reshape(4, -1)
     for at, field in enumerate(fields):
         potentials[at] = np.einsum("nw,nw->n", field[places], weights)
     # A point's own charge counts once in each sum: 1 in q, and nothing in the force.
@@ -157,7 +165,9 @@ def _interpolation(position: NDArray[np.float64], grid: int) -> tuple[Ints, Floa
     """Return, for points in units of the node spacing, their 9 nodes (n, 9) and Lagrange weights (n, 9)."""
     box = np.minimum((position / _NODES).astype(np.int64), grid // _NODES - 1)
     inside = (position - box * _NODES - 0.5).astype(np.float32)  # nodes of a box lie at 0, 1 and 2
-    axis = np.stack([(inside - 1) * (inside - 2) / 2, -inside * (inside - 2), inside * (inside - 1) / 2], axis=2)  # (n, 2, 3)
+    axis = np.stack(
+        [(inside - 1) * (inside - 2) / 2, -inside * (inside - 2), inside * (inside - 1) / 2], axis=2
+    )  # (n, 2, 3)
     weights = axis[:, 0, :, None] * axis[:, 1, None, :]
     nodes = box * _NODES
     steps = np.arange(_NODES)
@@ -170,8 +180,8 @@ def _kernels(grid: int, size: int, step: float) -> tuple[Any, Any]:
     """Return the spectra of q and q² over node distances, wrapped around for a circular convolution."""
     from scipy import fft
 
-    apart = np.arange(size)
-    apart = np.minimum(apart, size - apart) * step
+    place = np.arange(size)
+    apart = np.minimum(place, size - place) * step
     q = 1 / (1 + apart[:, None] ** 2 + apart[None, :] ** 2)
     both = fft.rfft2(np.stack([q, q * q]).astype(np.float32), workers=2)
     return both[0].real, both[1].real

@@ -48,9 +48,9 @@ def _index(z: Floats, seed: int) -> Any:
 
     n, width = z.shape
     if n <= EXACT_ROWS:
-        index = faiss.IndexFlatIP(width)
-        index.add(z)
-        return index
+        flat = faiss.IndexFlatIP(width)
+        flat.add(z)
+        return flat
     lists = int(4 * np.sqrt(n))
     index = faiss.IndexIVFFlat(faiss.IndexFlatIP(width), width, lists, faiss.METRIC_INNER_PRODUCT)
     index.cp.seed, index.cp.niter, index.cp.spherical = seed + 1, 8, True

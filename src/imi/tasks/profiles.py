@@ -1,4 +1,4 @@
-"""Profiles: users and products as the means of their reviews' vectors, who is like whom, and what stars they foretell."""
+"""Profiles: users and products as the means of their reviews' vectors, and what they foretell."""
 
 from __future__ import annotations
 
@@ -55,9 +55,9 @@ class Profile:
 class Profiles:
     """The profiles, and how well they foretell a number of rows that were not in them.
 
-    correlation: Pearson's, between the number and what it was predicted to be (see `profiles`), over the n rows whose owners all have
-    another row; cosine: the cookbook's measure over the same rows, the correlation of the number with the percentile of the cosine
-    between the owners' profiles. None where no column was given.
+    correlation: Pearson's, between the number and what it was predicted to be (see `profiles`), over the n rows whose
+    owners all have another row; cosine: the cookbook's measure over the same rows, the correlation of the number with
+    the percentile of the cosine between the owners' profiles. None where no column was given.
     """
 
     profiles: tuple[Profile, ...]
@@ -117,20 +117,22 @@ def profiles(
 ) -> Profiles:
     """Build profiles, and judge what they foretell.
 
-    Each row is foretold without itself: its owners' profiles are the means of their other rows, and a ridge regression from vectors to
-    the number, trained on the nine tenths of the rows that it is not in (equal rows stay together), reads them; the owners'
-    predictions are added up.
+    Each row is foretold without itself: its owners' profiles are the means of their other rows, and a ridge
+    regression from vectors to the number, trained on the nine tenths of the rows that it is not in (equal rows stay
+    together), reads them; the owners' predictions are added up.
 
     Args:
         data: a collection, or (n, d) vectors.
         by: columns whose values own rows, such as ("UserId", "ProductId"); for an array, sequences of n values each.
         column: the column with the number to foretell (n numbers for an array); None builds profiles only.
-        copies: whether an owner's rows with the very same vector count; a user may post one review under several products.
+        copies: whether an owner's rows with the very same vector count; a user may post one review under several
+            products.
         dims: leading numbers of each vector to use.
         seed: of the folds and the interval.
 
     Raises:
-        UsageError: an unknown column, no owners, values that are no numbers, or too few rows whose owners have other rows.
+        UsageError: an unknown column, no owners, values that are no numbers, or too few rows whose owners have other
+            rows.
     """
     rows = read_rows(data, dims)
     names, owners = _owners(rows, [by] if isinstance(by, str) else list(by))
@@ -150,7 +152,8 @@ def profiles(
         others.append(vectors)
     if known.sum() < 3 or np.ptp(numbers[known]) == 0:
         raise UsageError(
-            f"{int(known.sum())} rows have a number and owners with other rows: at least 3 with different numbers are needed",
+            f"{int(known.sum())} rows have a number and owners with other rows: "
+            "at least 3 with different numbers are needed",
             hint="choose columns whose values repeat",
         )
     truth, predicted = numbers[known], foretold[known]
@@ -208,7 +211,7 @@ def _numbers(values: Sequence[Any] | NDArray[Any], n: int) -> Doubles:
 
 
 def _cross_readings(z: Floats, numbers: Doubles, same: NDArray[np.int64], seed: int, folds: int = 10) -> Doubles:
-    """Return (folds + 1, n): what each fold's regression reads in every row, and in the last line each row's own fold."""
+    """Return (folds + 1, n): what each fold's regression reads in every row; last, each row's fold."""
     known = np.flatnonzero(np.isfinite(numbers))
     if len(known) < 20 or np.ptp(numbers[known]) == 0:
         raise UsageError(f"{len(known)} rows have a number: at least 20, not all the same, are needed")

@@ -15,7 +15,7 @@ from imi.tasks.rows import is_collection, read_rows
 from imi.vectors import Floats, normalize
 
 _AWAY = 0.5
-"""How strongly the disliked push: the share of the disliked rows' mean that is taken off the liked rows' mean (Rocchio 1971)."""
+"""The share of the disliked rows' mean that is taken off the liked rows' mean (Rocchio 1971)."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,9 @@ def recommend(
 ) -> Hits | Recommendation:
     """Find what is like these, unlike those, and not all the same.
 
-    The wanted vector is the mean of the liked minus half the mean of the disliked. The best k × 10 candidates are then taken one by
-    one by maximal marginal relevance (Carbonell and Goldstein 1998): (1 - diversity) × score - diversity × likeness to those taken.
+    The wanted vector is the mean of the liked minus half the mean of the disliked. The best k × 10 candidates are
+    then taken one by one by maximal marginal relevance (Carbonell and Goldstein 1998): (1 - diversity) × score -
+    diversity × likeness to those taken.
 
     Args:
         data: a collection, or (n, d) vectors.
@@ -60,7 +61,8 @@ def recommend(
         Hits for a collection, a Recommendation for an array.
 
     Raises:
-        UsageError: nothing liked, an unknown id or row, the same one liked and disliked, k below 1, diversity outside 0 to 1.
+        UsageError: nothing liked, an unknown id or row, the same one liked and disliked, k below 1, diversity outside
+            0 to 1.
     """
     liked, disliked = _listed(like), _listed(dislike)
     if not liked:

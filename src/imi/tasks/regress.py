@@ -158,9 +158,10 @@ def numbered(z: Floats, y: Sequence[Any] | NDArray[Any]) -> tuple[Floats, Double
 
 
 def fit_ridge(z: Floats, y: Doubles) -> Ridge:
-    """Fit ridge regression on unit rows (n, d); its strength is the one with the least leave-one-out error (Golub et al. 1979).
+    """Fit ridge regression on unit rows (n, d); the strength has the least leave-one-out error (Golub et al. 1979).
 
-    One eigendecomposition of a d × d or n × n matrix, whichever is smaller, gives every strength's leave-one-out errors exactly.
+    One eigendecomposition of a d × d or n × n matrix, whichever is smaller, gives every strength's leave-one-out
+    errors exactly.
     """
     centre, mean = z.mean(axis=0, dtype=np.float64), float(y.mean())
     x, target = z - centre, y - mean

@@ -11,27 +11,34 @@ from numpy.typing import NDArray
 
 from imi.text.lexical import normalize_text
 
-# In Japanese, runs of kanji and of katakana carry the meaning, hiragana the grammar: a run is a word well enough for a name.
+# In Japanese, runs of kanji and of katakana carry the meaning, hiragana the grammar: a run is a word well enough for
+# a name.
 _WORD = re.compile(
-    r"[a-z][a-z'’\-]+[a-z]|[\u4e00-\u9fff々]{1,6}|[\u30a1-\u30faー]{2,}|[\uac00-\ud7a3]{2,}|[^\W\d_a-z\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]{3,}"
+    r"[a-z][a-z'’\-]+[a-z]|[\u4e00-\u9fff々]{1,6}|[\u30a1-\u30faー]{2,}|[\uac00-\ud7a3]{2,}"
+    r"|[^\W\d_a-z\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]{3,}"
 )
 _TAG = re.compile(r"<[^>\n]{1,40}>|&[a-z]{2,6};")
 _COMMON = frozenset(
-    (
-        "about above after again against all also although always among and another any anything are around because been before being below between both "
-        "but came can cannot could did does doing don't done down during each either else enough even ever every everything few find first for from "
-        "further gave get gets getting give given goes going gone got had has have having he her here hers herself him himself his how however i'm i've "
-        "into isn't it's its itself just know less let like little look looks made make makes many may maybe me might more most much must myself need "
-        "never no nor not nothing now off often once one only onto other our ours out over own perhaps put quite rather really said same say says see "
-        "seem seemed she should since some something still such sure take than that that's the their theirs them themselves then there these they thing "
-        "things think this those though through thus too took toward under until upon use used using very was way we well went were weren't what when "
-        "where which while who whom whose why will with within without won't would yet you you're your yours yourself i'll i'd didn't doesn't wasn't "
-        "can't couldn't wouldn't aren't haven't hasn't they're there's of to in on at by as is be or if it do so an my am us up title content http https "
-        "www com"
-    ).split()
+    """
+    about above after again against all also although always among and another any anything are around because been
+    before being below between both but came can cannot could did does doing don't done down during each either else
+    enough even ever every everything few find first for from further gave get gets getting give given goes going
+    gone got had has have having he her here hers herself him himself his how however i'm i've into isn't it's its
+    itself just know less let like little look looks made make makes many may maybe me might more most much must
+    myself need never no nor not nothing now off often once one only onto other our ours out over own perhaps put
+    quite rather really said same say says see seem seemed she should since some something still such sure take than
+    that that's the their theirs them themselves then there these they thing things think this those though through
+    thus too took toward under until upon use used using very was way we well went were weren't what when where
+    which while who whom whose why will with within without won't would yet you you're your yours yourself i'll i'd
+    didn't doesn't wasn't can't couldn't wouldn't aren't haven't hasn't they're there's of to in on at by as is be
+    or if it do so an my am us up title content http https www com
+    """.split()  # noqa: SIM905 — a list of one word a line would hide the code
 )
 _COMMON_JA = frozenset(
-    "的 者 方 人 中 上 下 前 後 今 時 何 私 日 年 月 回 分 事 物 所 見 行 言 思 出 入 使 用 来 一 二 三 十 気 自分 場合 ため こと".split()
+    """
+    的 者 方 人 中 上 下 前 後 今 時 何 私 日 年 月 回 分 事 物 所 見 行 言 思 出 入 使
+    用 来 一 二 三 十 気 自分 場合 ため こと
+    """.split()  # noqa: SIM905 — a list of one word a line would hide the code
 )
 
 
@@ -46,8 +53,8 @@ def distinctive_words(
 ) -> list[list[str]]:
     """Return, for each of `count` groups, the words most typical of it.
 
-    Class TF-IDF (Grootendorst 2022, arXiv 2203.05794): a word's share of its group times log(1 + words a group / occurrences
-    anywhere), counted once a text so that one long text does not name its group.
+    Class TF-IDF (Grootendorst 2022, arXiv 2203.05794): a word's share of its group times log(1 + words a group /
+    occurrences anywhere), counted once a text so that one long text does not name its group.
 
     Args:
         texts: n texts.

@@ -25,9 +25,10 @@ _JAPANESE = ("{}", "これは{}です。", "{}な文章", "{}についての文�
 class ZeroShot:
     """What zero-shot said, row by row, and how often it was right where the truth was given.
 
-    predictions: a label or None (abstained) for each row; confidence: (n,) of the best label. The figures judge the n rows that have a
-    truth among the labels: accuracy and confusion over those answered, coverage their share. calibrated: accuracy with each label's
-    threshold moved by what other folds of the truth say; None without truth.
+    predictions: a label or None (abstained) for each row; confidence: (n,) of the best label. The figures judge the n
+    rows that have a
+    truth among the labels: accuracy and confusion over those answered, coverage their share. calibrated: accuracy
+    with each label's threshold moved by what other folds of the truth say; None without truth.
     """
 
     predictions: tuple[str | None, ...]
@@ -88,20 +89,23 @@ def zero_shot(
 ) -> ZeroShot:
     """Give each text the label whose descriptions are nearest.
 
-    A label's score is the mean cosine to its descriptions. Descriptions that resemble the texts ("An Amazon review with a positive
-    sentiment.") do better than the bare word; for a bare word, four phrasings in its language are averaged.
+    A label's score is the mean cosine to its descriptions. Descriptions that resemble the texts ("An Amazon review
+    with a positive sentiment.") do better than the bare word; for a bare word, four phrasings in its language are
+    averaged.
 
     Args:
         data: n texts, or a collection.
         labels: two or more names, or names with one or more descriptions each.
         model: an embedder; for a collection, None takes the collection's own.
-        truth: n true labels to judge by, or the collection's column that holds them; rows with another value are not judged.
+        truth: n true labels to judge by, or the collection's column that holds them; rows with another value are not
+            judged.
         abstain: answers with less confidence than this become None.
         dims: leading numbers of each vector to use.
         seed: of the folds of `calibrated`.
 
     Raises:
-        UsageError: fewer than two labels, an empty one, no model, an unknown column, a truth that has none of the labels.
+        UsageError: fewer than two labels, an empty one, no model, an unknown column, a truth that has none of the
+            labels.
     """
     described = _descriptions(labels)
     names = tuple(described)
@@ -209,7 +213,7 @@ def _calibrated(scores: Floats, codes: NDArray[np.int64], seed: int, folds: int 
 
 
 def _offsets(scores: Floats, codes: NDArray[np.int64]) -> Floats:
-    """Return the offsets (c,) with the most right answers, by moving one label at a time over the places where an answer flips."""
+    """Return the offsets (c,) with the most right answers, moving one label at a time."""
     offsets = np.zeros(scores.shape[1], np.float32)
     for _ in range(2):
         for label in range(len(offsets)):

@@ -1,0 +1,1 @@
+mountMap(document.getElementById("map"), JSON.parse(document.getElementById("map-data").textContent));
