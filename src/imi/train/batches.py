@@ -21,10 +21,10 @@ class Mix:
     neighbour_size: int = 8
     groups: int = 160
     scored: int = 48
-    translation: float = 0.35
-    dictionary: float = 0.3
-    question: float = 0.25
-    paraphrase: float = 0.1
+    translation: float = 0.33
+    dictionary: float = 0.25
+    question: float = 0.33
+    paraphrase: float = 0.09
 
     def shares(self) -> dict[PairKind, float]:
         """Return the share of each kind of pair."""
@@ -103,7 +103,7 @@ class Batches:
         return near
 
     def _same(self, pairs: Ints) -> torch.Tensor:
-        """Return (p, p): where a partner of another pair means the same, by number or by the teacher (cosine above .9)."""
+        """Return (p, p): where a partner of another pair means the same, by number or by the teacher's cosine."""
         a, b = pairs[:, 0], pairs[:, 1]
         close = self.data.first[a].astype(np.float32) @ self.data.first[b].astype(np.float32).T > 0.9
         mask = close | (a[:, None] == a[None, :]) | (b[:, None] == b[None, :])

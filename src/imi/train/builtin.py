@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -22,7 +23,7 @@ import numpy as np
 import torch
 
 from imi.embedders.pieces import Pieces
-from imi.train import perturb, prepared, sources, splits, vocabulary
+from imi.train import emoji, perturb, prepared, sources, splits, vocabulary
 from imi.train.batches import Batches, Mix
 from imi.train.corpus import Corpus
 from imi.train.export import Layer, write_model
@@ -40,7 +41,7 @@ Say = Callable[[str], None]
 class Recipe:
     """What a run may change; the defaults make the model that the package ships."""
 
-    steps: int = 6000
+    steps: int = 5000
     hidden: int = 512
     row_rate: float = 1.5e-3
     layer_rate: float = 1e-3
@@ -70,13 +71,12 @@ def gather(data: Path, work: Path, recipe: Recipe, say: Say) -> tuple[Corpus, li
 def prepare(data: Path, work: Path, recipe: Recipe, say: Say) -> tuple[Prepared, prepared.Floats, Path]:
     """Return all a run reads, the rows to start from, and the vocabulary's file."""
     corpus, groups = gather(data, work, recipe, say)
-    emoji = [text for text, language in zip(corpus.texts, corpus.languages, strict=True) if language == "emoji"]
+    symbols = [text for text, language in zip(corpus.texts, corpus.languages, strict=True) if language == "emoji"]
+    symbols += [one.char for one in splits.emoji(data).dev]
     vocabulary_file = work / "pieces.model"
     if not vocabulary_file.exists():
         say("training the vocabulary")
-        vocabulary.train(
-            corpus.texts, [*emoji, *(one.char for one in splits.emoji(data).dev)], vocabulary_file, seed=recipe.seed
-        )
+        vocabulary.train(corpus.texts, symbols, vocabulary_file, seed=recipe.seed)
     versions = list(dict.fromkeys(text for group in groups for text in group))
     number = {text: len(corpus.texts) + at for at, text in enumerate(versions)}
     texts = [*corpus.texts, *versions]
@@ -84,7 +84,6 @@ def prepare(data: Path, work: Path, recipe: Recipe, say: Say) -> tuple[Prepared,
     first = teacher.vectors(texts, lambda done, total: say(f"first teacher: {done:,} of {total:,} texts"))
     prepared.substitute(first, corpus)
     turn = prepared.rotation(first[: len(corpus.texts)], seed=recipe.seed)
-    (MODELS / "quality").mkdir(parents=True, exist_ok=True)
     np.save(work / "rotation.npy", turn.astype(np.float16))
     for start in range(0, len(first), 65_536):
         first[start : start + 65_536] = first[start : start + 65_536].astype(np.float32) @ turn
@@ -172,6 +171,19 @@ def layer_of(student: Student) -> Layer:
     return Layer(*(tensor.detach().numpy() for tensor in (student.inward, student.bias, student.outward)))
 
 
+def finish(student: Student, data: Path, work: Path, say: Say) -> None:
+    """Give held-out emoji their rows; what is written before this step is what their figure is measured on."""
+    turn = np.load(work / "rotation.npy").astype(np.float32)
+    held = splits.emoji(data).dev
+    count = emoji.fold_in(student, held, Pieces(work / "pieces.model"), first_teacher(work / "teachers"), turn)
+    say(f"{count} rows for {len(held)} held-out emoji")
+
+
+def _write(out: Path, student: Student, pieces: Path) -> None:
+    layer = layer_of(student)
+    write_model(out, "built-in", student.rows.numpy(), layer, pieces, dims=DIMS, licence=LICENCE, source=SOURCE)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run all stages; progress goes to standard error."""
     parser = argparse.ArgumentParser(prog="python -m imi.train.builtin", description=__doc__)
@@ -196,16 +208,12 @@ def main(arguments: list[str] | None = None) -> None:
 
     ready, rows, pieces = prepare(options.data, options.work, recipe, say)
     student = train(ready, rows, options.work, recipe, say)
-    write_model(
-        options.out,
-        "built-in",
-        student.rows.numpy(),
-        layer_of(student),
-        pieces,
-        dims=DIMS,
-        licence=LICENCE,
-        source=SOURCE,
-    )
+    _write(options.work / "before-emoji", student, pieces)
+    finish(student, options.data, options.work, say)
+    _write(options.out, student, pieces)
+    if options.out == MODELS / "built-in":
+        (MODELS / "quality").mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(options.work / "rotation.npy", MODELS / "quality" / "rotation.npy")
     say(f"wrote {options.out}")
 
 

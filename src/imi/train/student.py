@@ -21,9 +21,9 @@ class Weights:
 
     batch: float = 20.0
     inside: float = 6.0
-    softmax: float = 0.15
+    softmax: float = 0.25
     pull: float = 2.0
-    scored: float = 0.5
+    scored: float = 0.15
     temperature: float = 20.0
 
 
@@ -97,15 +97,15 @@ class Student:
         self.steps = state["steps"]  # type: ignore[assignment]
 
 
-def target_cosines(first: Tensor, second: Tensor, share: float) -> tuple[Tensor, Tensor]:
-    """Return the cosine matrix to agree with, and which texts the second teacher knows.
+def target_cosines(first: Tensor, second: Tensor, share: float) -> Tensor:
+    """Return the cosine matrix to agree with.
 
     Where it knows both texts of a pair, its cosine counts for `share`; elsewhere the first teacher's stands alone
     (the two scales agree).
     """
     known = second.abs().sum(1) > 0
     both = share * (known[:, None] & known[None, :]).float()
-    return torch.lerp(first @ first.T, second @ second.T, both), known
+    return torch.lerp(first @ first.T, second @ second.T, both)
 
 
 @dataclass(slots=True)
@@ -134,7 +134,7 @@ def loss(out: Tensor, first: Tensor, second: Tensor, batch: Batch, weights: Weig
         share: of the second teacher where it knows both texts.
     """
     whole = 2 * batch.pairs + batch.neighbours * batch.neighbour_size
-    target, known = target_cosines(first[:whole], second[:whole], share)
+    target = target_cosines(first[:whole], second[:whole], share)
     close = _group_targets(
         first, second, whole - batch.neighbours * batch.neighbour_size, batch.neighbours, batch.neighbour_size, share
     )
@@ -147,20 +147,22 @@ def loss(out: Tensor, first: Tensor, second: Tensor, batch: Batch, weights: Weig
             (2 * batch.pairs, batch.neighbours, batch.neighbour_size, close),
             (whole, batch.groups, batch.group_size, small),
         ):
+            if not count:
+                continue
             inside = unit[start : start + count * size].view(count, size, dims)
             total = total + weights.inside * (inside @ inside.transpose(1, 2) - goal).square().mean()
         total = total + weights.softmax * _softmax(unit, batch, weights.temperature)
         if len(batch.scored):
             total = total + weights.scored * _ranking(unit, batch, weights.temperature)
     pull = 1 - (f.normalize(out, dim=1) * first).sum(1)
-    alone = torch.ones(len(out))
-    alone[:whole] -= known.float() * (share > 0)
+    # Where the second teacher has its say, the first one's vector is no goal, only their cosines are.
+    alone = 1 - (second.abs().sum(1) > 0).float() * (share > 0)
     return total + weights.pull * (pull * alone).sum() / alone.sum().clamp(min=1)
 
 
 def _group_targets(first: Tensor, second: Tensor, start: int, count: int, size: int, share: float) -> Tensor:
-    a = first[start : start + count * size].view(count, size, -1)
-    b = second[start : start + count * size].view(count, size, -1)
+    a = first[start : start + count * size].view(count, size, first.shape[1])
+    b = second[start : start + count * size].view(count, size, second.shape[1])
     known = (b.abs().sum(2) > 0).float()
     return torch.lerp(a @ a.transpose(1, 2), b @ b.transpose(1, 2), share * known[:, :, None] * known[:, None, :])
 
