@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from imi.evaluate.cascade import adaptive
 from imi.evaluate.intervals import Difference, mean_difference, mean_interval
-from imi.lab.measure import few_shots, long_tail, measure_seed, relatives
+from imi.lab.measure import example, few_shots, long_tail, measure_seed, relatives
 from imi.lab.pictures import Pictures
 from imi.lab.retrieval import ablation, index_sizes, search_all
 from imi.lab.shelf import Shelf
@@ -153,6 +153,7 @@ def _extras(study: Study, trained: dict[str, Trained], pictures: Pictures) -> di
             for name, model in (("mrl", mrl), ("ff", full))
         },
     }
+    out["example"] = example(mrl, pictures)
     if pictures.groups:
         out["relatives"] = relatives(mrl, pictures)
     if pictures.novel is not None:

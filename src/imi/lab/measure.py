@@ -108,6 +108,28 @@ def relatives(model: Trained, pictures: Pictures) -> list[dict[str, Any]]:
     return rows
 
 
+def example(model: Trained, pictures: Pictures, most: int = 6) -> dict[str, Any]:
+    """Return one test picture that the smallest size gets wrong and all larger ones right, and all its probabilities.
+
+    Where no such picture exists, the one whose true class gains most from smallest to largest size.
+    """
+    p = np.stack([model.p("test", size) for size in model.sizes])  # (sizes, n, classes)
+    right = p.argmax(axis=2) == pictures.test.y
+    true = np.take_along_axis(p, pictures.test.y[None, :, None], axis=2)[:, :, 0]
+    gain = true[-1] - true[0] + 10 * (~right[0] & right[1:].all(axis=0))
+    row = int(gain.argmax())
+    shown = np.argsort(-p[:, row].max(axis=0))[:most]
+    pixels = pictures.test.x[row]
+    scaled = (pixels - pixels.min()) / max(float(np.ptp(pixels)), 1e-9)
+    return {
+        "truth": pictures.classes[pictures.test.y[row]],
+        "sizes": list(model.sizes),
+        "classes": [pictures.classes[label] for label in shown],
+        "probabilities": p[:, row][:, shown].astype(float).round(4).tolist(),
+        "pixels": np.round(scaled.transpose(1, 2, 0), 3).astype(float).tolist(),
+    }
+
+
 def few_shots(
     model: Trained, size: int, labels: NDArray[np.int64], shots: tuple[int, ...] = (1, 3, 5, 10), seed: int = 0
 ) -> dict[str, float]:
