@@ -18,6 +18,8 @@ GROUPS = (
         "find",
         {
             "search": "imi.cli.search",
+            "recommend": "imi.cli.odd_and_alike",
+            "map": "imi.cli.looking",
         },
     ),
     Group(
@@ -32,6 +34,7 @@ GROUPS = (
             "verify": "imi.cli.upkeep",
             "repair": "imi.cli.upkeep",
             "migrate": "imi.cli.upkeep",
+            "doctor": "imi.cli.odd_and_alike",
         },
     ),
     Group(
@@ -44,11 +47,26 @@ GROUPS = (
             "cost": "imi.cli.cost",
         },
     ),
-    Group("tasks", {}),
+    Group(
+        "tasks",
+        {
+            "classify": "imi.cli.tasks",
+            "zero-shot": "imi.cli.tasks",
+            "regress": "imi.cli.tasks",
+            "cluster": "imi.cli.tasks",
+            "anomalies": "imi.cli.odd_and_alike",
+            "dedupe": "imi.cli.odd_and_alike",
+            "diversity": "imi.cli.odd_and_alike",
+            "profiles": "imi.cli.tasks",
+            "code": "imi.cli.looking",
+            "customize": "imi.cli.looking",
+        },
+    ),
     Group(
         "models",
         {
             "evaluate": "imi.cli.evaluate",
+            "lab": "imi.cli.lab",
         },
     ),
     Group(
@@ -56,6 +74,7 @@ GROUPS = (
         {
             "serve": "imi.cli.serve",
             "keys": "imi.cli.serve",
+            "conform": "imi.cli.serve",
             "demo": "imi.cli.demo",
         },
     ),

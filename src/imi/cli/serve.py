@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -72,6 +73,8 @@ class Serve(Output):
 
 def serve(options: Serve) -> None:
     """Serve OpenAI's embeddings API and a search API over collections, on this machine alone unless told otherwise."""
+    # Requests run beside each other; threads of BLAS inside each would only wait for one another.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     settings = server_part("settings")
     chosen = settings.Settings(
         collections=tuple(options.collections),
@@ -134,7 +137,36 @@ def _grants(grants: dict[str, str]) -> str:
     return ", ".join(f"{right} {'all' if name == '*' else name}" for name, right in grants.items())
 
 
+@dataclass(frozen=True, kw_only=True)
+class Conform(Output):
+    """What `imi conform` takes."""
+
+    url: Annotated[str, typer.Argument(metavar="URL", help="The base of an OpenAI-compatible endpoint.")]
+    model: Annotated[
+        str | None, typer.Option("--model", metavar="NAME", help="What to ask for; the first listed by default.")
+    ] = None
+    key: Annotated[
+        str | None,
+        typer.Option("--key", metavar="KEY", help="A bearer key.", envvar="OPENAI_API_KEY", show_envvar=False),
+    ] = None
+
+
+def conform(options: Conform) -> None:
+    """Check whether an endpoint keeps OpenAI's embeddings contract, line by line; exit code 1 where it does not."""
+    checked = []
+    for one in server_part("conform").conform(options.url, options.model, options.key):
+        checked.append(one)
+        note(f"{'ok    ' if one.ok else 'BROKEN'} {one.check}", quiet=options.quiet or not sys.stderr.isatty())
+    rows = [["ok" if one.ok else "BROKEN", one.check, one.detail] for one in checked]
+    show([one.to_dict() for one in checked], ["", "check", "detail"], rows, as_json=options.as_json)
+    broken = sum(not one.ok for one in checked)
+    note(f"{len(checked) - broken} of {len(checked)} kept", quiet=options.quiet)
+    if broken:
+        raise typer.Exit(1)
+
+
 def register(app: typer.Typer) -> None:
     """Add the verbs."""
     verb(app, "serve", Serve, serve, example="imi serve reviews.imi --alias text-embedding-3-small=built-in")
     verb(app, "keys", KeysOptions, keys, example="imi keys add alice --read reviews --write notes")
+    verb(app, "conform", Conform, conform, example="imi conform http://localhost:8000/v1")
