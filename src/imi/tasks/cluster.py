@@ -74,8 +74,7 @@ class Clusters:
             colour = COLOURS[group % len(COLOURS)]
             label = f"{short(cluster.name, 34)} ({cluster.size})" if group < 20 else None
             axes.scatter(*self.plane[rows].T, s=size, color=colour, alpha=0.75, linewidths=0, label=label)
-        axes.set_xticks([])
-        axes.set_yticks([])
+        axes.set_axis_off()
         axes.set_title(
             f"{len(self.clusters)} clusters, silhouette {self.silhouette:.3f}, stability {self.stability:.2f}",
             fontsize=11,

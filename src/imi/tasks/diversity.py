@@ -91,7 +91,11 @@ def diversity(data: Any, *, dims: int | None = None, seed: int = 0) -> Diversity
     low, high = bootstrap(each, seed=seed, resamples=500)
     # The statistic is an average over pairs, whose error is twice that of an average over rows.
     return Diversity(
-        max(0.0, distance), vendi, (distance + 2 * (low - each.mean()), distance + 2 * (high - each.mean())), n, values
+        max(0.0, distance),
+        vendi,
+        (float(distance + 2 * (low - each.mean())), float(distance + 2 * (high - each.mean()))),
+        n,
+        values,
     )
 
 

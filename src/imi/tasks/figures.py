@@ -74,12 +74,15 @@ def save_figure(figure: Figure, path: str | Path) -> None:
         UsageError: the suffix is none of .png, .svg, .html.
     """
     from matplotlib import rc_context
+    from matplotlib.text import Text
 
     kind = Path(path).suffix.lower()
     if kind not in (".png", ".svg", ".html"):
         raise UsageError(
             f"a figure cannot be written as {kind or 'a file without suffix'}: {path}", hint="use .png, .svg or .html"
         )
+    for text in figure.findobj(Text):  # made outside the context below, in matplotlib's default font
+        text.set_fontfamily(list(_fonts()))
     buffer = io.BytesIO()
     # A glyph that no font here has is drawn as a box: the picture is still worth having, and the text is in the result.
     with warnings.catch_warnings(), rc_context({"font.family": list(_fonts()), "svg.hashsalt": "imi"}):

@@ -78,8 +78,7 @@ class Map:
             figure.colorbar(drawn, ax=axes, label=short(str(self.colour)), shrink=0.6)
         else:
             self._draw_groups(axes, ["" if value is None else str(value) for value in values], size)
-        axes.set_xticks([])
-        axes.set_yticks([])
+        axes.set_axis_off()
         axes.set_aspect("equal", adjustable="datalim")
         axes.set_title(f"{len(self.points):,} points", fontsize=11)
         save_figure(figure, path)

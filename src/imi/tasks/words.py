@@ -17,7 +17,7 @@ _WORD = re.compile(
     r"[a-z][a-z'’\-]+[a-z]|[\u4e00-\u9fff々]{1,6}|[\u30a1-\u30faー]{2,}|[\uac00-\ud7a3]{2,}"
     r"|[^\W\d_a-z\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]{3,}"
 )
-_TAG = re.compile(r"<[^>\n]{1,40}>|&[a-z]{2,6};")
+_TAG = re.compile(r"<[^>\n]{1,200}>|&[a-z]{2,6};")
 _COMMON = frozenset(
     """
     about above after again against all also although always among and another any anything are around because been
@@ -53,8 +53,9 @@ def distinctive_words(
 ) -> list[list[str]]:
     """Return, for each of `count` groups, the words most typical of it.
 
-    Class TF-IDF (Grootendorst 2022, arXiv 2203.05794): a word's share of its group times log(1 + words a group /
-    occurrences anywhere), counted once a text so that one long text does not name its group.
+    Words are ranked by the log of their odds inside the group against outside it, in standard deviations, with the
+    whole set as prior (Monroe, Colaresi and Quinn 2008): what all groups say names none of them. A word counts once a
+    text, so that one long text does not name its group.
 
     Args:
         texts: n texts.
@@ -69,19 +70,23 @@ def distinctive_words(
     total: Counter[str] = Counter()
     for group_counts in counts:
         total.update(group_counts)
-    average = sum(total.values()) / max(1, count)
-    names = []
-    for group_counts in counts:
-        size = max(1, sum(group_counts.values()))
-        least = 2 if size > 50 else 1
-        scored = [
-            (found / size * np.log1p(average / total[word]), word)
-            for word, found in group_counts.items()
-            if found >= least
-        ]
-        ranked = [word for _, word in sorted(scored, key=lambda pair: (-pair[0], pair[1]))]
-        names.append(_without_variants(ranked, words))
-    return names
+    return [_without_variants(_ranked(group_counts, total), words) for group_counts in counts]
+
+
+def _ranked(inside: Counter[str], total: Counter[str]) -> list[str]:
+    """Return the words of a group, the most typical first."""
+    size, everything = sum(inside.values()), sum(total.values())
+    least = 2 if size > 50 else 1
+    scored = []
+    for word, found in inside.items():
+        if found < least:
+            continue
+        prior = 0.05 * total[word]
+        own, other = found + prior, total[word] - found + prior
+        rest = 1.05 * size - own, 1.05 * (everything - size) - other
+        odds = np.log(own / max(rest[0], 1)) - np.log(other / max(rest[1], 1))
+        scored.append((odds / np.sqrt(1 / own + 1 / other), found, word))
+    return [word for _, _, word in sorted(scored, key=lambda one: (-one[0], -one[1], one[2]))]
 
 
 def _document_counts(texts: Iterable[str]) -> Counter[str]:

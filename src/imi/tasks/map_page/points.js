@@ -31,7 +31,7 @@ export class Points {
     this.count = xy.length / 2;
     this.shown = new Uint8Array(this.count).fill(1);
     this.colours = new Uint8Array(this.count * 3);
-    this.gl = canvas.getContext("webgl", { antialias: false, premultipliedAlpha: true });
+    this.gl = canvas.getContext("webgl", { antialias: false, premultipliedAlpha: true, preserveDrawingBuffer: true });
     if (this.gl) this.prepare();
     else this.flat = canvas.getContext("2d");
   }
