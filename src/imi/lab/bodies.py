@@ -106,7 +106,7 @@ def bodies_section(shelf: Shelf) -> str:
         "## The same loss on other bodies\n\n"
         + table(("accuracy, %", *map(str, DIMS)), rows)
         + "\n\nThe signs again, one seed: a vision transformer of four layers with one classifier a size, and pictures "
-        "with their Unicode names trained into one space by the contrastive loss (the paper's ViT and ALIGN, in small). "
-        "ResNet50 on an ImageNet folder, mixed precision, several GPUs: `python -m imi.train.resnet50 --help`; its code "
-        "path is run by the tests on a tiny folder, not here."
+        "with their Unicode names trained into one space by the contrastive loss (the paper's ViT and ALIGN in small). "
+        "ResNet50 on an ImageNet folder, mixed precision, several GPUs: `python -m imi.train.resnet50 --help`; the "
+        "tests run its code path on a tiny folder, this page does not."
     )

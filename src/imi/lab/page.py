@@ -151,8 +151,8 @@ def _retrieval(outcome: Outcome) -> str:
         + f"\n\nThe database is the {outcome.counts['train']} training pictures, the queries the test pictures; recall "
         "is of the ten nearest by all numbers. MFLOPs count an exact first rung, as in the paper; a database this "
         "small fits into the processor's cache, so time gains less than work. HNSW's MFLOPs are those of the exact "
-        f"search it stands in for.\n\nThe paper's: {single[1]} at {single[0]:.0f} MFLOPs with all 2,048 numbers, {two[1]} at "
-        f"{two[0]:.1f} with 16 and a shortlist of 200.\n\n![compute]({outcome.study.name}-compute.png)\n\n"
+        f"search it stands in for.\n\nThe paper's: {single[1]} at {single[0]:.0f} MFLOPs with all 2,048 numbers, "
+        f"{two[1]} at {two[0]:.1f} with 16 and a shortlist of 200.\n\n![compute]({outcome.study.name}-compute.png)\n\n"
         + table(("rungs", *full["maps"]), more)
         + "\n\nThe shortlist's length K, smallest size first, then all numbers:\n\n"
         + table(("K", "mAP@10", "MFLOPs"),

@@ -23,7 +23,8 @@ from imi.train.heads import MRL
 from imi.train.vision import Nested, Recipe, fit
 
 PAPER_DIMS = (8, 16, 32, 64, 128, 256, 512, 1024, 2048)
-_MEAN, _SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_MEAN = np.array((0.485, 0.456, 0.406), np.float32)
+_SPREAD = np.array((0.229, 0.224, 0.225), np.float32)
 
 
 class _Bottleneck(nn.Module):
@@ -123,7 +124,7 @@ class FolderBatches:
         part = picture.resize(
             (self.side, self.side), Image.Resampling.BILINEAR, box=(left, top, left + width, top + height)
         )
-        pixels = (np.asarray(part, np.float32) / 255 - np.float32(_MEAN)) / np.float32(_SPREAD)
+        pixels = (np.asarray(part, np.float32) / 255 - _MEAN) / _SPREAD
         if random.random() < 0.5:
             pixels = pixels[:, ::-1]
         return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))), label
