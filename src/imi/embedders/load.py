@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib.metadata import entry_points
 from pathlib import Path
 
 from imi.embedders.base import Embedder
@@ -78,4 +79,9 @@ def load(name: str | Path | None = None) -> Embedder:
         from imi.embedders.builtin import BuiltIn
 
         return BuiltIn(Path(asked))
+    if rest:
+        # Packages of others bring models under names of their own; see docs/plugins.md.
+        for point in entry_points(group="imi.embedders", name=kind):
+            made: Embedder = point.load()(rest)
+            return made
     raise UsageError(f"unknown model {asked!r}; there are: {', '.join(NAMES)}", hint="imi.load() for the built-in one")
