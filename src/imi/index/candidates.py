@@ -73,8 +73,7 @@ def first_rungs(rows: int, width: int, worth: Sequence[Prefix], matryoshka: bool
 
 
 def _spread(sizes: Sequence[int]) -> list[int]:
-    """Return at most three of the sizes: the smallest, the next, and about twice the smallest."""
+    """Return at most two of the sizes: the smallest, and about twice that."""
     if not sizes:
         return []
-    double = next((size for size in sizes if size >= 2 * sizes[0]), sizes[-1])
-    return sorted({sizes[0], sizes[min(1, len(sizes) - 1)], double})
+    return sorted({sizes[0], next((size for size in sizes if size >= 2 * sizes[0]), sizes[-1])})

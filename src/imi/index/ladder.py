@@ -213,8 +213,10 @@ class Ladder:
     def _climb(
         self, queries: Floats, k: int, mask: NDArray[np.bool_] | None, steps: list[Step] | None
     ) -> tuple[Floats, Rows]:
+        if mask is None and len(self) > k:
+            return self._by_rungs(queries, k, None, 1.0, steps)
         passing = len(self) if mask is None else int(np.count_nonzero(mask))
-        widening = 1.0 if mask is None else len(self) / max(passing, 1)
+        widening = len(self) / max(passing, 1)
         if passing <= k or self._exact_is_cheaper(passing, widening):
             return self._exactly(queries, k, mask, steps)
         scores, rows = self._by_rungs(queries, k, mask, widening, steps)
@@ -224,8 +226,6 @@ class Ladder:
 
     def _exact_is_cheaper(self, passing: int, widening: float) -> bool:
         """Compare reading the passing rows with a first rung whose work grows with the widening."""
-        if widening == 1.0:
-            return False
         return passing * self.width * 4 / _BYTES_A_SECOND < self.latency * float(widening**0.9)
 
     def _exactly(
@@ -278,13 +278,14 @@ class Ladder:
 
 def _best(scores: Floats, rows: Rows, keep: int, ordered: bool) -> tuple[Floats, Rows]:
     """Return the best `keep` of each row of scores, in order when asked; short shortlists are padded."""
-    if keep < rows.shape[1] and not ordered:
+    if len(rows) == 1:
+        first = (-scores[0]).argsort(kind="stable")[:keep]
+        best, found = scores[:, first], rows[:, first]
+    elif keep < rows.shape[1] and not ordered:
         order = np.argpartition(scores, rows.shape[1] - keep, axis=1)[:, -keep:]
+        best, found = np.take_along_axis(scores, order, axis=1), np.take_along_axis(rows, order, axis=1)
     else:
         order = np.argsort(-scores, axis=1, kind="stable")[:, :keep]
-    if len(rows) == 1:
-        best, found = scores[0, order[0]][None], rows[0, order[0]][None]
-    else:
         best, found = np.take_along_axis(scores, order, axis=1), np.take_along_axis(rows, order, axis=1)
     if found.shape[1] < keep and ordered:
         extra = ((0, 0), (0, keep - found.shape[1]))

@@ -66,7 +66,7 @@ def confidence(recalls: NDArray[np.float64]) -> tuple[float, float, float]:
     return mean, max(0.0, mean - reach), min(1.0, mean + reach)
 
 
-def latency(index: Index, queries: Floats, k: int, seconds: float = 0.15) -> float:
+def latency(index: Index, queries: Floats, k: int, seconds: float = 0.05) -> float:
     """Return the median time of a single query; medians do not mind a machine that does other things too."""
     times: list[float] = []
     asked = [queries[at : at + 1] for at in range(min(len(queries), 256))]
@@ -126,7 +126,7 @@ def _efforts(ladder: Ladder, k: int) -> list[int]:
         return [0]
     if kind == "ivf":
         return [1, 2, 3, 5, 8, 12, 18, 27, 40, 60, 90, 140, 200, 300]
-    return sorted({max(k + 1, round(k * factor)) for factor in np.geomspace(1.5, 120, 18)})
+    return sorted({max(k + 1, round(k * factor)) for factor in np.geomspace(1.5, 80, 13)})
 
 
 def _recall_by_keep(ladder: Ladder, truth: Truth, effort: int) -> dict[int, NDArray[np.float64]]:

@@ -65,8 +65,8 @@ class Plan:
     """A ladder chosen by measurement, and everything that was tried on the way.
 
     chosen: the ladder; no rungs means exact search. target: the recall asked for, of the k nearest. rows, width and
-    metric are of the vectors it was made for. prefixes: what prefixes are worth. matryoshka: whether they are worth more than
-    numbers taken at random. note: what was found, in words.
+    metric are of the vectors it was made for. prefixes: what prefixes are worth. matryoshka: whether they
+    are worth more than numbers taken at random. note: what was found, in words.
     """
 
     target: float

@@ -11,6 +11,7 @@ from imi.index.base import Rows
 from imi.index.engines import load_faiss, set_threads
 from imi.index.files import CheckedVectors
 from imi.index.rungs import Rung
+from imi.index.space import unit_rows
 from imi.vectors import Floats, Metric, quantize
 
 _BLOCK = 1 << 14
@@ -71,8 +72,7 @@ class Reranker:
         """
         prefix = queries if queries.shape[1] == self.rung.dims else np.ascontiguousarray(queries[:, : self.rung.dims])
         if self.metric == "cosine":
-            lengths = np.sqrt(np.vecdot(prefix, prefix))
-            prefix = np.asarray(prefix / np.where(lengths > 0, lengths, np.float32(1))[:, None], dtype=np.float32)
+            prefix = unit_rows(prefix)
         if self._checked is not None:
             self._checked.ensure(rows)
         scores = self._native_scores(prefix, rows, threads) if self._pointer is not None else self._gather(prefix, rows)

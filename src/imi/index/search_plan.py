@@ -20,7 +20,7 @@ from imi.vectors import Floats, Metric
 EXACT_NUMBERS = 5_000_000
 """Rows times width below which an exact search ends in half a millisecond, and nothing is worth building."""
 _TRUTH_WORK = 2.5e11
-_SAMPLE_NUMBERS = 16_000_000
+_SAMPLE_NUMBERS = 8_000_000
 
 
 class Planner:
@@ -149,7 +149,7 @@ class Planner:
         if not rungs:
             least = min(row_bytes(Rung(min(64, self.width), 1, "pq", "ivf"), self.rows), 64) * self.rows
             raise UsageError(f"memory={self.memory}: no structure fits {self.rows} rows, {int(least)} bytes would do")
-        size = int(min(self.rows * 0.9, max(20_000, _SAMPLE_NUMBERS // self.width)))
+        size = int(min(self.rows * 0.9, max(10_000, _SAMPLE_NUMBERS // self.width)))
         held = min(400, self.rows // 20)
         chosen = self.random.choice(self.rows, min(self.rows, size + held), replace=False)
         sample = np.asarray(self.vectors[np.sort(chosen[held:])], dtype=np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -77,9 +78,7 @@ class Space:
     def queries(self, queries: Floats) -> Floats:
         """Return (b, width) queries for (b, full width) ones, which need not be unit rows."""
         if self.metric == "cosine":
-            prefix = _leading(queries, self.dims, self.rotation)
-            lengths = np.sqrt(np.vecdot(prefix, prefix))
-            return np.asarray(prefix / np.where(lengths > 0, lengths, np.float32(1))[:, None], dtype=np.float32)
+            return unit_rows(_leading(queries, self.dims, self.rotation))
         if self.metric == "l2":
             return np.ascontiguousarray(_leading(queries, self.dims, self.rotation))
         out = np.zeros((len(queries), self.width), dtype=np.float32)
@@ -92,6 +91,17 @@ class Space:
         for start in range(0, len(vectors), 1 << 14):
             out[start : start + (1 << 14)] = self.rows(vectors[start : start + (1 << 14)], start)
         return out
+
+
+def unit_rows(queries: Floats) -> Floats:
+    """Return queries at length one, the same array when they are; zero rows stay zero."""
+    if len(queries) == 1:
+        square = float(np.vdot(queries, queries))
+        if abs(square - 1) < 1e-6 and queries.flags.c_contiguous:
+            return queries
+        return queries * np.float32(1 / math.sqrt(square) if square > 0 else 0)
+    lengths = np.sqrt(np.vecdot(queries, queries))
+    return np.asarray(queries / np.where(lengths > 0, lengths, np.float32(1))[:, None], dtype=np.float32)
 
 
 def _leading(block: NDArray[Any], dims: int, rotation: Floats | None) -> Floats:
