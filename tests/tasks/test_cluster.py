@@ -1,0 +1,79 @@
+"""Clustering: known groups are found, figures agree with scikit-learn's, names come from the groups' own words."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import adjusted_rand_score, silhouette_score
+
+from imi import tasks
+from imi.errors import UsageError
+from imi.tasks.kmeans import agreement, silhouette
+from imi.tasks.neighbours import nearest_rows
+from imi.tasks.words import distinctive_words, words_of
+
+TEXTS = ("the coffee is hot and strong", "my dog likes this food", "甘いチョコレートが美味しい")
+
+
+@pytest.mark.parametrize("how", [{"k": 3}, {}, {"method": "hdbscan"}])
+def test_known_groups_are_found_and_named(groups, how):
+    z, labels = groups
+    result = tasks.cluster(z, texts=[TEXTS[label] for label in labels], **how)
+    inside = result.labels >= 0
+    assert inside.mean() > 0.9
+    assert adjusted_rand_score(labels[inside], result.labels[inside]) > 0.95
+    assert [cluster.size for cluster in result.clusters] == sorted((c.size for c in result.clusters), reverse=True)
+    assert "coffee" in result.names[0] and "dog" in result.names[1] and "チョコレート" in result.names[2]
+    assert result.stability > 0.9
+    first = [int(row) for row in result.clusters[0].representatives]
+    assert set(labels[first]) == {0}
+    assert set(result.to_dict()) == {"clusters", "silhouette", "stability", "labels"}
+
+
+def test_silhouette_and_agreement_are_the_textbook_ones(groups):
+    z, labels = groups
+    assert silhouette(z, labels) == pytest.approx(silhouette_score(z, labels, metric="cosine"), abs=1e-4)
+    other = np.random.default_rng(0).integers(0, 4, len(labels))
+    assert agreement(labels, other) == pytest.approx(adjusted_rand_score(labels, other))
+    assert agreement(labels, labels) == 1
+
+
+def test_neighbours_are_exact_for_small_tables_and_near_it_for_large_ones(groups, monkeypatch):
+    z, _ = groups
+    full = z @ z.T
+    np.fill_diagonal(full, -2)
+    cosines, rows = nearest_rows(z, 5)
+    np.testing.assert_allclose(cosines, -np.sort(-full, axis=1)[:, :5], atol=1e-5)
+    assert (rows != np.arange(len(z))[:, None]).all()
+    monkeypatch.setattr("imi.tasks.neighbours.EXACT_ROWS", 100)
+    fast = nearest_rows(z, 5)[1]
+    assert np.mean([len(set(a) & set(b)) / 5 for a, b in zip(rows, fast, strict=True)]) > 0.95
+
+
+def test_equal_rows_have_each_other_as_neighbours():
+    z = np.repeat(np.eye(4, dtype=np.float32), 5, axis=0)
+    cosines, rows = nearest_rows(z, 4)
+    assert (cosines == 1).all() and (rows // 5 == (np.arange(20) // 5)[:, None]).all()
+    assert all(row not in own for row, own in enumerate(rows))
+
+
+def test_names_skip_what_everyone_says():
+    texts = ["good coffee beans", "good coffee cup", "good dog food", "good dogs, good dog", "とても良い猫の食事です"]
+    named = distinctive_words(texts, np.array([0, 0, 1, 1, 2]), 3)
+    assert named[0][0] == "coffee" and named[1][0] == "dog" and "dogs" not in named[1]
+    assert words_of("<br />The &amp; 猫は美味しいチョコを食べた") == ["猫", "美味", "チョコ", "食"]
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [({"k": 301}, "k is 301"), ({"k": 1}, "k is 1"), ({"method": "x"}, "method"), ({"k": 3, "method": "hdbscan"}, "itself")],
+)
+def test_bad_input_is_refused(groups, how, words):
+    with pytest.raises(UsageError, match=words):
+        tasks.cluster(groups[0], **how)
+
+
+def test_constant_vectors_and_wrong_texts_are_refused(groups, tmp_path):
+    with pytest.raises(UsageError, match="the same"):
+        tasks.cluster(np.ones((20, 4)), 2)
+    with pytest.raises(UsageError, match="1 texts for 300"):
+        tasks.cluster(groups[0], 2, texts=["a"])
+    tasks.cluster(groups[0], 3, namer=None).figure(tmp_path / "c.png")

@@ -1,0 +1,102 @@
+"""Anomalies, duplicates, diversity and recommendation against brute force."""
+
+import numpy as np
+import pytest
+from scipy.sparse.csgraph import connected_components
+
+from imi import tasks
+from imi.errors import UsageError
+from imi.records import Document
+from imi.vectors import normalize
+
+
+def test_planted_anomalies_are_found_and_explained(groups):
+    z, _ = groups
+    rng = np.random.default_rng(3)
+    odd = normalize(rng.normal(size=(6, 32)))
+    result = tasks.anomalies(np.vstack([z, odd]))
+    found = set(np.flatnonzero(result.flagged))
+    assert set(range(300, 306)) <= found and len(found) <= 9
+    assert result.score[300:].min() > np.quantile(result.score[:300], 0.97)
+    first = result.to_dict()[0]
+    assert set(first) == {"id", "score", "reason", "nearest"} and first["nearest"] and "nearest rows" in first["reason"]
+    assert not set(first["nearest"]) & {str(row) for row in result.rows}
+    assert tasks.anomalies(z, share=0.1).flagged.sum() == 30
+
+
+def brute_groups(z, threshold):
+    unit = z.astype(np.float64) / np.linalg.norm(z.astype(np.float64), axis=1, keepdims=True)
+    part = connected_components(unit @ unit.T >= threshold - 1e-9)[1]
+    return {frozenset(np.flatnonzero(part == one)) for one in set(part) if (part == one).sum() > 1}
+
+
+@pytest.mark.parametrize("threshold", [0.6, 0.8, 0.9, 0.95, 1.0])
+def test_duplicates_are_exactly_those_of_brute_force(threshold):
+    rng = np.random.default_rng(4)
+    base = rng.normal(size=(500, 96)).astype(np.float32)
+    near = base[rng.integers(0, 500, 400)] + rng.choice([0, 0.05, 0.2, 0.4], 400)[:, None] * rng.normal(size=(400, 96))
+    z = normalize(np.vstack([base, near]))
+    found = tasks.dedupe(z, threshold)
+    assert {frozenset((group.keep, *group.drop)) for group in found} == brute_groups(z, threshold)
+    assert all(group.keep == min(group.keep, *group.drop) for group in found)
+
+
+def test_which_duplicate_is_kept():
+    z = np.repeat(np.eye(3, dtype=np.float32), 3, axis=0)
+    texts = ["a", "aaa", "aa", *"bcdefg"]
+    longest = tasks.dedupe(z, 0.99, texts=texts)
+    assert longest[0].keep == 1 and longest[0].drop == (0, 2) and longest[0].similarity == 1
+    assert [group.keep for group in tasks.dedupe(z, 0.99)] == [0, 3, 6]
+    assert longest.drop == (0, 2, 4, 5, 7, 8)
+    assert tasks.dedupe(np.ones((3000, 8)), 1.0)[0].drop == tuple(range(1, 3000))
+    with pytest.raises(UsageError, match="threshold is 1.5"):
+        tasks.dedupe(z, 1.5)
+    with pytest.raises(UsageError, match="no texts"):
+        tasks.dedupe(z, keep="longest")
+
+
+def test_diversity_is_that_of_the_matrix_of_all_pairs(groups):
+    z, _ = groups
+    result = tasks.diversity(z)
+    full = (z @ z.T).astype(np.float64)
+    assert result.mean_distance == pytest.approx(1 - full[np.triu_indices(300, 1)].mean(), abs=1e-5)
+    values = np.clip(np.linalg.eigvalsh(full / 300), 1e-15, None)
+    assert result.vendi == pytest.approx(np.exp(-(values * np.log(values)).sum()), rel=1e-3)
+    assert result.interval[0] < result.mean_distance < result.interval[1]
+    assert tasks.diversity(np.eye(5)).vendi == pytest.approx(5)
+    assert tasks.diversity(np.ones((5, 3))).vendi == pytest.approx(1)
+
+
+def test_a_subset_is_more_diverse_than_chance(groups):
+    z, labels = groups
+    chosen = tasks.subset(z, 3)
+    assert sorted(labels[chosen]) == [0, 1, 2]
+    assert sorted(tasks.subset(z[:20], 20)) == list(range(20))
+    assert tasks.diversity(z[tasks.subset(z, 20)]).vendi > tasks.diversity(z[:20]).vendi
+    with pytest.raises(UsageError, match="k is 301"):
+        tasks.subset(z, 301)
+
+
+def test_recommendation_follows_likes_and_varies(groups, tmp_path, embedder):
+    import imi
+
+    z, labels = groups
+    plain = tasks.recommend(z, [0, 1], k=10, diversity=0)
+    wanted = normalize(z[[0, 1]].mean(axis=0))
+    order = [row for row in np.argsort(-(z @ wanted), kind="stable") if row not in (0, 1)][:10]
+    assert plain.rows.tolist() == order
+    varied = tasks.recommend(z, [0, 1], k=10, diversity=0.8)
+    assert tasks.diversity(z[varied.rows]).mean_distance > tasks.diversity(z[plain.rows]).mean_distance
+    assert set(labels[tasks.recommend(z, 0, [160], k=10).rows]) == {0}
+    with imi.open(tmp_path / "c.imi", model=embedder) as collection:
+        collection.add([Document(str(row), f"row {row}") for row in range(300)], vectors=normalize(np.hstack([z, z])))
+        hits = tasks.recommend(collection, ["0", "1"], k=10, diversity=0)
+        assert [hit.id for hit in hits] == [str(row) for row in order]
+    for call, words in (
+        (lambda: tasks.recommend(z, []), "nothing is liked"),
+        (lambda: tasks.recommend(z, [1], [1]), "both liked"),
+        (lambda: tasks.recommend(z, [300]), "row 300"),
+        (lambda: tasks.recommend(z, [1], diversity=2), "diversity is 2"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            call()
