@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,8 +18,7 @@ import pytest
 import imi
 from imi.collection.adding import BATCH
 from imi.embedders.testing import HashEmbedder
-from imi.store import database
-from tests.collection.victim import document
+from tests.collection.victim import document, model_of
 
 VICTIM = Path(__file__).with_name("victim.py")
 
@@ -44,7 +44,7 @@ def run_and_kill(folder: Path, job: str, number: int, seconds: float | None) -> 
 
 def check_whole(folder: Path) -> None:
     """The file is sound, and a search agrees with brute force over what the rows say."""
-    model = HashEmbedder()
+    model = model_of(folder)
     with imi.open(folder, model) as c:
         connection = c._store.connection
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
@@ -76,13 +76,13 @@ def kill_adds(folder: Path, rows: int, moments: list[float]) -> None:
         assert list(c.documents()) == [document(at) for at in range(rows)]
 
 
-def kill_churn(folder: Path, seed: int, seconds: float) -> None:
+def kill_writer(folder: Path, job: str, seed: int, seconds: float) -> None:
     """After a kill the rows are what the acknowledged turns say, the turn under way done whole or not at all."""
     have = {}
     if (folder / "collection.sqlite").exists():
-        with imi.open(folder, HashEmbedder()) as c:
+        with imi.open(folder, mode="r") as c:
             have = {one.id: one.metadata["version"] for one in c.documents()}
-    said = run_and_kill(folder, "churn", seed, seconds)
+    said = run_and_kill(folder, job, seed, seconds)
     states = [have]
     for line in said:
         if "trying" not in line:
@@ -94,10 +94,14 @@ def kill_churn(folder: Path, seed: int, seconds: float) -> None:
             after.pop(f"d{at}", None)
         states.append(after)
     done = sum("acknowledged" in line for line in said)
-    with imi.open(folder, HashEmbedder()) as c:
+    with imi.open(folder) as c:
         found = {one.id: one.metadata["version"] for one in c.documents()}
     assert found in states[done : done + 2], f"{done} turns were acknowledged"
     check_whole(folder)
+    for backup in folder.parent.glob("backup-*.imi"):
+        with imi.open(backup, mode="r") as c:
+            assert c.verify().ok and {one.id: one.metadata["version"] for one in c.documents()} in states
+        shutil.rmtree(backup)
 
 
 def test_killed_adds_keep_whole_batches_and_go_on(tmp_path: Path) -> None:
@@ -107,8 +111,10 @@ def test_killed_adds_keep_whole_batches_and_go_on(tmp_path: Path) -> None:
 
 def test_killed_writers_lose_nothing_acknowledged(tmp_path: Path) -> None:
     chance = random.Random(2)
-    for seed in range(4):
-        kill_churn(tmp_path / "c.imi", seed, chance.uniform(0.0, 0.3))
+    for seed in range(3):
+        kill_writer(tmp_path / "c.imi", "churn", seed, chance.uniform(0.0, 0.3))
+    for seed in range(3):
+        kill_writer(tmp_path / "u.imi", "upkeep", seed, chance.uniform(0.0, 1.0))
 
 
 @pytest.mark.nightly
@@ -124,10 +130,5 @@ def test_twenty_kills_of_an_add_of_twenty_thousand_rows(tmp_path: Path) -> None:
 def test_three_hundred_kills(tmp_path: Path) -> None:
     chance = random.Random(4)
     for at in range(300):
-        kill_churn(tmp_path / f"{at // 10}.imi", at, chance.uniform(0.0, 0.4))
-
-
-def test_the_page_checksums_are_on(tmp_path: Path) -> None:
-    with imi.open(tmp_path / "c.imi", HashEmbedder()) as c:
-        c.add([document(at) for at in range(10)])
-        assert c._store.connection.pragma("checksum_verification") == 1 or database.VFS == "cksmvfs"
+        job = "churn" if at % 2 else "upkeep"
+        kill_writer(tmp_path / f"{job}{at // 20}.imi", job, at, chance.uniform(0.0, 0.4 if at % 2 else 1.2))

@@ -11,8 +11,12 @@ import sys
 from pathlib import Path
 
 import imi
+from imi.collection import indexing
 from imi.embedders.testing import HashEmbedder
-from imi.records import Document
+from imi.index import live
+from imi.index.plan import Plan, Tried
+from imi.index.rungs import parse_ladder
+from imi.records import Document, ModelInfo
 
 ROWS = 3000
 
@@ -48,9 +52,50 @@ def churn(folder: Path, seed: int) -> None:
             say(acknowledged=turn)
 
 
+class Mirror(HashEmbedder):
+    """Another model, to migrate to: the same numbers backwards."""
+
+    info = ModelInfo(id="mirror", width=64, dims=(64,), weights="blake2b-1")
+
+    def embed(self, texts, kind="document", dims=None, *, progress=None):
+        return super().embed(texts, kind, dims)[:, ::-1]
+
+
+MODELS: dict[str, HashEmbedder] = {"hash": HashEmbedder(), "mirror": Mirror()}
+
+
+def model_of(folder: Path) -> HashEmbedder:
+    """Return the model that the collection has just now."""
+    with imi.open(folder, mode="r") as c:
+        bound = c.bound
+    return MODELS["hash" if bound is None else bound.info.id]
+
+
+def upkeep(folder: Path, seed: int) -> None:
+    """Add and delete with an index that is built all the time, back up, and migrate from one model to the other."""
+    indexing._SAVED_FROM, indexing._CHUNK, live.EXACT_ROWS, live._TAIL_ROWS = 20, 100, 60, 20
+    chosen = Tried(parse_ladder("16:40,64:20", 64), 1.0, 1.0, 1.0, 1000.0, 1, "all")
+    fixed = Plan(0.95, 10, "cosine", 100, 64, chosen, (), True, (), "")
+    live.plan = lambda *_, **__: fixed
+    chance = random.Random(seed)
+    with imi.open(folder, model_of(folder) if folder.exists() else MODELS["hash"]) as c:
+        say(started=True)
+        for turn in range(1, 10_000):
+            kind = chance.choice(["write", "write", "write", "delete", "backup", "migrate"])
+            some = chance.sample(range(200), chance.randint(1, 60))
+            say(trying=turn, **({kind: some} if kind in ("write", "delete") else {}))
+            if kind == "write":
+                c.add([document(at, turn) for at in some])
+            elif kind == "delete":
+                c.delete([f"d{at}" for at in some])
+            elif kind == "backup":
+                c.backup(folder.with_name(f"backup-{seed}-{turn}.imi"))
+            elif len(c):
+                other = "mirror" if c.model.info.id == "hash" else "hash"
+                c.migrate(model=MODELS[other])
+            say(acknowledged=turn)
+
+
 if __name__ == "__main__":
     target, job, number = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-    if job == "add":
-        add(target, number)
-    else:
-        churn(target, number)
+    {"add": add, "churn": churn, "upkeep": upkeep}[job](target, number)
