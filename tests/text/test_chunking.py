@@ -1,0 +1,91 @@
+"""Chunks: exact offsets, no chunk above the limit, nothing lost, sentence ends in every script."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from imi.errors import UsageError
+from imi.text.chunking import chunk
+from imi.text.sentences import sentence_spans, sentences
+
+
+def by_bytes(texts):
+    """Count as byte-level vocabularies do in their worst case."""
+    return np.array([len(text.encode("utf-8", "replace")) for text in texts], np.int64)
+
+
+def by_words(texts):
+    """Count so that a whole may have more tokens than the sum of its parts, as no good vocabulary does."""
+    return np.array([len(text.split()) + len(text) // 7 for text in texts], np.int64)
+
+
+PIECES = st.sampled_from(
+    [
+        "猫である。",
+        "「何だ？」",
+        "A cat. ",
+        "# Title\n",
+        "## 見出し\n",
+        "\n\n",
+        "x" * 40,
+        "、",
+        "🐱👍🏽",
+        " ",
+        "ก",
+        "\u3000",
+        "!?",
+    ]
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(PIECES, max_size=30).map("".join), st.integers(8, 60), st.sampled_from([by_bytes, by_words]))
+def test_offsets_are_exact_nothing_is_lost_and_nothing_is_too_long(text, size, count):
+    chunks = chunk(text, count, size=size, overlap=size // 4)
+    covered = set()
+    for one in chunks:
+        piece = text[one.start : one.end]
+        assert piece and piece == piece.strip()
+        assert int(count([piece])[0]) <= size or one.end - one.start == 1
+        covered |= set(range(one.start, one.end))
+    assert all(at in covered or char.isspace() for at, char in enumerate(text))
+    starts = [one.start for one in chunks]
+    assert starts == sorted(set(starts))
+
+
+@given(st.text(max_size=300), st.integers(1, 20))
+@settings(max_examples=100, deadline=None)
+def test_any_text_at_all(text, size):
+    for one in chunk(text, lambda texts: np.array([len(t) for t in texts], np.int64), size=size, overlap=0):
+        assert 0 < one.end - one.start <= size
+
+
+def test_sentences_end_where_japanese_sentences_end():
+    text = "「もう帰る？」と聞いた。はい！（本当に。）Then U.S. rules apply. 3.14 is pi? Yes."
+    assert sentences(text) == [
+        "「もう帰る？」", "と聞いた。", "はい！", "（本当に。）", "Then U.S.", "rules apply.", "3.14 is pi?", "Yes.",
+    ]  # fmt: skip
+    assert "".join(text[a:b] for a, b in sentence_spans(text)) == text
+
+
+def test_chunks_break_at_sentence_ends_and_repeat_whole_sentences():
+    text = "一つ目の文です。二つ目の文です。三つ目の文です。四つ目の文です。"
+    pieces = [text[c.start : c.end] for c in chunk(text, lambda t: np.array([len(x) for x in t]), size=16, overlap=8)]
+    assert pieces == [
+        "一つ目の文です。二つ目の文です。",
+        "二つ目の文です。三つ目の文です。",
+        "三つ目の文です。四つ目の文です。",
+    ]
+
+
+def test_a_heading_begins_a_chunk_and_is_told():
+    text = "intro\n# A\nfirst\n## B\nsecond\n```\n# no heading\n```\n# C\nthird\n"
+    found = [(c.heading, text[c.start : c.end]) for c in chunk(text, by_bytes, size=100, overlap=0)]
+    assert [heading for heading, _ in found] == ["", "A", "A > B", "C"]
+    assert "# no heading" in found[2][1]
+
+
+def test_sizes_that_cannot_be():
+    with pytest.raises(UsageError, match="overlap"):
+        chunk("a", by_bytes, size=4, overlap=4)
