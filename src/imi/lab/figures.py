@@ -155,7 +155,9 @@ def draw_example(outcome: Outcome, path: Path) -> None:
     for (column, row), value in np.ndenumerate(p):
         axes.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=7,
                   color="white" if value > 0.6 else "black")  # fmt: skip
-    beside = canvas.add_axes((0.0, 0.05, 0.14, 0.3))
+    canvas.set_layout_engine("none")
+    axes.set_position((0.42, 0.16, 0.56, 0.72))
+    beside = canvas.add_axes((0.01, 0.3, 0.15, 0.42))
     pixels = np.array(found["pixels"])
     beside.imshow(pixels if pixels.shape[2] == 3 else pixels[:, :, 0], cmap="gray")
     beside.axis("off")

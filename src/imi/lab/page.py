@@ -15,7 +15,7 @@ What the paper ([Kusupati et al. 2022](https://arxiv.org/abs/2205.13147)) measur
 again on data that two cores can carry, and set beside the paper's figures. Written by `make lab` (`imi lab`); every
 number below comes from that run. The same seed gives the same table: each training runs on one thread.
 
-**What differs from the paper, everywhere.** The networks are a thousand times smaller, the data a hundred times, and
+**What differs from the paper, everywhere.** The networks are hundreds of times smaller, the data a hundred times, and
 the widest embedding has {width} numbers instead of 2,048. Ten classes need nine dimensions at most: on ten-class data
 everything from 16 numbers upwards is a tie, and only the smallest sizes can tell methods apart. The signs
 ("glyphs") have 240 classes in eight families for that reason. Post-hoc SVD is kinder here than in the paper: with few
