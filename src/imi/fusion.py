@@ -1,6 +1,6 @@
 """Fusing two rankings of the same query, by text and by meaning, into one.
 
-The score of a row is ``(1 - weight) · coverage^1.5 + weight · nearness``, so it lies on one scale for every query:
+The score of a row is ``(1 - weight) · coverage² + weight · nearness``, so it lies on one scale for every query:
 
 - **coverage** is its BM25 score over what a text of mean length that holds each term of the query once would have:
 the sum
@@ -33,7 +33,7 @@ Ranking = tuple[Rows, Floats]
 """Row numbers, best first, and their scores, higher is better."""
 
 WEIGHT = 0.3
-_STEEPNESS = 1.5  # of coverage: half of a question's words are worth less than half, as any text may hold common ones
+_STEEPNESS = 2.0  # of coverage: half of a question's words are worth less than half, as any text may hold common ones
 
 
 def expected_score(counts: Iterable[int], total: int) -> float:
