@@ -18,6 +18,7 @@ GROUPS = (
         "find",
         {
             "search": "imi.cli.search",
+            "ask": "imi.cli.ask",
             "recommend": "imi.cli.odd_and_alike",
             "map": "imi.cli.looking",
         },
@@ -60,6 +61,7 @@ GROUPS = (
             "profiles": "imi.cli.tasks",
             "code": "imi.cli.looking",
             "customize": "imi.cli.looking",
+            "translate": "imi.cli.ask",
         },
     ),
     Group(

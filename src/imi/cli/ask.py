@@ -1,0 +1,133 @@
+"""`imi ask` and `imi translate`: answers and translations by a language model, checked."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from imi.cli.opening import open_to_read
+from imi.cli.options import CollectionName, Filtered, Mode, Model, Output, model_name, read_texts
+from imi.cli.output import note, one_line, show, show_json
+from imi.cli.verbs import verb
+from imi.cli.where import parse_where
+from imi.errors import UsageError
+
+if TYPE_CHECKING:
+    from imi.tasks.answer import Answer
+
+Llm = Annotated[
+    str | None,
+    typer.Option("--llm", metavar="MODEL[@URL]", help="A language model behind an OpenAI-compatible URL; IMI_LLM."),
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ask(Filtered):
+    """What `imi ask` takes."""
+
+    collection: CollectionName
+    question: Annotated[list[str], typer.Argument(metavar="QUESTION", help="Words are one question; - reads it.")]
+    llm: Llm = None
+    k: Annotated[int, typer.Option("-k", metavar="N", help="How many passages to read.")] = 5
+    mode: Mode = "hybrid"
+    rewrite: Annotated[bool, typer.Option("--rewrite", help="Search in several wordings, written by the model.")] = (
+        False
+    )
+    rerank: Annotated[
+        str | None,
+        typer.Option("--rerank", metavar="HOW", help="late (best sentence), llm, or st:NAME of a cross-encoder."),
+    ] = None
+    agent: Annotated[bool, typer.Option("--agent", help="Let the model search and open documents itself.")] = False
+    show_context: Annotated[bool, typer.Option("--show-context", help="Show the passages that were read.")] = False
+    model: Model = None
+
+
+def ask(options: Ask) -> None:
+    """Answer a question from a collection, with numbered citations that are checked against the passages.
+
+    Sentences that no passage supports are marked [?]. Without a language model the best sentences are quoted.
+    """
+    from imi.llm import load_llm
+    from imi.tasks.answer import answer
+    from imi.tasks.passages import Finding
+
+    if options.mode not in ("text", "meaning", "hybrid"):
+        raise UsageError(f"the mode is {options.mode!r}, allowed are text, meaning, hybrid")
+    question = "\n".join(read_texts(options.question)) if "-" in options.question else " ".join(options.question)
+    llm = load_llm(options.llm)
+    finding = Finding(options.k, options.mode, parse_where(options.where), options.rewrite, options.rerank)  # type: ignore[arg-type]  # checked above
+    streams = llm is not None and not options.as_json and sys.stderr.isatty() and not options.quiet
+    with open_to_read(options.collection, options.model) as collection:
+        found = answer(
+            collection,
+            question,
+            llm=llm,
+            finding=finding,
+            agent=options.agent,
+            on_text=_write if streams else None,
+        )
+    if streams:
+        note("\n")
+    _show(found, options)
+
+
+def _write(piece: str) -> None:
+    # What streams is not checked yet: it goes to standard error, the checked answer to standard output.
+    print(piece, end="", file=sys.stderr, flush=True)
+
+
+def _show(found: Answer, options: Ask) -> None:
+    if options.as_json:
+        value = found.to_dict()
+        if options.show_context:
+            value["context"] = [hit.to_dict() for hit in found.passages]
+        show_json(value)
+        return
+    print(found.answer)
+    if found.citations:
+        print()
+    for one in found.citations:
+        place = one.id if one.page is None else f"{one.id}, page {one.page}"
+        text = "there is no such passage" if one.id is None else f"{place}: {one_line(one.text, 100)}"
+        print(f"[{one.n}] {text}{'' if one.supported else '  (not supported)'}")
+    if found.llm is None and found.citations:
+        hint = "quoted, not answered: no language model is set (--llm MODEL@URL, or IMI_LLM)"
+        note(hint, quiet=options.quiet)
+    if options.show_context:
+        for n, hit in enumerate(found.passages, 1):
+            print(f"\n--- {n}: {hit.id}\n{hit.text}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Translate(Output):
+    """What `imi translate` takes."""
+
+    text: Annotated[list[str], typer.Argument(metavar="TEXT", help="Words are one text; - reads it.")]
+    to: Annotated[str, typer.Option("--to", metavar="LANGUAGE", help="ja, en, de … or a name.")] = "en"
+    llm: Llm = None
+    model: Model = None
+
+
+def translate(options: Translate) -> None:
+    """Translate a text over the Responses API and compare the meaning of both; a low similarity is flagged."""
+    import imi
+    from imi.llm import load_llm
+    from imi.llm.model import required
+    from imi.tasks.translate import translate as translated
+
+    text = "\n".join(read_texts(options.text)) if "-" in options.text else " ".join(options.text)
+    llm = required(load_llm(options.llm))
+    found = translated(text, llm, imi.load(model_name(options.model)), to=options.to)
+    if found.suspicious:
+        note(f"suspicious: source and translation have a similarity of {found.similarity:.2f}", quiet=options.quiet)
+    rows = [[found.text, found.similarity, "suspicious" if found.suspicious else ""]]
+    show(found.to_dict(), ["text", "similarity", ""], rows, as_json=options.as_json)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs."""
+    verb(app, "ask", Ask, ask, example='imi ask notes.imi "締め切りはいつですか"')
+    verb(app, "translate", Translate, translate, example='imi translate "吾輩は猫である。" --to en --llm gpt-4.1-mini')
