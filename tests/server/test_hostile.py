@@ -38,10 +38,10 @@ def target(start, tmp_path_factory):
 
 
 ODD = [
-    None, True, 0, -1, 1.5, 1e308, -0.0, 2**31, 2**63, 2**64, 10**400, "", " ", "a", "猫" * 1000, "\x00", 
-    "\ufeff", "💥", "../../etc/passwd", "'; DROP TABLE documents; --", '"', "NEAR(a b)", "*", "a" * 20_000, [], [[]], {}, {"": {}},
-    ["a", 1], [None], [[1, "a"]], {"=": 1}, {"n": {">=": {}}}, {"and": []}, {"or": [{}]}, {"not": {"not": {"n": 1}}},
-    [1e400], ["a"] * 3000,
+    None, True, 0, -1, 1.5, 1e308, -0.0, 2**31, 2**63, 2**64, 10**400, "", " ", "a", "猫" * 1000, "\x00", "\ufeff",
+    "💥", "../../etc/passwd", "'; DROP TABLE documents; --", '"', "NEAR(a b)", "*", "a" * 20_000, [], [[]], {},
+    {"": {}}, ["a", 1], [None], [[1, "a"]], {"=": 1}, {"n": {">=": {}}}, {"and": []}, {"or": [{}]}, [1e400],
+    {"not": {"not": {"n": 1}}}, ["a"] * 3000,
 ]  # fmt: skip
 KEYS = [
     "model", "input", "encoding_format", "dimensions", "user", "query", "vector", "k", "mode", "where", "dims",

@@ -33,7 +33,7 @@ from imi.server.pages import Pages
 from imi.server.replies import ApiError, from_imi, unknown_url
 from imi.server.search import Search
 from imi.server.settings import Settings
-from imi.server.shelf import Shelf
+from imi.server.shelf import Shelf, collection_paths
 from imi.server.state import State
 
 READERS = 4
@@ -49,6 +49,7 @@ def build_state(settings: Settings, embedders: Mapping[str, Embedder] | None = N
     Raises:
         ImiError: a model, a collection or the file of keys cannot be opened.
     """
+    collection_paths(settings.collections)  # a wrong path is told before a model is loaded
     metrics = Metrics()
     readers = ThreadPoolExecutor(READERS, thread_name_prefix="imi-read")
     if embedders is None:

@@ -36,7 +36,7 @@ class Shelf:
         self._open: dict[str, Collection] = {}
         if root is not None:
             root.mkdir(parents=True, exist_ok=True)
-        for path in [*_all(paths), *(sorted(root.glob(f"*{SUFFIX}")) if root is not None else [])]:
+        for path in [*collection_paths(paths), *(sorted(root.glob(f"*{SUFFIX}")) if root is not None else [])]:
             held = self._open.get(path.stem)
             if held is not None and held.folder.resolve() == path.resolve():
                 continue
@@ -112,7 +112,12 @@ class Shelf:
         return imi.open(path, model=served.embedder)
 
 
-def _all(paths: tuple[str, ...]) -> list[Path]:
+def collection_paths(paths: tuple[str, ...]) -> list[Path]:
+    """Return the collections that are to be served, those in a folder of collections one by one.
+
+    Raises:
+        UsageError: there is none at a path.
+    """
     found: list[Path] = []
     for given in paths:
         path = resolve(given)
