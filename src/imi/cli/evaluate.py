@@ -95,7 +95,5 @@ def _dims(given: str | None) -> tuple[int, ...] | None:
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
-    example = (
-        "printf 'a\\tb\\tscore\\ncat\\t猫\\t5\\ncat\\t車\\t1\\n' > pairs.tsv\nimi evaluate pairs.tsv --dims 512,64"
-    )
+    example = "printf 'a\\tb\\tscore\\ncat\\t猫\\t5\\ncat\\t車\\t1\\n' > pairs.tsv\nimi evaluate pairs.tsv --dims 64,32"
     verb(app, "evaluate", Evaluate, evaluate, example=example)
