@@ -1,4 +1,4 @@
-"""Ask sixty plain requests of Python's own documentation, by meaning, and count those with a right entry in the first five.
+"""Ask sixty plain requests of Python's own documentation by meaning and count right entries in the first five.
 
     python benchmarks/docs_questions.py [--model built-in] [--split dev|final|all] [--mode meaning]
 
