@@ -73,7 +73,7 @@ def test_other_bad_input_is_refused(groups, tmp_path):
         tasks.classify(np.ones((300, 8)), labels)
     with pytest.raises(UsageError, match="head is 'tree'"):
         tasks.classify(z, labels, head="tree")
-    with pytest.raises(UsageError, match="test is 1.5"):
+    with pytest.raises(UsageError, match=r"test is 1\.5"):
         tasks.classify(z, labels, test=1.5)
     with pytest.raises(UsageError, match="column 'x' was asked of a bare array"):
         tasks.classify(z, "x")
@@ -112,7 +112,12 @@ def test_ridge_is_the_same_where_there_are_fewer_rows_than_numbers():
 
 @pytest.mark.parametrize(
     ("y", "words"),
-    [([1.0] * 300, "nothing to predict"), (["x"] * 300, "no number"), ([None] * 300, "0 rows"), ([1.0], "1 numbers for")],
+    [
+        ([1.0] * 300, "nothing to predict"),
+        (["x"] * 300, "no number"),
+        ([None] * 300, "0 rows"),
+        ([1.0], "1 numbers for"),
+    ],
 )
 def test_numbers_that_cannot_be_learned_are_refused(groups, y, words):
     with pytest.raises(UsageError, match=words):

@@ -49,7 +49,7 @@ def test_which_duplicate_is_kept():
     assert [group.keep for group in tasks.dedupe(z, 0.99)] == [0, 3, 6]
     assert longest.drop == (0, 2, 4, 5, 7, 8)
     assert tasks.dedupe(np.ones((3000, 8)), 1.0)[0].drop == tuple(range(1, 3000))
-    with pytest.raises(UsageError, match="threshold is 1.5"):
+    with pytest.raises(UsageError, match=r"threshold is 1\.5"):
         tasks.dedupe(z, 1.5)
     with pytest.raises(UsageError, match="no texts"):
         tasks.dedupe(z, keep="longest")

@@ -77,6 +77,8 @@ def doctor(
         texts = [document.text or "" for document in documents]
         z = np.asarray(data.vectors())
         model = model or _own_model(data)
+        bound = getattr(data, "bound", None)
+        width = width or (None if bound is None else int(bound.info.width))
         # Vectors without text are as they should be; only rows that have neither are empty.
         if all(document.text is None for document in documents):
             texts = None
