@@ -15,6 +15,8 @@ from imi.errors import DataError, UsageError
 Ids = NDArray[np.int32]
 Offsets = NDArray[np.int64]
 
+_FEW = 16
+
 
 def threads() -> int:
     """Return how many threads splitting and pooling may use: OMP_NUM_THREADS, else the cores there are."""
@@ -67,8 +69,12 @@ class Pieces:
         Returns:
             ids (total,) int32 and offsets (n + 1,) int64: text i is ids[offsets[i]:offsets[i + 1]].
         """
-        workers = threads() if len(texts) > 256 else 1
-        lists = self.processor.encode(list(texts), out_type=int, add_bos=ends, add_eos=ends, num_threads=workers)
+        if len(texts) <= _FEW:
+            # A list is split by threads that are made for it, which costs more than the splitting of a few texts.
+            lists = [self.processor.encode(text, out_type=int, add_bos=ends, add_eos=ends) for text in texts]
+        else:
+            workers = threads() if len(texts) > 256 else 1
+            lists = self.processor.encode(list(texts), out_type=int, add_bos=ends, add_eos=ends, num_threads=workers)
         offsets = np.zeros(len(lists) + 1, np.int64)
         np.cumsum(np.fromiter(map(len, lists), np.int64, len(lists)), out=offsets[1:])
         return np.fromiter(chain.from_iterable(lists), np.int32, int(offsets[-1])), offsets
