@@ -2,9 +2,9 @@
 
     python benchmarks/quality.py [--data ../shared/data] [--model built-in] [SET ...]
 
-The share is of the teacher on the same set in the same run, with the 95 % interval of the paired difference. The columns of
-dims tell how much of the full width's value a prefix keeps. A model without Matryoshka training, the teacher cut the same
-way, stands beside. `floor` is BM25 or character n-grams.
+The share is of the teacher on the same set in the same run, with the 95 % interval of the paired difference. The columns
+of dims tell how much of the full width's value a prefix keeps. A model without Matryoshka training, the teacher cut the
+same way, stands beside. `floor` is BM25 or character n-grams.
 """
 
 import argparse
@@ -48,8 +48,9 @@ def compare(one: EvaluationSet, model: imi.Embedder, teacher: Published) -> str:
     kept = " ".join(f"{ours[d].value / max(full.value, 1e-9):6.3f}" for d in DIMS[1:])
     bare = " ".join(f"{theirs[d].value / max(other.value, 1e-9):6.3f}" for d in DIMS[1:])
     low, high = difference.interval
+    least = "" if floor is None else f"{floor[1].value:.3f}"
     return (
-        f"{one.name:14}{full.metric:>9}{'' if floor is None else f'{floor[1].value:.3f}':>7}{other.value:9.3f}{full.value:9.3f}"
+        f"{one.name:14}{full.metric:>9}{least:>7}{other.value:9.3f}{full.value:9.3f}"
         f"{full.value / max(other.value, 1e-9):8.3f}  [{low:+.3f}, {high:+.3f}]  {kept} | {bare}"
     )
 
@@ -62,8 +63,7 @@ if __name__ == "__main__":
     given = parser.parse_args()
     student, published = imi.load(given.model), Published()
     sizes = " ".join(f"{d:>6}" for d in DIMS[1:])
-    print(
-        f"{'set':14}{'metric':>9}{'floor':>7}{'teacher':>9}{'model':>9}{'share':>8}  paired difference  {sizes} | {sizes} (teacher cut)"
-    )
+    heads = f"{'set':14}{'metric':>9}{'floor':>7}{'teacher':>9}{'model':>9}{'share':>8}"
+    print(f"{heads}  paired difference  {sizes} | {sizes} (teacher cut)")
     for name in given.sets:
         print(compare(load_set(name, given.data), student, published), flush=True)
