@@ -2,7 +2,7 @@
 
     python benchmarks/quality.py [--data ../shared/data] [--model built-in] [SET ...]
 
-The share is of the teacher on the same set in the same run, with the 95 % interval of the paired difference. The columns
+The share is of the teacher on the same set in the same run, with the 95 % interval of the paired difference. Columns
 of dims tell how much of the full width's value a prefix keeps. A model without Matryoshka training, the teacher cut the
 same way, stands beside. `floor` is BM25 or character n-grams.
 """
