@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ class Exact:
     """
 
     can_filter = True
-    can_save = False
+    can_save = True
 
     def __init__(self, vectors: NDArray[Any] | CheckedVectors, metric: str = "cosine", dims: int | None = None) -> None:
         """Wrap vectors without copying them.
@@ -58,6 +59,12 @@ class Exact:
 
     def __len__(self) -> int:
         return len(self.vectors)
+
+    def save(self, folder: str | Path) -> None:
+        """Write the vectors; `imi.index.load` reads them back by memory map."""
+        from imi.index.saved import save_exact
+
+        save_exact(self, Path(folder))
 
     def search(self, queries: NDArray[Any], k: int = 10, allowed: Rows | None = None) -> tuple[Floats, Rows]:
         """Find the k best rows for each query, as `Index.search` says."""

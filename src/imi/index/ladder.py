@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -154,6 +155,16 @@ class Ladder:
 
     def __len__(self) -> int:
         return len(self.vectors)
+
+    def save(self, folder: str | Path) -> None:
+        """Write the ladder and its vectors; `imi.index.load` reads them, the vectors by memory map.
+
+        Raises:
+            UsageError: the first rung is a scan, which was not built.
+        """
+        from imi.index.saved import save_ladder
+
+        save_ladder(self, Path(folder))
 
     def with_rungs(self, rungs: Sequence[Rung]) -> Ladder:
         """Return a ladder over the same structure with other shortlists, efforts or later rungs.

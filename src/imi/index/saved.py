@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from imi.errors import Damaged
 from imi.index.base import check_metric
+from imi.index.exact import Exact
 from imi.index.files import (
     CheckedVectors,
     Manifest,
@@ -40,6 +41,30 @@ def save_ladder(ladder: Ladder, folder: Path, about: Mapping[str, Any] | None = 
     writers |= vector_parts(ladder.vectors)
     table = {"shape": [len(ladder), ladder.width], "dtype": ladder.vectors.dtype.str}
     return write_files(folder, {"ladder": plain, "table": table, **(about or {})}, writers)
+
+
+def save_exact(index: Exact, folder: Path) -> Manifest:
+    """Write the vectors of an exact index."""
+    table = {"shape": [len(index), index.width], "dtype": index.vectors.dtype.str}
+    about = {"exact": {"metric": index.metric, "dims": index.dims}, "table": table}
+    return write_files(folder, about, vector_parts(index.vectors))
+
+
+def load_index(folder: Path) -> Ladder | Exact:
+    """Read what `save` of a ladder or of an exact index wrote.
+
+    Raises:
+        Damaged: a file is missing, cut short or altered.
+    """
+    manifest = read_manifest(folder)
+    if "exact" not in manifest.about:
+        return load_ladder(folder)[0]
+    try:
+        table, exact = manifest.about["table"], manifest.about["exact"]
+        vectors = map_vectors(folder, manifest, (table["shape"][0], table["shape"][1]), table["dtype"])
+        return Exact(vectors, exact["metric"], exact["dims"])
+    except (KeyError, IndexError, TypeError, ValueError) as wrong:
+        raise Damaged(f"the manifest in {folder} does not describe an index: {wrong!r}") from wrong
 
 
 def load_ladder(folder: Path) -> tuple[Ladder, Mapping[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -21,6 +22,7 @@ EXACT_NUMBERS = 5_000_000
 """Rows times width below which an exact search ends in half a millisecond, and nothing is worth building."""
 _TRUTH_WORK = 2.5e11
 _SAMPLE_NUMBERS = 8_000_000
+_SAMPLE_SECONDS = 30.0
 
 
 class Planner:
@@ -159,7 +161,10 @@ class Planner:
         within = find_truth(sample, sample[inside], inside, self.metric, self.k)
         scored: list[tuple[float, Rung]] = []
         bias: dict[Rung, float] = {}
+        stop = time.monotonic() + _SAMPLE_SECONDS
         for rung in rungs:
+            if len(scored) > 1 and time.monotonic() > stop:
+                break  # a busy machine: what was measured must do
             ladder = Ladder.build(sample, (rung, Rung(self.width, self.k)), self.metric)
             points = front(ladder, truth, self.target)
             good = [point for point in points if point.recall >= self.target]

@@ -1,0 +1,121 @@
+import os
+import signal
+
+import numpy as np
+import pytest
+
+from imi.errors import UsageError
+from imi.index.base import Index
+from imi.index.engines import load_rabitqlib
+from imi.index.exact import Exact
+from imi.index.ladder import Ladder
+from imi.index.rungs import parse_ladder
+from tests.index.conftest import recall
+
+FAISS = ["64:200,128:10", "flat.int8/64:200,128", "flat.rabitq/128:300,128", "flat.binary/128:400,128"]
+FAISS += ["hnsw.int8/64:100@200,128", "hnsw.binary/128:400@400,128", "ivf/64:200@20,128", "ivf.int8/64:200@20,128"]
+FAISS += ["flat.float16/64:200,rerank.int8/96:60,128:10", "ivf.rabitq/64r:200@30,rerank.float16/128:40,128:10"]
+FAST = ["symphonyqg/64:80@100,128", "symphonyqg.float32/128:10@80", "symphonyqg.rabitq/128:80@100,128"]
+FAST += ["hnsw-rabitq/64:80@100,128"]
+
+
+def built(vectors, text, metric="cosine"):
+    if text in FAST and load_rabitqlib() is None:
+        pytest.skip("rabitqlib is not installed")
+    return Ladder.build(vectors, parse_ladder(text, vectors.shape[1]), metric)
+
+
+@pytest.mark.parametrize("text", FAISS + FAST)
+def test_every_structure_finds_what_exact_search_finds(nested, text):
+    vectors, queries = nested
+    ladder = built(vectors, text)
+    scores, rows = ladder.search(queries, 10)
+    exact_scores, exact_rows = Exact(vectors).search(queries, 10)
+    assert recall(rows, exact_rows) > 0.93
+    assert isinstance(ladder, Index)
+    same = rows == exact_rows
+    np.testing.assert_allclose(scores[same], exact_scores[same], atol=1e-6)
+    one_scores, one_rows = ladder.search(queries[3], 10)
+    np.testing.assert_array_equal(one_rows[0], rows[3])
+    np.testing.assert_allclose(one_scores[0], scores[3], atol=1e-6)
+
+
+@pytest.mark.parametrize("metric", ["dot", "l2"])
+@pytest.mark.parametrize("text", ["64:300,128:10", "hnsw/64:200@300,128", "symphonyqg/64:200@200,128"])
+def test_other_metrics_are_what_they_say(nested, metric, text):
+    vectors, queries = nested
+    scores, rows = built(vectors, text, metric).search(queries, 10)
+    exact_scores, exact_rows = Exact(vectors, metric).search(queries, 10)
+    assert recall(rows, exact_rows) > 0.93
+    np.testing.assert_allclose(scores[:, 0], exact_scores[:, 0], rtol=1e-5)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.1, 0.01, 0.001])
+@pytest.mark.parametrize("text", ["hnsw.int8/64:100@150,128", "symphonyqg/64:80@100,128"])
+def test_filters_keep_recall_and_give_k_hits(nested, share, text):
+    vectors, queries = nested
+    ladder = built(vectors, text)
+    ladder.latency = 1e-6  # prefer the graph, so that its widening is what is tested
+    allowed = np.random.default_rng(1).choice(len(vectors), max(3, int(share * len(vectors))), replace=False)
+    rows = ladder.search(queries, 10, allowed)[1]
+    exact = Exact(vectors).search(queries, 10, allowed)[1]
+    assert ((rows >= 0).sum(axis=1) == min(10, len(allowed))).all()
+    assert np.isin(rows[rows >= 0], allowed).all()
+    assert recall(rows, exact) >= 0.95
+    mask = np.zeros(len(vectors), bool)
+    mask[allowed] = True
+    np.testing.assert_array_equal(ladder.search(queries, 10, mask)[1], rows)
+
+
+def test_rows_far_from_the_query_are_found_under_a_filter(nested):
+    vectors, queries = nested
+    worst = np.argsort((vectors / np.linalg.norm(vectors, axis=1, keepdims=True)) @ queries[0])[:200]
+    rows = built(vectors, "hnsw/64:100,128").search(queries[:1], 10, worst)[1]
+    np.testing.assert_array_equal(rows, Exact(vectors).search(queries[:1], 10, worst)[1])
+
+
+def test_a_funnel_of_six_rungs_reads_less_than_exact_search(nested):
+    vectors, queries = nested
+    ladder = Ladder.scan(vectors, parse_ladder("8:1500,16:800,32:400,64:100,96:50,128:10", 128))
+    rows, steps = ladder.explain(queries, 10)[1:]
+    assert recall(rows, Exact(vectors).search(queries, 10)[1]) > 0.95
+    assert [step.candidates for step in steps] == [3000, 1500, 800, 400, 100, 50]
+    assert sum(step.numbers for step in steps) < 0.35 * vectors.size
+
+
+def test_more_than_planned_for_widens_the_ladder(nested):
+    vectors, queries = nested
+    scores, rows = built(vectors, "hnsw/64:40,128:10").search(queries, 100)
+    assert recall(rows, Exact(vectors).search(queries, 100)[1]) > 0.85
+    assert (np.diff(scores, axis=1) <= 0).all()
+    everything = built(vectors[:100], "64:40,128:10").search(queries, 120)[1]
+    assert (np.sort(everything[:, :100], axis=1) == np.arange(100)).all()
+    assert (everything[:, 100:] == -1).all()
+
+
+def test_zero_rows_and_duplicates_do_not_crowd_out_neighbours(nested):
+    vectors, queries = nested
+    mixed = np.concatenate([np.zeros((500, 128), np.float32), vectors, np.repeat(vectors[:5], 100, axis=0)])
+    scores = built(mixed, "symphonyqg/64:100@200,128").search(queries[10:], 10)[0]
+    assert np.mean(scores[:, 9] >= Exact(mixed).search(queries[10:], 10)[0][:, 9] - 1e-5) > 0.85
+
+
+def test_another_first_rung_needs_another_build(nested):
+    ladder = Ladder.scan(nested[0], parse_ladder("64:50,128:10", 128))
+    assert ladder.with_rungs(parse_ladder("64:90,96:20,128:10", 128)).search(nested[1], 5)[1].shape == (60, 5)
+    with pytest.raises(UsageError, match="another build"):
+        ladder.with_rungs(parse_ladder("32:50,128:10", 128))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded, use of fork:DeprecationWarning")
+@pytest.mark.parametrize("text", ["hnsw/64:50,128", "symphonyqg/64:80@100,128"])
+def test_a_forked_child_searches(nested, text):
+    vectors, queries = nested
+    ladder = built(vectors, text)
+    ladder.search(queries, 10)
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        os._exit(0 if (ladder.search(queries, 10)[1] >= 0).all() else 3)
+    assert os.waitpid(child, 0)[1] == 0
