@@ -18,8 +18,6 @@ NAMES = (
     "st:NAME",
     "hf-static:FOLDER",
     "onnx:FOLDER",
-    "clip:NAME",
-    "pixels",
 )
 
 
@@ -28,8 +26,7 @@ def load(name: str | Path | None = None) -> Embedder:
 
     Args:
         name: "built-in", "quality" (the teacher, rotated; better and slower), a folder that `imi train` wrote, or one
-            of the prefixes
-            "openai:", "st:", "hf-static:", "onnx:", "clip:", or "pixels". None is what IMI_MODEL says, else "built-in".
+            of the prefixes "openai:", "st:", "hf-static:", "onnx:"; None is what IMI_MODEL says, else "built-in".
 
     Raises:
         UsageError: no such model; the message lists the names that are allowed.
@@ -50,10 +47,6 @@ def load(name: str | Path | None = None) -> Embedder:
         from imi.embedders.quality import Quality
 
         return Quality()
-    if asked == "pixels":
-        from imi.embedders.pixels import Pixels
-
-        return Pixels()
     if kind == "openai" and rest:
         from imi.embedders.cache import Cached
         from imi.embedders.openai import OpenAI
@@ -71,10 +64,6 @@ def load(name: str | Path | None = None) -> Embedder:
         from imi.embedders.onnx import Onnx
 
         return Onnx(Path(rest))
-    if kind == "clip" and rest:
-        from imi.embedders.clip import Clip
-
-        return Clip(rest)
     if Path(asked).is_dir():
         from imi.embedders.builtin import BuiltIn
 
