@@ -28,6 +28,7 @@ from imi.train.batches import Batches, Mix
 from imi.train.corpus import Corpus
 from imi.train.export import Layer, write_model
 from imi.train.prepared import PAIR_KINDS, Prepared
+from imi.train.prune import prune
 from imi.train.student import DIMS, Student, Weights, loss
 from imi.train.teachers import english_teacher, first_teacher
 
@@ -43,6 +44,7 @@ class Recipe:
 
     steps: int = 5000
     hidden: int = 512
+    kept_units: int = 128
     row_rate: float = 1.5e-3
     layer_rate: float = 1e-3
     warmup: int = 200
@@ -171,6 +173,19 @@ def layer_of(student: Student) -> Layer:
     return Layer(*(tensor.detach().numpy() for tensor in (student.inward, student.bias, student.outward)))
 
 
+def narrow(student: Student, ready: Prepared, recipe: Recipe, say: Say) -> Student:
+    """Return the student with `kept_units` hidden units, fitted on short texts of the translations in both languages."""
+    texts = np.unique(ready.pairs["translation"])
+    texts = texts[np.diff(ready.offsets)[texts] <= 24]
+    texts = np.sort(np.random.default_rng(recipe.seed).permutation(texts)[:12_000])
+    ids, starts = ready.tokens(texts)
+    few, lost = prune(layer_of(student), student.units(ids, starts), recipe.kept_units)
+    say(f"{recipe.kept_units} hidden units do all but {lost:.1%} of the work of {recipe.hidden}")
+    small = Student(student.rows.numpy(), recipe.kept_units)
+    small.adopt(few.inward, few.bias, few.outward)
+    return small
+
+
 def finish(student: Student, data: Path, work: Path, say: Say) -> None:
     """Give held-out emoji their rows; what is written before this step is what their figure is measured on."""
     turn = np.load(work / "rotation.npy").astype(np.float32)
@@ -204,10 +219,11 @@ def main(arguments: list[str] | None = None) -> None:
     recipe = Recipe(steps=options.steps, hidden=options.hidden, second_share=options.second_share, seed=options.seed)
 
     def say(line: str) -> None:
-        print(time.strftime("%H:%M:%S"), line, file=sys.stderr, flush=True)  # noqa: T201
+        sys.stderr.write(f"{time.strftime('%H:%M:%S')} {line}\n")
+        sys.stderr.flush()
 
     ready, rows, pieces = prepare(options.data, options.work, recipe, say)
-    student = train(ready, rows, options.work, recipe, say)
+    student = narrow(train(ready, rows, options.work, recipe, say), ready, recipe, say)
     _write(options.work / "before-emoji", student, pieces)
     finish(student, options.data, options.work, say)
     _write(options.out, student, pieces)
