@@ -19,7 +19,9 @@ Data = Annotated[
     Path | None, typer.Option("--data", metavar="PATH", help="Pictures: a folder with one folder a class, zip or npz.")
 ]
 Sizes = Annotated[str, typer.Option("--dims", metavar="N,…", help="Sizes to train, such as 8,16,32,64.")]
-Seeds = Annotated[int, typer.Option("--seeds", metavar="N", help="How often each training is repeated.")]
+Seeds = Annotated[
+    int, typer.Option("--seeds", metavar="N", envvar="SEEDS", help="How often each training is repeated.")
+]
 Folder = Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where page, figures and tables go.")]
 Jobs = Annotated[int, typer.Option("--jobs", metavar="N", help="Trainings side by side; 0 for one a processor.")]
 

@@ -29,7 +29,7 @@ class Order:
         name: one of `NAMES`.
         data: a set of pictures, or a folder with the two files of photos; None for the folder of public data sets.
         dims: other sizes; None for the study's own.
-        seeds: of each study; `by_study` says otherwise for some.
+        seeds: of each study; `by_study` says otherwise for some, 0 leaves one out ("bodies" is the other networks).
         out: folder of the page.
         jobs: trainings side by side.
     """
@@ -114,7 +114,9 @@ def _notes(order: Order, shelf: Shelf, say: Say, left_out: Sequence[str]) -> lis
 
         say("toy: three numbers a word")
         notes.append(toy_section(order.out))
-    if order.name == "all":
+    if order.name == "all" and (order.by_study or {}).get("bodies") == 0:
+        left_out = [*left_out, "other bodies (a vision transformer, pictures with words): not run."]
+    elif order.name == "all":
         from imi.lab.bodies import bodies_section
 
         say("other bodies: a vision transformer, image-text pairs, ResNet50")
