@@ -14,8 +14,9 @@ between .7
 A row that one arm did not bring has 0 there. So give the meaning of every candidate where vectors are at hand: rows
 found by text alone keep their cosine then. Both parts rise with their arm's score and neither falls with anything.
 
-`benchmarks/fusion.py` prints the tuning, done on the training parts of JaQuAD and SQuAD, English questions over
-JaQuAD's paragraphs, and the Python documentation across languages, never on a development part.
+`benchmarks/fusion.py` prints the tuning, on training questions with a model that has not learnt them, never on a
+development part. nDCG@10 of words, of meaning, and fused at the default: JaQuAD .886, .560, .888; SQuAD .873, .696, .894;
+English questions over JaQuAD's paragraphs .062, .391, .398; English over Japanese documentation .539, .994, .993.
 """
 
 from __future__ import annotations
