@@ -15,7 +15,7 @@ A row that one arm did not bring has 0 there. So give the meaning of every candi
 found by text alone keep their cosine then. Both parts rise with their arm's score and neither falls with anything.
 
 `benchmarks/fusion.py` prints the tuning, on training questions with a model that has not learnt them, never on a
-development part. nDCG@10 of words, of meaning, and fused at the default: JaQuAD .886, .560, .888; SQuAD .873, .696, .894;
+development part. nDCG@10 of words, meaning, and both at the default: JaQuAD .886, .560, .888; SQuAD .873, .696, .894;
 English questions over JaQuAD's paragraphs .062, .391, .398; English over Japanese documentation .539, .994, .993.
 """
 
