@@ -57,6 +57,9 @@ class Add(Output):
     encoding: Annotated[str, typer.Option("--encoding", metavar="NAME", help="Of text files: latin-1, cp932, …")] = (
         "utf-8"
     )
+    sql: Annotated[str | None, typer.Option("--sql", metavar="QUERY", help="The rows to read from SQLite files.")] = (
+        None
+    )
     skip_errors: Annotated[bool, typer.Option("--skip-errors", help="Leave bad rows out and report them.")] = False
     model: Model = None
 
@@ -72,12 +75,14 @@ def add(options: Add) -> None:
         import_exports(options)
         return
     columns = tuple(name.strip() for name in (options.columns or "").split(",") if name.strip())
-    how = ReadOptions(options.template, options.id, columns, options.vectors, options.encoding)
+    how = ReadOptions(options.template, options.id, columns, options.vectors, options.encoding, options.sql)
     if list(options.sources).count("-") > 1:
         raise UsageError("standard input was given twice: -")
     with _again(options.sources):
         total = 0 if options.skip_errors else _check(options.sources, how, quiet=options.quiet)
         with open_to_write(options.collection, options.model, own_vectors=options.vectors is not None) as collection:
+            if options.vectors is None:
+                how = replace(how, count_tokens=lambda texts: collection.model.count_tokens(texts))
             with progress("adding", quiet=options.quiet) as bar:
                 added = _fill(collection, options, how, bar, total)
             name = collection.info.path

@@ -1,4 +1,4 @@
-"""Readers of files: CSV, TSV, JSONL, JSON, Parquet, plain text, Markdown, and folders of them, row by row.
+"""Readers of files: tables, text, Markdown, HTML, PDF, notebooks, code, archives, and folders of them, row by row.
 
     for item in read("reviews.csv", ReadOptions(template="Title: {Summary}; Content: {Text}")):
         ...  # a Row with its document, or a Failure with source, line and reason
@@ -12,9 +12,21 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from imi.errors import DataError, Failure
+from imi.errors import DataError, Failure, MissingExtra
+from imi.text.readers.databases import read_sqlite
+from imi.text.readers.documents import (
+    CODE,
+    OFFICE,
+    read_code,
+    read_html,
+    read_notebook,
+    read_office,
+    read_pdf,
+    read_zip,
+)
 from imi.text.readers.jsons import read_json, read_jsonl
 from imi.text.readers.lines import STDIN, unreadable
+from imi.text.readers.pieces import cut
 from imi.text.readers.prose import read_markdown, read_stdin, read_text
 from imi.text.readers.rows import ReadOptions, Row
 from imi.text.readers.tables import read_csv, read_parquet, read_tsv
@@ -33,8 +45,19 @@ READERS: dict[str, Reader] = {
     ".text": read_text,
     ".md": read_markdown,
     ".markdown": read_markdown,
+    ".html": read_html,
+    ".htm": read_html,
+    ".pdf": read_pdf,
+    ".ipynb": read_notebook,
+    ".db": read_sqlite,
+    ".sqlite": read_sqlite,
+    ".sqlite3": read_sqlite,
+    **dict.fromkeys(OFFICE, read_office),
+    **dict.fromkeys(CODE, read_code),
 }
 """The reader of each suffix; `.gz` may follow those of text files."""
+
+_PROSE = (read_text, read_markdown)
 
 __all__ = ["READERS", "ReadOptions", "Row", "files_of", "read"]
 
@@ -51,8 +74,20 @@ def read(source: str | os.PathLike[str], options: ReadOptions | None = None) -> 
         UsageError: a column that was asked for is not there; the message lists those that are.
     """
     options = options or ReadOptions()
+    inside = os.path.isdir(source)
     for path in files_of(os.fspath(source)):
-        yield from _reader_of(path)(path, options)
+        reader = _reader_of(path)
+        try:
+            for item in reader(path, options):
+                if isinstance(item, Row) and reader in _PROSE:
+                    yield from cut(item, options)
+                else:
+                    yield item
+        except (DataError, MissingExtra) as broken:
+            # One file of a folder does not stop the others.
+            if not inside:
+                raise
+            yield Failure(path, None, str(broken).replace("\ntry: ", "; "))
 
 
 def files_of(source: str) -> list[str]:
@@ -71,7 +106,7 @@ def files_of(source: str) -> list[str]:
         found += [
             os.path.join(folder, name)
             for name in sorted(names)
-            if not name.startswith(".") and _suffix(name) in READERS
+            if not name.startswith(".") and (_suffix(name) in READERS or _suffix(name) == ".zip")
         ]
     if not found:
         raise DataError(f"the folder {source} holds no file that can be read", hint=f"known are {_known()}")
@@ -81,13 +116,20 @@ def files_of(source: str) -> list[str]:
 def _reader_of(path: str) -> Reader:
     if path == STDIN:
         return read_stdin
-    reader = READERS.get(_suffix(path))
+    reader = read_archive if _suffix(path) == ".zip" else READERS.get(_suffix(path))
     if reader is None:
         raise DataError(
             f"{path}: files of the kind {Path(path).suffix or 'without a suffix'} cannot be read",
             hint=f"known are {_known()}",
         )
     return reader
+
+
+def read_archive(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
+    """Yield what the files in a zip archive hold that a reader knows."""
+    for item in read_zip(source, options, lambda name: READERS.get(_suffix(name))):
+        prose = isinstance(item, Row) and READERS.get(_suffix(item.document.metadata["source"])) in _PROSE
+        yield from cut(item, options) if isinstance(item, Row) and prose else (item,)
 
 
 def _suffix(path: str) -> str:

@@ -6,7 +6,7 @@ import ast
 import json
 import re
 import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,9 @@ class ReadOptions:
     columns: the columns to keep as metadata; all by default.
     vectors: the column that holds vectors, as lists of numbers.
     encoding: of text files; a byte order mark decides where there is one.
+    sql: the query whose rows are read from SQLite files.
+    size: most tokens of a piece of a long text.
+    count_tokens: the model's own count, for a list of texts; else a rough one by letters.
     """
 
     template: str | None = None
@@ -39,6 +42,9 @@ class ReadOptions:
     columns: tuple[str, ...] = ()
     vectors: str | None = None
     encoding: str = "utf-8"
+    sql: str | None = None
+    size: int = 256
+    count_tokens: Callable[[Sequence[str]], NDArray[np.int64]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
