@@ -93,7 +93,9 @@ def anomalies(
     k = min(k, len(rows) - 1)
     cosines, near = nearest_rows(rows.z, k, seed=seed, progress=progress)
     distance = np.maximum(1 - cosines.mean(axis=1, dtype=np.float64), 1e-7)
-    around = np.median(distance[near], axis=1)
+    # Neighbours that are copies of each other would make any row beside them look far: half the usual distance at
+    # least.
+    around = np.maximum(np.median(distance[near], axis=1), 0.5 * float(np.median(distance)))
     # Logarithms: distances are skewed, and what matters is how many times farther than usual.
     # A ratio below one only says that the neighbours lie apart, too.
     far, isolated = (

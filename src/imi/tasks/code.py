@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 
 from imi.errors import UsageError
+from imi.fusion import fuse
 from imi.tasks.parsers import GRAMMARS, parse_functions
-from imi.vectors import Floats, normalize
+from imi.text.bm25 import BM25
+from imi.vectors import normalize
 
 _SKIPPED = frozenset({"node_modules", "__pycache__", "site-packages", "dist", "build", "target", "vendor", "venv"})
 _LARGEST = 2_000_000
@@ -40,7 +42,7 @@ class Function:
 
 @dataclass(frozen=True)
 class CodeHit:
-    """One function found, and its cosine to the question."""
+    """One function found, and how well it answers the question: the fused score."""
 
     function: Function
     score: float
@@ -83,16 +85,35 @@ def code(
             f"there are no functions in {folder}",
             hint=f"read are .py and, with pip install 'imi[code]', {', '.join(sorted(GRAMMARS))}",
         )
-    z = embed_functions(found, model, dims)
-    wanted = normalize(model.embed([question], "query", dims))[0]
-    scores = z @ wanted
-    best = np.argsort(-scores, kind="stable")[:k]
-    return [CodeHit(found[at], float(scores[at])) for at in best]
+    return CodeIndex(found, model, dims).search(question, k)
 
 
-def embed_functions(found: Sequence[Function], model: Any, dims: int | None = None) -> Floats:
-    """Return unit rows (n, d) of functions."""
-    return normalize(model.embed([function.described for function in found], "document", dims))
+class CodeIndex:
+    """Functions to ask more than once: found by what they mean and by the words in them, both fused.
+
+    Names and comments are written in the words of their trade, which a general model knows less well than everyday
+    ones.
+    """
+
+    def __init__(self, found: Sequence[Function], model: Any, dims: int | None = None) -> None:
+        """Embed functions and count their words."""
+        described = [function.described for function in found]
+        self.functions = tuple(found)
+        self._model, self._dims = model, dims
+        self._z = normalize(model.embed(described, "document", dims))
+        self._words = BM25([text.split() for text in described])
+
+    def search(self, question: str, k: int = 10) -> list[CodeHit]:
+        """Return the k functions that answer a question best; the score is `imi.fusion`'s."""
+        terms = as_words(question).split()
+        by_words = self._words.scores([terms])[0]
+        found = np.flatnonzero(by_words > 0)
+        found = found[np.argsort(-by_words[found], kind="stable")]
+        cosines = self._z @ normalize(self._model.embed([question], "query", self._dims))[0]
+        near = np.argsort(-cosines, kind="stable")
+        expected = float(self._words.expected([terms])[0]) if terms else None
+        rows, scores = fuse((found, by_words[found]), (near, cosines[near]), expected=expected)
+        return [CodeHit(self.functions[row], float(score)) for row, score in zip(rows[:k], scores[:k], strict=True)]
 
 
 def functions(folder: str | Path) -> list[Function]:
