@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from imi.cli.opening import open_to_write
+from imi.cli.opening import exists, open_to_read, open_to_write
 from imi.cli.options import CollectionName, Model, Output
 from imi.cli.output import Progress, note, progress, show
 from imi.cli.verbs import verb
@@ -60,6 +60,9 @@ class Add(Output):
     sql: Annotated[str | None, typer.Option("--sql", metavar="QUERY", help="The rows to read from SQLite files.")] = (
         None
     )
+    sync: Annotated[bool, typer.Option("--sync", help="Remove rows of files that are gone from the given folders.")] = (
+        False
+    )
     skip_errors: Annotated[bool, typer.Option("--skip-errors", help="Leave bad rows out and report them.")] = False
     model: Model = None
 
@@ -79,12 +82,16 @@ def add(options: Add) -> None:
     if list(options.sources).count("-") > 1:
         raise UsageError("standard input was given twice: -")
     with _again(options.sources):
-        total = 0 if options.skip_errors else _check(options.sources, how, quiet=options.quiet)
+        found = {} if options.vectors else _digests(options, how)
+        same = _unchanged(options.collection, found)
+        total = 0 if options.skip_errors else _check(options.sources, how, same, quiet=options.quiet)
         with open_to_write(options.collection, options.model, own_vectors=options.vectors is not None) as collection:
             if options.vectors is None:
                 how = replace(how, count_tokens=lambda texts: collection.model.count_tokens(texts))
+            files = _Files(collection, found, same)
             with progress("adding", quiet=options.quiet) as bar:
-                added = _fill(collection, options, how, bar, total)
+                added = _fill(collection, options, how, bar, total, files)
+            added += files.settle(options, added)
             name = collection.info.path
     _show_added(added, name, options)
 
@@ -147,7 +154,55 @@ class _Rewinding:
         return self._spool
 
 
-def _check(sources: Sequence[str], how: ReadOptions, *, quiet: bool) -> int:
+def _digests(options: Add, how: ReadOptions) -> dict[str, str]:
+    """Return the digest of every file that the sources stand for."""
+    from imi.collection.sources import file_digest
+    from imi.text.readers import files_of
+
+    # An archive's rows name its members as their sources: it is always read.
+    paths = [path for one in options.sources if one != "-" for path in files_of(one) if not path.endswith(".zip")]
+    return {path: file_digest(path, repr(replace(how, count_tokens=None))) for path in paths}
+
+
+def _unchanged(name: str, found: dict[str, str]) -> dict[str, int]:
+    from imi.collection.sources import Sources
+
+    if not found or "://" in name or not exists(name):
+        return {}
+    with open_to_read(name) as collection:
+        return Sources(collection).unchanged(found)
+
+
+class _Files:
+    """Which files a run reads, and what they hold, so that rows that a changed file no longer holds can go."""
+
+    def __init__(self, collection: Collection, found: dict[str, str], same: dict[str, int]) -> None:
+        from imi.collection.sources import Sources
+
+        self.sources = Sources(collection)
+        self.same = same
+        self._found = found
+        self._ids: dict[str, set[str]] = {path: set() for path in found if path in self.sources.known}
+
+    def note(self, document: Document) -> None:
+        """Remember a row of a file that was read before."""
+        held = self._ids.get(str(document.metadata.get("source")))
+        if held is not None:
+            held.add(document.id)
+
+    def settle(self, options: Add, added: Added) -> Added:
+        """Remember the files that were read whole, and return what was unchanged and removed."""
+        broken = {failure.source for failure in added.failed}
+        removed = 0
+        for path, digest in self._found.items():
+            if path not in self.same and path not in broken:
+                removed += self.sources.settle(path, digest, self._ids.get(path))
+        if options.sync:
+            removed += self.sources.vanish(options.sources, self._found)
+        return Added(unchanged=sum(self.same.values()), removed=removed)
+
+
+def _check(sources: Sequence[str], how: ReadOptions, same: dict[str, int], *, quiet: bool) -> int:
     """Read everything once before anything is written; return the number of rows."""
     from imi.text.readers import read
 
@@ -155,7 +210,7 @@ def _check(sources: Sequence[str], how: ReadOptions, *, quiet: bool) -> int:
     failures: list[Failure] = []
     with progress("checking", quiet=quiet) as bar:
         for source in sources:
-            for item in read(source, how):
+            for item in read(source, how, skip=same):
                 total += 1
                 if isinstance(item, Failure):
                     failures.append(item)
@@ -168,22 +223,25 @@ def _check(sources: Sequence[str], how: ReadOptions, *, quiet: bool) -> int:
             hint="mend them, or --skip-errors adds the others",
             failures=failures,
         )
-    if not total:
+    if not total and not same:
         raise DataError(f"nothing to add: {', '.join(sources)} holds no rows")
     return total
 
 
-def _fill(collection: Collection, options: Add, how: ReadOptions, bar: Progress | None, total: int) -> Added:
+def _fill(
+    collection: Collection, options: Add, how: ReadOptions, bar: Progress | None, total: int, files: _Files
+) -> Added:
     from imi.text.readers import read
 
     failures: list[Failure] = []
 
     def rows() -> Iterator[Row]:
         for source in options.sources:
-            for item in read(source, how):
+            for item in read(source, how, skip=files.same):
                 if isinstance(item, Failure):
                     failures.append(item)
                 else:
+                    files.note(item.document)
                     yield item
 
     def told(done: int, _: int) -> None:

@@ -9,7 +9,7 @@ Nothing is read whole: a million rows stream.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from pathlib import Path
 
 from imi.errors import DataError, Failure, MissingExtra
@@ -62,12 +62,15 @@ _PROSE = (read_text, read_markdown)
 __all__ = ["READERS", "ReadOptions", "Row", "files_of", "read"]
 
 
-def read(source: str | os.PathLike[str], options: ReadOptions | None = None) -> Iterator[Row | Failure]:
+def read(
+    source: str | os.PathLike[str], options: ReadOptions | None = None, *, skip: Container[str] = ()
+) -> Iterator[Row | Failure]:
     """Yield what a file, a folder or standard input (`-`) holds, in order: Rows, and Failures for what cannot be taken.
 
     Args:
         source: a path, or `-`; folders are walked in the order of names, hidden files and other kinds left out.
         options: how rows become documents.
+        skip: files that are not to be read.
 
     Raises:
         DataError: the source is not there, cannot be read, or is of no known kind.
@@ -76,6 +79,8 @@ def read(source: str | os.PathLike[str], options: ReadOptions | None = None) -> 
     options = options or ReadOptions()
     inside = os.path.isdir(source)
     for path in files_of(os.fspath(source)):
+        if path in skip:
+            continue
         reader = _reader_of(path)
         try:
             for item in reader(path, options):

@@ -1,0 +1,65 @@
+"""Adding a folder again: unchanged files are not read, changed ones replaced, vanished ones removed with --sync."""
+
+import pytest
+
+import imi.text.readers
+
+
+@pytest.fixture
+def folder(here):
+    notes = here / "notes"
+    notes.mkdir()
+    (notes / "a.md").write_text("# One\nfirst\n\n# Two\nsecond\n")
+    (notes / "b.txt").write_text("alpha\nbeta\n")
+    return notes
+
+
+def counts(done):
+    assert done.code == 0, done.err
+    return {key: value for key, value in done.json.items() if value and key != "failed"}
+
+
+def test_unchanged_files_are_not_read_again(folder, run, monkeypatch):
+    assert counts(run("add", "c", "notes", "--json")) == {"added": 4}
+
+    def refuse(path, options):
+        raise AssertionError(f"{path} was read again")
+
+    monkeypatch.setitem(imi.text.readers.READERS, ".txt", refuse)
+    monkeypatch.setitem(imi.text.readers.READERS, ".md", refuse)
+    assert counts(run("add", "c", "notes", "--json")) == {"unchanged": 4}
+    assert counts(run("add", "c", "notes/b.txt", "--json")) == {"unchanged": 2}
+
+
+def test_a_changed_file_is_replaced(folder, run):
+    run("add", "c", "notes")
+    (folder / "b.txt").write_text("alpha\n")
+    (folder / "a.md").write_text("# One\nfirst, changed\n\n# Two\nsecond\n")
+    assert counts(run("add", "c", "notes", "--json")) == {"updated": 1, "unchanged": 2, "removed": 1}
+    assert run("show", "c", "--json").json["count"] == 3
+
+
+def test_vanished_files_go_only_with_sync(folder, run):
+    run("add", "c", "notes")
+    (folder / "b.txt").unlink()
+    assert counts(run("add", "c", "notes", "--json")) == {"unchanged": 2}
+    assert run("show", "c", "--json").json["count"] == 4
+    assert counts(run("add", "c", "notes", "--sync", "--json")) == {"unchanged": 2, "removed": 2}
+    assert run("show", "c", "--json").json["count"] == 2
+
+
+def test_deleted_rows_and_other_ways_of_reading_are_noticed(folder, run):
+    run("add", "c", "notes")
+    run("rm", "c", "notes/b.txt:2")
+    assert counts(run("add", "c", "notes", "--json")) == {"added": 1, "unchanged": 3}
+    (folder / "t.csv").write_text("text,n\nhello,1\n")
+    run("add", "c", "notes/t.csv")
+    assert counts(run("add", "c", "notes/t.csv", "--template", "{text} {n}", "--json")) == {"updated": 1}
+
+
+def test_a_file_with_a_bad_row_is_read_again(folder, run):
+    (folder / "j.jsonl").write_text('{"text": "x"}\nno json\n')
+    first = run("add", "c", "notes", "--skip-errors", "--json")
+    assert len(first.json["failed"]) == 1
+    again = run("add", "c", "notes", "--skip-errors", "--json")
+    assert len(again.json["failed"]) == 1 and again.json["unchanged"] == 5
