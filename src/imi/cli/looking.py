@@ -29,7 +29,9 @@ class Map(Task):
 def map_(options: Map) -> None:
     """Lay the rows out on a plane, near ones together: a page that opens without a network, a picture or a table."""
     from imi import tasks
+    from imi.tasks.map import check_kind
 
+    check_kind(options.out)
     with open_to_read(options.collection) as collection, progress("laying out", quiet=options.quiet) as tell:
         how: Any = {"method": options.method, "colour": options.column, "dims": options.dims, "seed": options.seed}
         drawn = tasks.map(collection, progress=tell, **how)

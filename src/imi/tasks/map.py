@@ -52,18 +52,13 @@ class Map:
             UsageError: another suffix.
             MissingExtra: .parquet without pyarrow, a picture without matplotlib.
         """
-        kind = Path(path).suffix.lower()
+        kind = check_kind(path)
         if kind == ".html":
             write_page(self, path, title)
         elif kind == ".parquet":
             self._save_table(path)
-        elif kind in (".png", ".svg"):
-            self.figure(path)
         else:
-            kinds = ".html, .png, .svg and .parquet"
-            raise UsageError(
-                f"a map cannot be written as {kind or 'a file without suffix'}: {path}; allowed are {kinds}"
-            )
+            self.figure(path)
 
     def figure(self, path: str | Path) -> None:
         """Draw the points, coloured by the chosen column where it has few values or numbers."""
@@ -116,6 +111,21 @@ class Map:
             mixed = len(kinds) > 1 and not kinds <= {int, float}
             table[free] = [None if value is None else str(value) for value in values] if mixed else list(values)
         pyarrow.parquet.write_table(pyarrow.table(table), str(path))
+
+
+def check_kind(path: str | Path) -> str:
+    """Return the suffix of a file that a map can be written to.
+
+    Raises:
+        UsageError: it is another one.
+    """
+    kind = Path(path).suffix.lower()
+    if kind not in (".html", ".png", ".svg", ".parquet"):
+        raise UsageError(
+            f"a map cannot be written as {kind or 'a file without suffix'}: {path}",
+            hint="use .html, .png, .svg or .parquet",
+        )
+    return kind
 
 
 def map(

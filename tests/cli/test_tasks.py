@@ -1,0 +1,88 @@
+"""The task verbs: each prints its keys, draws where asked to, and refuses what cannot be."""
+
+import json
+
+import pytest
+
+VERBS = [
+    (("classify", "--column", "Score"), {"accuracy", "macro_f1", "interval", "labels", "confusion", "n"}),
+    (("regress", "--column", "Score"), {"mae", "mse", "interval", "dummy", "n"}),
+    (("cluster", "-k", "4"), {"clusters", "silhouette", "stability", "labels"}),
+    (("diversity", "--subset", "3"), {"mean_distance", "vendi", "subset", "interval", "n"}),
+    (
+        ("profiles", "--by", "UserId,ProductId", "--column", "Score"),
+        {"correlation", "interval", "n", "cosine", "profiles"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("arguments", "keys"), VERBS)
+def test_tasks_print_their_keys_and_draw(run, reviews, arguments, keys):
+    verb, *rest = arguments
+    done = run(verb, "reviews", *rest, "--json", "--figure", "f.svg", "--dims", "32")
+    assert done.code == 0, done.err
+    assert set(done.json) == keys
+    assert (reviews / "f.svg").stat().st_size > 1000
+    assert run(verb, "reviews", *rest).code == 0
+
+
+def test_lists(run, reviews):
+    assert set(run("anomalies", "reviews", "--share", ".05", "--json").json[0]) == {"id", "score", "reason", "nearest"}
+    groups = run("dedupe", "reviews", "--threshold", ".5", "--json").json
+    assert groups and all(set(group) == {"keep", "drop", "similarity"} for group in groups)
+    hits = run("recommend", "reviews", "--like", "1", "--dislike", "4", "-k", "3", "--json").json
+    assert len(hits) == 3 and not {"1", "4"} & {hit["id"] for hit in hits}
+    assert {"findings"} == set(run("doctor", "reviews", "--json").json)
+
+
+def test_zero_shot_with_and_without_truth(run, reviews):
+    found = run("zero-shot", "reviews", "--labels", "good,bad", "--json").json
+    assert len(found) == 60 and set(found[0]) == {"id", "label", "confidence"}
+    unsure = run("zero-shot", "reviews", "--labels", "good,bad", "--abstain", ".7", "--json").json
+    assert [one["label"] is None for one in unsure] == [one["confidence"] < 0.7 for one in unsure]
+    assert {one["label"] is None for one in unsure} == {True, False}
+    (reviews / "d.json").write_text(json.dumps({"5": "I love it", "1": ["awful", "never again"]}))
+    judged = run("zero-shot", "reviews", "--describe", "d.json", "--column", "Score", "--json")
+    assert {"accuracy", "macro_f1", "interval", "labels", "confusion", "n"} <= set(judged.json)
+
+
+def test_a_saved_head_labels_rows(run, reviews):
+    assert run("classify", "reviews", "--column", "Score", "--head", "knn", "--save", "h.npz", "-q").code == 0
+    rows = run("classify", "reviews", "--with", "h.npz", "--json").json
+    assert len(rows) == 60 and set(rows[0]) == {"id", "label", "confidence"} and rows[0]["label"] in {1, 2, 3, 4, 5}
+
+
+def test_map_code_and_customize(run, reviews):
+    assert run("map", "reviews", "--out", "map.html", "--column", "Score", "--json").json == {
+        "out": "map.html",
+        "points": 60,
+    }
+    (reviews / "x.py").write_text("def read_lines(path):\n    return open(path).readlines()\n")
+    assert run("code", ".", "read lines", "--json").json[0]["line"] == 1
+    pairs = [f"{a},{b},{int(a % 5 == b % 5)}" for a in range(1, 50, 2) for b in (a + 1, (a + 4) % 60 + 1)]
+    (reviews / "pairs.csv").write_text("a,b,near\n" + "\n".join(pairs))
+    done = run("customize", "reviews", "--pairs", "pairs.csv", "--out", "m.npz", "--json")
+    assert done.code == 0, done.err
+    assert {"before", "after"} <= set(done.json)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("classify", "reviews", "--column", "Nope"),
+        ("classify", "reviews"),
+        ("cluster", "reviews", "-k", "99"),
+        ("regress", "reviews", "--column", "Summary"),
+        ("zero-shot", "reviews", "--labels", "one"),
+        ("recommend", "reviews", "--like", "nobody"),
+        ("map", "reviews", "--out", "map.gif"),
+        ("profiles", "reviews", "--by", "Nope"),
+        ("diversity", "reviews", "--subset", "0"),
+        ("dedupe", "reviews", "--threshold", "2"),
+        ("doctor", "nowhere"),
+        ("code", "nowhere", "x"),
+    ],
+)
+def test_wrong_use_ends_with_2_and_one_sentence(run, reviews, arguments):
+    done = run(*arguments)
+    assert done.code == 2 and done.err.startswith("imi: ") and not done.out
