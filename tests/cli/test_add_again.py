@@ -63,3 +63,24 @@ def test_a_file_with_a_bad_row_is_read_again(folder, run):
     assert len(first.json["failed"]) == 1
     again = run("add", "c", "notes", "--skip-errors", "--json")
     assert len(again.json["failed"]) == 1 and again.json["unchanged"] == 5
+
+
+def test_watching_adds_what_changes_until_it_is_interrupted(folder, run, monkeypatch):
+    steps = [
+        lambda: (folder / "b.txt").write_text("alpha\nbeta\ngamma\n"),
+        lambda: (folder / "new.txt").write_text("delta\n"),
+        lambda: (folder / "broken.jsonl").write_text("no json\n"),
+        lambda: (folder / "broken.jsonl").unlink(),
+    ]
+
+    def sleep(_):
+        if not steps:
+            raise KeyboardInterrupt
+        steps.pop(0)()
+
+    monkeypatch.setattr("imi.cli.add.time.sleep", sleep)
+    done = run("add", "c", "notes", "--watch")
+    assert done.code == 130
+    assert "nothing was added" in done.err
+    assert run("show", "c", "--json").json["count"] == 6
+    assert run("add", "c", "-", "--watch", stdin="x\n").code == 2

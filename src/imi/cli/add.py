@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, islice
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 OnError = Literal["raise", "skip"]
 _BATCH = 1024
 _TOLD = 10
+_LOOK_SECONDS = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +66,7 @@ class Add(Output):
     sync: Annotated[bool, typer.Option("--sync", help="Remove rows of files that are gone from the given folders.")] = (
         False
     )
+    watch: Annotated[bool, typer.Option("--watch", help="Go on and add what changes, until Ctrl-C.")] = False
     skip_errors: Annotated[bool, typer.Option("--skip-errors", help="Leave bad rows out and report them.")] = False
     model: Model = None
 
@@ -72,6 +76,42 @@ def add(options: Add) -> None:
 
     The collection is made when missing. A bad row stops the run before anything is written, unless --skip-errors.
     """
+    _add(options)
+    if options.watch:
+        _watch(options)
+
+
+def _watch(options: Add) -> None:
+    """Add again whenever a file appears, changes or goes; what cannot be read is told, and watching goes on."""
+    if "-" in options.sources:
+        raise UsageError("standard input cannot be watched: -", hint="give files or folders")
+    note("watching; Ctrl-C ends it", quiet=options.quiet)
+    seen = _stamps(options.sources)
+    while True:
+        time.sleep(_LOOK_SECONDS)
+        now = _stamps(options.sources)
+        if now != seen:
+            seen = now
+            try:
+                _add(options)
+            except DataError as broken:
+                note(str(broken), quiet=options.quiet)
+
+
+def _stamps(sources: Sequence[str]) -> dict[str, tuple[int, int]]:
+    from imi.text.readers import files_of
+
+    stamps = {}
+    for source in sources:
+        # A file may go between being listed and being looked at, and a folder may be empty for a while.
+        with contextlib.suppress(DataError, FileNotFoundError):
+            for path in files_of(source):
+                stat = os.stat(path)
+                stamps[path] = (stat.st_mtime_ns, stat.st_size)
+    return stamps
+
+
+def _add(options: Add) -> None:
     from imi.text.readers import ReadOptions
 
     if imports(options):
