@@ -1,3 +1,6 @@
+import csv
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -5,6 +8,7 @@ from torch import nn
 
 import imi
 from imi.errors import DataError
+from imi.evaluate.intervals import spearman
 from imi.train.text import SentenceBody, TextRecipe, fit_pairs, fit_teacher, fit_triplets
 
 ANIMALS = ["cat", "dog", "cow", "hen", "fox", "bee", "owl", "ant"]
@@ -77,21 +81,47 @@ def test_rows_of_the_wrong_length_are_named():
         fit_teacher(Bag(), ANIMALS, np.ones((3, 4), np.float32), RECIPE)
 
 
-def test_a_model_of_sentence_transformers_is_tuned_saved_and_recognised(tmp_path):
+def static_model(texts, width):
+    """A model of sentence-transformers with untrained rows for the words of these texts."""
     sentence_transformers = pytest.importorskip("sentence_transformers")
     tokenizers = pytest.importorskip("tokenizers")
     modules = pytest.importorskip("sentence_transformers.sentence_transformer.modules")
-
-    words = {word: at for at, word in enumerate(["[UNK]", *ANIMALS, *NUMBERS])}
+    found = sorted({word for text in texts for word in re.findall(r"\w+|[^\w\s]+", text)})
+    words = {word: at for at, word in enumerate(["[UNK]", *found])}
     tokenizer = tokenizers.Tokenizer(tokenizers.models.WordLevel(words, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
     torch.manual_seed(0)
-    model = sentence_transformers.SentenceTransformer(modules=[modules.StaticEmbedding(tokenizer, embedding_dim=16)])
+    return sentence_transformers.SentenceTransformer(modules=[modules.StaticEmbedding(tokenizer, embedding_dim=width)])
+
+
+def test_public_pairs_make_every_size_better(shared_data, tmp_path):
+    with (shared_data / "stsb" / "stsb-en-train.csv").open(encoding="utf-8", newline="") as file:
+        rows = [(a.lower(), b.lower(), float(score)) for a, b, score in csv.reader(file)]
+    tuned, asked = rows[:3000], rows[3000:4500]
+    body = SentenceBody(static_model([text for a, b, _ in rows for text in (a, b)], 32))
+    body.save(tmp_path / "before", (8, 32))
+    pairs = [(a, b) for a, b, score in tuned if score >= 3.5 and a != b]
+    fit_pairs(body, pairs, TextRecipe((8, 16, 32), epochs=15, batch=64, rate=0.1))
+    body.save(tmp_path / "after", (8, 16, 32))
+    loaded = imi.load(f"st:{tmp_path / 'after'}")
+    assert loaded.info.dims == (8, 16, 32)
+    gold = [score for *_, score in asked]
+    for dims in (8, 32):
+        before, after = (
+            spearman((a * b).sum(axis=1), gold)
+            for model in (imi.load(f"st:{tmp_path / 'before'}"), loaded)
+            for a, b in [[model.embed([row[at] for row in asked], dims=dims) for at in (0, 1)]]
+        )
+        assert after > before + 0.02, (dims, before, after)
+
+
+def test_a_model_of_sentence_transformers_is_tuned_saved_and_recognised(tmp_path):
+    model = static_model(ANIMALS + NUMBERS, 16)
     body = SentenceBody(model)
     fit_pairs(body, PAIRS, TextRecipe((4, 8, 16), epochs=60, batch=8, rate=0.05))
     body.save(tmp_path / "tuned", (4, 8, 16))
 
     loaded = imi.load(f"st:{tmp_path / 'tuned'}")
     assert loaded.info.dims == (4, 8, 16) and loaded.info.matryoshka
-    a, b = loaded.embed(ANIMALS, dims=4), loaded.embed(NUMBERS, dims=4)
+    a, b = loaded.embed(ANIMALS, dims=8), loaded.embed(NUMBERS, dims=8)
     assert ((a @ b.T).argmax(axis=1) == np.arange(8)).mean() >= 0.9

@@ -176,7 +176,8 @@ def main() -> None:
     recipe = Recipe(epochs=given.epochs, batch=given.batch, rate=0.425 * given.batch / 256, warm=0.05, decay=1e-4,
                     mixed=torch.cuda.is_available())  # fmt: skip
     history = train_folder(given.data, given.out, recipe, side=given.side, workers=given.workers)
-    logging.getLogger("imi.train").info("loss by epoch: %s", ", ".join(f"{loss:.3f}" for loss in history))
+    if os.environ.get("RANK", "0") == "0":
+        logging.getLogger("imi.train").info("loss by epoch: %s", ", ".join(f"{loss:.3f}" for loss in history))
 
 
 if __name__ == "__main__":
