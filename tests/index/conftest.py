@@ -14,4 +14,6 @@ def nested():
 
 
 def recall(found, true):
-    return float(np.mean([len(set(a) & set(b)) / len(b) for a, b in zip(found.tolist(), true.tolist(), strict=True)]))
+    """Mean share of the true rows that were found; -1 stands for none."""
+    wanted = [set(row) - {-1} for row in true.tolist()]
+    return float(np.mean([len(set(a) & b) / len(b) for a, b in zip(found.tolist(), wanted, strict=True)]))

@@ -72,11 +72,11 @@ def latency(index: Index, queries: Floats, k: int, seconds: float = 0.05) -> flo
     asked = [queries[at : at + 1] for at in range(min(len(queries), 256))]
     index.search(asked[0], k)
     stop = time.perf_counter() + seconds
-    while time.perf_counter() < stop or len(times) < 20:
-        for query in asked:
-            started = time.perf_counter()
-            index.search(query, k)
-            times.append(time.perf_counter() - started)
+    while len(times) < 20 or time.perf_counter() < stop:
+        query = asked[len(times) % len(asked)]
+        started = time.perf_counter()
+        index.search(query, k)
+        times.append(time.perf_counter() - started)
     return float(np.median(times))
 
 

@@ -70,9 +70,9 @@ class Reranker:
             rows: (b, K) int64, C-contiguous.
             threads: for the native code.
         """
-        prefix = queries if queries.shape[1] == self.rung.dims else np.ascontiguousarray(queries[:, : self.rung.dims])
+        prefix = np.ascontiguousarray(queries[:, : self.rung.dims])
         if self.metric == "cosine":
-            prefix = unit_rows(prefix)
+            prefix = np.ascontiguousarray(unit_rows(prefix))
         if self._checked is not None:
             self._checked.ensure(rows)
         scores = self._native_scores(prefix, rows, threads) if self._pointer is not None else self._gather(prefix, rows)

@@ -1,0 +1,230 @@
+import threading
+from functools import partial
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import imi.index.live as live_module
+from imi.errors import Damaged, UsageError
+from imi.index.exact import Exact
+from imi.index.live import Live
+from imi.index.measure import latency
+from imi.index.rungs import Rung
+from tests.index.conftest import recall
+
+
+class Model:
+    """What the index must agree with: a dict of vectors, searched one pair at a time in float64."""
+
+    def __init__(self):
+        self.rows = {}
+
+    def search(self, query, k, allowed=None):
+        keys = [key for key in self.rows if allowed is None or key in allowed]
+        return sorted(keys, key=lambda key: (-self.score(query, key), key))[:k]
+
+    def score(self, query, key):
+        x, q = self.rows[key].astype(np.float64), query.astype(np.float64)
+        return float(x @ q / np.linalg.norm(x) / np.linalg.norm(q))
+
+
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("add"), st.lists(st.integers(0, 40), min_size=1, max_size=12, unique=True)),
+        st.tuples(st.just("remove"), st.lists(st.integers(0, 45), max_size=8)),
+        st.tuples(st.sampled_from(["save", "open", "build"]), st.just([])),
+    ),
+    max_size=12,
+)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps, st.integers(0, 2**31))
+def test_any_history_answers_like_a_dictionary(tmp_path_factory, history, seed):
+    random = np.random.default_rng(seed)
+    folder = tmp_path_factory.mktemp("live")
+    live, model = Live.create(folder, 6, fingerprint="f"), Model()
+    for verb, keys in history:
+        if verb == "add":
+            vectors = random.standard_normal((len(keys), 6)).astype(np.float32)
+            live.add(np.array(keys), vectors, np.full(len(keys), 7))
+            model.rows |= dict(zip(keys, vectors, strict=True))
+        elif verb == "remove":
+            gone = live.remove(np.array(keys, dtype=np.int64))
+            assert gone == len(set(keys) & set(model.rows))
+            for key in keys:
+                model.rows.pop(key, None)
+        elif verb == "build":
+            live.build()
+        else:
+            live.save()
+            live = Live.open(folder, 6, fingerprint="f") if verb == "open" else live
+        query = random.standard_normal(6).astype(np.float32)
+        allowed = random.choice(46, 15, replace=False)
+        assert len(live) == len(model.rows)
+        assert live.keys.tolist() == sorted(model.rows)
+        for passing in (None, allowed):
+            found = live.search(query, 5, passing)[1][0]
+            expected = model.search(query, 5, None if passing is None else set(passing.tolist()))
+            assert found[found >= 0].tolist() == expected
+
+
+def test_the_store_is_followed_by_difference(tmp_path):
+    vectors = np.eye(8, dtype=np.float32)
+    live = Live.create(tmp_path, 8)
+    live.add(np.arange(6), vectors[:6], np.zeros(6))
+    live.save()
+    opened = Live.open(tmp_path, 8)
+    stamps = np.array([0, 0, 5, 0, 0])
+    missing, extra = opened.difference(np.array([7, 1, 2, 3, 4]), stamps)
+    assert sorted(missing.tolist()) == [2, 7]
+    assert sorted(extra.tolist()) == [0, 5]
+    assert opened.difference(np.empty(0, np.int64))[1].tolist() == [0, 1, 2, 3, 4, 5]
+    assert Live.create(None, 8).difference(np.array([3]))[0].tolist() == [3]
+
+
+@pytest.fixture
+def grown(nested, monkeypatch, tmp_path):
+    """A built ladder with a tail and dead rows, and the rows it stands for."""
+    monkeypatch.setattr(live_module, "EXACT_ROWS", 1000)
+    monkeypatch.setattr("imi.index.search_plan.EXACT_NUMBERS", 1000)
+    rung = Rung(64, 10, "int8", "hnsw")  # one candidate: choosing is tested elsewhere
+    monkeypatch.setattr("imi.index.search_plan.first_rungs", lambda *_: [rung])
+    monkeypatch.setattr("imi.index.measure.latency", partial(latency, seconds=0.002))
+    vectors = nested[0]
+    live = Live.create(tmp_path / "index", 128)
+    live.add(np.arange(2400) * 3, vectors[:2400])
+    assert "outgrown" in (live.due or "")
+    live.build(0.95)
+    assert live.due is None
+    assert live.info["kind"] == "ladder"
+    return live, tmp_path / "index"
+
+
+def answers(keys, vectors, queries, allowed=None):
+    if allowed is not None:
+        good = np.isin(keys, allowed)
+        keys, vectors = keys[good], vectors[good]
+    rows = Exact(vectors).search(queries, 10)[1]
+    return np.where(rows < 0, -1, keys[rows])
+
+
+def test_recall_stays_when_half_is_deleted_and_a_third_added(nested, grown):
+    vectors, queries = nested
+    live, folder = grown
+    dead = np.random.default_rng(0).choice(2400, 1200, replace=False) * 3
+    live.remove(dead)
+    live.add(np.arange(600) + 10_000, vectors[2400:])
+    keys = np.concatenate([np.setdiff1d(np.arange(2400) * 3, dead), np.arange(600) + 10_000])
+    rows = np.where(keys < 10_000, keys // 3, keys - 10_000 + 2400)
+    true = answers(keys, vectors[rows], queries)
+    assert recall(live.search(queries, 10)[1], true) >= 0.94
+    live.save()
+    assert recall(Live.open(folder, 128).search(queries, 10)[1], true) >= 0.94
+    assert "dead" in (live.due or "")
+    live.build(0.95)
+    assert live.due is None
+    assert recall(live.search(queries, 10)[1], true) >= 0.94
+    for share in (0.5, 0.1, 0.01):
+        allowed = np.random.default_rng(1).choice(keys, int(share * len(keys)), replace=False)
+        found = live.search(queries, 10, allowed)[1]
+        assert (found >= 0).all()
+        assert recall(found, answers(keys, vectors[rows], queries, allowed)) >= 0.95
+
+
+def test_exact_dims_and_ladders_can_be_asked_for(nested, grown):
+    vectors, queries = nested
+    live, _ = grown
+    keys = np.arange(2400) * 3
+    np.testing.assert_array_equal(live.search(queries, 10, exact=True)[1], answers(keys, vectors[:2400], queries))
+    rows = Exact(vectors[:2400], dims=16).search(queries, 10)[1]
+    np.testing.assert_array_equal(live.search(queries, 10, dims=16)[1], keys[rows])
+    found, story = live.explain(queries[:2], 10, ladder="32:300,128:10")[1:]
+    assert recall(found, answers(keys, vectors[:2400], queries[:2])) > 0.8
+    assert [step["candidates"] for step in story["steps"]] == [2400, 300]
+    assert story["mflops"] == pytest.approx(2e-6 * (2400 * 32 + 300 * 128))
+
+
+def test_changes_during_a_build_are_kept(nested, grown, monkeypatch):
+    queries = nested[1]
+    live, folder = grown
+    live.remove(np.arange(1000) * 3)
+    gathered, go = threading.Event(), threading.Event()
+    original = live_module.gather
+
+    def slow(*arguments):
+        result = original(*arguments)
+        gathered.set()
+        go.wait(30)
+        return result
+
+    monkeypatch.setattr(live_module, "gather", slow)
+    builder = threading.Thread(target=live.build)
+    builder.start()
+    assert gathered.wait(30)
+    live.remove(np.array([3000, 3003]))
+    live.add(np.array([3006, 50_000]), np.stack([queries[0], queries[1]]))
+    during = live.search(queries[:2], 1)[1][:, 0].tolist()
+    go.set()
+    builder.join()
+    assert during == [3006, 50_000]
+    for index in (live, Live.open(folder, 128)):
+        assert index.search(queries[:2], 1)[1][:, 0].tolist() == [3006, 50_000]
+        assert not np.isin([3000, 3003], index.keys).any()
+        assert len(index) == 1400 - 2 + 1
+
+
+def test_many_threads_search_while_one_writes(nested, grown):
+    vectors, queries = nested
+    live, _ = grown
+    wrong = []
+
+    def read():
+        for _ in range(30):
+            keys = live.search(queries[:4], 5)[1]
+            wrong.extend(keys[keys < 0].tolist())
+
+    readers = [threading.Thread(target=read) for _ in range(4)]
+    for reader in readers:
+        reader.start()
+    for at in range(60):
+        live.add(np.array([20_000 + at]), vectors[2400 + at : 2401 + at])
+        live.remove(np.array([3 * at]))
+    for reader in readers:
+        reader.join()
+    assert wrong == []
+    assert len(live) == 2400
+
+
+def test_a_damaged_folder_is_noticed_and_made_again(nested, grown):
+    folder = grown[1]
+    for path in sorted(folder.iterdir()):
+        content = path.read_bytes()
+        changed = bytearray(content)
+        changed[len(content) // 2] ^= 16
+        path.write_bytes(changed)
+        with pytest.raises(Damaged):
+            opened = Live.open(folder, 128)
+            opened.search(nested[1], 10, exact=True)
+        path.write_bytes(content)
+    with pytest.raises(Damaged, match="made for"):
+        Live.open(folder, 128, fingerprint="other")
+    assert Live.generation(folder) > 0
+    fresh = Live.create(folder, 128)
+    fresh.add(np.array([1]), nested[0][:1])
+    fresh.save()
+    assert Live.open(folder, 128).keys.tolist() == [1]
+
+
+def test_wrong_rows_are_named_and_nothing_is_added():
+    live = Live.create(None, 3)
+    with pytest.raises(UsageError, match="unique"):
+        live.add(np.array([1, 1]), np.ones((2, 3)))
+    with pytest.raises(UsageError, match=r"\(1, 3\)"):
+        live.add(np.array([1]), np.ones((1, 4)))
+    with pytest.raises(UsageError, match="NaN"):
+        live.add(np.array([1]), np.array([[np.nan, 1, 1]]))
+    assert len(live) == 0
+    assert live.search(np.ones(3), 2)[1].tolist() == [[-1, -1]]
