@@ -63,14 +63,16 @@ def run_lab(order: Order, say: Say = lambda _: None) -> dict[str, Any]:
     for study in studies:
         seeds = (order.by_study or {}).get(study.name, order.seeds)
         if seeds < 1:
-            left_out.append(f"{study.name}: not run.")
+            left_out.append(f"{study.name}: not run; `imi lab` goes on with it.")
             continue
         say(f"{study.name}: {seeds} seeds of {', '.join(study.methods)}")
         outcomes.append(
             run_study(study, seeds, cache, jobs=order.jobs, progress=lambda done, total: say(f"  {done} of {total}"))
         )
         if seeds < order.seeds:
-            left_out.append(f"{study.name}: {seeds} of {order.seeds} seeds were run.")
+            left_out.append(
+                f"{study.name}: {seeds} of {order.seeds} seeds were run; `imi lab` goes on with the others."
+            )
     notes = _notes(order, Shelf(cache), say, left_out)
     return _write(order.out, outcomes, notes)
 
