@@ -70,8 +70,8 @@ class Study:
 GLYPHS = Study("glyphs", epochs=18)
 DIGITS = Study("digits", dims=(2, 4, 8, 16, 32, 64), fixed=(2, 4, 16, 64), between=(3, 6, 12, 24, 48), stages=(),
                epochs=30, shortlist=25)  # fmt: skip
-PHOTOS = Study("photos", stages=(24, 48, 96), epochs=14, flip=True, shift=3)
-CLOTHES = Study("clothes", fixed=(8, 16, 64, 512), epochs=20, flip=True, shift=3)
+PHOTOS = Study("photos", stages=(24, 48, 96), epochs=12, flip=True, shift=3)
+CLOTHES = Study("clothes", epochs=14, flip=True, shift=3)
 
 
 def _pack(pictures: Pictures) -> Arrays:
