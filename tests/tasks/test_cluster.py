@@ -64,7 +64,12 @@ def test_names_skip_what_everyone_says():
 
 @pytest.mark.parametrize(
     ("how", "words"),
-    [({"k": 301}, "k is 301"), ({"k": 1}, "k is 1"), ({"method": "x"}, "method"), ({"k": 3, "method": "hdbscan"}, "itself")],
+    [
+        ({"k": 301}, "k is 301"),
+        ({"k": 1}, "k is 1"),
+        ({"method": "x"}, "method"),
+        ({"k": 3, "method": "hdbscan"}, "itself"),
+    ],
 )
 def test_bad_input_is_refused(groups, how, words):
     with pytest.raises(UsageError, match=words):
