@@ -21,7 +21,7 @@ from imi.train.vision import ArrayBatches, Nested, Recipe, fit
 from imi.train.vit import SmallViT
 
 DIMS = (8, 16, 32, 64)
-EPOCHS = 10
+EPOCHS = 14
 
 
 def transformer_accuracy(pictures: Pictures, epochs: int = EPOCHS, seed: int = 0) -> dict[str, float]:
@@ -31,7 +31,7 @@ def transformer_accuracy(pictures: Pictures, epochs: int = EPOCHS, seed: int = 0
         body = SmallViT(pictures.train.x.shape[2], DIMS[-1], pictures.train.x.shape[1])
         model = Nested(body, MRL(DIMS, len(pictures.classes)))
         batches = ArrayBatches(pictures.train.x, pictures.train.y, 128, seed=seed, shift=1)
-        fit(model, batches, Recipe(epochs=epochs, rate=0.03, seed=seed))
+        fit(model, batches, Recipe(epochs=epochs, rate=2e-3, decay=0.05, adam=True, seed=seed))
         model.eval()
         with torch.inference_mode():
             guesses = [
@@ -92,7 +92,7 @@ def picture_text_accuracy(pictures: Pictures, epochs: int = EPOCHS, seed: int = 
 
 def bodies_section(shelf: Shelf) -> str:
     """Train both and return their part of the page."""
-    settings = (DIMS, EPOCHS, tuple(FAMILIES))
+    settings = (DIMS, EPOCHS, "adam", tuple(FAMILIES))
     found: dict[str, dict[str, Any]] = shelf.table(
         "bodies",
         settings,

@@ -33,6 +33,7 @@ class Recipe:
     """How to train; the defaults suit small pictures on two cores.
 
     rate: the highest learning rate, reached after `warm` of all steps. mixed: half precision where the device has it.
+    adam: AdamW instead of momentum, which transformers need; momentum is then not used.
     """
 
     epochs: int = 12
@@ -44,6 +45,7 @@ class Recipe:
     smoothing: float = 0.1
     mixed: bool = False
     seed: int = 0
+    adam: bool = False
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch < 2 or not self.rate > 0 or not 0 <= self.warm < 1:
@@ -179,7 +181,7 @@ def fit(
     """
     device = next(model.parameters()).device
     criterion = MatryoshkaLoss(nn.CrossEntropyLoss(label_smoothing=recipe.smoothing), model.head.dims, normalize=False)
-    optimizer = torch.optim.SGD(_groups(model, recipe.decay), lr=recipe.rate, momentum=recipe.momentum, nesterov=True)
+    optimizer = _optimizer(model, recipe)
     scaler = torch.amp.GradScaler(device.type, enabled=recipe.mixed and device.type == "cuda")
     history = _resume(checkpoint, recipe, model, optimizer, scaler)
     parallel = _parallel(model)
@@ -228,6 +230,13 @@ def embed_pictures(body: nn.Module, pictures: NDArray[Any], *, at: int = -1, bat
 def _placed(x: Tensor, device: torch.device) -> Tensor:
     # Convolutions with few channels are several times as fast with the channels last.
     return x.to(device, memory_format=torch.channels_last) if x.ndim == 4 else x.to(device)
+
+
+def _optimizer(model: nn.Module, recipe: Recipe) -> Any:
+    groups = _groups(model, recipe.decay)
+    if recipe.adam:
+        return torch.optim.AdamW(groups, lr=recipe.rate)
+    return torch.optim.SGD(groups, lr=recipe.rate, momentum=recipe.momentum, nesterov=True)
 
 
 def _groups(model: nn.Module, decay: float) -> list[dict[str, Any]]:
