@@ -64,6 +64,7 @@ def test_about_a_tenth_of_the_emoji_is_held_out(shared_data):
     assert 0.05 < len(split.dev) / (len(split.dev) + len(split.train)) < 0.15
 
 
+@pytest.mark.nightly
 def test_what_trains_is_never_measured(shared_data):
     from imi.train.sources import ALLOWED, SOURCES, read_all
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from imi import vectors
 from imi.embedders.base import Floats, Progress
-from imi.embedders.pieces import Ids, Offsets, Pieces, encodable, threads
+from imi.embedders.pieces import Ids, Offsets, Pieces, encodable
 from imi.embedders.pooling import pool
 from imi.errors import DataError, UsageError
 from imi.records import Kind, ModelInfo
@@ -182,7 +182,7 @@ class BuiltIn:
         return np.insert(ids, offsets[:-1][bare], self._space), offsets + np.concatenate([[0], np.cumsum(bare)])
 
     def _sum(self, ids: Ids, offsets: Offsets) -> Floats:
-        return pool(ids, offsets, self._rows, self._scales, workers=threads())
+        return pool(ids, offsets, self._rows, self._scales)
 
     def _whole(self, sums: Floats) -> Floats:
         """Return the vectors before the last normalisation: (n, 512) sums in, (n, 512) out."""

@@ -174,7 +174,7 @@ def layer_of(student: Student) -> Layer:
 
 
 def narrow(student: Student, ready: Prepared, recipe: Recipe, say: Say) -> Student:
-    """Return the student with `kept_units` hidden units, fitted on short texts of the translations in both languages."""
+    """Return the student with `kept_units` hidden units, fitted on short texts of translations."""
     texts = np.unique(ready.pairs["translation"])
     texts = texts[np.diff(ready.offsets)[texts] <= 24]
     texts = np.sort(np.random.default_rng(recipe.seed).permutation(texts)[:12_000])

@@ -51,6 +51,12 @@ class Student:
         unit = f.normalize(sums, dim=1)
         return unit + torch.relu(torch.addmm(self.bias, unit, self.inward)) @ self.outward, numbers, read
 
+    def units(self, ids: NDArray[np.int32], starts: NDArray[np.int64]) -> Floats:
+        """Return the unit vectors that go into the hidden layer, (n, 512)."""
+        bags = f.embedding_bag(torch.from_numpy(ids.astype(np.int64)), self.rows, torch.from_numpy(starts), mode="sum")
+        unit: Floats = f.normalize(bags, dim=1).numpy()
+        return unit
+
     def step(self, numbers: Tensor, read: Tensor, row_rate: float, layer_rate: float) -> None:
         """Move the rows that were read, and the layer, by their gradients (Adam; Kingma and Ba 2015)."""
         self.steps += 1
