@@ -32,26 +32,10 @@ request = function()
   return wrk.format(nil, "%s", nil, body)
 end
 """
-WORDS = tuple(
-    [
-        "police",
-        "court",
-        "water",
-        "school",
-        "fire",
-        "council",
-        "man",
-        "plan",
-        "health",
-        "win",
-        "rain",
-        "market",
-        "crash",
-        "farm",
-        "coast",
-        "north",
-    ]
-)
+WORDS = (
+    "police", "court", "water", "school", "fire", "council", "man", "plan", "health", "win", "rain", "market", "crash",
+    "farm", "coast", "north",
+)  # fmt: skip
 SINGLE = """local body = '{"model":"built-in","input":"where is the cat number ' .. n .. ' 猫"}'"""
 BATCH = """local t = {}
   for i = 1, 64 do t[i] = '"a short text number ' .. (n * 64 + i) .. ' about a cat"' end
