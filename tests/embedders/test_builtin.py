@@ -141,7 +141,7 @@ def test_counts_are_the_number_of_pieces(model):
 def test_shares_of_one_text_are_exact_parts_of_its_sum(model):
     pieces = model.pieces("I am a cat.")
     assert sum(piece.share for piece in pieces) == pytest.approx(1, abs=1e-5)
-    assert max(pieces, key=lambda piece: piece.share).text.strip("▁") == "cat"
+    assert max(pieces, key=lambda piece: piece.effect).text.strip("▁") == "cat"
 
 
 def test_shares_of_two_texts_add_up_to_the_cosine_of_sums(model):
@@ -152,7 +152,7 @@ def test_shares_of_two_texts_add_up_to_the_cosine_of_sums(model):
     z = model.embed([a, b])
     assert told.cosine == pytest.approx(float(z[0] @ z[1]), abs=1e-5)
     assert max(told.a, key=lambda piece: piece.effect).text.strip("▁") == "cat"
-    assert max(told.b, key=lambda piece: piece.effect).text.strip("▁") == "猫"
+    assert "猫" in max(told.b, key=lambda piece: piece.effect).text
 
 
 def test_effects_are_measured_by_leaving_a_piece_out(model):
