@@ -46,7 +46,8 @@ def main() -> None:
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
             points.append((rows, one))
             print(
-                f"{rows:8} | {recall:6.3f} | {one * 1e6:11.1f} | {plan.chosen.bytes / 1e6:8.1f} | {seconds:16.1f} | {peak:7.0f}",
+                f"{rows:8} | {recall:6.3f} | {one * 1e6:11.1f} | {plan.chosen.bytes / 1e6:8.1f} |"
+                f" {seconds:16.1f} | {peak:7.0f}",
                 flush=True,
             )
     n, t = np.log(np.array(points).T)
