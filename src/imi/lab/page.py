@@ -91,7 +91,9 @@ def _by_size(outcome: Outcome, figure: str) -> str:
             cells.append(None if mean is None else f"{mean:.2f} ± {spread:.2f}" if outcome.seeds > 1 else mean)
         rows.append(cells)
     text = table(("", *map(str, sizes)), rows)
-    return text + f"\n\nMean ± standard deviation over {outcome.seeds} seed(s), percent."
+    if outcome.seeds == 1:
+        return text + "\n\nOne seed, percent."
+    return text + f"\n\nMean ± standard deviation over {outcome.seeds} seeds, percent."
 
 
 def _theirs(values: dict[str, tuple[float, ...]]) -> str:
