@@ -18,7 +18,7 @@ VERBS = {name: module for group in imi.cli.GROUPS for name, module in group.verb
 # What runs until it is stopped, or for many minutes, is run by tests of its own.
 LONG = {"serve", "browse", "mcp", "train", "lab"}
 # What asks a server that must be running.
-REMOTE = {"conform"}
+REMOTE = {"conform", "translate"}
 # Small files that the examples name.
 FILES = {
     "pairs.csv": "".join(f"{n},{n + 1},{n % 2}\n" for n in range(1, 40)),

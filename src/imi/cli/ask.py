@@ -129,5 +129,5 @@ def translate(options: Translate) -> None:
 
 def register(app: typer.Typer) -> None:
     """Add the verbs."""
-    verb(app, "ask", Ask, ask, example='imi ask notes.imi "締め切りはいつですか"')
+    verb(app, "ask", Ask, ask, example='imi ask reviews.imi "Which beans are delicious?"')
     verb(app, "translate", Translate, translate, example='imi translate "吾輩は猫である。" --to en --llm gpt-4.1-mini')

@@ -64,7 +64,7 @@ def load(name: str | Path | None = None) -> Embedder:
         from imi.embedders.onnx import Onnx
 
         return Onnx(Path(rest))
-    if Path(asked).is_dir():
+    if asked and Path(asked).is_dir():
         from imi.embedders.builtin import BuiltIn
 
         return BuiltIn(Path(asked))

@@ -254,7 +254,8 @@ class Ladder:
     def _by_rungs(
         self, queries: Floats, k: int, mask: NDArray[np.bool_] | None, widening: float, steps: list[Step] | None
     ) -> tuple[Floats, Rows]:
-        first, threads = self.rungs[0], self.threads if len(queries) > 1 else 1
+        # Asked anew each time: a forked child has one.
+        first, threads = self.rungs[0], min(self.threads, processors()) if len(queries) > 1 else 1
         last = self._later[-1].rung.keep
         grown = 1.0 if k <= 1.1 * last else k / last  # one more than planned for is no reason to look harder
         keep = max(k, math.ceil(first.keep * grown))

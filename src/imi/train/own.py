@@ -57,7 +57,8 @@ def read_pairs(path: Path) -> list[Pair]:
     if failures:
         first = failures[0]
         raise DataError(
-            f"{path}: {len(failures)} lines are no pairs, the first is line {first.line}: {first.reason}", failures=failures
+            f"{path}: {len(failures)} lines are no pairs, the first is line {first.line}: {first.reason}",
+            failures=failures,
         )
     if not pairs:
         raise DataError(f"{path} holds no pairs", hint="one pair a line: a TAB b")
