@@ -26,37 +26,48 @@ Vectors = NDArray[Any] | CheckedVectors
 class Truth:
     """Queries and their exact answers, found once and used for everything that is measured.
 
-    queries: (m, d). own: (m,) the row a query is itself, -1 for none; it is no answer. rows: (m, k) and bar: (m,) the
-    k-th best score, less a rounding: whatever scores at least this is as good as a true neighbour, so that ties and
-    duplicates count right.
+    queries: (m, d). rows: (m, k) and bar: (m,) the k-th best score, less a rounding: whatever scores at least this is
+    as good as a true neighbour, so that ties and duplicates count right.
     """
 
     queries: Floats
-    own: Rows
     rows: Rows
     bar: Floats
     k: int
 
     def part(self, where: slice) -> Truth:
         """Return the truth for some of the queries."""
-        return Truth(self.queries[where], self.own[where], self.rows[where], self.bar[where], self.k)
+        return Truth(self.queries[where], self.rows[where], self.bar[where], self.k)
 
     def recalls(self, scores: Floats, rows: Rows) -> NDArray[np.float64]:
         """Return each query's share of k true neighbours among what was found, (m,)."""
-        good = (scores >= self.bar[:, None]) & (rows != self.own[:, None]) & (rows >= 0)
+        good = (scores >= self.bar[:, None]) & (rows >= 0)
         return np.asarray(np.minimum(good.sum(axis=1), self.k) / self.k, dtype=np.float64)
 
 
-def find_truth(vectors: Vectors, queries: Floats, own: Rows | None, metric: Metric, k: int) -> Truth:
-    """Search exactly once, (m, d) queries; `own` says which rows they are, None for none."""
-    mine = np.full(len(queries), -1, dtype=np.int64) if own is None else own
-    scores, rows = Exact(vectors, metric).search(queries, k + (own is not None))
-    if own is not None:
-        order = np.argsort(rows == mine[:, None], axis=1, kind="stable")[:, :k]  # the query itself goes last and is cut
-        scores, rows = np.take_along_axis(scores, order, axis=1), np.take_along_axis(rows, order, axis=1)
+def find_truth(vectors: Vectors, queries: Floats, metric: Metric, k: int) -> Truth:
+    """Search exactly once, (m, d) queries."""
+    scores, rows = Exact(vectors, metric).search(queries, k)
     last = scores[:, -1]
     bar = last - 4e-6 * np.maximum(np.abs(last), 1 if metric == "cosine" else 0)
-    return Truth(queries, mine, rows, bar.astype(np.float32), k)
+    return Truth(queries, rows, bar.astype(np.float32), k)
+
+
+def stand_ins(vectors: Vectors, count: int, metric: Metric, random: np.random.Generator) -> Floats:
+    """Return (count, d) queries like the rows but not among them, for want of real ones.
+
+    A row that is in a graph is found far more easily than a query that is not, since its neighbours are linked to it.
+    So each stand-in is a row moved by what parts another row from its nearest one: about as far from the table as a row
+    of it is from the others, and in a direction in which such vectors differ.
+    """
+    places = np.sort(random.choice(len(vectors), min(count, len(vectors)), replace=False))
+    rows = np.asarray(vectors[places], dtype=np.float32)
+    pairs = random.permutation(len(rows))[:300]
+    nearest = Exact(vectors, metric).search(rows[pairs], 2)[1]
+    other = np.where(nearest[:, 0] == places[pairs], nearest[:, 1], nearest[:, 0])
+    steps = np.asarray(vectors[other], dtype=np.float32) - rows[pairs]
+    moved: Floats = rows + steps[random.integers(0, len(steps), len(rows))]
+    return moved[random.permutation(len(moved))]
 
 
 def confidence(recalls: NDArray[np.float64]) -> tuple[float, float, float]:
@@ -126,7 +137,7 @@ def _efforts(ladder: Ladder, k: int) -> list[int]:
         return [0]
     if kind == "ivf":
         return [1, 2, 3, 5, 8, 12, 18, 27, 40, 60, 90, 140, 200, 300]
-    return sorted({max(k + 1, round(k * factor)) for factor in np.geomspace(1.5, 80, 13)})
+    return sorted({max(k + 1, round(k * factor)) for factor in np.geomspace(1.5, 80, 22)})
 
 
 def _recall_by_keep(ladder: Ladder, truth: Truth, effort: int) -> dict[int, NDArray[np.float64]]:
@@ -138,7 +149,7 @@ def _recall_by_keep(ladder: Ladder, truth: Truth, effort: int) -> dict[int, NDAr
     rows = ladder.structure.search(ladder.space.queries(truth.queries), longest, effort, ladder.threads)
     judge = Reranker(ladder.vectors, Rung(ladder.width, k), ladder.metric, ladder.scales.get(ladder.width))
     scores = judge.score(truth.queries, rows, ladder.threads)
-    good = (scores >= truth.bar[:, None]) & (rows != truth.own[:, None]) & (rows >= 0)
+    good = (scores >= truth.bar[:, None]) & (rows >= 0)
     found = np.minimum(np.cumsum(good, axis=1), k) / k  # recall if the shortlist ended here
     keeps = sorted(
         {min(longest, max(k + 1, round(k * f))) for f in (1.1, 1.3, 1.6, 2, 2.5, 3, 4, 5, 7, 10, 14, 20, 28, 40)}
@@ -169,18 +180,12 @@ def prefix_worth(
 ) -> list[Prefix]:
     """Measure on all rows how long each prefix's shortlist must be; exact scans of few numbers."""
     out = []
-    longest = min(20 * truth.k, len(vectors) - 1)
+    longest = min(20 * truth.k, len(vectors))
     for size, lucky in zip(dims, chance, strict=True):
-        rows = Exact(vectors, metric, size).search(truth.queries, longest + 1)[1]
-        rows = rows[:, :longest] if (truth.own < 0).all() else _without_own(rows, truth.own)
+        rows = Exact(vectors, metric, size).search(truth.queries, longest)[1]
         hit = (rows[:, :, None] == truth.rows[:, None, :]).any(axis=2)
         held = np.cumsum(hit, axis=1).mean(axis=0) / truth.k
         enough = np.flatnonzero(held >= target)
         keep = None if not len(enough) else max(truth.k, int(enough[0]) + 1)
         out.append(Prefix(size, float(held[truth.k - 1]), lucky, keep))
     return out
-
-
-def _without_own(rows: Rows, own: Rows) -> Rows:
-    order = np.argsort(rows == own[:, None], axis=1, kind="stable")[:, :-1]
-    return np.take_along_axis(rows, order, axis=1)

@@ -12,7 +12,7 @@ from imi.index.base import Rows
 from imi.index.candidates import first_rungs, prefix_sizes, row_bytes
 from imi.index.exact import Exact
 from imi.index.ladder import Ladder
-from imi.index.measure import Point, Prefix, Truth, Vectors, confidence, find_truth, front, prefix_worth
+from imi.index.measure import Point, Prefix, Truth, Vectors, confidence, find_truth, front, prefix_worth, stand_ins
 from imi.index.measure import latency as median_latency
 from imi.index.plan import Plan, Progress, Tried
 from imi.index.rungs import Rung
@@ -106,18 +106,16 @@ class Planner:
         return Tried((), 1.0, 1.0, 1.0, 1 / median_latency(exact, queries, self.k), 4 * self.rows, "all rows")
 
     def _truth(self, queries: Floats | None) -> Truth:
-        """Search exactly for the queries, or for rows that stand in: as many as a few seconds allow, at most 1,000."""
+        """Search exactly for the queries, or for stand-ins: as many as a few seconds allow, at most 1,000."""
         count = int(np.clip(_TRUTH_WORK / (self.rows * self.width), 200, 1000))
         if queries is not None:
             if len(queries) > count:
                 queries = queries[self.random.choice(len(queries), count, replace=False)]
-            return find_truth(self.vectors, queries, None, self.metric, self.k)
-        own = np.sort(self.random.choice(self.rows, min(count, self.rows), replace=False))
-        asked = np.asarray(self.vectors[own], dtype=np.float32)
+            return find_truth(self.vectors, queries, self.metric, self.k)
+        asked = stand_ins(self.vectors, count, self.metric, self.random)
         if not np.isfinite(asked).all():
             raise UsageError("the vectors hold NaN or infinite numbers", hint="imi doctor FILE lists such rows")
-        shuffled = self.random.permutation(len(own))
-        return find_truth(self.vectors, asked[shuffled], own[shuffled], self.metric, self.k)
+        return find_truth(self.vectors, asked, self.metric, self.k)
 
     def _prefixes(self, truth: Truth) -> tuple[list[Prefix], bool]:
         """Measure prefixes on all rows, and as many random numbers on a sample against the sample's own truth."""
@@ -144,8 +142,8 @@ class Planner:
     ) -> tuple[list[Rung], dict[Rung, float]]:
         """Build every candidate on a sample, and rank the first rungs that reach the target by their time.
 
-        Also returns, where rows of the table stand in for queries, by how much a query that is in the graph itself is
-        answered better than one that is not: held-out rows are measured beside rows of the sample.
+        Also returns, where there are no real queries, by how much the stand-ins are answered better than rows of the
+        table that were held out of the sample.
         """
         rungs = first_rungs(self.rows, self.width, prefixes, matryoshka, self.memory)
         if not rungs:
@@ -156,9 +154,8 @@ class Planner:
         chosen = self.random.choice(self.rows, min(self.rows, size + held), replace=False)
         sample = np.asarray(self.vectors[np.sort(chosen[held:])], dtype=np.float32)
         asked = queries[:held] if queries is not None else np.asarray(self.vectors[np.sort(chosen[:held])], np.float32)
-        truth = find_truth(sample, asked, None, self.metric, self.k)
-        inside = self.random.choice(len(sample), len(asked), replace=False)
-        within = find_truth(sample, sample[inside], inside, self.metric, self.k)
+        truth = find_truth(sample, asked, self.metric, self.k)
+        moved = find_truth(sample, stand_ins(sample, len(asked), self.metric, self.random), self.metric, self.k)
         scored: list[tuple[float, Rung]] = []
         bias: dict[Rung, float] = {}
         stop = time.monotonic() + _SAMPLE_SECONDS
@@ -174,8 +171,8 @@ class Planner:
                 self.tried.append(_tried(point, size_all, "sample", "" if good else "stops gaining recall"))
             bias[rung] = 0.0
             if queries is None:
-                own = within.recalls(*ladder.with_rungs(best.rungs).search(within.queries, self.k + 1))
-                bias[rung] = max(0.0, float(own.mean()) - best.recall)
+                easier = moved.recalls(*ladder.with_rungs(best.rungs).search(moved.queries, self.k))
+                bias[rung] = float(np.clip(easier.mean() - best.recall, -0.02, 0.05))
             if good:
                 scored.append((best.seconds, rung))
         return [rung for _, rung in sorted(scored, key=lambda pair: pair[0])], bias
@@ -187,16 +184,15 @@ class Planner:
         ladder = Ladder.build(self.vectors, (rung, Rung(self.width, self.k)), self.metric)
         self._tell(4)
         bias = biases[rung]
-        need = min(self.target + bias, 1.0)
+        need = min(self.target + bias, 0.999)
         points = front(ladder, tuning, need)
         size = int(row_bytes(rung, self.rows) * self.rows)
         self.tried += [_tried(point, size, "all rows", "") for point in points]
-        extra = 1 if (tuning.own >= 0).any() else 0
         for point in points:
             if point.recall < need or (self.latency is not None and point.seconds > self.latency):
                 continue
             done = ladder.with_rungs(point.rungs)
-            found = checking.recalls(*done.search(checking.queries, self.k + extra)) - bias
+            found = checking.recalls(*done.search(checking.queries, self.k)) - bias
             mean, low, high = confidence(found)
             if mean >= self.target - 0.004:
                 done.latency = point.seconds
