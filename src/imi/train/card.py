@@ -59,7 +59,7 @@ def table(results: dict[str, Any]) -> str:
         full = sizes[str(dims[0])]
         cells = [_value(sizes.get(str(size)), size == dims[0]) for size in dims]
         theirs = teacher.get(name, {}).get("512")
-        share = f"{full['value'] / theirs['value']:.3f}" if theirs and theirs["value"] else ""
+        share = f"{full['value'] / theirs['value']:.3f}" if theirs and theirs["value"] > 0.05 else ""
         lines.append(f"| {name} | {full['metric']} | " + " | ".join(cells) + f" | {_value(theirs, False)} | {share} |")
     return "\n".join(lines)
 
