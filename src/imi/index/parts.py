@@ -89,7 +89,7 @@ class Part:
 
     def without(self, keys: Keys) -> tuple[Part, int]:
         """Return this part with these keys dead, and how many of them were alive in it."""
-        places = self.lookup.places(keys)
+        places = np.unique(self.lookup.places(keys))  # a key that is named twice dies once
         places = places[places >= 0]
         places = places[self.alive[places]]
         if not len(places):
