@@ -37,7 +37,7 @@ def test_words_and_sentences_of_two_languages_are_near(embedder):
 SHORT_OF_IT = "the goal stands, and the model that is shipped does not reach it yet"
 
 
-@pytest.mark.parametrize("word", ["猫", "cat", pytest.param("ねこ", marks=pytest.mark.xfail(reason=SHORT_OF_IT))])
+@pytest.mark.parametrize("word", ["猫", "cat", "ねこ"])
 def test_by_meaning_every_word_for_a_cat_finds_the_cat(four, word):
     assert four.search(word, mode="meaning")[0].id == "tama"
 
@@ -85,8 +85,8 @@ def test_similar_is_quick():
 REVIEWS = [
     ("bad delivery", ["great product, poor delivery"]),
     ("delicious beans", ["Zatarain"]),
-    pytest.param("spoilt", ["Disappointed"], marks=pytest.mark.xfail(reason=SHORT_OF_IT)),
-    pytest.param("delicious beans", ["Fantastic Instant Refried"], marks=pytest.mark.xfail(reason=SHORT_OF_IT)),
+    ("delicious beans", ["Fantastic Instant Refried"]),
+    pytest.param("spoilt", ["Disappointed"], marks=pytest.mark.xfail(reason=SHORT_OF_IT, strict=True)),
 ]
 
 
