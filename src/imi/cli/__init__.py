@@ -36,6 +36,7 @@ GROUPS = (
             "repair": "imi.cli.upkeep",
             "migrate": "imi.cli.upkeep",
             "doctor": "imi.cli.odd_and_alike",
+            "plan": "imi.cli.plan",
         },
     ),
     Group(

@@ -1,0 +1,92 @@
+"""`imi plan`: the ladder that keeps the recall asked for, measured on one's own vectors."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from imi.cli.opening import open_to_read
+from imi.cli.options import Figure, Output, Seed
+from imi.cli.output import note, number, progress, show
+from imi.cli.verbs import verb
+from imi.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_BYTES = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9}
+_SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan(Output):
+    """What `imi plan` takes."""
+
+    source: Annotated[str, typer.Argument(metavar="C|FILE", help="A collection, or a .npy file of vectors (n, d).")]
+    recall: Annotated[float, typer.Option("--recall", metavar="R", help="Share of the true nearest ten to find.")] = (
+        0.95
+    )
+    memory: Annotated[
+        str | None, typer.Option("--memory", metavar="SIZE", help="What the index may take: 500MB, 2GB.")
+    ] = None
+    latency: Annotated[
+        str | None, typer.Option("--latency", metavar="TIME", help="What a search may take: 500us, 1ms.")
+    ] = None
+    seed: Seed = 0
+    figure: Figure = None
+
+
+def plan(options: Plan) -> None:
+    """Measure ladders on your own vectors and take the cheapest that keeps the recall asked for.
+
+    Collections plan by themselves when they outgrow exact search; this shows what is tried and why one is chosen.
+    """
+    import imi
+
+    memory = None if options.memory is None else int(_amount("--memory", options.memory, _BYTES))
+    latency = None if options.latency is None else _amount("--latency", options.latency, _SECONDS)
+    vectors = _vectors(options.source)
+    with progress("planning", quiet=options.quiet) as bar:
+        found = imi.plan(vectors, options.recall, memory, latency, seed=options.seed, progress=bar)
+    if options.figure is not None:
+        found.figure(options.figure)
+    tried: list[list[Any]] = []
+    for one in (found.chosen, *sorted(found.tried, key=lambda other: -other.qps)):
+        plain = one.to_dict()
+        mark = "→" if one is found.chosen else ""
+        tried.append(
+            [mark, plain["ladder"], number(one.recall, 4), number(one.qps, 0), number(one.bytes / 1e6, 1), one.where]
+        )
+    show(found, ["", "ladder", "recall", "queries/s", "MB", "on"], tried, as_json=options.as_json)
+    note(found.note, quiet=options.quiet)
+
+
+def _amount(name: str, text: str, units: dict[str, float] | dict[str, int]) -> float:
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", text)
+    unit = None if match is None else next((known for known in units if known.lower() == match[2].lower()), None)
+    if match is None or unit is None:
+        known = ", ".join(f"2{one}" for one in units if one)
+        raise UsageError(f"{name} is {text!r}, allowed are amounts such as {known}")
+    return float(match[1]) * units[unit]
+
+
+def _vectors(source: str) -> NDArray[np.float32]:
+    import numpy as np
+
+    if not source.endswith(".npy"):
+        with open_to_read(source) as collection:
+            return collection.vectors()
+    try:
+        return np.asarray(np.load(Path(source), mmap_mode="r", allow_pickle=False))
+    except (OSError, ValueError) as wrong:
+        raise DataError(f"{source} cannot be read as vectors: {wrong}", hint="numpy.save writes such a file") from wrong
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    verb(app, "plan", Plan, plan, example="imi plan reviews.imi --recall .95")
