@@ -69,6 +69,7 @@ GROUPS = (
         "models",
         {
             "evaluate": "imi.cli.evaluate",
+            "train": "imi.cli.train",
             "lab": "imi.cli.lab",
         },
     ),
