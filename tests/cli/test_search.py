@@ -123,3 +123,14 @@ def test_a_collection_of_another_model(reviews, run, monkeypatch):
     monkeypatch.setattr("imi.embedders.testing.HashEmbedder", lambda: changed)
     done = run("search", "reviews", "beans", "--mode", "meaning")
     assert done.code in (1, 2) and "try: " in done.err and "Traceback" not in done.err
+
+
+def test_the_inverted_index_is_shown_by_term(run, reviews):
+    shown = run("explain", "reviews", "--index", "coffee", "--json").json
+    assert {"term", "tokens", "total", "documents", "occurrences", "idf", "postings", "longer"} == set(shown)
+    assert {"id", "count", "positions", "score", "text"} == set(shown["postings"][0])
+    by_text = run("search", "reviews", '"coffee"', "--mode", "text", "-k", "60", "--json").json
+    assert {one["id"] for one in shown["postings"]} == {hit["id"] for hit in by_text}
+    assert run("explain", "reviews", "--index", "coffee").rows[0][0] == shown["postings"][0]["id"]
+    assert run("explain", "reviews", "cat", "--index", "coffee").code == 2
+    assert run("explain", "nowhere", "--index", "coffee").code == 2

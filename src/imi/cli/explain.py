@@ -1,4 +1,4 @@
-"""`imi explain`: from characters to numbers, and which tokens carry the similarity of two texts."""
+"""`imi explain`: from characters to numbers, which tokens carry a similarity, and what the index holds for a term."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from imi.cli.options import Model, Output
+from imi.cli.opening import open_to_read
+from imi.cli.options import K, Model, Output
 from imi.cli.output import note, number, one_line, show, show_json
 from imi.cli.verbs import verb
+from imi.errors import UsageError
 
 if TYPE_CHECKING:
     from imi.tasks.explain import Reading
@@ -22,10 +24,19 @@ _TOKENS = 40
 class Explain(Output):
     """What `imi explain` takes."""
 
-    text: Annotated[str, typer.Argument(metavar="TEXT", help="What to look into.")]
+    text: Annotated[
+        str, typer.Argument(metavar="TEXT", help="What to look into; with --index, the collection whose index it is.")
+    ]
     other: Annotated[str | None, typer.Argument(metavar="TEXT", help="Another: which tokens make the two similar?")] = (
         None
     )
+    index: Annotated[
+        str | None,
+        typer.Option(
+            "--index", metavar="TERM", help="Show which documents of the collection hold this term, and where."
+        ),
+    ] = None
+    k: K = 20
     model: Model = None
 
 
@@ -33,7 +44,11 @@ def explain(options: Explain) -> None:
     """Show what a model reads in a text: characters, bytes, tokens, their rows of numbers, and the vector.
 
     With two texts, `share` is each token's part of their similarity, and `effect` what is lost without it.
+    With --index, show the inverted index: the documents that hold a term, how often, and at which places.
     """
+    if options.index is not None:
+        _explain_index(options, options.index)
+        return
     import imi
     from imi.tasks.explain import explain as read
 
@@ -54,6 +69,24 @@ def explain(options: Explain) -> None:
         show(None, ["", "cosine"], [row for row in rows if row[1]], as_json=False)
 
 
+def _explain_index(options: Explain, term: str) -> None:
+    from imi.collection.postings import postings
+
+    if options.other is not None:
+        raise UsageError(f"--index looks into a collection; the text {options.other!r} has no place beside it")
+    with open_to_read(options.text) as collection:
+        found = postings(collection, term, options.k)
+    lists = ", ".join(f"{one.text} in {one.documents}" for one in found.tokens)
+    longer = ", ".join(f"{one.text} in {one.documents}" for one in found.longer)
+    note(f"{term}: {found.documents} of {found.total} documents, idf {found.idf:.2f}", quiet=options.quiet)
+    note(f"lists: {lists}" + (f"; words that begin with it: {longer}" if longer else ""), quiet=options.quiet)
+    rows = [
+        [one.id, one.count, " ".join(map(str, one.positions[:10])), one.score, one_line(one.text, 60)]
+        for one in found.postings
+    ]
+    show(found, ["id", "count", "places", "BM25", "text"], rows, as_json=options.as_json)
+
+
 def _show(reading: Reading) -> None:
     title = one_line(reading.text, 60)
     characters = [[one.text, one.code, one.utf8, one.name] for one in reading.characters[:_CHARACTERS]]
@@ -71,4 +104,5 @@ def _show(reading: Reading) -> None:
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
-    verb(app, "explain", Explain, explain, example='imi explain 猫\nimi explain "The cat sleeps." 猫が寝ています')
+    example = 'imi explain 猫\nimi explain "The cat sleeps." 猫が寝ています\nimi explain reviews.imi --index coffee'
+    verb(app, "explain", Explain, explain, example=example)

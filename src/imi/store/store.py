@@ -330,12 +330,28 @@ class Store:
 
     def term_counts(self, terms: Sequence[str]) -> dict[str, int]:
         """Return how many rows hold each term of the full text; those that none holds are left out."""
-        execute = self.connection.execute
-        if not execute("SELECT 1 FROM temp.sqlite_schema WHERE name = 'vocabulary'").fetchone():
-            execute("CREATE VIRTUAL TABLE temp.vocabulary USING fts5vocab('main', 'fulltext', 'row')")
-        sql = "SELECT doc FROM temp.vocabulary WHERE term = ?"
+        execute = self._vocabulary("row").execute
+        sql = "SELECT doc FROM temp.vocabulary_row WHERE term = ?"
         found = ((term, execute(sql, (term,)).fetchone()) for term in terms)
         return {term: count[0] for term, count in found if count is not None}
+
+    def longer_terms(self, start: str, limit: int) -> list[tuple[str, int]]:
+        """Return the commonest terms that begin with another, and how many rows hold each."""
+        sql = "SELECT term, doc FROM temp.vocabulary_row WHERE term > ? AND term < ? ORDER BY doc DESC, term LIMIT ?"
+        return list(self._vocabulary("row").execute(sql, (start, start + "\U0010ffff", limit)))
+
+    def occurrences(self, term: str) -> Iterator[tuple[int, int]]:
+        """Iterate over the rows and places, counted in tokens from 0, at which a term stands."""
+        return self._vocabulary("instance").execute(
+            'SELECT doc, "offset" FROM temp.vocabulary_instance WHERE term = ?', (term,)
+        )
+
+    def _vocabulary(self, kind: str) -> apsw.Connection:
+        """Return this thread's connection, with FTS5's view of the index's terms at `temp.vocabulary_KIND`."""
+        execute = self.connection.execute
+        if not execute("SELECT 1 FROM temp.sqlite_schema WHERE name = ?", (f"vocabulary_{kind}",)).fetchone():
+            execute(f"CREATE VIRTUAL TABLE temp.vocabulary_{kind} USING fts5vocab('main', 'fulltext', '{kind}')")
+        return self.connection
 
 
 _orphans: list[Any] = []  # connections of a parent process; closing them in a child would break the parent's locks
