@@ -79,6 +79,7 @@ GROUPS = (
             "serve": "imi.cli.serve",
             "keys": "imi.cli.serve",
             "conform": "imi.cli.serve",
+            "mcp": "imi.cli.mcp",
             "demo": "imi.cli.demo",
         },
     ),

@@ -21,20 +21,24 @@ KeysFile = Annotated[
 ]
 
 
-def server_part(name: str) -> Any:
+def server_part(name: str, extra: str = "server") -> Any:
     """Return a module of the server by its name, as a process manager would start it.
 
     The command line and the server are of one layer, and neither is built on the other.
 
+    Args:
+        name: of the module.
+        extra: what installs the packages that it needs.
+
     Raises:
-        MissingExtra: the server's packages are not installed.
+        MissingExtra: these are not installed.
     """
     try:
         return importlib.import_module(f"imi.server.{name}")
     except ModuleNotFoundError as missing:
         if (missing.name or "").split(".")[0] == "imi":
             raise
-        raise MissingExtra(str(missing.name), "server") from missing
+        raise MissingExtra(str(missing.name).split(".")[0], extra) from missing
 
 
 @dataclass(frozen=True, kw_only=True)
