@@ -26,7 +26,9 @@ BATCH = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class _Candidate:
+class Candidate:
+    """A row that was checked: its metadata as JSON, and its vector where it brought one."""
+
     document: Document
     metadata: str
     vector: Floats | None
@@ -36,8 +38,8 @@ class _Candidate:
 class _Batch:
     """What a batch means against one state of the file: rows to write anew, rows to change in place, rows to leave."""
 
-    anew: list[tuple[_Candidate, Stored | None]]
-    in_place: list[tuple[_Candidate, Stored]]
+    anew: list[tuple[Candidate, Stored | None]]
+    in_place: list[tuple[Candidate, Stored]]
     unchanged: int
 
 
@@ -69,14 +71,14 @@ class Adder:
             raise UsageError(f"on_error is {on_error!r}, allowed are 'raise' and 'skip'")
         done, result = 0, Added()
         total = len(documents) if isinstance(documents, Sequence) else 0
-        for batch, failed in _candidates(documents, vectors, self._store, on_error):
+        for batch, failed in candidates(documents, vectors, on_error):
             result += self._write(batch, on_error) + Added(failed=tuple(failed))
             done += len(batch) + len(failed)
             if progress is not None:
                 progress(done, max(total, done))
         return result
 
-    def _write(self, batch: list[_Candidate], on_error: OnError) -> Added:
+    def _write(self, batch: list[Candidate], on_error: OnError) -> Added:
         embedded: dict[str, Floats] = {}
         refused: list[Failure] = []
         while True:
@@ -89,16 +91,10 @@ class Adder:
             except BadTexts as bad:
                 # The model's endpoint refused some texts. The others are embedded and paid for: they are used.
                 embedded.update(bad.good)
-                refused += [_refusal(one.document, bad) for one in batch if one.document.text in bad.reasons]
+                refused += [refusal(one.document, bad) for one in batch if one.document.text in bad.reasons]
                 batch = [one for one in batch if one.document.text not in bad.reasons]
                 if on_error == "raise":
-                    first = refused[0]
-                    place = first.source if first.line is None else f"{first.source} line {first.line}"
-                    raise DataError(
-                        f"{len(refused)} texts were refused; first, {place}: {first.reason}",
-                        hint=bad.hint,
-                        failures=refused,
-                    ) from bad
+                    raise all_refused(refused, bad) from bad
                 continue
             with self._store.writing():
                 # Somebody wrote meanwhile: what is there must be compared again, but nothing is embedded twice.
@@ -108,13 +104,13 @@ class Adder:
                     if kept is not None and bound is not None:
                         check_same(self._store.folder, kept.info, bound.info)
                     missing = [
-                        one for one, _ in plan.anew if _needs_vector(one, bound) and one.document.text not in embedded
+                        one for one, _ in plan.anew if needs_vector(one, bound) and one.document.text not in embedded
                     ]
                     if missing:
                         continue
                 return self._commit(plan, bound, embedded) + Added(failed=tuple(refused))
 
-    def _compare(self, batch: list[_Candidate]) -> _Batch:
+    def _compare(self, batch: list[Candidate]) -> _Batch:
         found = self._store.by_ids(one.document.id for one in batch)
         bound = read_bound(self._store)
         rows, vectors = self._store.vectors(np.array(sorted(stored.row for stored in found.values()), dtype=np.int64))
@@ -128,12 +124,12 @@ class Adder:
                 continue
             vector = kept.get(stored.row)
             if one.vector is None:
-                stale = vector is None and _needs_vector(one, bound)
+                stale = vector is None and needs_vector(one, bound)
             else:
                 stale = vector is None or not np.array_equal(vector, one.vector.astype(self._store.dtype))
             if stale:
                 plan.anew.append((one, stored))
-            elif _placed(stored.document) != _placed(one.document):
+            elif placed(stored.document) != placed(one.document):
                 plan.in_place.append((one, stored))
             else:
                 unchanged += 1
@@ -149,7 +145,7 @@ class Adder:
         texts = [
             one.document.text
             for one, _ in plan.anew
-            if _needs_vector(one, bound) and one.document.text is not None and one.document.text not in embedded
+            if needs_vector(one, bound) and one.document.text is not None and one.document.text not in embedded
         ]
         if texts or (bound is None and (given is not None or embedded)):
             embedder = self._model.embedder()
@@ -185,22 +181,24 @@ class Adder:
         return Added(len(new) - len(replaced), len(replaced) + len(plan.in_place), plan.unchanged)
 
 
-def _placed(document: Document) -> tuple[object, ...]:
+def placed(document: Document) -> tuple[object, ...]:
+    """Return what can change of a row while its text and vector stay."""
     return dict(document.metadata), document.parent, document.start, document.end
 
 
-def _needs_vector(one: _Candidate, bound: Bound | None) -> bool:
+def needs_vector(one: Candidate, bound: Bound | None) -> bool:
+    """Say whether a row is to be embedded: it has a text, no vector, and the collection has a model."""
     return one.vector is None and one.document.text is not None and not (bound is not None and bound.own)
 
 
-def _candidates(
-    documents: Iterable[Document], vectors: ArrayLike | None, store: Store, on_error: OnError
-) -> Iterator[tuple[list[_Candidate], list[Failure]]]:
+def candidates(
+    documents: Iterable[Document], vectors: ArrayLike | None, on_error: OnError
+) -> Iterator[tuple[list[Candidate], list[Failure]]]:
     """Yield checked batches; within a batch the last row of an id wins, as it would if they came one by one."""
     table = None if vectors is None else _table(vectors, documents)
     at, source = 0, iter(documents)
     while batch := list(islice(source, BATCH)):
-        good: dict[str, _Candidate] = {}
+        good: dict[str, Candidate] = {}
         failed: list[Failure] = []
         for offset, document in enumerate(batch):
             try:
@@ -236,7 +234,7 @@ def _table(vectors: ArrayLike, documents: Iterable[Document]) -> Floats:
     return table
 
 
-def _checked(document: Document, vector: Floats | None) -> _Candidate:
+def _checked(document: Document, vector: Floats | None) -> Candidate:
     if not isinstance(document, Document):
         raise UsageError(f"a row is {type(document).__name__}, allowed is imi.Document")
     if not isinstance(document.id, str) or not document.id:
@@ -257,10 +255,19 @@ def _checked(document: Document, vector: Floats | None) -> _Candidate:
             raise UsageError("its vector holds NaN or infinite numbers")
         if not vector.any():
             raise UsageError("its vector is all zeros, which has no direction")
-    return _Candidate(document, encode_metadata(document.metadata), vector)
+    return Candidate(document, encode_metadata(document.metadata), vector)
 
 
-def _refusal(document: Document, bad: BadTexts) -> Failure:
+def all_refused(refused: list[Failure], bad: BadTexts) -> DataError:
+    """Return the error for texts that the model's endpoint did not take."""
+    first = refused[0]
+    place = first.source if first.line is None else f"{first.source} line {first.line}"
+    said = f"{len(refused)} texts were refused; first, {place}: {first.reason}"
+    return DataError(said, hint=bad.hint, failures=refused)
+
+
+def refusal(document: Document, bad: BadTexts) -> Failure:
+    """Return why a text was not taken, with the place that it came from."""
     source, line = document.metadata.get("source", f"id {document.id}"), document.metadata.get("line")
     return Failure(str(source), line if isinstance(line, int) else None, bad.reasons[document.text or ""])
 

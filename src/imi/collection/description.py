@@ -16,7 +16,7 @@ OWN = "own vectors"
 
 @dataclass(frozen=True, slots=True)
 class CollectionInfo:
-    """Name, rows, model, widths and bytes on disk; `index` says what answers searches."""
+    """Name, rows, model, widths and bytes on disk; `index` says what answers searches, `version` whether it changed."""
 
     name: str
     path: str
@@ -28,6 +28,7 @@ class CollectionInfo:
     fields: tuple[str, ...]
     bytes: dict[str, int]
     index: dict[str, Any]
+    version: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the keys that `--json` prints."""
@@ -78,7 +79,11 @@ def own_vectors(width: int) -> ModelInfo:
     return ModelInfo(id=OWN, width=width, dims=(width,), weights="")
 
 
-def read_bound(store: Store) -> Bound | None:
+class _Meta(Protocol):
+    def meta(self, key: str) -> str | None: ...
+
+
+def read_bound(store: _Meta) -> Bound | None:
     """Return the model that the collection was filled with, None before its first vector."""
     text = store.meta("model")
     return None if text is None else Bound.from_json(text)
@@ -91,7 +96,7 @@ def write_bound(store: Store, bound: Bound) -> None:
     store.set_meta("width", bound.width)
 
 
-def check_same(folder: Path, kept: ModelInfo, given: ModelInfo) -> None:
+def check_same(folder: Path | str, kept: ModelInfo, given: ModelInfo) -> None:
     """Refuse to let vectors of two models meet.
 
     Raises:
@@ -105,7 +110,7 @@ def check_same(folder: Path, kept: ModelInfo, given: ModelInfo) -> None:
         )
 
 
-def no_model(folder: Path) -> CollectionError:
+def no_model(folder: Path | str) -> CollectionError:
     """Return the error for a question in words to a collection that only has the user's own vectors."""
     return CollectionError(
         f"{folder} holds vectors of your own, and no model that could turn words into one",
@@ -134,6 +139,7 @@ def describe(store: Store, index: _Index) -> CollectionInfo:
             fields=tuple(store.fields()),
             bytes={"collection": _size(store.folder, f"{FILE}*"), "index": _size(index.folder, "**/*")},
             index=index.info(),
+            version=f"{store.meta('identity')}.{store.epoch}.{store.changes}",
         )
 
 

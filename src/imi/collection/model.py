@@ -3,20 +3,39 @@
 from __future__ import annotations
 
 import threading
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Protocol
 
 from imi.collection.description import check_same, no_model, read_bound
 from imi.embedders.base import Embedder
 from imi.embedders.load import load
 from imi.errors import CollectionError
-from imi.store.store import Store
 
 DEFAULT = "built-in"
+
+
+class Remembers(Protocol):
+    """What a model is written down in: a collection's file, or an engine elsewhere."""
+
+    @property
+    def folder(self) -> Path | str:
+        """How errors call the collection."""
+        ...
+
+    def reading(self) -> AbstractContextManager[None]:
+        """See one state until the block ends."""
+        ...
+
+    def meta(self, key: str) -> str | None:
+        """Return a value written down, None where there is none."""
+        ...
 
 
 class CollectionModel:
     """What embeds for a collection: the model that it was opened with, else the one that it was filled with."""
 
-    def __init__(self, store: Store, given: str | Embedder | None) -> None:
+    def __init__(self, store: Remembers, given: str | Embedder | None) -> None:
         """Set up; nothing is loaded yet.
 
         Args:
