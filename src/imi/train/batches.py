@@ -11,6 +11,8 @@ from imi.train.corpus import PairKind
 from imi.train.prepared import Ints, Prepared
 from imi.train.student import Batch
 
+SENTENCE_PIECES = 5
+
 
 @dataclass(frozen=True, slots=True)
 class Mix:
@@ -48,8 +50,10 @@ class Batches:
         self.counts = {kind: round(mix.pairs * share / whole) for kind, share in shares.items()}
         sizes = np.diff(data.cluster_starts)
         self.big = np.flatnonzero(sizes >= mix.neighbour_size)
-        # A cluster is drawn as often as it has texts, so that every text has the same chance.
-        self.odds = sizes[self.big] / sizes[self.big].sum() if len(self.big) else None
+        # Every sentence has the same chance to be drawn with its cluster; dictionary words, which are many, a fifth.
+        worth = np.where(np.diff(data.offsets)[data.neighbours] >= SENTENCE_PIECES, 1.0, 0.2)
+        mass = np.diff(np.concatenate([[0.0], np.cumsum(worth)])[data.cluster_starts])[self.big]
+        self.odds = mass / mass.sum() if len(self.big) else None
         scored = len(data.scored) and mix.scored
         self.scored_count = min(mix.scored, len(data.scored)) if scored else 0
 

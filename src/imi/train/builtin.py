@@ -23,7 +23,7 @@ import numpy as np
 import torch
 
 from imi.embedders.pieces import Pieces
-from imi.train import emoji, perturb, prepared, sources, splits, vocabulary
+from imi.train import emoji, perturb, prepared, sources, spellings, splits, vocabulary
 from imi.train.batches import Batches, Mix
 from imi.train.corpus import Corpus
 from imi.train.export import Layer, write_model
@@ -42,13 +42,13 @@ Say = Callable[[str], None]
 class Recipe:
     """What a run may change; the defaults make the model that the package ships."""
 
-    steps: int = 5000
+    steps: int = 12_000
     hidden: int = 512
     kept_units: int = 128
     row_rate: float = 1.5e-3
     layer_rate: float = 1e-3
     warmup: int = 200
-    second_share: float = 0.4
+    second_share: float = 0.5
     group_share: float = 0.6
     seed: int = 0
 
@@ -78,7 +78,12 @@ def prepare(data: Path, work: Path, recipe: Recipe, say: Say) -> tuple[Prepared,
     vocabulary_file = work / "pieces.model"
     if not vocabulary_file.exists():
         say("training the vocabulary")
-        vocabulary.train(corpus.texts, symbols, vocabulary_file, seed=recipe.seed)
+        partial = vocabulary_file.with_suffix(".partial")
+        vocabulary.train(corpus.texts, symbols, partial, seed=recipe.seed)
+        rare = vocabulary.rare_words(corpus.texts, Pieces(partial))
+        whole = vocabulary.keep_whole(partial, [*spellings.variants(), *rare])
+        say(f"{whole:,} spellings and rare words kept whole")
+        partial.rename(vocabulary_file)
     versions = list(dict.fromkeys(text for group in groups for text in group))
     number = {text: len(corpus.texts) + at for at, text in enumerate(versions)}
     texts = [*corpus.texts, *versions]

@@ -27,6 +27,7 @@ ENGLISH = {
     "Open English WordNet": 24000,
     "Tatoeba": 22000,
     "Common Voice sentences, English": 14000,
+    "A Million News Headlines, the first part": 18000,
     "WikiSplit": 6000,
     "SQuAD 2.0, part of the development set": 4000,
     "CLINC150; Banking77, training part": 7000,

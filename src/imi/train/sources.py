@@ -12,6 +12,7 @@ from pathlib import Path
 
 from imi.train import splits
 from imi.train.corpus import Corpus, Language
+from imi.train.spellings import add_variants
 from imi.train.splits import read_json_lines, read_lines
 
 ALLOWED = ("CC BY", "CC BY-SA", "CC0", "Unicode", "PSF", "public domain", "MIT", "Apache-2.0")
@@ -77,6 +78,7 @@ def _jmdict(data: Path, corpus: Corpus) -> None:
     for row in islice(_tsv(data / "jmdict" / "jmdict_en_2025-07.tsv.gz"), 1, None):
         entries[row[0]].append(row)
     readings: dict[str, list[int | None]] = defaultdict(list)
+    meanings: dict[int | None, list[int | None]] = {}
     for rows in entries.values():
         common = [row for row in rows if row[4] == "1"]
         senses = rows[0][5].split(" | ")
@@ -86,17 +88,21 @@ def _jmdict(data: Path, corpus: Corpus) -> None:
             corpus.pair("dictionary", first, gloss)
         if not common:
             continue
-        for word in senses[0].split("; ")[:3]:
-            corpus.pair("dictionary", first, corpus.add(word, "en"))
+        words = [corpus.add(word, "en") for word in senses[0].split("; ")[:3]]
+        for word in words:
+            corpus.pair("dictionary", first, word)
         for row in common:
             headword = corpus.add(row[1], "ja")
             corpus.pair("dictionary", headword, glosses[0])
+            meanings.setdefault(headword, words[:2])
             if row[2] != row[1]:
                 readings[row[2]].append(headword)
-    _readings(corpus, readings)
+    _readings(corpus, readings, meanings)
 
 
-def _readings(corpus: Corpus, readings: dict[str, list[int | None]]) -> None:
+def _readings(
+    corpus: Corpus, readings: dict[str, list[int | None]], meanings: dict[int | None, list[int | None]]
+) -> None:
     """Add each reading in hiragana and katakana as a stand-in for its words: ねこ and ネコ mean 猫."""
     for reading, headwords in readings.items():
         distinct = list(dict.fromkeys(headwords))
@@ -105,6 +111,8 @@ def _readings(corpus: Corpus, readings: dict[str, list[int | None]]) -> None:
             corpus.stand_in(number, distinct)
             if len(distinct) == 1 and len(reading) > 1:
                 corpus.pair("dictionary", number, distinct[0])
+                for word in meanings.get(distinct[0], ()):
+                    corpus.pair("dictionary", number, word)
 
 
 def to_hiragana(text: str) -> str:
@@ -299,6 +307,12 @@ SOURCES = (
     Source("WikiSplit", "CC BY-SA 4.0", "Botha and others (Google); Wikipedia", _wiki_split),
     Source("Common Voice sentences, English", "CC0", "Mozilla", _lines("english_text/common_voice.txt.gz", "en")),
     Source("Common Voice sentences, Japanese", "CC0", "Mozilla", _lines("japanese_text/common_voice.txt.gz", "ja")),
+    Source(
+        "A Million News Headlines, the first part",
+        "CC0",
+        "Australian Broadcasting Corporation; Rohit Kulkarni (Harvard Dataverse)",
+        _lines("english_text/abc_headlines.txt.gz", "en"),
+    ),
     Source("NLVR2 sentences", "CC BY 4.0", "Suhr and others", _lines("english_text/nlvr2_sentences.txt.gz", "en")),
     Source("CLINC150; Banking77, training part", "CC BY 3.0; CC BY 4.0", "Clinc; PolyAI", _intents),
     Source("JCoLA, training part", "CC BY-SA 4.0", "Someya, Oseki and others", _jcola),
@@ -310,10 +324,15 @@ SOURCES = (
 )
 
 
+OWN_VARIANTS = "our own list of spellings and forms"
+
+
 def read_all(data: Path) -> Corpus:
     """Read every source on the allow-list into one corpus, leaving out what measurements use."""
     corpus = Corpus(banned=splits.evaluation_texts(data))
     for source in SOURCES:
         corpus.reading = source.name
         source.read(data, corpus)
+    corpus.reading = OWN_VARIANTS
+    add_variants(corpus)
     return corpus

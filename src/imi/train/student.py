@@ -13,6 +13,8 @@ from torch import Tensor
 from imi.train.prepared import Floats
 
 DIMS = (32, 64, 128, 256, 512)
+# How much the softmax over pairs counts at each prefix: questions lose most where 64 and 128 numbers are left.
+SOFTMAX_AT = {32: 1.0, 64: 1.5, 128: 1.5, 256: 1.0, 512: 1.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,7 @@ def loss(out: Tensor, first: Tensor, second: Tensor, batch: Batch, weights: Weig
                 continue
             inside = unit[start : start + count * size].view(count, size, dims)
             total = total + weights.inside * (inside @ inside.transpose(1, 2) - goal).square().mean()
-        total = total + weights.softmax * _softmax(unit, batch, weights.temperature)
+        total = total + weights.softmax * SOFTMAX_AT[dims] * _softmax(unit, batch, weights.temperature)
         if len(batch.scored):
             total = total + weights.scored * _ranking(unit, batch, weights.temperature)
     pull = 1 - (f.normalize(out, dim=1) * first).sum(1)

@@ -5,15 +5,20 @@ from __future__ import annotations
 import re
 import sys
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from imi.embedders.pieces import Pieces
+
 SIZE = 50_000
+RARE_WORDS = 3_600
 SAMPLE_TEXTS = 400_000
 # Where a Japanese word may begin: katakana against anything else, and kana before Han (を|送る, but 送る whole).
 _BORDER = re.compile(r"(?<=[ァ-ヶー])(?=[^ァ-ヶー\s])|(?<=[^ァ-ヶー\s])(?=[ァ-ヶー])|(?<=[ぁ-ん])(?=[一-龯々])")
+_WORD = re.compile(r"[a-z]{4,}")
 _DELIMITER = "\ue000"
 # Joiners and variation selectors are dropped, so that ❤ and ❤️ are one piece and a family splits into its members.
 DROPPED = {0x200B, 0x200C, 0x200D, 0x2060, 0xFE0E, 0xFE0F, 0xFEFF, 0x00AD, 0x20E3}
@@ -101,6 +106,42 @@ def train(texts: Sequence[str], emoji: Iterable[str], out: Path, *, size: int = 
         minloglevel=2,
     )
     table.unlink()
+
+
+def rare_words(texts: Iterable[str], pieces: Pieces, *, limit: int = RARE_WORDS) -> list[str]:
+    """Return English words that occur in the texts again and again and are still split into three pieces or more.
+
+    Args:
+        texts: of any language.
+        pieces: the vocabulary as trained.
+        limit: how many words to return, those first that waste most pieces.
+    """
+    counts = Counter(word for text in texts if text.isascii() for word in _WORD.findall(text.lower()))
+    often = [word for word, count in counts.items() if count >= 8 and len(word) < 16]
+    _, offsets = pieces.split(often)
+    lengths = dict(zip(often, np.diff(offsets).tolist(), strict=True))
+    wasted = {word: counts[word] * (length - 1) for word, length in lengths.items() if length >= 3}
+    return sorted(wasted, key=lambda word: (-wasted[word], word))[:limit]
+
+
+def keep_whole(model: Path, words: Iterable[str]) -> int:
+    """Add words to a trained vocabulary as pieces of their own; returns how many were not there yet.
+
+    A unigram vocabulary takes the split with the highest sum of scores: a whole word with the lowest score of all
+    pieces still beats two or three pieces.
+    """
+    from sentencepiece import sentencepiece_model_pb2 as formats
+
+    proto = formats.ModelProto()
+    proto.ParseFromString(model.read_bytes())
+    known = {piece.piece for piece in proto.pieces}
+    lowest = min(piece.score for piece in proto.pieces if piece.type == piece.NORMAL)
+    fresh = [word for word in dict.fromkeys(f"▁{normal(word)}" for word in words) if word not in known]
+    for word in fresh:
+        proto.pieces.add(piece=word, score=lowest, type=formats.ModelProto.SentencePiece.NORMAL)
+    proto.trainer_spec.vocab_size = len(proto.pieces)
+    model.write_bytes(proto.SerializeToString())
+    return len(fresh)
 
 
 def _marked(text: str) -> str:
