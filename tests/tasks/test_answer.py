@@ -12,6 +12,8 @@ from imi.tasks.answer import NOTHING, answer
 from imi.tasks.citations import UNSUPPORTED, check, supports
 from imi.tasks.passages import Finding, delimited, find_passages
 from imi.tasks.translate import translate
+from imi.text.readers import ReadOptions
+from imi.text.readers.pieces import rows_of
 
 ROWS = {
     "deadline": "The deadline of the report is 31 March. It is sent to the office.",
@@ -129,6 +131,21 @@ def test_late_scoring_finds_the_best_sentence(notes):
     assert hits[0].score == pytest.approx(1, abs=1e-5)
     with pytest.raises(UsageError, match="rerank is 'magic'"):
         find_passages(notes, "x", Finding(rerank="magic"))
+
+
+def test_passages_are_read_with_what_stands_around_them(tmp_path, server, llm):
+    text = "The report is due. " + "It is long. " * 20 + "The office wants it on 31 March. " + "Nothing else. " * 20
+    pieces = [row.document for row in rows_of(text, "report", {"page": 1}, ReadOptions(size=12))]
+    with imi.open(tmp_path / "r.imi", model=HashEmbedder()) as collection:
+        collection.add(pieces)
+        small = answer(collection, "office 31 March", finding=Finding(k=1)).passages[0]
+        server.replies.append("It is due on 31 March [1].")
+        found = answer(collection, "office 31 March", llm=llm, finding=Finding(k=1, expand=300))
+    (one,) = found.passages
+    assert len(small.text) < 100 < len(one.text) <= 300
+    assert one.text in text and small.text in one.text and one.id == small.id
+    assert one.text in passages_of(server.requests[0])
+    assert found.citations[0].text == one.text and found.citations[0].page == 1
 
 
 def test_an_agent_searches_opens_and_answers(notes, server, llm):

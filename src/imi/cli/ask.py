@@ -40,6 +40,10 @@ class Ask(Filtered):
         str | None,
         typer.Option("--rerank", metavar="HOW", help="late (best sentence), llm, or st:NAME of a cross-encoder."),
     ] = None
+    expand: Annotated[
+        int | None,
+        typer.Option("--expand", metavar="N", help="Read passages with what stands around them, up to N characters."),
+    ] = None
     agent: Annotated[bool, typer.Option("--agent", help="Let the model search and open documents itself.")] = False
     show_context: Annotated[bool, typer.Option("--show-context", help="Show the passages that were read.")] = False
     model: Model = None
@@ -58,7 +62,14 @@ def ask(options: Ask) -> None:
         raise UsageError(f"the mode is {options.mode!r}, allowed are text, meaning, hybrid")
     question = "\n".join(read_texts(options.question)) if "-" in options.question else " ".join(options.question)
     llm = load_llm(options.llm)
-    finding = Finding(options.k, options.mode, parse_where(options.where), options.rewrite, options.rerank)  # type: ignore[arg-type]  # checked above
+    finding = Finding(
+        options.k,
+        options.mode,  # type: ignore[arg-type]  # checked above
+        parse_where(options.where),
+        options.rewrite,
+        options.rerank,
+        options.expand,
+    )
     streams = llm is not None and not options.as_json and sys.stderr.isatty() and not options.quiet
     with open_to_read(options.collection, options.model) as collection:
         found = answer(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from imi.collection import Collection
@@ -62,7 +63,7 @@ def _use(collection: Collection, call: ToolCall, finding: Finding) -> tuple[list
         return [], f"error: {call.name} with {call.raw[:200]} is no valid call; there are search(query) and open(id)"
     try:
         if call.name == "search":
-            hits = find_passages(collection, wanted, Finding(finding.k, finding.mode, finding.where))
+            hits = find_passages(collection, wanted, replace(finding, rewrite=False, rerank=None))
         else:
             document = collection.get(wanted)
             hits = [Hit(document.id, 0.0, document.text, document.metadata)]

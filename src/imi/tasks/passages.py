@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.collection import Collection
+from imi.collection.expanding import expand
 from imi.errors import MissingExtra, UsageError
 from imi.llm import LanguageModel
 from imi.llm.model import required
@@ -36,6 +37,7 @@ class Finding:
 
     k: how many. mode, where: as in `Collection.search`. rewrite: ask in several ways, by a language model, and fuse.
     rerank: "late" (the best sentence at full width), "llm", or "st:NAME" (a cross-encoder); None leaves the order.
+    expand: characters to which a passage may grow over its neighbours in the same section; None leaves it as found.
     """
 
     k: int = 5
@@ -43,6 +45,7 @@ class Finding:
     where: Mapping[str, Any] | None = None
     rewrite: bool = False
     rerank: str | None = None
+    expand: int | None = None
 
 
 def find_passages(
@@ -60,7 +63,8 @@ def find_passages(
     hits = list(rankings[0]) if len(rankings) == 1 else _fused(rankings)
     if finding.rerank and hits:
         hits = _reranked(collection, question, hits, finding.rerank, llm)
-    return hits[: finding.k]
+    hits = hits[: finding.k]
+    return hits if finding.expand is None else [one.hit for one in expand(collection, hits, finding.expand)]
 
 
 def _rewritten(question: str, llm: LanguageModel) -> list[str]:

@@ -59,7 +59,7 @@ READERS: dict[str, Reader] = {
 
 _PROSE = (read_text, read_markdown)
 
-__all__ = ["READERS", "ReadOptions", "Row", "files_of", "read"]
+__all__ = ["READERS", "ReadOptions", "Row", "files_of", "is_prose", "read"]
 
 
 def read(
@@ -135,6 +135,11 @@ def read_archive(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
     for item in read_zip(source, options, lambda name: READERS.get(_suffix(name))):
         prose = isinstance(item, Row) and READERS.get(_suffix(item.document.metadata["source"])) in _PROSE
         yield from cut(item, options) if isinstance(item, Row) and prose else (item,)
+
+
+def is_prose(source: str) -> bool:
+    """Whether a file is text or Markdown, whose rows follow one another, as those of a table do not."""
+    return READERS.get(_suffix(source)) in _PROSE
 
 
 def _suffix(path: str) -> str:

@@ -1,0 +1,22 @@
+"""Rows by the place where they stand: pieces of one whole, and lines of one file; must run inside `reading()`."""
+
+from __future__ import annotations
+
+from imi.records import Document
+from imi.store.rows import COLUMNS, decode_document
+from imi.store.store import Store
+
+
+def pieces_between(store: Store, parent: str, start: int, end: int) -> list[Document]:
+    """Return the pieces of a whole that touch its characters from start to end, in order, verified."""
+    sql = f'SELECT {COLUMNS} FROM documents WHERE parent = ? AND "end" > ? AND start < ? ORDER BY start, "end"'
+    return [decode_document(values).document for values in store.connection.execute(sql, (parent, start, end))]
+
+
+def rows_between(store: Store, source: str, first: int, last: int) -> list[Document]:
+    """Return the rows of a file that are no pieces and stand on its lines from first to last, in order, verified."""
+    sql = (
+        f"SELECT {COLUMNS} FROM documents WHERE source = ? AND parent IS NULL "
+        "AND json_extract(metadata, '$.line') BETWEEN ? AND ? ORDER BY json_extract(metadata, '$.line'), row"
+    )
+    return [decode_document(values).document for values in store.connection.execute(sql, (source, first, last))]
