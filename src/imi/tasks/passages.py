@@ -8,15 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from imi.collection import Collection
 from imi.collection.expanding import expand
-from imi.errors import MissingExtra, UsageError
 from imi.llm import LanguageModel
 from imi.llm.model import required
 from imi.records import Hit, Mode
-from imi.text.sentences import sentences
+from imi.tasks.rerank import Reranker, load_reranker, scores_of
 
 _WIDER = 4
 _RRF = 60
@@ -36,7 +34,8 @@ class Finding:
     """How passages are found.
 
     k: how many. mode, where: as in `Collection.search`. rewrite: ask in several ways, by a language model, and fuse.
-    rerank: "late" (the best sentence at full width), "llm", or "st:NAME" (a cross-encoder); None leaves the order.
+    rerank: "late" (the best sentence at full width), "llm", "st:NAME" (a cross-encoder), "KIND:NAME" of a package,
+        or a reranker itself; None leaves the order.
     expand: characters to which a passage may grow over its neighbours in the same section; None leaves it as found.
     """
 
@@ -44,7 +43,7 @@ class Finding:
     mode: Mode = "hybrid"
     where: Mapping[str, Any] | None = None
     rewrite: bool = False
-    rerank: str | None = None
+    rerank: str | Reranker | None = None
     expand: int | None = None
 
 
@@ -56,6 +55,7 @@ def find_passages(
     Raises:
         UsageError: an unknown way to rerank, or one that needs a language model and has none.
         MissingExtra: a cross-encoder is asked for and sentence-transformers is not installed.
+        DataError: a reranker of another package gave no score a passage.
     """
     wide = finding.k * _WIDER if finding.rewrite or finding.rerank else finding.k
     queries = [question, *(_rewritten(question, required(llm)) if finding.rewrite else ())]
@@ -84,40 +84,15 @@ def _fused(rankings: Sequence[Sequence[Hit]]) -> list[Hit]:
     return [Hit(id_, scores[id_], hits[id_].text, hits[id_].metadata) for id_ in order]
 
 
-def _reranked(collection: Collection, question: str, hits: list[Hit], how: str, llm: LanguageModel | None) -> list[Hit]:
-    if how == "late":
-        scores = late_scores(collection, question, [hit.text or "" for hit in hits])
-    elif how == "llm":
+def _reranked(
+    collection: Collection, question: str, hits: list[Hit], how: str | Reranker, llm: LanguageModel | None
+) -> list[Hit]:
+    if how == "llm":
         return _ordered(question, hits, required(llm))
-    elif how.startswith("st:"):
-        scores = _cross_scores(how.removeprefix("st:"), question, [hit.text or "" for hit in hits])
-    else:
-        raise UsageError(f"rerank is {how!r}, allowed are 'late', 'llm' and 'st:NAME' of a cross-encoder")
+    reranker = load_reranker(how, collection.model) if isinstance(how, str) else how
+    scores = scores_of(reranker, question, [hit.text or "" for hit in hits])
     order = np.argsort(-scores, kind="stable")
     return [Hit(hits[at].id, float(scores[at]), hits[at].text, hits[at].metadata) for at in order]
-
-
-def late_scores(collection: Collection, question: str, texts: Sequence[str]) -> NDArray[np.float32]:
-    """Return for each text the highest cosine of the question with one of its sentences, at full width, (n,)."""
-    model = collection.model
-    parts = [sentences(text) or [text] for text in texts]
-    flat = [sentence for part in parts for sentence in part]
-    cosines = model.embed(flat) @ model.embed([question], "query")[0]
-    ends = np.cumsum([len(part) for part in parts])
-    return np.array([part.max() for part in np.split(cosines, ends[:-1])], np.float32)
-
-
-def _cross_scores(name: str, question: str, texts: Sequence[str]) -> NDArray[np.float32]:
-    try:
-        from sentence_transformers import CrossEncoder
-    except ImportError as missing:
-        raise MissingExtra("sentence-transformers", "st") from missing
-    try:
-        encoder = CrossEncoder(name, local_files_only=True)
-    except (OSError, ValueError) as wrong:
-        raise UsageError(f"the cross-encoder {name!r} cannot be loaded: {str(wrong).splitlines()[0][:200]}") from wrong
-    scores = encoder.predict([(question, text) for text in texts], show_progress_bar=False)
-    return np.asarray(scores, np.float32).reshape(len(texts))
 
 
 def _ordered(question: str, hits: list[Hit], llm: LanguageModel) -> list[Hit]:
