@@ -90,8 +90,11 @@ def prepare(data: Path, work: Path, recipe: Recipe, say: Say) -> tuple[Prepared,
     teacher = first_teacher(work / "teachers")
     first = teacher.vectors(texts, lambda done, total: say(f"first teacher: {done:,} of {total:,} texts"))
     prepared.substitute(first, corpus)
-    turn = prepared.rotation(first[: len(corpus.texts)], seed=recipe.seed)
-    np.save(work / "rotation.npy", turn.astype(np.float16))
+    kept = work / "rotation.npy"
+    if not kept.exists():
+        # Eigenvectors have no sign of their own: a state trained towards one rotation is useless under another.
+        np.save(kept, prepared.rotation(first[: len(corpus.texts)], seed=recipe.seed).astype(np.float16))
+    turn = np.load(kept).astype(np.float32)
     for start in range(0, len(first), 65_536):
         first[start : start + 65_536] = first[start : start + 65_536].astype(np.float32) @ turn
     pieces = Pieces(vocabulary_file)
