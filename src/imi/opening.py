@@ -9,11 +9,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from imi.backends.address import is_address
 from imi.collection import Collection
 from imi.collection.places import resolve
 from imi.embedders.base import Embedder
 from imi.embedders.load import load
-from imi.errors import UsageError
 from imi.store.rows import Dtype
 from imi.vectors import cosine
 
@@ -28,7 +28,8 @@ def open(
     """Open a collection, a context manager; created when missing in the mode "rw".
 
     Args:
-        path_or_url: its folder; the suffix `.imi` may be left off when it exists.
+        path_or_url: its folder; the suffix `.imi` may be left off when it exists. Or a URL: `postgresql://…`,
+            `qdrant://…`, `milvus://…`, each with `?collection=NAME`.
         model: what embeds, a name for `imi.load` or an embedder; None for the collection's own, "built-in" for a new
             one.
         mode: "rw", or "r" for reading only.
@@ -36,11 +37,13 @@ def open(
 
     Raises:
         UsageError: the URL's engine is not known, or the path is no collection.
+        MissingExtra: the engine's client is not installed. EndpointError: the engine cannot be reached.
         ModelMismatch: the model given is not the collection's.
     """
-    if "://" in str(path_or_url):
-        engine = str(path_or_url).split("://", 1)[0]
-        raise UsageError(f"the engine {engine!r} is not known", hint="give the path of a folder, such as reviews.imi")
+    if is_address(str(path_or_url)):
+        from imi.backends.opening import open_url
+
+        return open_url(str(path_or_url), model, mode)
     return Collection(resolve(path_or_url), model, mode, dtype=dtype)
 
 

@@ -114,19 +114,20 @@ def phrase_tokens(text: str) -> tuple[str, ...]:
     """Return the consecutive tokens that any text containing this one has, outer single characters left out."""
     tokens = [t for t in index_tokens(text) if not t.startswith(ENDING)]
     # A bigram beside an outer character says all that the character says, and the text may go on there.
-    if len(tokens) > 1 and _is_character(tokens[0]) and tokens[1].startswith(tokens[0]) and not _is_word(tokens[1]):
+    if len(tokens) > 1 and _is_character(tokens[0]) and tokens[1].startswith(tokens[0]) and not is_word(tokens[1]):
         del tokens[0]
     if len(tokens) > 1 and _is_character(tokens[-1]) and tokens[-2].endswith(tokens[-1]) and len(tokens[-2]) > 1:
         del tokens[-1]
     return tuple(tokens)
 
 
-def _is_word(token: str) -> bool:
+def is_word(token: str) -> bool:
+    """Say whether a token is a word, not a piece of a script without spaces."""
     return not _UNSEGMENTED.match(token)
 
 
 def _is_character(token: str) -> bool:
-    return len(token) == 1 and not _is_word(token)
+    return len(token) == 1 and not is_word(token)
 
 
 @dataclass(frozen=True)
@@ -182,9 +183,9 @@ def _contains(part: tuple[str, ...]) -> str:
     whole = f'"{" ".join(part)}"'
     first, last = part[0], part[-1]
     ways = [whole]
-    if _is_word(last) and len(last) >= _PARTIAL:
+    if is_word(last) and len(last) >= _PARTIAL:
         ways.append(f"{whole} *")
-    if _is_word(first) and len(first) >= _PARTIAL:
+    if is_word(first) and len(first) >= _PARTIAL:
         # The stored endings stand alone, so what follows the word is asked for beside it.
         ways.append(f'"{ENDING}{first}" *' if len(part) == 1 else f'("{ENDING}{first}" AND {_contains(part[1:])})')
     return whole if len(ways) == 1 else f"({' OR '.join(ways)})"

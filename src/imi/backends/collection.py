@@ -1,0 +1,279 @@
+"""EngineCollection: the verbs of `imi.Collection` on an engine that is there already."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any, Literal, NoReturn, overload
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from imi.backends.adding import add
+from imi.backends.engine import Engine, Floats, Way, unique
+from imi.backends.finding import EngineFinder
+from imi.backends.tuning import Tuned, tune
+from imi.collection import Collection, CollectionInfo
+from imi.collection.adding import OnError
+from imi.collection.arms import Page, check_page
+from imi.collection.description import Bound
+from imi.collection.model import CollectionModel
+from imi.embedders.base import Embedder
+from imi.errors import CollectionError, UsageError
+from imi.records import Added, Document, Hits, Mode
+from imi.vectors import truncate
+
+
+class _Remembered:
+    """How a `CollectionModel` reads what an engine has written down."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.folder = engine.label
+        self._engine = engine
+
+    def reading(self) -> AbstractContextManager[None]:
+        """Engines answer each question from a state of its own."""
+        return nullcontext()
+
+    def meta(self, key: str) -> str | None:
+        """Return the model as JSON."""
+        bound = self._engine.bound() if key == "model" else None
+        return None if bound is None else bound.to_json()
+
+
+class EngineCollection(Collection):
+    """A collection whose rows, vectors and full text are kept and searched by an engine.
+
+    Made by `imi.open` of a URL. Every verb means what it means for a collection in a folder; those that look after a
+    file (`backup`, `verify`, `repair`, `export`, `migrate`) are refused: the engine has its own ways for that, and
+    `imi copy` brings the rows into a folder.
+    """
+
+    def __init__(
+        self, engine: Engine, name: str, model: str | Embedder | None = None, mode: Literal["rw", "r"] = "rw"
+    ) -> None:
+        """Open a collection; it is made on the engine with its first row.
+
+        Args:
+            engine: where it lies.
+            name: of the collection there.
+            model: what embeds, as for `imi.open`.
+            mode: "rw", or "r" for reading only.
+
+        Raises:
+            UsageError: it is missing in the mode "r".
+            ModelMismatch: the model given is not the collection's.
+        """
+        if mode not in ("rw", "r"):
+            raise UsageError(f"mode is {mode!r}, allowed are 'rw' and 'r'")
+        self.folder = Path(name)
+        self.label = engine.label
+        self._engine = engine
+        self._write = mode == "rw"
+        if not self._write and engine.bound() is None:
+            raise UsageError(f"there is no collection {self.label}", hint=f"imi add {self.label} FILE makes one")
+        self._model = CollectionModel(_Remembered(engine), model)
+        self._model.check()
+        self._found = EngineFinder(engine, self._model)
+
+    def close(self) -> None:
+        """Let go of the engine; the collection cannot be used afterwards."""
+        self._engine.close()
+
+    def __repr__(self) -> str:
+        return f"<Collection {self.label!r}>"
+
+    @property
+    def info(self) -> CollectionInfo:
+        """What the collection holds and what it takes on the engine."""
+        bound, size = self._engine.bound(), self._engine.size()
+        return CollectionInfo(
+            name=self.folder.name,
+            path=self.label,
+            count=self._engine.count(None),
+            model=None if bound is None else bound.name or bound.info.id,
+            fingerprint=None if bound is None else bound.fingerprint,
+            dims=None if bound is None else bound.width,
+            dtype=str(size.about.get("dtype", "float32")),
+            fields=tuple(self._engine.fields()),
+            bytes={"collection": size.rows or 0, "index": size.index or 0},
+            index=dict(size.about),
+        )
+
+    # --- writing ---
+
+    def _check_writable(self) -> None:
+        if not self._write:
+            raise CollectionError(f"{self.label} was opened for reading only", hint='open it with mode="rw"')
+
+    def add(
+        self,
+        documents: Iterable[Document],
+        vectors: ArrayLike | None = None,
+        on_error: OnError = "raise",
+        *,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Added:
+        """Add documents, or update those whose ids are there; see `Collection.add`."""
+        self._check_writable()
+        added = add(self._engine, self._model, documents, vectors, on_error, progress)
+        self._engine.settle()
+        return added
+
+    def delete(self, ids: str | Iterable[str] | None = None, *, where: Mapping[str, Any] | None = None) -> int:
+        """Delete rows by id or by filter; return how many were there."""
+        self._check_writable()
+        if (ids is None) == (where is None):
+            raise UsageError(
+                "delete needs either ids or where", hint='delete(["1", "2"]) or delete(where={"Score": 1})'
+            )
+        if ids is None:
+            return self._engine.remove(None, self._found.filter(where))
+        return self._engine.remove([ids] if isinstance(ids, str) else unique(ids), None)
+
+    # --- reading ---
+
+    @overload
+    def get(self, ids: str) -> Document: ...  # type: ignore[overload-overlap]  # a str is an iterable of str
+    @overload
+    def get(self, ids: Iterable[str]) -> list[Document]: ...
+    def get(self, ids: str | Iterable[str]) -> Document | list[Document]:
+        """Return the document with an id, or a list for a list of ids, in its order."""
+        wanted = [ids] if isinstance(ids, str) else list(ids)
+        found = self._engine.kept(unique(wanted))
+        for id_ in wanted:
+            if id_ not in found:
+                raise UsageError(
+                    f"{self.label} has no row with the id {id_!r}", hint=f"imi search {self.label} finds ids"
+                )
+        documents = [found[id_].document for id_ in wanted]
+        return documents[0] if isinstance(ids, str) else documents
+
+    def count(self, where: Mapping[str, Any] | None = None) -> int:
+        """Return how many rows there are, or how many pass a filter."""
+        return self._engine.count(self._found.filter(where))
+
+    def ids(self, *, with_vector: bool = False) -> list[str]:
+        """Return all ids in the engine's order, which is that of `vectors` and `documents`."""
+        parts = self._engine.scroll(None, vectors=with_vector)
+        return [one.id for part in parts for one, z in part if not with_vector or z is not None]
+
+    def vectors(self, ids: Iterable[str] | None = None, dims: int | None = None) -> Floats:
+        """Return vectors (n, dims or width) float32; see `Collection.vectors`."""
+        if ids is None:
+            z = [z for part in self._engine.scroll(None, vectors=True) for _, z in part if z is not None]
+        else:
+            wanted = list(ids)
+            found = {id_: z for id_, (_, z) in self._engine.fetch(unique(wanted)).items() if z is not None}
+            missing = [id_ for id_ in wanted if id_ not in found]
+            if missing:
+                raise UsageError(f"{self.label} has no vector for the id {missing[0]!r}")
+            z = [found[id_] for id_ in wanted]
+        bound = self._engine.bound()
+        table = np.array(z, dtype=np.float32).reshape(len(z), 1 if bound is None else bound.width)
+        return table if dims is None or len(table) == 0 else truncate(table, dims)
+
+    def documents(self, where: Mapping[str, Any] | None = None, *, with_vector: bool = False) -> Iterator[Document]:
+        """Iterate over all rows, or those that pass a filter, in the engine's order."""
+        for part in self._engine.scroll(self._found.filter(where), vectors=with_vector):
+            yield from (one for one, z in part if not with_vector or z is not None)
+
+    # --- finding ---
+
+    def search(
+        self,
+        query: str | ArrayLike,
+        k: int = 10,
+        mode: Mode = "hybrid",
+        where: Mapping[str, Any] | None = None,
+        dims: int | None = None,
+        min_score: float | None = None,
+        offset: int = 0,
+        facets: Sequence[str] = (),
+    ) -> Hits:
+        """Find the rows that answer a query, best first; see `Collection.search`."""
+        check_page(k, offset, mode)
+        return self._found.search(query, Page(k, offset, min_score), mode, where, Way(dims), facets)
+
+    def similar(self, id: str, k: int = 10, *, where: Mapping[str, Any] | None = None, dims: int | None = None) -> Hits:
+        """Find the rows whose vectors are nearest to a row's own, which is left out."""
+        check_page(k, 0, "meaning")
+        return self._found.similar(id, k, where, dims)
+
+    def explain(
+        self,
+        query: str | ArrayLike,
+        k: int = 10,
+        mode: Mode = "meaning",
+        where: Mapping[str, Any] | None = None,
+        dims: int | None = None,
+        *,
+        exact: bool = False,
+        ladder: str | None = None,
+    ) -> Hits:
+        """Search, and tell in `.search` which ladder the engine climbed; see `Collection.explain`."""
+        check_page(k, 0, mode)
+        return self._found.search(query, Page(k), mode, where, Way(dims, exact, ladder), ())
+
+    def plan(self, target_recall: float = 0.95, *, k: int = 10, seed: int = 0) -> Tuned:
+        """Measure ladders on the engine against its own exact search, and search by the one that is chosen.
+
+        Args:
+            target_recall: the share of the k nearest that must be found.
+            k: how many nearest.
+            seed: of the queries drawn.
+        """
+        self._check_writable()
+        return tune(self._engine, target_recall, k, seed)
+
+    @property
+    def bound(self) -> Bound | None:
+        """The model that the vectors here are of, None before the first one."""
+        return self._engine.bound()
+
+    @property
+    def engine(self) -> Engine:
+        """What keeps and searches the rows."""
+        return self._engine
+
+    # --- what a file is for ---
+
+    def _elsewhere(self, verb: str) -> NoReturn:
+        raise UsageError(
+            f"{verb} is for collections in a folder, {self.label} lies on an engine",
+            hint=f"imi copy '{self.label}' NAME.imi, then imi {verb} NAME.imi",
+        )
+
+    def verify(self, *, progress: Callable[[int, int], None] | None = None) -> NoReturn:
+        """Refuse: engines check their own pages."""
+        self._elsewhere("verify")
+
+    def repair(self, *, progress: Callable[[int, int], None] | None = None) -> NoReturn:
+        """Refuse: engines mend themselves."""
+        self._elsewhere("repair")
+
+    def backup(self, path: str | Path, *, progress: Callable[[int, int], None] | None = None) -> NoReturn:
+        """Refuse: engines have backups of their own."""
+        self._elsewhere("backup")
+
+    def export(
+        self, path: str | Path, *, vectors: bool = True, progress: Callable[[int, int], None] | None = None
+    ) -> NoReturn:
+        """Refuse: a copy in a folder can be exported."""
+        self._elsewhere("export")
+
+    def import_(self, path: str | Path, *, progress: Callable[[int, int], None] | None = None) -> NoReturn:
+        """Refuse: a folder takes exports, and can be copied here."""
+        self._elsewhere("import")
+
+    def migrate(
+        self,
+        dims: int | None = None,
+        model: str | Embedder | None = None,
+        *,
+        estimate: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> NoReturn:
+        """Refuse: a copy in a folder can be migrated, and copied back under another name."""
+        self._elsewhere("migrate")

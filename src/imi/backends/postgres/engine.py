@@ -1,0 +1,193 @@
+"""PostgresEngine: searches by one statement each, over a graph and an inverted index that the server keeps."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from psycopg import sql
+
+from imi.backends.engine import Abilities, Floats, Ranking, Way
+from imi.backends.postgres import words
+from imi.backends.postgres.connection import SETTINGS
+from imi.backends.postgres.filters import Condition, compile_filter
+from imi.backends.postgres.ladder import (
+    default_ladder,
+    exact_statement,
+    index_expression,
+    ladder_statement,
+    read_ladder,
+    settings,
+)
+from imi.backends.postgres.rows import lexeme
+from imi.backends.postgres.table import PostgresTable
+from imi.backends.wheres import Filter
+from imi.fusion import expected_score
+from imi.index.rungs import Rung, format_ladder
+
+_INDEXED_FROM = 20_000
+"""Rows from which a graph is built; below, comparing all takes milliseconds and is exact."""
+_FEW = 5_000
+"""Rows that pass a filter up to which they are all compared: a graph would have to look far for so few."""
+
+
+class PostgresEngine(PostgresTable):
+    """One collection on a PostgreSQL server with pgvector."""
+
+    abilities = Abilities()
+
+    # --- finding ---
+
+    def nearest(self, vector: Floats, keep: int, where: Filter | None, way: Way) -> tuple[Ranking, dict[str, Any]]:
+        """Rank rows by cosine: by the ladder, or all of them where there is none or few pass the filter."""
+        about = self._known()
+        condition = None if where is None else compile_filter(where)
+        dims = way.dims or about.column.width
+        text = way.ladder or about.ladder
+        rungs = read_ladder(text, about.column.width) if text and not way.exact else ()
+        if not rungs or (rungs[0].structure == "flat" and len(rungs) == 1) or rungs[0].dims > dims:
+            return self._exactly(vector, keep, condition, dims)
+        if condition is not None and self._at_most(condition, _FEW):
+            return self._exactly(vector, keep, condition, dims)
+        query, values = ladder_statement(self._table, about.column, rungs, vector, keep, condition, dims)
+        chosen = dict(SETTINGS) | settings(rungs, keep, condition is not None)
+
+        found = self._server.run(lambda c: _ranking(c.execute(query, values)), settings=chosen)
+        return found, {"engine": self.name, "ladder": format_ladder(rungs)}
+
+    def _exactly(self, vector: Floats, keep: int, where: Condition | None, dims: int) -> tuple[Ranking, dict[str, Any]]:
+        query, values = exact_statement(self._table, self._known().column, vector, keep, where, dims)
+        found = self._server.run(lambda c: _ranking(c.execute(query, values)))
+        return found, {"engine": self.name, "ladder": "exact"}
+
+    def _at_most(self, where: Condition, most: int) -> bool:
+        query = sql.SQL("SELECT count(*) FROM (SELECT 1 FROM {table} WHERE {passes} LIMIT {most}) AS held").format(
+            table=self._table, passes=sql.SQL(where[0]), most=sql.Literal(most + 1)
+        )
+        return self._server.run(lambda c: int(c.execute(query, where[1]).fetchone()[0])) <= most
+
+    def term_counts(self, terms: Sequence[str]) -> dict[str, int]:
+        """Return how many rows hold each term: counted up to some thousands, beyond by the server's statistics."""
+        asked = [term for term in terms if "\0" not in term]
+        counts = self._counts([words.quoted(term) for term in asked], [lexeme(term) for term in asked])
+        return {term: count for term, count in zip(asked, counts, strict=True) if count}
+
+    def _counts(self, queries: Sequence[str], lexemes: Sequence[str]) -> list[int]:
+        if not queries or self.bound() is None:
+            return [0] * len(queries)
+
+        def work(connection: Any) -> list[int]:
+            found = connection.execute(words.count_statement(self._table), (list(queries),)).fetchall()
+            counts, many = words.counted(found)
+            if many and lexemes:
+                table = f"imi_{self._name}"
+                asked = (table, [lexemes[at] for at in many])
+                shares = dict(connection.execute(words.frequency_statement(), asked).fetchall())
+                texts = int(
+                    connection.execute("SELECT texts FROM imi_collections WHERE name = %s", (self._name,)).fetchone()[0]
+                )
+                for at in many:
+                    counts[at] = max(counts[at], round(texts * shares.get(lexemes[at], 0.0)))
+            return counts
+
+        return self._server.run(work)
+
+    def _texts(self) -> tuple[int, float]:
+        query = "SELECT texts, tokens::float8 / greatest(texts, 1) FROM imi_collections WHERE name = %s"
+        texts, average = self._server.run(lambda c: c.execute(query, (self._name,)).fetchone())
+        return int(texts), max(float(average), 1.0)
+
+    def ranked(self, weights: Mapping[str, float], keep: int, where: Filter | None) -> Ranking:
+        """Rank rows that hold any of the terms by BM25."""
+        condition = None if where is None else compile_filter(where)
+        query, values = words.ranked_statement(self._table, weights, self._texts()[1], keep, condition)
+        return self._server.run(lambda c: _ranking(c.execute(query, values)))
+
+    def containing(self, parts: Sequence[tuple[str, ...]], keep: int, where: Filter | None) -> Ranking:
+        """Rank rows that contain every part: rarer parts and shorter texts first."""
+        if self.bound() is None or any("\0" in token for part in parts for token in part):
+            return []
+        texts, average = self._texts()
+        counts = self._counts([way for part in parts for way in words.contains(part)], ())
+        weights = [expected_score([count], texts) for count in counts]
+        condition = None if where is None else compile_filter(where)
+        query, values = words.containing_statement(self._table, parts, weights, average, keep, condition)
+        return self._server.run(lambda c: _ranking(c.execute(query, values)))
+
+    def facet(self, field: str, where: Filter | None, ids: Sequence[str] | None) -> dict[str, int]:
+        """Count the values of a field, most frequent first."""
+        passes, values = ("true", []) if where is None else compile_filter(where)
+        narrowed, given = ("", []) if ids is None else (" AND id = ANY(%s)", [list(ids)])
+        query = sql.SQL(
+            "SELECT fields -> %s AS value, count(*) FROM {table} WHERE {passes}{narrowed} "
+            "AND coalesce(jsonb_typeof(fields -> %s), 'null') <> 'null' GROUP BY value"
+        ).format(table=self._table, passes=sql.SQL(passes), narrowed=sql.SQL(narrowed))
+        found = self._server.run(lambda c: c.execute(query, [field, *values, *given, field]).fetchall())
+        return facet_of(found)
+
+    # --- indexes ---
+
+    def set_ladder(self, ladder: str) -> None:
+        """Build the graph of the first rung, drop those of others, and search by this ladder from now on.
+
+        Raises:
+            UsageError: pgvector cannot climb it.
+        """
+        about = self._known()
+        rungs = read_ladder(ladder, about.column.width)
+        index = self._index_name(rungs[0])
+
+        def work(connection: Any) -> None:
+            if rungs[0].structure == "hnsw":
+                make = sql.SQL("CREATE INDEX IF NOT EXISTS {index} ON {table} USING hnsw {over}").format(
+                    index=sql.Identifier(index), table=self._table, over=index_expression(rungs[0], about.column)
+                )
+                connection.execute(make)
+            others = (
+                "SELECT indexname FROM pg_indexes WHERE tablename = %s AND schemaname = ANY(current_schemas(false))"
+            )
+            for (name,) in connection.execute(others, (f"imi_{self._name}",)).fetchall():
+                if name.startswith(f"imi_{self._name}_hnsw_") and name != index:
+                    connection.execute(sql.SQL("DROP INDEX {index}").format(index=sql.Identifier(name)))
+            changed = "UPDATE imi_collections SET ladder = %s WHERE name = %s"
+            connection.execute(changed, (ladder, self._name))
+
+        self._server.run(work, write=True)
+        self._read_about()
+
+    def _index_name(self, first: Rung) -> str:
+        return f"imi_{self._name}_hnsw_{'b' if first.codec == 'binary' else ''}{first.dims}"
+
+    def settle(self) -> None:
+        """Build a graph where there are rows enough for one and none is there; then let the server count anew."""
+        about = self._known() if self.bound() is not None else None
+        if about is None or about.ladder is not None or self.count(None) < _INDEXED_FROM:
+            return
+        self._read_about()
+        self.set_ladder(default_ladder(about.bound.info.dims, about.column.width))
+        analyze = sql.SQL("ANALYZE {table}").format(table=self._table)
+        self._server.run(lambda c: c.execute(analyze), write=True)
+
+
+def _ranking(found: Any) -> Ranking:
+    return [(id_, float(score)) for id_, score in found]
+
+
+def facet_of(found: Sequence[tuple[Any, int]]) -> dict[str, int]:
+    """Return counts by value as a folder gives them: the most frequent first, numbers before texts."""
+
+    def order(one: tuple[Any, int]) -> tuple[Any, ...]:
+        value, count = one
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        return (-count, 0, value, "") if number else (-count, 1, 0, _shown(value))
+
+    return {_shown(value): count for value, count in sorted(found, key=order)}
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return (
+        json.dumps(value, ensure_ascii=False, separators=(",", ":")) if isinstance(value, list | dict) else str(value)
+    )
