@@ -213,13 +213,13 @@ class Store:
     def facet(self, field: str, rows: Rows | None = None) -> dict[str, int]:
         """Return how often each value of a field occurs over all rows, or the given ones, most frequent first."""
         value = read_field(field)
+        if rows is not None and len(rows) == 0:
+            return {}
         narrowed, parameters = ("", ()) if rows is None else (" WHERE row IN carray(?)", (apsw.carray(rows),))
         sql = (
             f"SELECT {value.sql} AS value, count(*) FROM documents{narrowed} "
             "GROUP BY value HAVING value IS NOT NULL ORDER BY 2 DESC, 1"
         )
-        if rows is not None and len(rows) == 0:
-            return {}
         return {str(value): count for value, count in self.connection.execute(sql, (*value.parameters, *parameters))}
 
     def insert(self, new: Sequence[New], dtype: Dtype) -> list[int]:
@@ -319,9 +319,9 @@ class Store:
 
     def match(self, query: str, limit: int, allowed: Rows | None = None) -> tuple[Rows, Floats]:
         """Return the rows that match an FTS5 query, best first, and their BM25 scores, higher is better."""
-        narrowed, parameters = ("", ()) if allowed is None else (" AND rowid IN carray(?)", (apsw.carray(allowed),))
         if allowed is not None and len(allowed) == 0:
             return np.empty(0, np.int64), np.empty(0, np.float32)
+        narrowed, parameters = ("", ()) if allowed is None else (" AND rowid IN carray(?)", (apsw.carray(allowed),))
         sql = f"SELECT rowid, -rank FROM fulltext WHERE fulltext MATCH ?{narrowed} ORDER BY rank LIMIT ?"
         found = list(self.connection.execute(sql, (query, *parameters, limit)))
         return np.array([row for row, _ in found], dtype=np.int64), np.array(
