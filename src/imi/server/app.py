@@ -26,6 +26,7 @@ from imi.server.health import health_routes
 from imi.server.keys import Keys
 from imi.server.limits import Limiter
 from imi.server.logs import Log
+from imi.server.look import Look
 from imi.server.metrics import Metrics
 from imi.server.models import Models
 from imi.server.openai import OpenAI
@@ -86,6 +87,7 @@ def build_app(state: State, log: Log | None = None) -> ASGIApp:
     api = FastAPI(title="imi", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     api.router.routes.extend([*health_routes(state), *Described(api).routes(), *Pages().routes()])
     api.include_router(Search(state).router())
+    api.include_router(Look(state).router())
     for kind in (ApiError, ImiError, HTTPException, RequestValidationError, ClientDisconnect):
         api.add_exception_handler(kind, _refuse)
     return Gate(_Split([*OpenAI(state).routes(), *forward.routes()], api), state, log)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
@@ -31,11 +32,12 @@ TYPES = {
 
 
 class Pages:
-    """Serves the folder `web` of the package; a file of a kind that is not listed is not there."""
+    """Serves the folder `web` of the package and the map's modules; a file of a kind not listed is not there."""
 
     def __init__(self) -> None:
         self._files: dict[str, tuple[bytes, str]] = {}
         self._collect(files("imi.server") / "web", "")
+        self._collect(files("imi.tasks.map_page"), "map/", (".js", ".css"))
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -55,11 +57,11 @@ class Pages:
             headers={"content-type": kind, "content-security-policy": POLICY, "cache-control": "no-cache"},
         )
 
-    def _collect(self, folder: Traversable, before: str) -> None:
+    def _collect(self, folder: Traversable, before: str, kinds: Collection[str] = frozenset(TYPES)) -> None:
         for entry in folder.iterdir():
             name = f"{before}{entry.name}"
             suffix = "." + entry.name.rpartition(".")[2]
             if entry.is_dir():
-                self._collect(entry, f"{name}/")
-            elif suffix in TYPES:
+                self._collect(entry, f"{name}/", kinds)
+            elif suffix in kinds:
                 self._files[name] = (entry.read_bytes(), TYPES[suffix])

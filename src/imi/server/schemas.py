@@ -95,9 +95,10 @@ class CollectionReply(BaseModel):
 
 
 class CollectionsReply(BaseModel):
-    """All collections that the caller may read."""
+    """All collections that the caller may read, and whether new ones can be made here."""
 
     collections: list[CollectionReply]
+    creates: bool
 
 
 class FailureReply(BaseModel):

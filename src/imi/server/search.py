@@ -58,7 +58,7 @@ class Search:
 
     def router(self) -> APIRouter:
         """Return the routes."""
-        router = APIRouter(prefix=PREFIX, route_class=_route_class(self._state.settings.limits), tags=["search"])
+        router = APIRouter(prefix=PREFIX, route_class=route_class(self._state.settings.limits), tags=["search"])
         errors: dict[int | str, dict[str, Any]] = {
             "4XX": {"model": ErrorReply, "description": "Refused."},
             "5XX": {"model": ErrorReply, "description": "Could not be done."},
@@ -96,7 +96,7 @@ class Search:
         key = request.scope["imi.key"]
         names = [name for name in self._state.shelf.names() if key is None or key.may("read", name)]
         described = await self._read(lambda: [_described(name, self._state.shelf.get(name)) for name in names])
-        return Json({"collections": described})
+        return Json({"collections": described, "creates": self._state.shelf.creates})
 
     async def create(self, request: Request, body: CreateBody) -> Response:
         """Make a collection in the folder that the server was given for it."""
@@ -224,7 +224,9 @@ class Search:
         return await asyncio.get_running_loop().run_in_executor(self._state.writer, call)
 
 
-def _route_class(limits: Limits) -> type[APIRoute]:
+def route_class(limits: Limits) -> type[APIRoute]:
+    """Return the class of routes whose JSON bodies are read by our own rules."""
+
     class Limited(APIRoute):
         """Reads JSON bodies by our own rules before FastAPI sees them."""
 

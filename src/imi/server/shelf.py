@@ -49,6 +49,11 @@ class Shelf:
     def __len__(self) -> int:
         return len(self._open)
 
+    @property
+    def creates(self) -> bool:
+        """Whether there is a folder in which new collections can be made."""
+        return self._root is not None
+
     def names(self) -> list[str]:
         """Return the names, sorted."""
         return sorted(self._open)

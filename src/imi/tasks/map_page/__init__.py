@@ -8,7 +8,7 @@ import html
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,10 +18,13 @@ import numpy as np
 if TYPE_CHECKING:
     from imi.tasks.map import Map
 
-MODULES = ("points.js", "colours.js", "map.js")
+MODULES = ("words.js", "cells.js", "raster.js", "points.js", "colours.js", "moving.js", "panel.js", "map.js")
 """In the order in which each needs only those before it."""
+STYLES = ("theme.css", "map.css")
 _TEXT = 400
 """Characters of a text that the page carries."""
+_VALUES = 200
+"""A column of texts with more different values, nearly all of them different, colours nothing and is left out."""
 _MODULE_LINES = re.compile(r"^import [^;]*;\n|^export (?=function|class|const)", re.MULTILINE)
 
 
@@ -39,16 +42,39 @@ def page_data(drawn: Map, title: str) -> dict[str, Any]:
         "points": base64.b64encode(points.tobytes()).decode("ascii"),
         "neighbours": base64.b64encode(near.tobytes()).decode("ascii"),
         "near": int(near.shape[1]),
-        "ids": list(drawn.ids),
-        "texts": [_cut(text) for text in drawn.texts],
-        "columns": {str(name): _column(values) for name, values in drawn.columns.items()},
         "colour": drawn.colour,
+        **rows_data(drawn.ids, drawn.texts, drawn.columns, keep=drawn.colour),
+    }
+
+
+def rows_data(
+    ids: Sequence[str],
+    texts: Sequence[str],
+    columns: Mapping[str, Sequence[Any]],
+    characters: int = _TEXT,
+    *,
+    keep: str | None = None,
+) -> dict[str, Any]:
+    """Return what the points are: ids, the beginnings of texts, and the columns that can tell points apart.
+
+    Args:
+        ids: one a point.
+        texts: one a point.
+        columns: metadata by name, one value a point.
+        characters: of a text that are carried.
+        keep: a column that is carried whatever it holds.
+    """
+    telling = {name: values for name, values in columns.items() if name == keep or _tells(values)}
+    return {
+        "ids": list(ids),
+        "texts": [_cut(text, characters) for text in texts],
+        "columns": {str(name): _column(values) for name, values in telling.items()},
     }
 
 
 def page(data: dict[str, Any]) -> str:
     """Return the whole page; scripts and styles are allowed by their hashes alone."""
-    style = _read("map.css")
+    style = "".join(map(_read, STYLES))
     script = "".join(_MODULE_LINES.sub("", _read(name)) for name in MODULES) + _read("start.js")
     # "<" cannot end the data's element, nor begin a comment in it, once it is written as an escape.
     inside = json.dumps(data, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c").replace("\u2028", "\\u2028")
@@ -66,8 +92,16 @@ def _hash(content: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(content.encode("utf-8")).digest()).decode("ascii")
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= _TEXT else text[: _TEXT - 1] + "…"
+def _cut(text: str, characters: int) -> str:
+    return text if len(text) <= characters else text[: characters - 1] + "…"
+
+
+def _tells(values: Sequence[Any]) -> bool:
+    """Return whether a column is plain and says more than that every point is another one."""
+    if not all(value is None or isinstance(value, str | int | float) for value in values):
+        return False
+    different = {value for value in values if isinstance(value, str)}
+    return len(different) <= max(_VALUES, len(values) // 4)
 
 
 def _column(values: Sequence[Any]) -> list[Any]:

@@ -1,245 +1,180 @@
-import { Cells, Points } from "./points.js";
+import { Cells } from "./cells.js";
 import { colourBy } from "./colours.js";
+import { Moving } from "./moving.js";
+import { element, Panel } from "./panel.js";
+import { pointsOn } from "./points.js";
+import { mapWords } from "./words.js";
 
-function numbers(text, Kind) {
+const PANEL = 332; // pixels that the panel takes from the left of a wide window
+const SHIFT = 700; // milliseconds from one layout to another
+
+/** Numbers out of base64. */
+export function numbers(text, Kind) {
   const raw = atob(text);
   const bytes = new Uint8Array(raw.length);
   for (let at = 0; at < raw.length; at++) bytes[at] = raw.charCodeAt(at);
   return new Kind(bytes.buffer);
 }
 
-function element(kind, classes, text) {
-  const made = document.createElement(kind);
-  if (classes) made.className = classes;
-  if (text !== undefined) made.textContent = text;
-  return made;
+function toggleTheme() {
+  const root = document.documentElement;
+  const dark = root.dataset.theme === "dark" || (!root.dataset.theme && matchMedia("(prefers-color-scheme: dark)").matches);
+  root.dataset.theme = dark ? "light" : "dark";
 }
 
-function labelled(text, control) {
-  const label = element("label", "", text);
-  label.append(control);
-  return label;
-}
-
-/** Shows a map in `root`; `data` is what `page_data` of imi returns. Texts are only ever set as text. */
-export function mountMap(root, data) {
-  root.classList.add("imi-map");
+/**
+ * Shows a map in `root`. `data` is what `page_data` of imi returns; texts are only ever set as text.
+ *
+ * options: `language`; `theme`, whether there is a button for dark and light; `nearest(row)`, a promise of pairs of row
+ * and score, where the data has no neighbours of its own; `open(id)`, to read a whole document.
+ */
+export function mountMap(root, data, options = {}) {
+  const words = mapWords(options.language);
   const xy = numbers(data.points, Float32Array);
-  const near = numbers(data.neighbours, Int32Array);
+  const near = data.neighbours ? numbers(data.neighbours, Int32Array) : null;
   const count = xy.length / 2;
+  root.classList.add("imi-map");
   const canvas = element("canvas");
   canvas.tabIndex = 0;
-  canvas.setAttribute("role", "img");
-  canvas.setAttribute("aria-label", `A map of ${count} documents. Arrow keys move it, plus and minus zoom, 0 shows all of it.`);
-  const panel = element("section", "imi-panel");
+  canvas.setAttribute("role", "application");
+  canvas.setAttribute("aria-roledescription", words.role);
+  canvas.setAttribute("aria-label", words.map(count));
   const card = element("div", "imi-card");
   card.hidden = true;
-  root.append(canvas, panel, card);
 
-  const points = new Points(canvas, xy);
-  const cells = new Cells(xy);
-  const view = { x: 0, y: 0, unit: 1 };
-  let home = 1;
+  let cells = new Cells(xy);
   let chosen = -1;
   let matches = null;
-  let waiting = false;
+  let around = [];
+  let column = data.colour || "";
+  let waiting = 0;
 
-  function redraw() {
-    if (waiting) return;
-    waiting = true;
-    requestAnimationFrame(() => {
-      waiting = false;
-      const dense = Math.min(Math.max(900 / Math.sqrt(count), 2.2), 9);
-      points.draw(view, dense * Math.min(Math.sqrt(view.unit / home), 3) * devicePixelRatio);
+  const redraw = () => {
+    waiting ||= requestAnimationFrame(() => {
+      waiting = 0;
+      const size = Math.min(Math.max(700 / Math.sqrt(count), 2.1), 8) * Math.min(Math.sqrt(moving.view.unit / moving.home), 2.5);
+      points.draw(moving.view, Math.max(size, 1.5) * moving.ratio);
     });
-  }
-
-  function showAll() {
-    // The panel covers the left side of wide windows: the points go beside it.
-    const beside = root.clientWidth > 900 ? 340 * devicePixelRatio : 0;
-    const [width, height] = [cells.high[0] - cells.low[0] || 1, cells.high[1] - cells.low[1] || 1];
-    view.unit = home = 0.92 * Math.min((canvas.width - beside) / width, canvas.height / height);
-    view.x = (cells.low[0] + cells.high[0]) / 2 - beside / 2 / view.unit;
-    view.y = (cells.low[1] + cells.high[1]) / 2;
-    redraw();
-  }
-
-  function resize() {
-    canvas.width = Math.max(1, Math.round(root.clientWidth * devicePixelRatio));
-    canvas.height = Math.max(1, Math.round(root.clientHeight * devicePixelRatio));
-    showAll();
-  }
+  };
+  const points = pointsOn(canvas, xy, redraw);
 
   function mark() {
     const shown = new Uint8Array(count).fill(matches ? 0 : 1);
-    if (matches) for (const row of matches) shown[row] = 1;
-    if (chosen >= 0) {
-      for (let at = 0; at < data.near; at++) shown[near[chosen * data.near + at]] = Math.max(1, shown[near[chosen * data.near + at]]);
-      shown[chosen] = 2;
-    }
-    points.set("shown", shown);
+    if (matches) for (const row of matches) shown[row] = matches.length > 200 ? 1 : 2;
+    for (const row of around) shown[row] = 2;
+    if (chosen >= 0) shown[chosen] = 2;
+    points.setShown(shown);
     redraw();
   }
 
-  const heading = element("h1", "", data.title + " ");
-  heading.append(element("span", "count", `${count.toLocaleString()} documents`));
-  const search = element("input");
-  search.type = "search";
-  search.placeholder = "Search · 検索";
-  search.setAttribute("aria-label", "Search the documents");
-  const found = element("ul", "imi-found");
-  found.setAttribute("aria-live", "polite");
-  const legend = element("ul", "imi-legend");
-  const detail = element("div", "imi-chosen");
-  detail.hidden = true;
-  panel.append(heading, search);
-
-  const names = Object.keys(data.columns);
-  function recolour(name) {
-    const painted = colourBy(name ? data.columns[name] : null, count);
-    points.set("colour", painted.bytes);
-    legend.replaceChildren(...painted.legend.map(([colour, text]) => {
-      const item = element("li");
-      const dot = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-      dot.setAttribute("width", "10");
-      dot.setAttribute("height", "10");
-      const circle = document.createElementNS("http://www.w3.org/2000/svg", "circle");
-      for (const [key, value] of [["cx", 5], ["cy", 5], ["r", 5], ["fill", colour]]) circle.setAttribute(key, value);
-      dot.append(circle);
-      item.append(dot, element("span", "", text));
-      return item;
-    }));
+  function recolour() {
+    const style = getComputedStyle(root).backgroundColor;
+    const ground = (style.match(/[\d.]+/g) || [255, 255, 255]).slice(0, 3).map(Number);
+    const dark = ground[0] + ground[1] + ground[2] < 384;
+    const painted = colourBy(column ? data.columns[column] : null, count, dark, words.others);
+    points.setGround(ground);
+    points.setColours(painted.bytes);
+    panel.showLegend(painted.legend);
     redraw();
   }
-  if (names.length) {
-    const select = element("select");
-    select.append(new Option("one colour", ""), ...names.map((name) => new Option(name, name)));
-    select.value = data.colour || "";
-    select.addEventListener("change", () => recolour(select.value));
-    panel.append(labelled("Colour · 色", select), legend);
-  }
-  const buttons = element("div", "imi-buttons");
-  for (const [text, label, act] of [
-    ["+", "Zoom in", () => zoom(1.5)],
-    ["−", "Zoom out", () => zoom(1 / 1.5)],
-    ["⤢", "Show all", showAll],
-    ["◐", "Dark or light", () => {
-      const dark = document.documentElement.dataset.theme === "dark" || (!document.documentElement.dataset.theme && matchMedia("(prefers-color-scheme: dark)").matches);
-      document.documentElement.dataset.theme = dark ? "light" : "dark";
-    }],
-  ]) {
-    const button = element("button", "", text);
-    button.type = "button";
-    button.title = label;
-    button.setAttribute("aria-label", label);
-    button.addEventListener("click", act);
-    buttons.append(button);
-  }
-  panel.append(buttons, found, detail);
 
-  function choose(row, move) {
+  function nearest(row) {
+    if (!near) return options.nearest(row);
+    return Promise.resolve(Array.from({ length: data.near }, (_, at) => [near[row * data.near + at]]));
+  }
+
+  function choose(row, go = false) {
     chosen = row;
-    detail.hidden = row < 0;
-    if (row >= 0) {
-      const list = element("ul", "imi-found");
-      list.append(...Array.from({ length: data.near }, (_, at) => entry(near[row * data.near + at])));
-      const facts = names.filter((name) => data.columns[name][row] !== null).slice(0, 6).map((name) => `${name}: ${data.columns[name][row]}`).join(" · ");
-      detail.replaceChildren(element("h2", "", data.ids[row]), element("p", "", data.texts[row]), element("small", "", facts), element("h2", "", "Nearest · 近いもの"), list);
-      if (move) {
-        view.x = xy[2 * row] - (root.clientWidth > 900 ? (170 * devicePixelRatio) / view.unit : 0);
-        view.y = xy[2 * row + 1];
-      }
-    }
+    around = [];
     mark();
+    if (row < 0) return panel.show(-1);
+    const asked = nearest(row);
+    panel.show(row, asked);
+    asked.then((pairs) => {
+      if (chosen !== row) return;
+      around = pairs.map(([other]) => other);
+      mark();
+    }, () => {});
+    if (go) moving.flyTo(xy[2 * row], xy[2 * row + 1]);
   }
 
-  function entry(row) {
-    const item = element("li");
-    const button = element("button", "", data.texts[row] || data.ids[row]);
-    button.type = "button";
-    button.addEventListener("click", () => choose(row, true));
-    item.append(button);
-    return item;
-  }
-
-  const folded = data.texts.map((text) => text.normalize("NFKC").toLowerCase());
-  search.addEventListener("input", () => {
-    const wanted = search.value.normalize("NFKC").toLowerCase().trim();
-    matches = wanted ? folded.flatMap((text, row) => (text.includes(wanted) ? [row] : [])) : null;
-    found.replaceChildren(...(matches || []).slice(0, 30).map(entry));
-    if (matches && !matches.length) found.append(element("li", "", "nothing contains this · 見つかりません"));
-    mark();
-  });
-
-  function there(event) {
-    const box = canvas.getBoundingClientRect();
-    const x = ((event.clientX - box.left) * devicePixelRatio - canvas.width / 2) / view.unit + view.x;
-    const y = (canvas.height / 2 - (event.clientY - box.top) * devicePixelRatio) / view.unit + view.y;
-    return [x, y];
-  }
-
-  function zoom(by, x = view.x, y = view.y) {
-    const unit = Math.min(Math.max(view.unit * by, home / 4), home * 4000);
-    const share = view.unit / unit;
-    view.x = x + (view.x - x) * share;
-    view.y = y + (view.y - y) * share;
-    view.unit = unit;
-    redraw();
-  }
-
-  let held = null;
-  canvas.addEventListener("pointerdown", (event) => {
-    held = { x: event.clientX, y: event.clientY, moved: 0 };
-    canvas.setPointerCapture(event.pointerId);
-  });
-  canvas.addEventListener("pointermove", (event) => {
-    if (held) {
-      const [dx, dy] = [event.clientX - held.x, event.clientY - held.y];
-      held = { x: event.clientX, y: event.clientY, moved: held.moved + Math.abs(dx) + Math.abs(dy) };
-      view.x -= (dx * devicePixelRatio) / view.unit;
-      view.y += (dy * devicePixelRatio) / view.unit;
-      canvas.classList.add("dragging");
-      card.hidden = true;
-      return redraw();
-    }
-    const row = cells.nearest(...there(event), (10 * devicePixelRatio) / view.unit);
-    canvas.classList.toggle("over", row >= 0);
+  function hover(row, left, top) {
     card.hidden = row < 0;
     if (row < 0) return;
-    card.replaceChildren(element("p", "", data.texts[row]), element("small", "", data.ids[row]));
-    const box = root.getBoundingClientRect();
-    const [left, top] = [event.clientX - box.left, event.clientY - box.top];
-    card.style.left = `${left + 14 + card.offsetWidth > box.width ? Math.max(0, left - 14 - card.offsetWidth) : left + 14}px`;
-    card.style.top = `${Math.max(0, Math.min(top + 14, box.height - card.offsetHeight - 8))}px`;
+    const text = element("p", "", data.texts[row]);
+    text.dir = "auto";
+    card.replaceChildren(text, element("small", "", column ? `${column}: ${data.columns[column][row] ?? "–"}` : data.ids[row]));
+    const { clientWidth, clientHeight } = root;
+    card.style.left = `${left + 14 + card.offsetWidth > clientWidth ? Math.max(0, left - 14 - card.offsetWidth) : left + 14}px`;
+    card.style.top = `${Math.max(0, Math.min(top + 14, clientHeight - card.offsetHeight - 8))}px`;
+  }
+
+  const moving = new Moving(canvas, cells, { changed: redraw, hover, choose: (row) => choose(row) });
+  const panel = new Panel(data, words, {
+    choose: (row) => choose(row, row >= 0),
+    colour: (name) => {
+      column = name;
+      recolour();
+    },
+    found: (rows) => {
+      matches = rows;
+      mark();
+    },
+    zoomIn: () => moving.zoom(1.5),
+    zoomOut: () => moving.zoom(1 / 1.5),
+    all: () => moving.showAll(),
+    theme: options.theme ? toggleTheme : null,
+    open: options.open,
   });
-  canvas.addEventListener("pointerup", (event) => {
-    canvas.classList.remove("dragging");
-    if (held && held.moved < 4) choose(cells.nearest(...there(event), (10 * devicePixelRatio) / view.unit), false);
-    held = null;
+  root.replaceChildren(canvas, panel.root, card);
+
+  /** Moves all points to another layout, so that eyes can follow. */
+  function shift(target) {
+    const start = xy.slice();
+    const began = performance.now();
+    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    cells = moving.cells = new Cells(target);
+    const step = (now) => {
+      const share = still ? 1 : Math.min(Math.max((now - began) / SHIFT, 0), 1);
+      const eased = share * share * (3 - 2 * share);
+      for (let at = 0; at < xy.length; at++) xy[at] = start[at] + (target[at] - start[at]) * eased;
+      points.moved();
+      moving.showAll();
+      if (share < 1) requestAnimationFrame(step);
+    };
+    requestAnimationFrame(step);
+  }
+
+  const resized = new ResizeObserver(() => {
+    if (!root.clientWidth) return;
+    const wide = root.clientWidth > 720;
+    const first = canvas.width <= 1 || moving.view.unit === moving.home;
+    moving.resize(wide ? PANEL : 0, wide ? 0 : root.clientHeight * 0.42);
+    if (first) moving.showAll();
+    redraw();
   });
-  canvas.addEventListener("pointercancel", () => { held = null; canvas.classList.remove("dragging"); });
-  canvas.addEventListener("pointerleave", () => { card.hidden = true; });
-  canvas.addEventListener("wheel", (event) => {
-    event.preventDefault();
-    zoom(Math.exp(-event.deltaY * (event.deltaMode ? 0.05 : 0.0015)), ...there(event));
-  }, { passive: false });
-  canvas.addEventListener("keydown", (event) => {
-    const step = 60 / view.unit;
-    const moves = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, step], ArrowDown: [0, -step] };
-    if (moves[event.key]) {
-      view.x += moves[event.key][0];
-      view.y += moves[event.key][1];
-      redraw();
-    } else if (event.key === "+" || event.key === "=") zoom(1.4);
-    else if (event.key === "-") zoom(1 / 1.4);
-    else if (event.key === "0") showAll();
-    else if (event.key === "Escape") choose(-1, false);
-    else return;
-    event.preventDefault();
-  });
-  new ResizeObserver(resize).observe(root);
-  recolour(data.colour);
+  resized.observe(root);
+  const dimmed = matchMedia("(prefers-color-scheme: dark)");
+  dimmed.addEventListener("change", recolour);
+  const themed = new MutationObserver(recolour);
+  themed.observe(document.documentElement, { attributeFilter: ["data-theme"] });
+  recolour();
   mark();
-  resize();
-  return { view, redraw, choose };
+  return {
+    view: moving.view,
+    choose,
+    redraw,
+    shift,
+    /** Makes these rows stand out; null none. */
+    find: (rows) => {
+      matches = rows;
+      mark();
+    },
+    destroy: () => {
+      resized.disconnect();
+      themed.disconnect();
+      dimmed.removeEventListener("change", recolour);
+      root.replaceChildren();
+    },
+  };
 }
