@@ -15,7 +15,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 # Lower layers never import higher ones, and modules of one layer never import each other.
 LAYERS: list[set[str]] = [
     {"_version", "errors", "records"},
-    {"vectors", "fusion"},
+    {"vectors", "fusion", "pictures"},
     {"llm"},
     {"embedders", "index", "text", "store", "models"},
     {"collection", "cache"},
@@ -43,6 +43,7 @@ HEAVY = {
     "sentencepiece",
     "apsw",
     "sklearn",
+    "PIL",
 }
 
 

@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from imi.backends.address import is_address
 from imi.collection import Collection
+from imi.collection.looking import Query, painter_of
 from imi.collection.places import resolve
 from imi.embedders.base import Embedder
 from imi.embedders.load import load
+from imi.pictures import is_picture
 from imi.store.rows import Dtype
 from imi.vectors import cosine
 
@@ -48,24 +50,26 @@ def open(
 
 
 def similarity(
-    a: str | ArrayLike | Sequence[str], b: str | ArrayLike | Sequence[str], model: str | Embedder | None = None
+    a: Query | Sequence[str], b: Query | Sequence[str], model: str | Embedder | None = None
 ) -> float | NDArray[np.float32]:
-    """Return cosine similarity: a number for two texts or vectors, (n, m) float32 for two lists of them.
+    """Return cosine similarity: a number for two texts, pictures or vectors, (n, m) float32 for two lists of them.
 
     Args:
-        a: a text, a list of texts, a vector (d,) or a matrix (n, d).
+        a: a text, a list of texts, a picture (a path, an image, an array (h, w, 3) uint8), a vector (d,), or (n, d).
         b: the same.
-        model: what embeds texts; None for the built-in model.
+        model: what embeds texts and pictures; None for the built-in model.
     """
     left, right = (_vectors(side, model) for side in (a, b))
     scores = cosine(left, right)
     return float(scores) if scores.ndim == 0 else scores
 
 
-def _vectors(side: str | ArrayLike | Sequence[str], model: str | Embedder | None) -> NDArray[np.float32]:
+def _vectors(side: Query | Sequence[str], model: str | Embedder | None) -> NDArray[np.float32]:
     embedder = load(model) if model is None or isinstance(model, str) else model
     if isinstance(side, str):
         return np.asarray(embedder.embed([side])[0])
     if isinstance(side, Sequence) and side and all(isinstance(one, str) for one in side):
         return embedder.embed([str(one) for one in side])
+    if is_picture(side):
+        return np.asarray(painter_of(embedder).embed_images([side])[0])
     return np.asarray(side, dtype=np.float32)

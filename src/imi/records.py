@@ -19,9 +19,11 @@ Mode = Literal["text", "meaning", "hybrid"]
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One row of a collection: an id, a text (or none, when only a vector is kept) and metadata.
+    """One row of a collection: an id, a text (or none, when only a vector or picture is kept) and metadata.
 
     Metadata values are JSON values. `parent`, `start` and `end` say which document a chunk was cut from, in characters.
+    `picture` is given when adding: a path, the bytes of a file, an image or an array; the row's vector is then that of
+    the picture, and its text a caption. `Collection.thumbnail` returns it, documents that are read do not carry it.
     """
 
     id: str
@@ -30,6 +32,7 @@ class Document:
     parent: str | None = None
     start: int | None = None
     end: int | None = None
+    picture: Any = field(default=None, compare=False, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the keys that `--json` prints; those of a chunk only where it is one."""

@@ -40,7 +40,7 @@ class Add(Output):
     sources: Annotated[
         list[str],
         typer.Argument(
-            metavar="SOURCE", help="CSV, TSV, JSONL, JSON, Parquet, text, Markdown, folders; - is standard input."
+            metavar="SOURCE", help="Tables, texts, documents, pictures, folders of them; - is standard input."
         ),
     ]
     template: Annotated[
@@ -250,7 +250,7 @@ def _check(sources: Sequence[str], how: ReadOptions, same: dict[str, int], *, qu
     failures: list[Failure] = []
     with progress("checking", quiet=quiet) as bar:
         for source in sources:
-            for item in read(source, how, skip=same):
+            for item in looked_at(read(source, how, skip=same)):
                 total += 1
                 if isinstance(item, Failure):
                     failures.append(item)
@@ -271,7 +271,7 @@ def _check(sources: Sequence[str], how: ReadOptions, same: dict[str, int], *, qu
 def _fill(
     collection: Collection, options: Add, how: ReadOptions, bar: Progress | None, total: int, files: _Files
 ) -> Added:
-    from imi.text.readers import read
+    from imi.text.readers import looked_at, read
 
     failures: list[Failure] = []
 
@@ -313,7 +313,8 @@ def _fill_vectors(collection: Collection, rows: Iterator[Row], on_error: OnError
 
 def _report(failed: Sequence[Failure], *, quiet: bool) -> None:
     for failure in failed[:_TOLD]:
-        note(f"left out {failure.source}:{failure.line}: {failure.reason}", quiet=quiet)
+        place = failure.source if failure.line is None else f"{failure.source}:{failure.line}"
+        note(f"left out {place}: {failure.reason}", quiet=quiet)
     if len(failed) > _TOLD:
         note(f"… and {len(failed) - _TOLD} more; --json lists all", quiet=quiet)
 

@@ -12,6 +12,7 @@ from imi.cli.options import K, Model, Output
 from imi.cli.output import note, number, one_line, show, show_json
 from imi.cli.verbs import verb
 from imi.errors import UsageError
+from imi.pictures import is_picture_file
 
 if TYPE_CHECKING:
     from imi.tasks.explain import Reading
@@ -25,7 +26,11 @@ class Explain(Output):
     """What `imi explain` takes."""
 
     text: Annotated[
-        str, typer.Argument(metavar="TEXT", help="What to look into; with --index, the collection whose index it is.")
+        str,
+        typer.Argument(
+            metavar="TEXT",
+            help="What to look into, a picture's file too; with --index, the collection whose index it is.",
+        ),
     ]
     other: Annotated[str | None, typer.Argument(metavar="TEXT", help="Another: which tokens make the two similar?")] = (
         None
@@ -44,10 +49,14 @@ def explain(options: Explain) -> None:
     """Show what a model reads in a text: characters, bytes, tokens, their rows of numbers, and the vector.
 
     With two texts, `share` is each token's part of their similarity, and `effect` what is lost without it.
+    Of a picture, show its dots, planes and vector, and what one changed dot does to an exact match and to likeness.
     With --index, show the inverted index: the documents that hold a term, how often, and at which places.
     """
     if options.index is not None:
         _explain_index(options, options.index)
+        return
+    if is_picture_file(options.text):
+        _explain_picture(options)
         return
     import imi
     from imi.tasks.explain import explain as read
@@ -67,6 +76,19 @@ def explain(options: Explain) -> None:
     if found.cosine is not None:
         rows = [["similarity", number(found.cosine)], ["of the sums of rows", number(found.cosine_of_sums)]]
         show(None, ["", "cosine"], [row for row in rows if row[1]], as_json=False)
+
+
+def _explain_picture(options: Explain) -> None:
+    import imi
+    from imi.cli.explain_picture import show_picture
+    from imi.collection.looking import painter_of
+    from imi.tasks.explain_picture import explain_picture
+
+    found = explain_picture(painter_of(imi.load(options.model)), options.text, options.other)
+    if options.as_json:
+        show_json(found)
+    else:
+        show_picture(found, quiet=options.quiet)
 
 
 def _explain_index(options: Explain, term: str) -> None:

@@ -16,6 +16,7 @@ from imi.cli.output import note, number, one_line, plain, show, show_json
 from imi.cli.verbs import verb
 from imi.cli.where import parse_where
 from imi.errors import DataError, UsageError
+from imi.pictures import is_picture_file
 from imi.records import Hits
 
 if TYPE_CHECKING:
@@ -31,6 +32,10 @@ class Search(Filtered):
     collection: CollectionName
     query: Annotated[
         list[str] | None, typer.Argument(metavar="QUERY", help="Words are one question; - reads a question a line.")
+    ] = None
+    image: Annotated[
+        Path | None,
+        typer.Option("--image", metavar="FILE", help="Ask by a picture; a picture's file as QUERY does too."),
     ] = None
     vector: Annotated[
         Path | None,
@@ -70,10 +75,15 @@ def search(options: Search) -> None:
 
 def _questions(options: Search) -> list[Any]:
     given = options.query or []
+    for name, file in (("--vector", options.vector), ("--image", options.image)):
+        if file is not None and (given or options.compare or (options.vector and options.image)):
+            raise UsageError(f"{name} is asked alone, without words and without --compare")
     if options.vector is not None:
-        if given or options.compare:
-            raise UsageError("--vector is asked alone, without words and without --compare")
         return [read_vector(options.vector)]
+    if options.image is not None:
+        return [options.image]
+    if len(given) == 1 and not options.compare and is_picture_file(given[0]):
+        return [Path(given[0])]
     if "-" in given:
         return read_texts(given)
     if not given:

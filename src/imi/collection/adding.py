@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from imi.collection.description import Bound, check_same, own_vectors, read_bound, write_bound
+from imi.collection.looking import embed_pictures, note_painter, painter_of
 from imi.collection.model import CollectionModel
 from imi.embedders.piecewise import BadTexts
 from imi.errors import DataError, Failure, UsageError
+from imi.pictures import Picture, open_all
 from imi.records import Added, Document
+from imi.store.pictures import Kept, picture_digests, put_pictures
 from imi.store.rows import New, Stored, encode_metadata
 from imi.store.store import Store
 from imi.text.lexical import index_tokens
@@ -23,15 +25,24 @@ Floats = NDArray[np.float32]
 OnError = Literal["raise", "skip"]
 BATCH = 1024
 """Rows a transaction: what a crash can cost, and what a reader waits for at most."""
+_PICTURES = 256
+"""Pictures a transaction: each takes a third of a megabyte until it is written."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A row that was checked: its metadata as JSON, and its vector where it brought one."""
+    """A row that was checked: its metadata as JSON, its vector and its picture where it brought them."""
 
     document: Document
     metadata: str
     vector: Floats | None
+    picture: Picture | None = None
+    digest: str = ""
+
+    @property
+    def key(self) -> str:
+        """What its vector is known by among those made in a run: the picture where there is one, else the text."""
+        return f"\0{self.digest}" if self.picture is not None else self.document.text or ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +82,7 @@ class Adder:
             raise UsageError(f"on_error is {on_error!r}, allowed are 'raise' and 'skip'")
         done, result = 0, Added()
         total = len(documents) if isinstance(documents, Sequence) else 0
-        for batch, failed in candidates(documents, vectors, on_error):
+        for batch, failed in candidates(documents, vectors, on_error, pictures=True):
             result += self._write(batch, on_error) + Added(failed=tuple(failed))
             done += len(batch) + len(failed)
             if progress is not None:
@@ -103,9 +114,7 @@ class Adder:
                     kept = read_bound(self._store)
                     if kept is not None and bound is not None:
                         check_same(self._store.folder, kept.info, bound.info)
-                    missing = [
-                        one for one, _ in plan.anew if needs_vector(one, bound) and one.document.text not in embedded
-                    ]
+                    missing = [one for one, _ in plan.anew if needs_vector(one, bound) and one.key not in embedded]
                     if missing:
                         continue
                 return self._commit(plan, bound, embedded) + Added(failed=tuple(refused))
@@ -115,6 +124,7 @@ class Adder:
         bound = read_bound(self._store)
         rows, vectors = self._store.vectors(np.array(sorted(stored.row for stored in found.values()), dtype=np.int64))
         kept = dict(zip(rows.tolist(), vectors, strict=True))
+        seen = picture_digests(self._store, (stored.row for stored in found.values()))
         plan = _Batch([], [], 0)
         unchanged = 0
         for one in batch:
@@ -123,7 +133,9 @@ class Adder:
                 plan.anew.append((one, stored))
                 continue
             vector = kept.get(stored.row)
-            if one.vector is None:
+            if one.picture is not None and seen.get(stored.row) != one.digest:
+                stale = True
+            elif one.vector is None:
                 stale = vector is None and needs_vector(one, bound)
             else:
                 stale = vector is None or not np.array_equal(vector, one.vector.astype(self._store.dtype))
@@ -142,19 +154,18 @@ class Adder:
             bound = Bound(None, own_vectors(len(given)))
         if bound is not None and bound.own and self._model.given:
             check_same(self._store.folder, bound.info, self._model.embedder().info)
-        texts = [
-            one.document.text
-            for one, _ in plan.anew
-            if needs_vector(one, bound) and one.document.text is not None and one.document.text not in embedded
-        ]
-        if texts or (bound is None and (given is not None or embedded)):
+        missing = [one for one, _ in plan.anew if needs_vector(one, bound) and one.key not in embedded]
+        if missing or (bound is None and (given is not None or embedded)):
             embedder = self._model.embedder()
             if bound is None:
                 bound = Bound(self._model.name, embedder.info)
             check_same(self._store.folder, bound.info, embedder.info)
-            unique = list(dict.fromkeys(texts))
-            if unique:
-                embedded.update(zip(unique, embedder.embed(unique, kind="document", dims=bound.dims), strict=True))
+            texts = list(dict.fromkeys(one.key for one in missing if one.picture is None))
+            if texts:
+                embedded.update(zip(texts, embedder.embed(texts, kind="document", dims=bound.dims), strict=True))
+            pictures = {one.key: one.picture for one in missing if one.picture is not None}
+            if pictures:
+                embedded.update(embed_pictures(self._store, embedder, pictures, bound.dims))
         if bound is not None and given is not None and len(given) != bound.width:
             raise UsageError(
                 f"the vectors have {len(given)} numbers, those of {self._store.folder} have {bound.width}",
@@ -170,9 +181,15 @@ class Adder:
         new = []
         for one, _ in plan.anew:
             text = one.document.text
-            vector = one.vector if one.vector is not None or text is None else embedded.get(text)
+            vector = one.vector if one.vector is not None else embedded.get(one.key)
             new.append(New(one.document, one.metadata, None if text is None else " ".join(index_tokens(text)), vector))
-        self._store.insert(new, self._store.dtype)
+        rows = self._store.insert(new, self._store.dtype)
+        shown = [(row, one) for row, (one, _) in zip(rows, plan.anew, strict=True)]
+        put_pictures(
+            self._store, [(row, Kept(one.digest, one.picture.thumbnail())) for row, one in shown if one.picture]
+        )
+        if any(one.picture is not None and one.vector is None for _, one in shown):
+            note_painter(self._store, painter_of(self._model.embedder()))
         for one, stored in plan.in_place:
             self._store.replace_metadata(stored.row, one.document, one.metadata)
         names = {name for one, _ in plan.anew for name in one.document.metadata}
@@ -187,22 +204,30 @@ def placed(document: Document) -> tuple[object, ...]:
 
 
 def needs_vector(one: Candidate, bound: Bound | None) -> bool:
-    """Say whether a row is to be embedded: it has a text, no vector, and the collection has a model."""
-    return one.vector is None and one.document.text is not None and not (bound is not None and bound.own)
+    """Say whether a row is to be embedded: it has a text or picture, no vector, and the collection has a model."""
+    return one.vector is None and not (bound is not None and bound.own)
 
 
 def candidates(
-    documents: Iterable[Document], vectors: ArrayLike | None, on_error: OnError
+    documents: Iterable[Document], vectors: ArrayLike | None, on_error: OnError, *, pictures: bool = False
 ) -> Iterator[tuple[list[Candidate], list[Failure]]]:
-    """Yield checked batches; within a batch the last row of an id wins, as it would if they came one by one."""
+    """Yield checked batches; within a batch the last row of an id wins, as it would if they came one by one.
+
+    Args:
+        documents: any iterable.
+        vectors: (n, width), or None.
+        on_error: "raise" or "skip".
+        pictures: whether pictures can be kept; else a document that brings one is a bad row.
+    """
     table = None if vectors is None else _table(vectors, documents)
     at, source = 0, iter(documents)
-    while batch := list(islice(source, BATCH)):
+    while batch := _taken(source):
+        seen = _opened(batch, pictures)
         good: dict[str, Candidate] = {}
         failed: list[Failure] = []
         for offset, document in enumerate(batch):
             try:
-                one = _checked(document, None if table is None else table[at + offset])
+                one = _checked(document, None if table is None else table[at + offset], seen.get(offset))
             except UsageError as wrong:
                 failed.append(_failure(document, at + offset, wrong))
                 continue
@@ -217,6 +242,26 @@ def candidates(
             )
         at += len(batch)
         yield list(good.values()), failed
+
+
+def _taken(source: Iterator[Document]) -> list[Document]:
+    """Return the next documents for one transaction."""
+    batch: list[Document] = []
+    pictures = 0
+    for document in source:
+        batch.append(document)
+        pictures += isinstance(document, Document) and document.picture is not None
+        if len(batch) == BATCH or pictures == _PICTURES:
+            break
+    return batch
+
+
+def _opened(batch: Sequence[Document], pictures: bool) -> dict[int, Picture | DataError]:
+    """Return the pictures of documents by their places in the batch, or why one is none."""
+    brought = [at for at, one in enumerate(batch) if isinstance(one, Document) and one.picture is not None]
+    if not pictures:
+        return {at: DataError("pictures are kept in collections on this machine only") for at in brought}
+    return dict(zip(brought, open_all([batch[at].picture for at in brought]), strict=True))
 
 
 def _table(vectors: ArrayLike, documents: Iterable[Document]) -> Floats:
@@ -234,15 +279,17 @@ def _table(vectors: ArrayLike, documents: Iterable[Document]) -> Floats:
     return table
 
 
-def _checked(document: Document, vector: Floats | None) -> Candidate:
+def _checked(document: Document, vector: Floats | None, picture: Picture | DataError | None) -> Candidate:
     if not isinstance(document, Document):
         raise UsageError(f"a row is {type(document).__name__}, allowed is imi.Document")
     if not isinstance(document.id, str) or not document.id:
         raise UsageError(f"the id is {document.id!r}, allowed are texts that are not empty")
     if document.text is not None and not isinstance(document.text, str):
         raise UsageError(f"the text is {type(document.text).__name__}, allowed is str or None")
-    if document.text is None and vector is None:
-        raise UsageError("it has neither a text nor a vector")
+    if isinstance(picture, DataError):
+        raise UsageError(picture.message)
+    if document.text is None and vector is None and picture is None:
+        raise UsageError("it has neither a text nor a vector nor a picture")
     for name, value in (("id", document.id), ("text", document.text)):
         try:
             (value or "").encode()
@@ -255,7 +302,8 @@ def _checked(document: Document, vector: Floats | None) -> Candidate:
             raise UsageError("its vector holds NaN or infinite numbers")
         if not vector.any():
             raise UsageError("its vector is all zeros, which has no direction")
-    return Candidate(document, encode_metadata(document.metadata), vector)
+    metadata = encode_metadata(document.metadata)
+    return Candidate(document, metadata, vector, picture, "" if picture is None else picture.digest)
 
 
 def all_refused(refused: list[Failure], bad: BadTexts) -> DataError:

@@ -17,6 +17,7 @@ from imi.collection.exporting import export
 from imi.collection.finding import Finder
 from imi.collection.importing import import_into
 from imi.collection.indexing import CollectionIndex
+from imi.collection.looking import Query, Thumbnails
 from imi.collection.maintenance import Repaired, Verification, backup, repair, verify
 from imi.collection.migrating import Migration, Migrator
 from imi.collection.model import CollectionModel
@@ -32,7 +33,7 @@ Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
 
 
-class Collection:
+class Collection(Thumbnails):
     """Documents in one SQLite file, found by meaning, by text, or both.
 
     A context manager; safe to share between threads.
@@ -320,7 +321,7 @@ class Collection:
 
     def search(
         self,
-        query: str | ArrayLike,
+        query: Query,
         k: int = 10,
         mode: Mode = "hybrid",
         where: Mapping[str, Any] | None = None,
@@ -332,7 +333,7 @@ class Collection:
         """Find the rows that answer a query, best first.
 
         Args:
-            query: words, or a vector (width,), which is searched by meaning.
+            query: words, or a picture (see `imi.pictures`) or vector (width,), which are searched by meaning.
             k: how many hits at most.
             mode: "text" (BM25; short and quoted queries mean "contains"), "meaning" (cosine), "hybrid" (both, fused).
             where: a filter on metadata, see `imi.store.filters`.
@@ -358,7 +359,7 @@ class Collection:
 
     def explain(
         self,
-        query: str | ArrayLike,
+        query: Query,
         k: int = 10,
         mode: Mode = "meaning",
         where: Mapping[str, Any] | None = None,
@@ -370,7 +371,7 @@ class Collection:
         """Search, and tell in `.search` what was read: candidates by rung, numbers and time.
 
         Args:
-            query: words or a vector.
+            query: words, a picture or a vector.
             k: how many hits at most.
             mode: "meaning" or "hybrid".
             where: a filter on metadata.

@@ -11,9 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 from imi.collection.arms import Arm, How, Page, by_meaning, by_text, check_fields, filter_of, hits_of
 from imi.collection.description import Bound, read_bound
 from imi.collection.indexing import CollectionIndex
+from imi.collection.looking import Query, picture_query
 from imi.collection.model import CollectionModel
 from imi.errors import Damaged, ModelMismatch, UsageError
 from imi.fusion import fuse
+from imi.pictures import is_picture
 from imi.records import Hits, Mode
 from imi.store.rows import damaged
 from imi.store.store import Store
@@ -42,7 +44,7 @@ class Finder:
 
     def search(
         self,
-        query: str | ArrayLike,
+        query: Query,
         page: Page,
         mode: Mode,
         where: Mapping[str, Any] | None,
@@ -52,7 +54,7 @@ class Finder:
         """Find rows; see `Collection.search`."""
         text = query if isinstance(query, str) else None
         if text is not None and not text.strip():
-            raise UsageError("the query is empty", hint="give some words, an emoji, or a vector")
+            raise UsageError("the query is empty", hint="give some words, an emoji, a picture, or a vector")
         mode = self._possible(mode, text is not None)
         vector, of = (None, None) if mode == "text" else self._query_vector(query)
         for attempt in range(_ATTEMPTS):
@@ -129,7 +131,7 @@ class Finder:
         """Return the mode that the query and the collection allow."""
         if not words:
             if mode == "text":
-                raise UsageError("a vector cannot be searched by text", hint='use mode="meaning"')
+                raise UsageError("a vector or a picture cannot be searched by text", hint='use mode="meaning"')
             return "meaning"
         if mode == "hybrid" and not self._model.given:
             with self._store.reading():
@@ -138,7 +140,7 @@ class Finder:
             return "text" if bound is not None and bound.own else mode
         return mode
 
-    def _query_vector(self, query: str | ArrayLike) -> tuple[Floats, str | None]:
+    def _query_vector(self, query: Query) -> tuple[Floats, str | None]:
         """Return the query as a vector, and the fingerprint of what embedded it, None for a vector that was given."""
         if isinstance(query, str):
             embedder = self._model.embedder()
@@ -147,6 +149,8 @@ class Finder:
             dims = None if bound is None else bound.dims
             vector = np.asarray(embedder.embed([query], kind="query", dims=dims)[0])
             return vector, None if bound is None else Bound(None, embedder.info, dims).fingerprint
+        if is_picture(query):
+            return picture_query(self._store, self._model.embedder(), query)
         vector = np.asarray(query, dtype=np.float32)
         with self._store.reading():
             width = self._store.width

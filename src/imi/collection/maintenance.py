@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -13,16 +14,20 @@ from typing import Any
 import apsw
 import numpy as np
 
+from imi.collection.looking import painter_of
 from imi.embedders.base import Embedder
 from imi.errors import CollectionError, Damaged, ImiError, UsageError
 from imi.records import Document
 from imi.store import database
+from imi.store.pictures import COLUMNS as PICTURE_COLUMNS
+from imi.store.pictures import MADE_BY, Kept, decode_picture, holds_pictures, pictures_of, put_pictures
 from imi.store.rows import COLUMNS, New, decode_document, decode_vectors, encode_metadata
 from imi.store.store import FILE, Store, make
 from imi.text.lexical import index_tokens
 
 Progress = Callable[[int, int], None]
 _SET_ASIDE = "damaged"
+_TABLES = {"documents": COLUMNS, "vectors": "row, vector, checksum", "pictures": PICTURE_COLUMNS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +86,11 @@ def verify(store: Store, progress: Progress | None = None) -> Verification:
                     problems.append(Problem("structure", FILE, line))
         except apsw.Error as broken:
             problems.append(Problem("structure", FILE, f"a page cannot be read: {broken}"))
-        counts = {"documents": 0, "vectors": 0}
+        counts = dict.fromkeys(_TABLES, 0)
         highest = _highest(connection)
-        for table, columns in (("documents", COLUMNS), ("vectors", "row, vector, checksum")):
+        for table, columns in _TABLES.items():
+            if table == "pictures" and not holds_pictures(store):
+                continue
             for row, values in _rows(connection, table, columns, highest):
                 counts[table] += 1
                 problem = _wrong(store, table, row, values)
@@ -136,6 +143,8 @@ def _wrong(store: Store, table: str, row: int, values: tuple[Any, ...] | None) -
     try:
         if table == "documents":
             decode_document(values)
+        elif table == "pictures":
+            decode_picture(values)
         else:
             decode_vectors([row], [values[1]], [values[2]], store.width or 0, store.dtype)
     except Damaged as damage:
@@ -235,7 +244,7 @@ def _copy_rows(
 ) -> tuple[list[str], int]:
     highest, again, lost = _highest(store.connection), 0, list[str]()
     with new.writing():
-        for key in ("model", "fingerprint", "width"):
+        for key in ("model", "fingerprint", "width", MADE_BY):
             if key in meta:
                 new.set_meta(key, meta[key])
     batch: list[Document] = []
@@ -261,25 +270,24 @@ def _copy_rows(
 def _write(store: Store, new: Store, batch: list[Document], embedder: Callable[[], Embedder], lost: list[str]) -> int:
     """Write documents with their old vectors, or new ones where these are damaged; return how many are new."""
     vectors: dict[str, Any] = {}
+    pictures: dict[str, Kept] = {}
     bare: list[Document] = []
     for document in batch:
+        row = -1
         try:
-            row = store.connection.execute("SELECT row FROM documents WHERE id = ?", (document.id,)).get
-            found, z = store.vectors(np.array([row or -1], dtype=np.int64))
+            row = store.connection.execute("SELECT row FROM documents WHERE id = ?", (document.id,)).get or -1
+            if kept := pictures_of(store, [row]):
+                pictures[document.id] = kept[row]
+        except (Damaged, apsw.Error):
+            lost.append(f"the picture of id {document.id!r}")
+        try:
+            found, z = store.vectors(np.array([row], dtype=np.int64))
             if len(found):
                 vectors[document.id] = z[0]
         except (Damaged, apsw.Error):
             bare.append(document)
-    texts = [document for document in bare if document.text is not None]
-    again = 0
-    if texts:
-        try:
-            for document, vector in zip(texts, embedder().embed([one.text or "" for one in texts]), strict=True):
-                vectors[document.id] = vector
-                again += 1
-        except ImiError:
-            lost += [f"the vector of id {document.id!r}" for document in texts]
-    lost += [f"the vector of id {document.id!r}" for document in bare if document.text is None]
+    again = _embed_again(bare, pictures, vectors, embedder)
+    lost += [f"the vector of id {document.id!r}" for document in bare if document.id not in vectors]
     rows = [
         New(
             document,
@@ -288,13 +296,33 @@ def _write(store: Store, new: Store, batch: list[Document], embedder: Callable[[
             vectors.get(document.id),
         )
         for document in batch
-        if document.text is not None or document.id in vectors
+        if document.text is not None or document.id in vectors or document.id in pictures
     ]
     with new.writing():
-        new.insert(rows, new.dtype)
+        numbers = new.insert(rows, new.dtype)
+        shown = ((number, pictures.get(one.document.id)) for number, one in zip(numbers, rows, strict=True))
+        put_pictures(new, [(number, picture) for number, picture in shown if picture is not None])
         new.note_fields({name for one in rows for name in json.loads(one.metadata)})
         new.add_to_count(len(rows))
     return again
+
+
+def _embed_again(
+    bare: list[Document], pictures: dict[str, Kept], vectors: dict[str, Any], embedder: Callable[[], Embedder]
+) -> int:
+    """Embed the texts, and pictures by their thumbnails, whose vectors are damaged; return how many it could."""
+    seen = [one for one in bare if one.id in pictures]
+    read = [one for one in bare if one.text is not None and one.id not in pictures]
+    before = len(vectors)
+    with contextlib.suppress(ImiError):
+        if read:
+            z = embedder().embed([one.text or "" for one in read])
+            vectors.update(zip((one.id for one in read), z, strict=True))
+    with contextlib.suppress(ImiError):
+        if seen:
+            z = painter_of(embedder()).embed_images([pictures[one.id].thumbnail for one in seen])
+            vectors.update(zip((one.id for one in seen), z, strict=True))
+    return len(vectors) - before
 
 
 def _sync(path: Path) -> None:

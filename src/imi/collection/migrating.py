@@ -15,10 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.collection.description import Bound, read_bound, write_bound
+from imi.collection.looking import painter_of
 from imi.embedders.base import Embedder
 from imi.embedders.load import load
 from imi.errors import CollectionError, UsageError
 from imi.index.exact import Exact
+from imi.store.pictures import MADE_BY, pictures_of
 from imi.store.rows import encode_vector, vector_checksum
 from imi.store.store import Store
 from imi.vectors import truncate
@@ -158,14 +160,22 @@ class Migrator:
         if self._embedder is None:
             return truncate(self._store.vectors(rows)[1], self._new.width)
         documents = self._store.by_rows(rows)
-        bare = [documents[row].id for row in rows.tolist() if documents[row].text is None]
+        pictures = pictures_of(self._store, rows.tolist())
+        texts = [row for row in rows.tolist() if row not in pictures]
+        bare = [documents[row].id for row in texts if documents[row].text is None]
         if bare:
             raise CollectionError(
                 f"the row {bare[0]!r} has a vector and no text, so {self._new.info.id} has nothing to embed",
                 hint="delete such rows, or migrate to fewer dims of the same vectors",
             )
-        texts = [documents[row].text or "" for row in rows.tolist()]
-        return np.asarray(self._embedder.embed(texts, kind="document", dims=self._new.dims))
+        z = np.empty((len(rows), self._new.width), np.float32)
+        seen = np.isin(rows, list(pictures))
+        read = [documents[row].text or "" for row in texts]
+        z[~seen] = self._embedder.embed(read, kind="document", dims=self._new.dims)
+        if pictures:
+            small = [pictures[row].thumbnail for row in rows[seen].tolist()]
+            z[seen] = painter_of(self._embedder).embed_images(small, dims=self._new.dims)
+        return z
 
     def _compare(self) -> tuple[list[set[int]], list[set[int]]]:
         """Return the ten nearest of some rows by the old vectors and by the new ones, among a sample where many."""
@@ -197,6 +207,8 @@ class Migrator:
             store.connection.execute("ALTER TABLE next_vectors RENAME TO vectors")
             store.connection.execute(schema)
             write_bound(store, self._new)
+            if self._embedder is not None and store.meta(MADE_BY) is not None:
+                store.set_meta(MADE_BY, painter_of(self._embedder).picture_fingerprint)
             store.connection.execute("DELETE FROM meta WHERE key IN ('next_model', 'next_width')")
             store.set_meta("epoch", store.epoch + 1)
         return True

@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from imi.pictures import Source
 from imi.records import Kind, ModelInfo
 
 Floats = NDArray[np.float32]
@@ -47,4 +48,29 @@ class Embedder(Protocol):
 
     def count_tokens(self, texts: Sequence[str]) -> NDArray[np.int64]:
         """Return how many tokens the model reads in each text, (n,) int64."""
+        ...
+
+
+@runtime_checkable
+class PictureEmbedder(Embedder, Protocol):
+    """A model that reads pictures too; where it reads both, texts and pictures lie in one space."""
+
+    @property
+    def picture_fingerprint(self) -> str:
+        """Who made the vectors of pictures: two of them meet only if these agree."""
+        ...
+
+    def embed_images(
+        self, pictures: Sequence[Source], dims: int | None = None, *, progress: Progress | None = None
+    ) -> Floats:
+        """Embed pictures as unit rows, (n, dims) float32.
+
+        Args:
+            pictures: paths, bytes of files, images of Pillow, arrays (h, w, 3) uint8, or pictures that were read.
+            dims: leading numbers to keep, re-normalised; None for the full width.
+            progress: called as progress(done, total).
+
+        Raises:
+            DataError: a picture cannot be read.
+        """
         ...

@@ -22,10 +22,13 @@ from imi import vectors
 from imi.embedders.base import Floats, Progress
 from imi.embedders.pieces import Ids, Offsets, Pieces, encodable
 from imi.embedders.pooling import pool
+from imi.embedders.tower import PictureTower
 from imi.errors import DataError, UsageError
+from imi.pictures import Source
 from imi.records import Kind, ModelInfo
 
 FOLDER = Path(__file__).parent.parent / "models" / "built-in"
+PICTURES = "pictures"
 FORMAT = 1
 CHUNK_TEXTS = 4096
 CHUNK_CHARACTERS = 2_000_000
@@ -160,6 +163,33 @@ class BuiltIn:
             if progress is not None:
                 progress(done, len(texts))
         return out[1] if len(out) == 2 else np.concatenate(out)
+
+    @cached_property
+    def _tower(self) -> PictureTower:
+        own = self.folder / PICTURES
+        tower = PictureTower(own if own.is_dir() else FOLDER.parent / PICTURES)
+        if tower.text != self._about["weights"]:
+            raise UsageError(
+                f"no picture tower was trained for the model {self.folder}: the one there is made for other weights",
+                hint=f"python -m imi.train.pictures --model {self.folder} --out {own}",
+            )
+        return tower
+
+    @property
+    def picture_fingerprint(self) -> str:
+        """Who made the vectors of pictures: the hash of the picture tower's weights."""
+        return self._tower.fingerprint
+
+    def embed_images(
+        self, pictures: Sequence[Source], dims: int | None = None, *, progress: Progress | None = None
+    ) -> Floats:
+        """Embed pictures as unit rows in the space of the texts, (n, dims) float32; see `PictureEmbedder`.
+
+        Raises:
+            UsageError: dims is out of range, or this model has no picture tower; DataError: a picture cannot be read.
+        """
+        z = self._tower.embed(pictures, progress=progress)
+        return z if dims is None or dims == z.shape[1] else vectors.truncate(z, dims)
 
     def count_tokens(self, texts: Sequence[str]) -> NDArray[np.int64]:
         """Return how many pieces the model reads in each text, at least one, (n,) int64."""

@@ -18,6 +18,8 @@ NAMES = (
     "st:NAME",
     "hf-static:FOLDER",
     "onnx:FOLDER",
+    "clip:NAME",
+    "pixels",
 )
 
 
@@ -26,7 +28,8 @@ def load(name: str | Path | None = None) -> Embedder:
 
     Args:
         name: "built-in", "quality" (the teacher, rotated; better and slower), a folder that `imi train` wrote, or one
-            of the prefixes "openai:", "st:", "hf-static:", "onnx:"; None is what IMI_MODEL says, else "built-in".
+            of the prefixes "openai:", "st:", "hf-static:", "onnx:", "clip:", or "pixels"; None is what IMI_MODEL says,
+            else "built-in". The built-in model, "clip:" and "pixels" read pictures.
 
     Raises:
         UsageError: no such model; the message lists the names that are allowed.
@@ -64,6 +67,14 @@ def load(name: str | Path | None = None) -> Embedder:
         from imi.embedders.onnx import Onnx
 
         return Onnx(Path(rest))
+    if kind == "clip" and rest:
+        from imi.embedders.clip import Clip
+
+        return Clip(rest)
+    if kind == "pixels":
+        from imi.embedders.pixels import Pixels
+
+        return Pixels(rest or "likeness")
     if asked and Path(asked).is_dir():
         from imi.embedders.builtin import BuiltIn
 

@@ -85,6 +85,18 @@ class SentenceTransformers:
                 progress(first + len(part), len(texts))
         return vectors.truncate(out, width if dims is None else dims)
 
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """What the model reads: "text", "image" …."""
+        return tuple(str(one) for one in self._model.modalities)
+
+    def encode_images(self, pictures: Sequence[NDArray[np.uint8]]) -> Floats:
+        """Return (n, width) float32, not of unit length, of RGB pictures (h, w, 3), by the model's own processor."""
+        from PIL import Image
+
+        images = [Image.fromarray(pixels) for pixels in pictures]
+        return np.asarray(self._model.encode(images, show_progress_bar=False, convert_to_numpy=True), np.float32)
+
     def count_tokens(self, texts: Sequence[str]) -> NDArray[np.int64]:
         """Return how many tokens each text has, special ones included, also beyond what the model reads: (n,) int64."""
         if not len(texts):

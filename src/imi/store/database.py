@@ -106,6 +106,8 @@ def connect(path: Path, *, write: bool, durable: bool = True, vfs: str = VFS) ->
             # Another file layer has no memory to share with other processes: it keeps the file to itself.
             connection.pragma("locking_mode", "EXCLUSIVE")
         _check_format(connection, path)
+        if write:
+            migrate(connection)
         connection.pragma("synchronous", "FULL" if durable else "NORMAL")
         connection.pragma("cache_size", -65536)
         connection.pragma("temp_store", "MEMORY")
@@ -146,7 +148,7 @@ def create(path: Path, *, vfs: str = VFS) -> None:
 
 def migrate(connection: apsw.Connection) -> None:
     """Bring the file to the newest format, one transaction a step; does nothing where it is there already."""
-    while True:
+    while int(connection.pragma("user_version")) < FORMAT:
         with transaction(connection):
             version = int(connection.pragma("user_version"))
             if version >= FORMAT:

@@ -84,6 +84,19 @@ MIGRATIONS: tuple[str, ...] = (
     VALUES ('changes', '0'), ('count', '0'), ('vectors', '0'), ('dtype', 'float32'), ('epoch', '0'),
            ('identity', lower(hex(randomblob(16))));
     """,
+    # 2: pictures beside rows; the trigger keeps whoever deletes rows from having to know of them
+    """
+    CREATE TABLE pictures (
+        row       INTEGER PRIMARY KEY,
+        digest    TEXT NOT NULL,
+        thumbnail BLOB NOT NULL,
+        checksum  INTEGER NOT NULL
+    );
+
+    CREATE TRIGGER documents_pictures AFTER DELETE ON documents BEGIN
+        DELETE FROM pictures WHERE row = old.row;
+    END;
+    """,
 )
 
 FORMAT = len(MIGRATIONS)

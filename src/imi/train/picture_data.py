@@ -95,7 +95,9 @@ def drawings(data: Path) -> list[Drawing]:
     try:
         listed: list[dict[str, Any]] = json.loads(gzip.decompress((folder / "emoji.json.gz").read_bytes()))
     except OSError as missing:
-        raise DataError(f"{folder} cannot be read: {missing.strerror}", hint="--data names the folder above") from missing
+        raise DataError(
+            f"{folder} cannot be read: {missing.strerror}", hint="--data names the folder above"
+        ) from missing
     both = splits.emoji(data)
     named = {_bare(one.char): one for one in (*both.train, *both.dev) if one.en and one.ja}
     sheets = {name: _sheet(folder / file) for name, file in SHEETS.items()}
@@ -161,7 +163,9 @@ def _photos(archive: Path, wanted: Any, size: int) -> Photos:
             names = [name for name in sorted(files.namelist()) if name.endswith((".jpg", ".png")) and wanted(name)]
             pixels = [open_picture(files.read(name)).square(size) for name in names]
     except OSError as missing:
-        raise DataError(f"{archive} cannot be read: {missing}", hint="--data names the folder of data sets") from missing
+        raise DataError(
+            f"{archive} cannot be read: {missing}", hint="--data names the folder of data sets"
+        ) from missing
     return Photos(np.stack(pixels), tuple(Path(name).parent.name for name in names))
 
 

@@ -22,7 +22,7 @@ from torch.nn import functional
 
 from imi.errors import DataError, UsageError
 from imi.train.heads import Head
-from imi.train.losses import MatryoshkaLoss
+from imi.train.losses import Loss, MatryoshkaLoss
 from imi.vectors import Floats
 
 Progress = Callable[[int, int], None]
@@ -161,6 +161,7 @@ def fit(
     batches: Batches,
     recipe: Recipe,
     *,
+    loss: Loss | None = None,
     checkpoint: Path | None = None,
     progress: Progress | None = None,
 ) -> list[float]:
@@ -172,6 +173,7 @@ def fit(
         model: what to train; it stays on the device that it is on.
         batches: where the pictures come from.
         recipe: how.
+        loss: of one output and the labels; cross-entropy with the recipe's smoothing by default.
         checkpoint: a file that is written after each epoch and gone on from when it is there.
         progress: called with steps done and in all.
 
@@ -180,7 +182,8 @@ def fit(
         DataError: the loss left the finite numbers.
     """
     device = next(model.parameters()).device
-    criterion = MatryoshkaLoss(nn.CrossEntropyLoss(label_smoothing=recipe.smoothing), model.head.dims, normalize=False)
+    loss = loss or nn.CrossEntropyLoss(label_smoothing=recipe.smoothing)
+    criterion = MatryoshkaLoss(loss, model.head.dims, normalize=False)
     optimizer = _optimizer(model, recipe)
     scaler = torch.amp.GradScaler(device.type, enabled=recipe.mixed and device.type == "cuda")
     history = _resume(checkpoint, recipe, model, optimizer, scaler)
@@ -195,12 +198,12 @@ def fit(
                 group["lr"] = recipe.rate * slope(done / steps, recipe.warm)
             with _precision(device, recipe.mixed):
                 outputs = parallel(_placed(x, device))
-                loss = criterion.of_outputs([output.float() for output in outputs], y.to(device))
+                total_loss = criterion.of_outputs([output.float() for output in outputs], y.to(device))
             optimizer.zero_grad(set_to_none=True)
-            scaler.scale(loss).backward()
+            scaler.scale(total_loss).backward()
             scaler.step(optimizer)
             scaler.update()
-            total += loss.detach()
+            total += total_loss.detach()
             if progress is not None:
                 progress(done + 1, steps)
         history.append(float(total) / len(batches))

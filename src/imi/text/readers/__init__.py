@@ -1,4 +1,4 @@
-"""Readers of files: tables, text, Markdown, HTML, PDF, notebooks, code, archives, and folders of them, row by row.
+"""Readers of files: tables, text, Markdown, HTML, PDF, notebooks, code, pictures, archives, and folders, row by row.
 
     for item in read("reviews.csv", ReadOptions(template="Title: {Summary}; Content: {Text}")):
         ...  # a Row with its document, or a Failure with source, line and reason
@@ -13,6 +13,7 @@ from collections.abc import Callable, Container, Iterator
 from pathlib import Path
 
 from imi.errors import DataError, Failure, MissingExtra
+from imi.pictures import SUFFIXES
 from imi.text.readers.databases import read_sqlite
 from imi.text.readers.documents import (
     CODE,
@@ -26,6 +27,7 @@ from imi.text.readers.documents import (
 )
 from imi.text.readers.jsons import read_json, read_jsonl
 from imi.text.readers.lines import STDIN, unreadable
+from imi.text.readers.pictures import looked_at, read_picture
 from imi.text.readers.pieces import cut
 from imi.text.readers.prose import read_markdown, read_stdin, read_text
 from imi.text.readers.rows import ReadOptions, Row
@@ -54,12 +56,13 @@ READERS: dict[str, Reader] = {
     ".sqlite3": read_sqlite,
     **dict.fromkeys(OFFICE, read_office),
     **dict.fromkeys(CODE, read_code),
+    **dict.fromkeys(SUFFIXES, read_picture),
 }
 """The reader of each suffix; `.gz` may follow those of text files."""
 
 _PROSE = (read_text, read_markdown)
 
-__all__ = ["READERS", "ReadOptions", "Row", "files_of", "is_prose", "read"]
+__all__ = ["READERS", "ReadOptions", "Row", "files_of", "is_prose", "looked_at", "read"]
 
 
 def read(

@@ -13,6 +13,7 @@ from typing import Any
 
 from imi.errors import Failure, MissingExtra
 from imi.text.readers.lines import open_bytes, open_text, stray_byte
+from imi.text.readers.pictures import opened
 from imi.text.readers.pieces import rows_of
 from imi.text.readers.rows import ReadOptions, Row
 
@@ -148,7 +149,13 @@ def read_zip(source: str, options: ReadOptions, reader_of: Callable[[str], Any])
 def _renamed(item: Row | Failure, path: str, name: str) -> Row | Failure:
     if isinstance(item, Failure):
         return replace(item, source=name)
+    if item.document.picture is not None:
+        item = opened(item)
+        if isinstance(item, Failure):
+            return replace(item, source=name)
     document = item.document
     parent = None if document.parent is None else document.parent.replace(path, name, 1)
     told = dict(document.metadata) | {"source": name}
+    if "folder" in told:
+        told["folder"] = name.rsplit("/", 2)[-2]
     return Row(replace(document, id=document.id.replace(path, name, 1), metadata=told, parent=parent), item.vector)

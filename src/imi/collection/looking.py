@@ -1,0 +1,104 @@
+"""Pictures in a collection: who embeds them, what is asked with one, and the thumbnails that a page shows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, TypeAlias, Union
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from imi.collection.description import Bound, read_bound
+from imi.embedders.base import Embedder, PictureEmbedder
+from imi.errors import ModelMismatch, UsageError
+from imi.pictures import Picture, Source
+from imi.store.pictures import MADE_BY, pictures_of
+from imi.store.store import Store
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Floats = NDArray[np.float32]
+Query: TypeAlias = Union[str, ArrayLike, os.PathLike[str], bytes, "Image"]
+"""What can be asked: words; a picture, by path, bytes, image or array (h, w, 3) uint8; a vector."""
+
+
+class Thumbnails:
+    """The part of a collection that shows its pictures."""
+
+    _store: Store
+
+    def thumbnail(self, id: str) -> bytes | None:
+        """Return a row's picture, at most 336 pixels a side, as a JPEG file; None for a row without a picture.
+
+        Raises:
+            UsageError: the id is not there.
+            Damaged: the picture does not agree with its checksum.
+        """
+        with self._store.reading():
+            found = self._store.by_ids([id])
+            if id not in found:
+                raise UsageError(f"{self._store.folder} has no row with the id {id!r}", hint="imi search finds ids")
+            kept = pictures_of(self._store, [found[id].row])
+        return kept[found[id].row].thumbnail if kept else None
+
+
+def painter_of(embedder: Embedder) -> PictureEmbedder:
+    """Return the embedder as one that reads pictures.
+
+    Raises:
+        UsageError: it reads none.
+    """
+    if not callable(getattr(embedder, "embed_images", None)) or not isinstance(embedder, PictureEmbedder):
+        raise UsageError(
+            f"the model {embedder.info.id} reads no pictures",
+            hint="built-in, clip:NAME and pixels do: --model built-in",
+        )
+    return embedder
+
+
+def check_painter(store: Store, painter: PictureEmbedder) -> None:
+    """Refuse to let vectors of pictures meet that different picture towers made; must run outside of writing.
+
+    Raises:
+        ModelMismatch: the collection's pictures were embedded by another one.
+    """
+    with store.reading():
+        kept = store.meta(MADE_BY)
+    if kept is not None and kept != painter.picture_fingerprint:
+        raise ModelMismatch(
+            f"the pictures in {store.folder} were embedded by another picture tower ({kept[:8]}) than that of "
+            f"{painter.info.id} now ({painter.picture_fingerprint[:8]})",
+            hint="add them to a new collection",
+        )
+
+
+def embed_pictures(
+    store: Store, embedder: Embedder, pictures: Mapping[str, Picture], dims: int | None
+) -> dict[str, Floats]:
+    """Return the vectors of pictures, each under its key.
+
+    Raises:
+        UsageError: the embedder reads no pictures; ModelMismatch: it is not the one of the pictures that are there.
+    """
+    painter = painter_of(embedder)
+    check_painter(store, painter)
+    return dict(zip(pictures, painter.embed_images(list(pictures.values()), dims=dims), strict=True))
+
+
+def note_painter(store: Store, painter: PictureEmbedder) -> None:
+    """Write down who embedded the pictures; must run inside `writing()`."""
+    if store.meta(MADE_BY) is None:
+        store.set_meta(MADE_BY, painter.picture_fingerprint)
+
+
+def picture_query(store: Store, embedder: Embedder, query: Source) -> tuple[Floats, str | None]:
+    """Return a picture as a vector to search with, and the fingerprint of the model that the vectors are of."""
+    painter = painter_of(embedder)
+    check_painter(store, painter)
+    with store.reading():
+        bound = read_bound(store)
+    dims = None if bound is None else bound.dims
+    vector = np.asarray(painter.embed_images([query], dims=dims)[0])
+    return vector, None if bound is None else Bound(None, embedder.info, dims).fingerprint
