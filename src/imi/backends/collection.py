@@ -196,6 +196,10 @@ class EngineCollection(Collection):
         check_page(k, offset, mode)
         return self._found.search(query, Page(k, offset, min_score), mode, where, Way(dims), facets)
 
+    def thumbnail(self, id: str) -> None:
+        """Return None: pictures are kept in collections on this machine only."""
+        return None
+
     def similar(self, id: str, k: int = 10, *, where: Mapping[str, Any] | None = None, dims: int | None = None) -> Hits:
         """Find the rows whose vectors are nearest to a row's own, which is left out."""
         check_page(k, 0, "meaning")

@@ -166,7 +166,7 @@ def _decode(files: Iterator[tuple[str, Callable[[], bytes]]], size: int) -> tupl
     try:
         from PIL import Image
     except ImportError as missing:
-        raise MissingExtra("pillow", "plot") from missing
+        raise MissingExtra("pillow", "pictures") from missing
     pictures, names, failures = [], [], []
     for name, read in files:
         try:

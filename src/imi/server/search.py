@@ -50,6 +50,12 @@ NDJSON = "application/x-ndjson"
 _JSON_LINES = (NDJSON, "application/jsonl", "application/json-lines")
 
 
+class Jpeg(Response):
+    """A picture."""
+
+    media_type = "image/jpeg"
+
+
 class Search:
     """The routes over one server's collections; reading and writing happen on threads, never on the event loop."""
 
@@ -87,6 +93,8 @@ class Search:
                 status_code=201 if call == self.create else 200,
                 openapi_extra=_INGEST_BODY if call == self.ingest else None,
             )
+        picture = one + "/thumbnails/{id:path}"
+        router.add_api_route(picture, self.thumbnail, methods=["GET"], response_class=Jpeg, responses=errors)
         return router
 
     # --- collections ---
@@ -168,6 +176,15 @@ class Search:
         """Return one document."""
         collection = self._allowed(request, name, "read")
         return Json((await self._existing(collection, [id]))[0].to_dict())
+
+    async def thumbnail(self, request: Request, name: Name, id: str) -> Response:
+        """Return a document's picture, at most 336 pixels a side, as a JPEG file."""
+        collection = self._allowed(request, name, "read")
+        await self._existing(collection, [id])
+        picture = await self._read(lambda: collection.thumbnail(id))
+        if picture is None:
+            raise ApiError(404, f"The document {id!r} has no picture.", param="id", code="picture_not_found")
+        return Jpeg(picture)
 
     async def add(self, request: Request, name: Name, body: AddBody) -> Response:
         """Add documents, or update those whose ids are there; what the reply counts is safely on disk."""
