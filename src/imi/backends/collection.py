@@ -183,7 +183,7 @@ class EngineCollection(Collection):
 
     def search(
         self,
-        query: str | ArrayLike,
+        query: Any,
         k: int = 10,
         mode: Mode = "hybrid",
         where: Mapping[str, Any] | None = None,
@@ -207,7 +207,7 @@ class EngineCollection(Collection):
 
     def explain(
         self,
-        query: str | ArrayLike,
+        query: Any,
         k: int = 10,
         mode: Mode = "meaning",
         where: Mapping[str, Any] | None = None,

@@ -161,7 +161,13 @@ class EngineFinder:
             embedder = self._model.embedder()
             dims = None if bound is None else bound.dims
             return np.asarray(embedder.embed([query], kind="query", dims=dims)[0])
-        vector = np.asarray(query, dtype=np.float32)
+        try:
+            vector = np.asarray(query, dtype=np.float32)
+        except (TypeError, ValueError) as wrong:
+            raise UsageError(
+                f"{self._engine.label} is asked by words or vectors, not by {type(query).__name__}",
+                hint="embed a picture first: imi.load().embed_images([picture])[0]",
+            ) from wrong
         width = _width(bound)
         if vector.ndim != 1 or (width is not None and len(vector) != width):
             raise UsageError(f"the vector has the shape {vector.shape}, the collection's have ({width},)")

@@ -1,0 +1,87 @@
+"""Points of Qdrant: a row with its facts, its words, its vector and the prefixes of it."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from qdrant_client import models
+
+from imi.backends.engine import Floats, Row
+from imi.backends.facts import facts_of
+from imi.backends.phrases import sparse
+from imi.records import Document
+from imi.text.lexical import index_tokens
+from imi.vectors import normalize, truncate
+
+FULL, WORDS = "full", "words"
+_SPACE = uuid.UUID("6f2f0f7e-5a5c-4d37-9a53-696d69000001")
+PLACED = ["id", "text", "metadata", "parent", "start", "end", "digest"]
+
+
+def number_of(id_: str) -> str:
+    """Return the point's number of an id: the same wherever and whenever it is made."""
+    return str(uuid.uuid5(_SPACE, id_))
+
+
+def possible(id_: str) -> bool:
+    """Say whether a row can have this id at all: half a character cannot be sent."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in id_)
+
+
+def prefix_name(dims: int) -> str:
+    """Return the name of the vector that is a prefix."""
+    return f"first{dims}"
+
+
+def described(row: Row) -> dict[str, Any]:
+    """Return the part of the payload that metadata and place make."""
+    facts, numbers = facts_of(row.document.metadata)
+    return {
+        "metadata": row.metadata,
+        "parent": row.document.parent,
+        "start": row.document.start,
+        "end": row.document.end,
+        "facts": facts,
+        "numbers": numbers,
+    }
+
+
+def point_of(row: Row, prefixes: Sequence[int]) -> models.PointStruct:
+    """Return a row as a point; its vectors are at length one."""
+    document = row.document
+    vectors: dict[str, Any] = {}
+    if row.vector is not None:
+        unit = normalize(row.vector)
+        vectors[FULL] = unit.tolist()
+        for dims in prefixes:
+            if unit[:dims].any():
+                vectors[prefix_name(dims)] = truncate(unit, dims).tolist()
+    tokens = [] if document.text is None else index_tokens(document.text)
+    if tokens:
+        weights = sparse(tokens)
+        vectors[WORDS] = models.SparseVector(indices=list(weights), values=list(weights.values()))
+    payload = described(row) | {"id": document.id, "text": document.text, "digest": row.digest}
+    payload["terms"] = list(dict.fromkeys(tokens))
+    return models.PointStruct(id=number_of(document.id), vector=vectors, payload=payload)
+
+
+def document_of(payload: dict[str, Any]) -> Document:
+    """Return the document of a point."""
+    return Document(
+        payload["id"],
+        payload.get("text"),
+        json.loads(payload["metadata"]),
+        payload.get("parent"),
+        payload.get("start"),
+        payload.get("end"),
+    )
+
+
+def vector_of(vectors: Any) -> Floats | None:
+    """Return a point's whole vector, None where it has none."""
+    found = vectors.get(FULL) if isinstance(vectors, dict) else None
+    return None if found is None else np.asarray(found, dtype=np.float32)
