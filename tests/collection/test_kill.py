@@ -18,6 +18,8 @@ import pytest
 import imi
 from imi.collection.adding import BATCH
 from imi.embedders.testing import HashEmbedder
+from imi.text.bm25 import BM25
+from imi.text.lexical import index_tokens, ranking_terms
 from tests.collection.victim import document, model_of
 
 VICTIM = Path(__file__).with_name("victim.py")
@@ -59,6 +61,11 @@ def check_whole(folder: Path) -> None:
         hits = c.search(asked, k=5)
         assert [hit.score for hit in hits] == pytest.approx(sorted(z @ asked, reverse=True)[:5], abs=1e-5)
         assert {hit.id for hit in c.search("猫", k=len(rows), mode="text")} == {row.id for row in rows}
+        if c.info.index["words"]["kind"] == "postings":
+            oracle = BM25([index_tokens(row.text or "") for row in rows])
+            scores = oracle.scores([ranking_terms("which row is 17 in version 3 of 猫")])[0]
+            ranked = c.search("which row is 17 in version 3 of 猫", k=5, mode="text")
+            assert [hit.score for hit in ranked] == pytest.approx(sorted(scores, reverse=True)[:5], rel=1e-4)
 
 
 def kill_adds(folder: Path, rows: int, moments: list[float]) -> None:

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import imi
-from imi.collection import indexing
+from imi.collection import indexing, wording
 from imi.embedders.testing import HashEmbedder
 from imi.index import live
 from imi.index.plan import Plan, Tried
@@ -74,6 +74,7 @@ def model_of(folder: Path) -> HashEmbedder:
 def upkeep(folder: Path, seed: int) -> None:
     """Add and delete with an index that is built all the time, back up, and migrate from one model to the other."""
     indexing._SAVED_FROM, indexing._CHUNK, live.EXACT_ROWS, live._TAIL_ROWS = 20, 100, 60, 20
+    wording.FROM, wording._SAVED_FROM, wording._TAIL, wording._CHUNK = 30, 20, 50, 40
     chosen = Tried(parse_ladder("16:40,64:20", 64), 1.0, 1.0, 1.0, 1000.0, 1, "all")
     fixed = Plan(0.95, 10, "cosine", 100, 64, chosen, (), True, (), "")
     live.plan = lambda *_, **__: fixed

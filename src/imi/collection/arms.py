@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from imi.collection.wording import WordIndex
 from imi.errors import UsageError
 from imi.fusion import expected_score
 from imi.index.live import Live
@@ -21,7 +22,7 @@ Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
 MODES: tuple[Mode, ...] = ("text", "meaning", "hybrid")
 _FEW = 10_000
-"""Entries of the full-text index that are read without counting the cost."""
+"""Entries of FTS5 that are read without counting the cost."""
 
 
 @dataclass(frozen=True)
@@ -92,9 +93,24 @@ class TextArm:
     expected: float | None
 
 
-def by_text(store: Store, text: str, keep: int, allowed: Rows | None) -> TextArm:
-    """Rank by BM25, or by containing a short or quoted query; must run inside `reading()`."""
+def by_text(store: Store, words: WordIndex, text: str, keep: int, allowed: Rows | None) -> TextArm:
+    """Rank by BM25, or by containing a short or quoted query; must run inside `reading()`.
+
+    Args:
+        store: holds the full text.
+        words: ranks what does not mean "contains", where there is such an index.
+        text: the query.
+        keep: how many rows; below 0 all that match, where the commonest words of a ranked query do not count.
+        allowed: rows that may be found; None for all.
+    """
     query = query_terms(text)
+    postings = None if query.phrase else words.current()
+    if postings is not None:
+        if keep >= 0:
+            return TextArm(Arm(*postings.search(query.terms, keep, allowed)), postings.expected(query.terms))
+        telling = query.pruned(postings.counts(query.terms), len(postings)).terms
+        rows = postings.matching(telling, allowed)
+        return TextArm(Arm(rows, np.zeros(len(rows), np.float32)), None)
     expected = None
     if not query.phrase:
         counts = store.term_counts(query.terms)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from imi.collection.arms import Arm, How, Page, by_meaning, by_text, check_fields, filter_of, hits_of
 from imi.collection.description import Bound, read_bound
@@ -71,7 +71,7 @@ class Finder:
                     raise damaged(absent, "document")
                 counted = allowed
                 if facets and mode == "text" and text is not None:
-                    counted = np.sort(by_text(self._store, text, -1, allowed).arm.rows)
+                    counted = np.sort(by_text(self._store, self._index.words, text, -1, allowed).arm.rows)
                 counts = {field: self._store.facet(field, counted) for field in facets}
                 break
         return Hits(hits_of(arm, documents), mode=mode, facets=counts, search=story)
@@ -105,11 +105,11 @@ class Finder:
         self, text: str | None, vector: Floats | None, mode: Mode, keep: int, allowed: Rows | None, how: How
     ) -> tuple[Arm, dict[str, Any]]:
         if vector is None:
-            return by_text(self._store, text or "", keep, allowed).arm, {}
+            return by_text(self._store, self._index.words, text or "", keep, allowed).arm, {}
         if mode == "meaning" or text is None:
             return self._meaning(vector, keep, allowed, how)
         pool = max(_POOL, keep)
-        words = by_text(self._store, text, pool, allowed)
+        words = by_text(self._store, self._index.words, text, pool, allowed)
         meaning, story = self._meaning(vector, pool, allowed, how)
         # What only the words found has a meaning too: fusing needs its cosine.
         others = np.setdiff1d(words.arm.rows, meaning.rows)

@@ -15,6 +15,7 @@ from typing import Any
 
 import apsw
 
+from imi.collection.wording import WordIndex
 from imi.errors import CollectionError, Damaged, ImiError, MissingExtra, TooNew
 from imi.index.files import MANIFEST
 from imi.index.live import Live
@@ -37,6 +38,7 @@ class CollectionIndex:
         self.folder = store.folder / FOLDER
         self._lock = threading.RLock()
         self._builder: threading.Thread | None = None
+        self.words = WordIndex(store, self.folder)
         self._reset()
 
     def _reset(self) -> None:
@@ -50,6 +52,7 @@ class CollectionIndex:
         """Let go of what is held in memory; the next search reads it anew."""
         with self._lock:
             self._reset()
+        self.words.forget()
 
     def current(self) -> Live | None:
         """Return the index of the state that this thread's transaction sees, or a later one; None before any vector.
@@ -167,33 +170,36 @@ class CollectionIndex:
     # --- behind the writes of this process ---
 
     def settle(self) -> None:
-        """After writing: put new vectors into the index, write them, and begin to build a ladder where one is due."""
+        """After writing: put new vectors into the index, write them, and begin to build in a thread what is due."""
         with self._store.reading():
-            live = self.current()
-        if live is None:
-            return
+            live, words = self.current(), self.words.due()
         with self._lock:
-            if self._unsaved >= _SAVED_FROM and not self._building:
+            if live is not None and self._unsaved >= _SAVED_FROM and not self._building:
                 live = self._saved()
-            if live.due is not None and not self._building:
-                self._builder = threading.Thread(target=self._build, args=(live,), name="imi index build")
+            grown = live if live is not None and live.due is not None else None
+            if (grown is not None or words) and not self._building:
+                self._builder = threading.Thread(target=self._build, args=(grown, words), name="imi index build")
                 self._builder.start()
 
     @property
     def _building(self) -> bool:
         return self._builder is not None and self._builder.is_alive()
 
-    def _build(self, live: Live) -> None:
+    def _build(self, live: Live | None, words: bool) -> None:
         try:
             with self._writing() as mine:
-                if mine:
+                if mine and words:
+                    self.words.update()
+                if mine and live is not None:
                     live.build(memory=MEMORY)
                     self._stamp = self._manifest_time()
                     self._unsaved = 0
         except (OSError, MemoryError, RuntimeError, ImiError) as failed:
             # The next write tries again.
-            told = f"the index of {self._store.folder} could not be built, searches stay exact: {failed}"
+            told = f"the index of {self._store.folder} could not be built, searches do without: {failed}"
             warnings.warn(told, RuntimeWarning, stacklevel=2)
+        finally:
+            self._store.release()
 
     def wait(self) -> None:
         """Wait until a build under way has ended."""
@@ -203,4 +209,4 @@ class CollectionIndex:
     def info(self) -> dict[str, Any]:
         """Say what answers searches; must run inside `reading()`."""
         live = self.current()
-        return {"kind": "none"} if live is None else live.info
+        return {**({"kind": "none"} if live is None else live.info), "words": self.words.info()}

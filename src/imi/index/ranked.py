@@ -27,6 +27,7 @@ _LOOKUP = 12
 """Postings that are added up in the time that one row is looked for."""
 _RUN = 64
 """Documents of which the best stands for all when a high score is looked for."""
+_LEAST = 1e-30
 _SLACK = 1e-4
 """What rounding may move a float32 score by, in parts of the score."""
 
@@ -128,7 +129,7 @@ def _pruned(field: Field, terms: Sequence[Term], k: int, mask: Mask | None) -> t
             bar = max(bar, _kth(field, terms[at:], scores, k))
             probe = 4 * seen
     least = bar - rest[at] if at < len(terms) else _high(scores, k)
-    documents = np.flatnonzero(scores >= max(least, np.finfo(np.float32).tiny))
+    documents = np.flatnonzero(scores >= max(least, _LEAST))
     for here in range(at, len(terms)):
         found = scores[documents]
         if len(documents) > k:
@@ -169,7 +170,7 @@ def _high(scores: Floats, k: int) -> float:
 
 def _kth(field: Field, terms: Sequence[Term], scores: Floats, k: int) -> float:
     """Return a lower bound of the k-th best score: the k best documents so far, with what other terms add to them."""
-    documents = np.flatnonzero(scores >= max(_high(scores, k), np.finfo(np.float32).tiny))
+    documents = np.flatnonzero(scores >= max(_high(scores, k), _LEAST))
     if len(documents) < k:
         return 0.0
     if len(documents) > k:

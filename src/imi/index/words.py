@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from imi.errors import Damaged
 from imi.index.base import Rows
-from imi.index.files import read_manifest, verified, write_files
+from imi.index.files import Write, read_manifest, verified, write_files
 from imi.index.parts import Lookup
 from imi.index.postings import Mask, Segment, make_segment, merge_segments, norms, read_segment, term_hash
 from imi.index.ranked import (
@@ -220,7 +220,8 @@ class Words:
             following = int(old.about["next"])
         except (Damaged, KeyError, TypeError, ValueError):
             kept, following = {}, 0
-        writers, shapes = {}, []
+        writers: dict[str, Write] = {}
+        shapes = []
         for part, name in zip(merged.segments, merged.saved, strict=True):
             if name is None or f"words{name}" not in kept:
                 name, following = str(following), following + 1

@@ -23,6 +23,7 @@ from imi.errors import CollectionError, UsageError
 from imi.records import Document
 from imi.store import database
 from imi.store.filters import Condition, read_field, read_type
+from imi.store.fulltext import FullText
 from imi.store.rows import (
     COLUMNS,
     Dtype,
@@ -41,7 +42,7 @@ VectorTable = Literal["vectors", "next_vectors"]
 FILE = "collection.sqlite"
 
 
-class Store:
+class Store(FullText):
     """One collection's file. Every method but the context managers must run inside `reading()` or `writing()`."""
 
     def __init__(self, folder: Path, *, write: bool, durable: bool = True, vfs: str = database.VFS) -> None:
@@ -54,6 +55,7 @@ class Store:
         self._open: list[apsw.Connection] = []
         self._pid = os.getpid()
         self._writer = threading.Lock()
+        self._counted = (-1, {})
 
     def _fresh_after_fork(self) -> None:
         # SQLite forbids both using and closing a connection of the parent: forget them, and begin anew.
@@ -79,6 +81,15 @@ class Store:
             connection.close()
         self._open.clear()
         self._local = threading.local()
+
+    def release(self) -> None:
+        """Close this thread's connection: for a thread that ends."""
+        self._fresh_after_fork()
+        connection: apsw.Connection | None = getattr(self._local, "connection", None)
+        if connection is not None:
+            self._open.remove(connection)
+            self._local.connection = None
+            connection.close()
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -314,44 +325,6 @@ class Store:
         found = list(self.connection.execute("SELECT seq, row FROM deletions WHERE seq > ? ORDER BY seq", (after,)))
         last = found[-1][0] if found else after
         return last, np.array([row for _, row in found], dtype=np.int64)
-
-    # --- full text ---
-
-    def match(self, query: str, limit: int, allowed: Rows | None = None) -> tuple[Rows, Floats]:
-        """Return the rows that match an FTS5 query, best first, and their BM25 scores, higher is better."""
-        if allowed is not None and len(allowed) == 0:
-            return np.empty(0, np.int64), np.empty(0, np.float32)
-        narrowed, parameters = ("", ()) if allowed is None else (" AND rowid IN carray(?)", (apsw.carray(allowed),))
-        sql = f"SELECT rowid, -rank FROM fulltext WHERE fulltext MATCH ?{narrowed} ORDER BY rank LIMIT ?"
-        found = list(self.connection.execute(sql, (query, *parameters, limit)))
-        return np.array([row for row, _ in found], dtype=np.int64), np.array(
-            [score for _, score in found], dtype=np.float32
-        )
-
-    def term_counts(self, terms: Sequence[str]) -> dict[str, int]:
-        """Return how many rows hold each term of the full text; those that none holds are left out."""
-        execute = self._vocabulary("row").execute
-        sql = "SELECT doc FROM temp.vocabulary_row WHERE term = ?"
-        found = ((term, execute(sql, (term,)).fetchone()) for term in terms)
-        return {term: count[0] for term, count in found if count is not None}
-
-    def longer_terms(self, start: str, limit: int) -> list[tuple[str, int]]:
-        """Return the commonest terms that begin with another, and how many rows hold each."""
-        sql = "SELECT term, doc FROM temp.vocabulary_row WHERE term > ? AND term < ? ORDER BY doc DESC, term LIMIT ?"
-        return list(self._vocabulary("row").execute(sql, (start, start + "\U0010ffff", limit)))
-
-    def occurrences(self, term: str) -> Iterator[tuple[int, int]]:
-        """Iterate over the rows and places, counted in tokens from 0, at which a term stands."""
-        return self._vocabulary("instance").execute(
-            'SELECT doc, "offset" FROM temp.vocabulary_instance WHERE term = ?', (term,)
-        )
-
-    def _vocabulary(self, kind: str) -> apsw.Connection:
-        """Return this thread's connection, with FTS5's view of the index's terms at `temp.vocabulary_KIND`."""
-        execute = self.connection.execute
-        if not execute("SELECT 1 FROM temp.sqlite_schema WHERE name = ?", (f"vocabulary_{kind}",)).fetchone():
-            execute(f"CREATE VIRTUAL TABLE temp.vocabulary_{kind} USING fts5vocab('main', 'fulltext', '{kind}')")
-        return self.connection
 
 
 _orphans: list[Any] = []  # connections of a parent process; closing them in a child would break the parent's locks
