@@ -20,6 +20,7 @@ GROUPS = (
             "search": "imi.cli.search",
             "ask": "imi.cli.ask",
             "recommend": "imi.cli.odd_and_alike",
+            "browse": "imi.cli.browse",
             "map": "imi.cli.looking",
         },
     ),

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import time
+import unicodedata
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Literal, TypeVar
@@ -246,12 +247,19 @@ def _carried(collection: Collection, query: str, text: str) -> dict[str, Any]:
     }
 
 
+def _telling(token: str) -> bool:
+    """Return whether a token is more than punctuation, whose part is small, real, and nothing to look at."""
+    return any(unicodedata.category(character)[0] in "LNS" for character in token.strip("▁"))
+
+
 def _best_pairs(said: Any, products: Any) -> list[dict[str, Any]]:
     """Return the pairs of tokens with the largest products, those of the same two tokens added."""
     summed: dict[tuple[str, str], float] = {}
     for at in np.argsort(-products, axis=None)[:200]:
         i, j = np.unravel_index(at, products.shape)
         pair = (said.a[int(i)].text, said.b[int(j)].text)
+        if not all(map(_telling, pair)):
+            continue
         summed[pair] = summed.get(pair, 0.0) + float(products[i, j])
     best = sorted(summed.items(), key=lambda one: -one[1])[:_PAIRS]
     return [{"query": one, "document": other, "share": share} for (one, other), share in best if share > 0]

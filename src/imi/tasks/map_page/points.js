@@ -93,9 +93,19 @@ class Card {
   }
 }
 
-/** What draws points on a canvas: the graphics card, or, where that is only emulated, the processor itself. */
+/** Whether the browser has a graphics card to draw with, and not a program that acts as one. */
+function hasCard() {
+  const probe = document.createElement("canvas").getContext("webgl", { failIfMajorPerformanceCaveat: true });
+  if (!probe) return false;
+  const named = probe.getExtension("WEBGL_debug_renderer_info");
+  const name = String(probe.getParameter(named ? named.UNMASKED_RENDERER_WEBGL : probe.RENDERER));
+  probe.getExtension("WEBGL_lose_context")?.loseContext();
+  return !/swiftshader|llvmpipe|softpipe|software|basic render/i.test(name);
+}
+
+/** What draws points on a canvas: the graphics card, or, where there is none, the processor itself. */
 export function pointsOn(canvas, xy, redraw) {
-  const gl = canvas.getContext("webgl", { alpha: false, antialias: false, failIfMajorPerformanceCaveat: true });
+  const gl = hasCard() && canvas.getContext("webgl", { alpha: false, antialias: false });
   if (!gl) return new Raster(canvas, xy);
   const card = new Card(canvas, gl, xy);
   canvas.addEventListener("webglcontextlost", (event) => event.preventDefault());

@@ -1,0 +1,99 @@
+const WORDS = {
+  en: {
+    skip: "Skip to the question", collection: "Collection", search: "Search", map: "Map", views: "View", modes: "Ways of searching",
+    addFile: "Add a file", theme: "Dark or light", other: "日本語", otherLabel: "日本語に切り替える",
+    askLabel: "Ask in any language", askHint: "Ask in any language · 日本語でも 🐱 でも",
+    filters: "Filters", clear: "Clear all", any: "any", from: "from", to: "to", contains: "contains", yes: "yes", no: "no", remove: (what) => `Remove the filter ${what}`,
+    noColumns: "These documents have no columns to filter by.", filled: (n, all) => (n < all ? `${n.toLocaleString()} of ${all.toLocaleString()} have it` : ""),
+    text: "Text", meaning: "Meaning", hybrid: "Both",
+    textSays: "what is written", meaningSays: "what is meant", hybridSays: "the two weighed together",
+    also: { text: "also found by text", meaning: "also found by meaning", hybrid: "also found by both together" },
+    why: "Why?", read: "Read it", whyOf: (id) => `Why ${id} was found`, readOf: (id) => `Read ${id}`,
+    took: (ms) => `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`, score: "score", characters: (n) => `${n.toLocaleString()} characters`,
+    noText: "No text; a vector alone.", noHits: { text: "No document contains these words.", meaning: "No document has a meaning yet.", hybrid: "Nothing was found." },
+    noHitsFiltered: "Nothing passes the filters.", searching: "Searching …", found: (n) => `${n} found by meaning`,
+    size: "Numbers read", sizeLabel: "How many numbers of each vector are compared", sizeAll: (n) => `all ${n} numbers`, sizeSome: (n, all) => `${n} of ${all} numbers`,
+    sizeSays: (smaller) => `${smaller}× smaller`, same: (n, all) => `${n} of ${all} hits stay`, sameHint: "Ask something, then move this: how much of the answer stays when most of each vector is thrown away?",
+    isNew: "new", ranks: { up: (n) => `up ${n}`, down: (n) => `down ${n}` },
+    first: "From this collection", holds: (n, model, dims) => `${n.toLocaleString()} documents${model ? ` · ${model}` : ""}${dims ? ` · ${dims} numbers each` : ""}`,
+    emptyServer: "Nothing to search yet", emptyServerSays: "This server holds no collection. Drop a file here, or make a collection on the command line and serve it:",
+    emptyServerClosed: "This server holds no collection and was started without a folder for new ones. Make a collection on the command line and serve it:",
+    emptyCollection: (name) => `${name} is empty`, emptyCollectionSays: "It is there, and it holds no document yet. Add some:",
+    drop: "Drop a file: CSV, TSV, JSON, JSON lines, text, Markdown or HTML. It stays on this machine.", choose: "Choose a file", dropHere: "Drop it to search it",
+    closed: "This server takes no new collections. Start it with --folder FOLDER, or use imi browse.",
+    reading: (name) => `Reading ${name} …`, adding: (name, done, all) => `${name}: ${done.toLocaleString()} of ${all.toLocaleString()} added …`,
+    added: (name, n) => `${name} is ready: ${n.toLocaleString()} documents.`, failed: (n, line, reason) => ` ${n.toLocaleString()} rows were left out; the first, ${line}: ${reason}`,
+    kinds: (kind) => `Files of the kind ${kind} cannot be read here; imi add on the command line reads many more, PDF among them.`,
+    tooBig: (mb) => `The file is larger than ${mb} MB: imi add on the command line has no such limit.`, noRows: "The file holds no text.", notText: "The file is neither UTF-8 nor Shift_JIS text.",
+    silent: "The server does not answer. It was stopped, or the way to it is cut; this page waits for it and goes on by itself.", silentHint: "imi serve starts it again.", back: "The server is back.",
+    refused: (why) => `The server refused: ${why}`, forbidden: "This key may not do that.", later: (why) => `The server is busy: ${why}`,
+    keyTitle: "This server asks for a key", keySays: "imi keys add NAME makes one. It is sent to this server alone.", keyField: "Key", keep: "Keep it until this tab is closed", use: "Use it", wrongKey: "This key is not known here.",
+    words: "Words that matched", noWords: "None of the words stands in it: it was found by its meaning.", carried: "Tokens that carry the similarity", cosine: "Cosine",
+    carriedSays: (sum, whole) => `The products of all pairs of tokens add up to ${sum}; the model's last layer makes it ${whole}.`, noTokens: "This model does not show its tokens.", own: "The vectors are your own, so there are no tokens to show.",
+    asRead: "As the model reads it, darker where a token carries more", readPart: (n, all) => `Weighed: the first ${n.toLocaleString()} of ${all.toLocaleString()} characters.`,
+    close: "Close", nearest: "Nearest documents", facts: "Columns", shownPart: (a, b, all) => `Characters ${a.toLocaleString()} to ${b.toLocaleString()} of ${all.toLocaleString()}`, earlier: "Earlier", further: "Further",
+    mapWorking: (share) => `Drawing the map: ${Math.round(100 * share)} % …`, mapSketch: (share) => `A first sketch; the finished map is ${Math.round(100 * share)} % done.`,
+    mapFailed: (why) => `The map could not be drawn: ${why}`, mapEmpty: "No document here has a vector, so there is nothing to lay out.", hitsOnMap: (query) => `Large points: found by the meaning of “${query}”.`,
+  },
+  ja: {
+    skip: "質問欄へ移動", collection: "コレクション", search: "検索", map: "地図", views: "表示", modes: "検索のしかた",
+    addFile: "ファイルを加える", theme: "明暗を切り替え", other: "English", otherLabel: "Switch to English",
+    askLabel: "どの言語でも質問できます", askHint: "どの言語でもどうぞ · cats · 猫 · 🐱",
+    filters: "絞り込み", clear: "すべて外す", any: "指定なし", from: "最小", to: "最大", contains: "含む語", yes: "はい", no: "いいえ", remove: (what) => `絞り込み「${what}」を外す`,
+    noColumns: "絞り込みに使える列がありません。", filled: (n, all) => (n < all ? `${all.toLocaleString()}件中${n.toLocaleString()}件にあり` : ""),
+    text: "文字列", meaning: "意味", hybrid: "両方",
+    textSays: "書かれている言葉で", meaningSays: "言おうとしていることで", hybridSays: "二つを合わせて",
+    also: { text: "文字列でも見つかった", meaning: "意味でも見つかった", hybrid: "両方でも見つかった" },
+    why: "なぜ？", read: "読む", whyOf: (id) => `${id}が見つかった理由`, readOf: (id) => `${id}を読む`,
+    took: (ms) => `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ミリ秒`, score: "得点", characters: (n) => `${n.toLocaleString()}文字`,
+    noText: "本文はなく、ベクトルだけです。", noHits: { text: "この言葉を含む文書はありません。", meaning: "意味を持つ文書がまだありません。", hybrid: "見つかりませんでした。" },
+    noHitsFiltered: "絞り込みを満たす文書がありません。", searching: "検索中…", found: (n) => `意味で${n}件見つかりました`,
+    size: "使う数の個数", sizeLabel: "ベクトルのうち比べる数の個数", sizeAll: (n) => `${n}個すべて`, sizeSome: (n, all) => `${all}個のうち${n}個`,
+    sizeSays: (smaller) => `大きさ${smaller}分の1`, same: (n, all) => `${all}件中${n}件がそのまま`, sameHint: "何か尋ねてから動かしてみてください。ベクトルの大半を捨てても、答えはどれだけ残るでしょうか。",
+    isNew: "新", ranks: { up: (n) => `${n}つ上へ`, down: (n) => `${n}つ下へ` },
+    first: "このコレクションから", holds: (n, model, dims) => `${n.toLocaleString()}件${model ? ` · ${model}` : ""}${dims ? ` · 各${dims}個の数` : ""}`,
+    emptyServer: "検索するものがまだありません", emptyServerSays: "このサーバーにはコレクションがありません。ここにファイルを落とすか、コマンドで作って起動してください。",
+    emptyServerClosed: "このサーバーにはコレクションがなく、新しく作る場所も与えられていません。コマンドで作って起動してください。",
+    emptyCollection: (name) => `${name}は空です`, emptyCollectionSays: "コレクションはありますが、文書がまだありません。次のように加えてください。",
+    drop: "CSV、TSV、JSON、JSON Lines、テキスト、Markdown、HTMLを落としてください。この機械の外には出ません。", choose: "ファイルを選ぶ", dropHere: "ここに落とすと検索できます",
+    closed: "このサーバーは新しいコレクションを受け付けません。--folder フォルダ を付けて起動するか、imi browse を使ってください。",
+    reading: (name) => `${name}を読んでいます…`, adding: (name, done, all) => `${name}：${all.toLocaleString()}件のうち${done.toLocaleString()}件…`,
+    added: (name, n) => `${name}の用意ができました（${n.toLocaleString()}件）。`, failed: (n, line, reason) => ` ${n.toLocaleString()}行を除きました。最初は${line}行目：${reason}`,
+    kinds: (kind) => `${kind}はここでは読めません。コマンド imi add はPDFなど多くの種類を読めます。`,
+    tooBig: (mb) => `ファイルが${mb} MBを超えています。コマンド imi add には制限がありません。`, noRows: "ファイルに文章がありません。", notText: "UTF-8でもShift_JISでもないファイルです。",
+    silent: "サーバーが応答しません。停止したか、通信が切れています。戻りしだい続けます。", silentHint: "imi serve で起動できます。", back: "サーバーが戻りました。",
+    refused: (why) => `サーバーが断りました：${why}`, forbidden: "この鍵ではできません。", later: (why) => `サーバーが混み合っています：${why}`,
+    keyTitle: "このサーバーには鍵が必要です", keySays: "imi keys add 名前 で作れます。このサーバーにだけ送られます。", keyField: "鍵", keep: "このタブを閉じるまで覚えておく", use: "使う", wrongKey: "この鍵は登録されていません。",
+    words: "一致した言葉", noWords: "同じ言葉は含まれません。意味で見つかりました。", carried: "近さを担うトークン", cosine: "コサイン類似度",
+    carriedSays: (sum, whole) => `トークンの組の積をすべて足すと${sum}、モデルの最後の層を通すと${whole}になります。`, noTokens: "このモデルはトークンを示しません。", own: "利用者のベクトルなので、トークンはありません。",
+    asRead: "モデルの読み方（濃いほど近さを担う）", readPart: (n, all) => `重みは最初の${n.toLocaleString()}文字（全${all.toLocaleString()}文字）で量りました。`,
+    close: "閉じる", nearest: "近い文書", facts: "列", shownPart: (a, b, all) => `全${all.toLocaleString()}文字の${a.toLocaleString()}〜${b.toLocaleString()}文字目`, earlier: "前へ", further: "続き",
+    mapWorking: (share) => `地図を描いています… ${Math.round(100 * share)} %`, mapSketch: (share) => `まず下描きです。仕上がりまで${Math.round(100 * share)} %。`,
+    mapFailed: (why) => `地図を描けませんでした：${why}`, mapEmpty: "ベクトルを持つ文書がないので、並べるものがありません。", hitsOnMap: (query) => `大きな点は「${query}」の意味で見つかった文書です。`,
+  },
+};
+const HELD = "imi.language";
+let language = localStorage.getItem(HELD) || (/^ja\b/i.test(navigator.language) ? "ja" : "en");
+
+/** The language of the page: "ja" or "en". */
+export const spoken = () => language;
+
+/** A text of the page in its language; some take values. */
+export function t(name, ...values) {
+  const said = WORDS[language][name];
+  return typeof said === "function" ? said(...values) : said;
+}
+
+/** Changes the language and writes all fixed texts anew. */
+export function speak(chosen) {
+  language = chosen in WORDS ? chosen : "en";
+  document.documentElement.lang = language;
+  for (const element of document.querySelectorAll("[data-t]")) element.textContent = t(element.dataset.t);
+  for (const element of document.querySelectorAll("[data-label]")) element.setAttribute("aria-label", t(element.dataset.label));
+}
+
+/** The other language, remembered for the next visit. */
+export function switchLanguage() {
+  localStorage.setItem(HELD, language === "ja" ? "en" : "ja");
+  speak(language === "ja" ? "en" : "ja");
+}
