@@ -1,0 +1,72 @@
+import json
+
+import pytest
+from tests.drawn import album, draw
+
+
+@pytest.fixture
+def photos(here, run):
+    """Return the working folder with an album of nine drawings in shapes.imi."""
+    album(here / "photos")
+    done = run("add", "shapes", "photos", "--model", "pixels", "--json")
+    assert done.code == 0, done.err
+    assert done.json["added"] == 9
+    return here
+
+
+def test_an_album_is_searched_by_a_picture(photos, run):
+    asked = draw("box", "green", shift=3)
+    asked.save(photos / "query.jpg")
+    by_word = run("search", "shapes", "query.jpg", "-k", 2, "--json").json
+    by_option = run("search", "shapes", "--image", "query.jpg", "-k", 2, "--json").json
+    assert by_word == by_option
+    assert by_word[0]["id"] == "photos/box/green.png" and by_word[0]["text"] is None
+    narrowed = run("search", "shapes", "query.jpg", "--where", "folder=disc", "-k", 1, "--json").json
+    assert narrowed[0]["metadata"]["folder"] == "disc"
+
+
+def test_adding_again_reads_nothing(photos, run):
+    assert run("add", "shapes", "photos", "--json").json["unchanged"] == 9
+    (photos / "photos" / "box" / "red.png").unlink()
+    assert run("add", "shapes", "photos", "--sync", "--json").json["removed"] == 1
+
+
+def test_broken_pictures_stop_the_run_or_are_skipped(photos, run):
+    (photos / "photos" / "broken.png").write_bytes(b"\x89PNG")
+    draw("cross", "green", size=(50, 50)).save(photos / "photos" / "new.png")
+    refused = run("add", "shapes", "photos")
+    assert refused.code == 1 and "1 row of 2 cannot be taken, so nothing was added" in refused.err
+    done = run("add", "shapes", "photos", "--skip-errors", "--json").json
+    assert (done["added"], done["unchanged"]) == (1, 9)
+    assert done["failed"][0]["source"] == "photos/broken.png" and done["failed"][0]["line"] is None
+    told = run("add", "shapes", "photos", "--skip-errors").err
+    assert "left out photos/broken.png: " in told
+
+
+def test_words_asked_of_pixels_say_what_to_do(photos, run):
+    done = run("search", "shapes", "猫")
+    assert done.code == 2 and "pixels reads pictures, no words" in done.err and "try: " in done.err
+    assert run("search", "shapes", "--image", "photos/box/red.png", "red").code == 2
+
+
+def test_a_picture_is_explained(here, run):
+    draw("box", "blue", size=(64, 64)).save(here / "box.png")
+    told = run("explain", "box.png", "--model", "pixels", "--json").json
+    assert told["numbers"] == 64 * 64 * 3 and len(told["bits"]) == 64
+    assert all(len(bytes.fromhex(row)) == 8 for row in told["bits"])
+    assert [plane["name"] for plane in told["planes"]] == ["red", "green", "blue"]
+    dot = told["one_dot"]
+    assert dot["exact_match"] is False and dot["same"] == told["numbers"] - 3
+    assert len(set(dot["digests"])) == 2 and min(dot["likeness"].values()) > 0.99
+    shown = run("explain", "box.png", "--model", "pixels")
+    assert "⣿" in shown.out and "not the same" in shown.out
+
+
+def test_two_pictures_are_compared(here, run):
+    draw("box", "blue").save(here / "a.png")
+    draw("box", "blue").save(here / "b.bmp")
+    draw("disc", "red").save(here / "c.gif")
+    same = json.loads(run("explain", "a.png", "b.bmp", "--model", "pixels", "--json").out)["other"]
+    other = json.loads(run("explain", "a.png", "c.gif", "--model", "pixels", "--json").out)["other"]
+    assert same["exact_match"] is True and other["exact_match"] is False
+    assert all(other["likeness"][name] < same["likeness"][name] + 1e-6 for name in same["likeness"])
