@@ -96,6 +96,22 @@ def test_a_short_or_quoted_query_means_contains(query, found):
     assert set(Index(texts)(query)) == found
 
 
+@pytest.mark.parametrize(
+    ("query", "phrase"),
+    [
+        ("「全文検索」", True),
+        ("「全文検索」 SQLite", True),
+        ("「全文検索」の作り方", True),
+        ("「奈良の大仏」の高さは何メートルなの?", False),
+        ("who wrote “The Raven” in New York", False),
+        ('who wrote "The Raven" in New York', True),
+    ],
+)
+def test_brackets_within_a_sentence_are_a_part_of_it(query, phrase):
+    asked = query_terms(query)
+    assert asked.phrase is phrase and asked.terms == tuple(ranking_terms(query))
+
+
 def test_whole_words_come_before_beginnings():
     assert Index(["a category of things", "a cat of mine own", "the categories are"])("cat")[0] == 1
 

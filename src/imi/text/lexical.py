@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -195,17 +195,23 @@ def query_terms(text: str) -> Query:
     """Read a query: a phrase when quoted or short, else terms to rank by.
 
     Short is: at most two parts parted by spaces, each one word, or up to five characters of a script without spaces,
-    or up to sixteen when no hiragana is among them (全文検索エンジン is a name, 京都はどこですか a question).
+    or up to sixteen when no hiragana is among them (全文検索エンジン is a name, 京都はどこですか a question). Brackets
+    and curly quotes also stand in plain sentences: they quote only where all else is short
+    (「奈良の大仏」の高さは何メートルですか is a question).
     """
     quoted = [next(filter(None, m)) for m in _QUOTED.findall(text)]
-    if quoted:
-        loose = _QUOTED.sub(" ", text).split()
+    loose = [p for p in _QUOTED.sub(" ", text).split() if _CHUNK.search(normalize_text(p))]
+    if quoted and ('"' in text or _are_short(loose)):
         parts = tuple(filter(None, map(phrase_tokens, quoted + loose)))
         return Query(bool(parts), parts, tuple(ranking_terms(text)))
     pieces = [p for p in text.split() if _CHUNK.search(normalize_text(p))]
-    if pieces and len(pieces) <= _SHORT_PARTS and all(map(_is_short, pieces)):
+    if pieces and _are_short(pieces):
         return Query(True, tuple(map(phrase_tokens, pieces)), tuple(ranking_terms(text)))
     return Query(False, (), tuple(ranking_terms(text)))
+
+
+def _are_short(pieces: Sequence[str]) -> bool:
+    return len(pieces) <= _SHORT_PARTS and all(map(_is_short, pieces))
 
 
 def _is_short(piece: str) -> bool:
