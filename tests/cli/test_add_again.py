@@ -84,3 +84,13 @@ def test_watching_adds_what_changes_until_it_is_interrupted(folder, run, monkeyp
     assert "nothing was added" in done.err
     assert run("show", "c", "--json").json["count"] == 6
     assert run("add", "c", "-", "--watch", stdin="x\n").code == 2
+
+
+def test_what_a_source_must_be_is_checked(here, run):
+    run("add", "a.imi", "reviews.csv", "--id", "Id", "-q")
+    run("export", "a.imi", "out.jsonl")
+    assert run("add", "b.imi", "out.jsonl", "--from", "imi", "--json").json["added"] > 0
+    done = run("add", "c.imi", "out.jsonl", "--from", "chroma")
+    assert done.code == 2 and "out.jsonl is of the kind imi, not chroma" in done.err
+    assert "reviews.csv is nothing that was exported" in run("add", "c.imi", "reviews.csv", "--from", "llm").err
+    assert "allowed are imi, llm, chroma, lancedb" in run("add", "c.imi", "reviews.csv", "--from", "weaviate").err

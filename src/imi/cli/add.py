@@ -68,6 +68,12 @@ class Add(Output):
     )
     watch: Annotated[bool, typer.Option("--watch", help="Go on and add what changes, until Ctrl-C.")] = False
     skip_errors: Annotated[bool, typer.Option("--skip-errors", help="Leave bad rows out and report them.")] = False
+    from_: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="KIND", help="What the source must be: imi, llm, chroma, lancedb, txtai, qdrant."
+        ),
+    ] = None
     model: Model = None
 
 
@@ -137,11 +143,28 @@ def _add(options: Add) -> None:
 
 
 def imports(options: Add) -> bool:
-    """Whether the sources are exports of collections, which bring their vectors and say of which model they are."""
-    from imi.collection.importing import is_export
+    """Whether the sources are exports of collections or stores of others, which bring their vectors.
 
-    asked = options.template or options.id or options.columns or options.vectors
-    return not asked and all(source != "-" and is_export(Path(source)) for source in options.sources)
+    Raises:
+        UsageError: one is not what --from says.
+    """
+    from imi.collection.foreign import KINDS
+    from imi.collection.importing import kind_of
+
+    allowed = ("imi", "llm", *KINDS)
+    if options.from_ is not None and options.from_ not in allowed:
+        raise UsageError(f"--from is {options.from_!r}, allowed are {', '.join(allowed)}")
+    if options.template or options.id or options.columns or options.vectors:
+        return False
+    kinds = [None if source == "-" else kind_of(Path(source)) for source in options.sources]
+    for source, kind in zip(options.sources, kinds, strict=True):
+        if options.from_ is not None and kind != options.from_:
+            raise UsageError(
+                f"{source} is {'nothing that was exported' if kind is None else f'of the kind {kind}'}, "
+                f"not {options.from_}",
+                hint="give the folder or file that the store keeps its rows in",
+            )
+    return all(kinds)
 
 
 def import_exports(options: Add) -> None:
@@ -244,7 +267,7 @@ class _Files:
 
 def _check(sources: Sequence[str], how: ReadOptions, same: dict[str, int], *, quiet: bool) -> int:
     """Read everything once before anything is written; return the number of rows."""
-    from imi.text.readers import read
+    from imi.text.readers import looked_at, read
 
     total = 0
     failures: list[Failure] = []
@@ -271,7 +294,7 @@ def _check(sources: Sequence[str], how: ReadOptions, same: dict[str, int], *, qu
 def _fill(
     collection: Collection, options: Add, how: ReadOptions, bar: Progress | None, total: int, files: _Files
 ) -> Added:
-    from imi.text.readers import looked_at, read
+    from imi.text.readers import read
 
     failures: list[Failure] = []
 

@@ -1,4 +1,4 @@
-"""Reading back what `imi.collection.exporting` wrote, and databases of `llm`: rows, vectors and whose they are."""
+"""Reading back what `imi.collection.exporting` wrote, databases of `llm` and stores of others: rows, vectors, whose."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from imi.collection.description import Bound, check_same, read_bound, write_bound
 from imi.collection.exporting import EMBEDDING, FORMAT, METADATA, MODEL, PLAIN, listing
+from imi.collection.foreign import read_store, recognise
 from imi.collection.model import CollectionModel
 from imi.errors import DataError, Failure, MissingExtra, ModelMismatch, TooNew
 from imi.records import Added, Document, ModelInfo
@@ -26,22 +27,35 @@ Floats = NDArray[np.float32]
 Pairs = Iterator[tuple[Document, Floats | None]]
 _LARGEST_CELL = 1 << 30
 _BATCH = 1024
+_COMPARED, _SAME = 32, 0.98
+"""Rows of a store whose vectors are compared with a model's, and the median cosine from which they are its own."""
 
 
 @dataclass(frozen=True)
 class Export:
-    """An exported collection: the model of its vectors, if any, and its rows, read as they are needed."""
+    """An exported collection: the model of its vectors, if any, and its rows, read as they are needed.
+
+    `foreign` tells that nothing is known of the model.
+    """
 
     bound: Bound | None
     rows: Pairs
+    foreign: bool = False
 
 
 def is_export(path: Path) -> bool:
-    """Say whether a file was written by `export`, or is a database of `llm`; other files are no error."""
+    """Say whether a file was written by `export`, or a file or folder is a store of others; what is not is no error."""
+    return kind_of(path) is not None
+
+
+def kind_of(path: Path) -> str | None:
+    """Return what an export is: "imi", "llm", or one of the stores of others; None for other files and folders."""
     try:
-        return _probe(path)
+        if place := recognise(path):
+            return place.kind
+        return ("llm" if path.suffix.lower() == ".db" else "imi") if _probe(path) else None
     except (OSError, ValueError, UnicodeError, sqlite3.Error, csv.Error):
-        return False
+        return None
 
 
 def _probe(path: Path) -> bool:
@@ -73,8 +87,10 @@ def read_export(path: Path) -> Export:
     Raises:
         DataError: a row, or what the file says of itself, cannot be read.
         TooNew: a newer imi wrote it.
-        MissingExtra: a Parquet file without pyarrow.
+        MissingExtra: a Parquet file without pyarrow, or a store of others without its package.
     """
+    if place := recognise(path):
+        return Export(None, read_store(place), foreign=True)
     reader = {".jsonl": _jsonl, ".csv": _csv, ".npy": _npy, ".parquet": _parquet, ".db": _llm}[path.suffix.lower()]
     try:
         about, rows = reader(path)
@@ -246,7 +262,7 @@ def import_into(
     if export.bound is not None:
         _bind(store, model, export.bound)
     result, done = Added(), 0
-    rows = iter(export.rows)
+    rows = _claimed(store, model, export.rows) if export.foreign else iter(export.rows)
     while batch := list(islice(rows, _BATCH)):
         with_vector = [(document, vector) for document, vector in batch if vector is not None]
         without = [document for document, vector in batch if vector is None]
@@ -259,6 +275,36 @@ def import_into(
         if progress is not None:
             progress(done, done)
     return result
+
+
+def _claimed(store: Store, model: CollectionModel, rows: Pairs) -> Pairs:
+    """Return the rows of a store of others; its vectors are one's own, or of the model here if they are what it makes.
+
+    Raises:
+        ModelMismatch: the model makes other vectors of the same texts, or nothing can tell.
+    """
+    with store.reading():
+        kept = read_bound(store)
+    first = list(islice(rows, _COMPARED))
+    pairs = [(document.text, vector) for document, vector in first if document.text and vector is not None]
+    if (kept is None and model.given) or (kept is not None and not kept.own):
+        embedder = model.embedder()
+        dims = None if kept is None else kept.dims
+        made = embedder.embed([text for text, _ in pairs], "document", dims)
+        widths = {len(vector) for _, vector in pairs} or {0}
+        agree = np.zeros(1)
+        if widths == {made.shape[1]}:
+            given = np.stack([vector for _, vector in pairs])
+            agree = (given * made).sum(axis=1) / np.maximum(np.linalg.norm(given, axis=1), 1e-12)
+        if np.median(agree) < _SAME:
+            raise ModelMismatch(
+                f"these vectors are not of {embedder.info.id}: over {len(pairs)} texts the median cosine of what it "
+                f"makes ({made.shape[1]} numbers) with these ({max(widths)}) is {np.median(agree):.2f}",
+                hint="name the model that made them, or leave the model out and add them to a collection of their own",
+            )
+        if kept is None:
+            _bind(store, model, Bound(model.name, embedder.info))
+    return chain(first, rows)
 
 
 def _bind(store: Store, model: CollectionModel, given: Bound) -> None:
