@@ -22,7 +22,7 @@ LAYERS: list[set[str]] = [
     {"backends"},
     {"opening"},
     {"tasks", "evaluate", "train", "cookbook"},
-    {"lab"},
+    {"lab", "bridges"},
     {"imi"},
     {"cli", "server"},
     {"__main__"},
