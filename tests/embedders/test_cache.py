@@ -200,6 +200,7 @@ def test_a_hundred_thousand_texts_through_every_fault(server, store):
     model = remote(server, store, texts=1000, retries=20)
     assert model.info
     server.faults.extend([fault for at in range(5) for fault in [*faults, None, None]])
+    server.faults.append("quarter")
     server.bad_texts = {"text 4711", "text 99999"}
     with pytest.raises(BadTexts) as raised:
         model.embed(texts)
