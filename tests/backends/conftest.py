@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 
-ENGINES = ("folder", "postgresql", "qdrant")
+ENGINES = ("folder", "postgresql", "qdrant", "milvus")
 
 
 class Postgres:
@@ -99,6 +99,14 @@ def qdrant(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
     pytest.importorskip("qdrant_client", reason="qdrant-client is not installed: pip install 'imi[qdrant]'")
     home = tmp_path_factory.mktemp("qdrant")
     return lambda name: f"qdrant:{home / name}?collection={name}&prefixes=16,32"
+
+
+@pytest.fixture(scope="session")
+def milvus(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
+    pytest.importorskip("pymilvus", reason="pymilvus is not installed: pip install 'imi[milvus]'")
+    pytest.importorskip("milvus_lite", reason="milvus-lite is not installed: pip install 'imi[milvus]'")
+    file = tmp_path_factory.mktemp("milvus") / "one.db"
+    return lambda name: f"milvus:{file}?collection={name}&prefixes=16,32"
 
 
 @pytest.fixture(scope="session", params=ENGINES)

@@ -35,6 +35,7 @@ GROUPS = (
             "backup": "imi.cli.upkeep",
             "verify": "imi.cli.upkeep",
             "repair": "imi.cli.upkeep",
+            "copy": "imi.cli.copying",
             "migrate": "imi.cli.upkeep",
             "doctor": "imi.cli.odd_and_alike",
             "plan": "imi.cli.plan",

@@ -1,0 +1,333 @@
+"""MilvusEngine: the verbs of an engine as requests to Milvus."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pymilvus import DataType, MilvusClient
+
+from imi.backends.address import Address
+from imi.backends.engine import Abilities, Floats, Kept, Ranking, Row, Size, Way, cannot
+from imi.backends.milvus.client import Client
+from imi.backends.milvus.entities import (
+    PLACED,
+    document_of,
+    entity_of,
+    indexes_of,
+    key_of,
+    prefix_name,
+    schema_of,
+    vector_of,
+)
+from imi.backends.milvus.expressions import both, compile_filter, has_word, one_of, word
+from imi.backends.phrases import rank_phrases, words_of
+from imi.backends.wheres import Filter
+from imi.collection.description import Bound
+from imi.errors import TooNew, UsageError
+from imi.index.rungs import Rung, format_ladder, parse_ladder
+from imi.records import Document
+from imi.vectors import truncate
+
+FORMAT = 1
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}")
+_LOOKED_AT = 5000
+_SEEN = "seen == true"
+
+
+class MilvusEngine:
+    """One collection on Milvus, and a small one beside it that remembers the model and the fields."""
+
+    name = "milvus"
+    abilities = Abilities(facets=False, substrings=False, text_order=False, parts=False, whole_batches=False)
+
+    def __init__(self, address: Address) -> None:
+        """Connect.
+
+        Raises:
+            UsageError: the name or an option cannot be. EndpointError: the server cannot be reached.
+        """
+        if not _NAME.fullmatch(address.name):
+            raise UsageError(f"the collection's name {address.name!r} cannot be", hint="letters, digits and _ only")
+        self.label = address.shown
+        self._name, self._beside = address.name, f"{address.name}_imi"
+        self._asked = address.numbers("prefixes")
+        self._client = Client(address)
+        self._bound: Bound | None = None
+        self._prefixes: tuple[int, ...] = ()
+        self._ladder: str | None = None
+
+    def close(self) -> None:
+        """Close the client."""
+        self._client.raw.close()
+
+    # --- what the collection is ---
+
+    def bound(self) -> Bound | None:
+        """Return the model that the vectors here are of, None before the first row."""
+        if self._bound is None and self._client.call(lambda c: c.has_collection(self._beside)):
+            self._client.call(lambda c: c.load_collection(self._beside))
+            found = self._noted("about")
+            if found:
+                if found[0]["format"] > FORMAT:
+                    raise TooNew(
+                        f"{self.label} has format {found[0]['format']}, this imi reads {FORMAT}", hint="upgrade"
+                    )
+                self._client.call(lambda c: c.load_collection(self._name))
+                self._bound, self._prefixes = Bound.from_json(found[0]["model"]), tuple(found[0]["prefixes"])
+                self._ladder = next((one["ladder"] for one in self._noted("ladder")), None)
+        return self._bound
+
+    def _noted(self, kind: str) -> list[dict[str, Any]]:
+        """Return what was written down of a kind."""
+        found = self._client.call(
+            lambda c: c.query(self._beside, filter=f'kind == "{kind}"', output_fields=["note"], limit=16_000)
+        )
+        return [json.loads(one["note"]) for one in found]
+
+    def _note(self, notes: Mapping[str, tuple[str, dict[str, Any]]]) -> None:
+        entities = [
+            {"pk": key_of(key), "kind": kind, "note": json.dumps(note), "nothing": [0.0, 1.0]}
+            for key, (kind, note) in notes.items()
+        ]
+        if entities:
+            self._client.call(lambda c: c.upsert(self._beside, entities))
+
+    def prepare(self, bound: Bound) -> Bound:
+        """Make the two collections where they are missing; return the model that holds."""
+        if self.bound() is None:
+            asked = self._asked or default_prefixes(bound.info.dims, bound.width)
+            self._prefixes = tuple(dims for dims in asked if dims < bound.width)
+            schema, indexes = schema_of(bound.width, self._prefixes), indexes_of(self._prefixes)
+            self._make(self._name, schema, indexes)
+            self._make(self._beside, *_beside())
+            about = {"format": FORMAT, "model": bound.to_json(), "prefixes": list(self._prefixes)}
+            self._note({"about": ("about", about)})
+            self._bound = bound
+        return self._bound or bound
+
+    def _make(self, name: str, schema: Any, indexes: Any) -> None:
+        if not self._client.call(lambda c: c.has_collection(name)):
+            self._client.call(
+                lambda c: c.create_collection(name, schema=schema, index_params=indexes, consistency_level="Strong")
+            )
+
+    def fields(self) -> list[str]:
+        """Return every metadata key that any row ever had, sorted."""
+        return [] if self.bound() is None else sorted({note["field"] for note in self._noted("field")})
+
+    def size(self) -> Size:
+        """Milvus does not say how many bytes a collection takes; tell what answers searches."""
+        ladder = format_ladder(self._rungs(None)) if self.bound() is not None else None
+        return Size(None, None, {"engine": self.name, "ladder": ladder, "prefixes": list(self._prefixes)})
+
+    # --- rows ---
+
+    def kept(self, ids: Sequence[str]) -> dict[str, Kept]:
+        """Return the rows with these ids; absent ids are left out."""
+        return {one["id"]: Kept(document_of(one), one["digest"]) for one in self._found(ids, PLACED)}
+
+    def fetch(self, ids: Sequence[str]) -> dict[str, tuple[Document, Floats | None]]:
+        """Return the rows with these ids and their vectors."""
+        found = self._found(ids, [*PLACED, "seen", "full"])
+        return {one["id"]: (document_of(one), vector_of(one)) for one in found}
+
+    def _found(self, ids: Sequence[str], fields: Sequence[str]) -> list[Any]:
+        if not ids or self.bound() is None:
+            return []
+        asked = one_of([key_of(id_) for id_ in ids])
+        return list(
+            self._client.call(
+                lambda c: c.query(self._name, filter=asked, output_fields=list(fields), limit=max(len(ids), 1))
+            )
+        )
+
+    def write(self, new: Sequence[Row], changed: Sequence[Row]) -> None:
+        """Write rows; a request that was cut off leaves some of its rows, and is sent again."""
+        notes: dict[str, tuple[str, dict[str, Any]]] = {}
+        for row in (*new, *changed):
+            for name, value in row.document.metadata.items():
+                notes[f"field:{name}"] = ("field", {"field": name})
+                if isinstance(value, str):
+                    notes[f"text:{name}"] = ("text", {"field": name})
+        # An entity is only ever replaced whole, so that a change of metadata takes the vector along.
+        there = self._found([row.document.id for row in changed], ["id", "digest", "seen", "full"])
+        old = {one["id"]: (vector_of(one), one["digest"]) for one in there}
+        again = [Row(row.document, row.metadata, *old[row.document.id]) for row in changed if row.document.id in old]
+        width = 1 if self._bound is None else self._bound.width
+        entities = [entity_of(row, width, self._prefixes) for row in (*new, *again)]
+        self._note(notes)
+        for at in range(0, len(entities), 256):
+            part = entities[at : at + 256]
+            self._client.call(lambda c, part=part: c.upsert(self._name, part))  # type: ignore[misc]
+
+    def remove(self, ids: Sequence[str] | None, where: Filter | None) -> int:
+        """Delete rows by id or by filter; return how many were there."""
+        if self.bound() is None:
+            return 0
+        if ids is not None:
+            there = [key_of(one["id"]) for one in self._found(ids, ["id"])]
+            if there:
+                self._client.call(lambda c: c.delete(self._name, ids=there))
+            return len(there)
+        count, asked = self.count(where), self._filter(where)
+        if count:
+            self._client.call(lambda c: c.delete(self._name, filter=asked))
+        return count
+
+    def _filter(self, where: Filter | None) -> str | None:
+        if where is None:
+            return None
+        texts = frozenset(note["field"] for note in self._noted("text"))
+        return compile_filter(where, texts, self.label)
+
+    def count(self, where: Filter | None) -> int:
+        """Return how many rows there are, or pass."""
+        return 0 if self.bound() is None else self._count(self._filter(where) or "")
+
+    def _count(self, asked: str) -> int:
+        found = self._client.call(lambda c: c.query(self._name, filter=asked, output_fields=["count(*)"]))
+        return int(found[0]["count(*)"])
+
+    def scroll(
+        self, where: Filter | None, *, vectors: bool, size: int = 1000
+    ) -> Iterator[list[tuple[Document, Floats | None]]]:
+        """Iterate over rows in the order of their keys."""
+        if self.bound() is None:
+            return
+        fields = [*PLACED, "seen", "full"] if vectors else PLACED
+        for part in self._pages(self._filter(where) or "", fields, size):
+            yield [(document_of(one), vector_of(one)) for one in part]
+
+    def _pages(self, asked: str, fields: Sequence[str], size: int) -> Iterator[list[Any]]:
+        """Yield entities in the order of their keys, each page by a request of its own that may be sent again."""
+        after = ""
+        while True:
+            beyond = both(f'pk > "{after}"', asked)
+            rows = self._client.call(
+                lambda c, beyond=beyond: c.query_iterator(  # type: ignore[misc]
+                    self._name, filter=beyond, output_fields=["pk", *fields], batch_size=size, limit=size
+                )
+            )
+            found: list[Any] = list(rows.next())
+            rows.close()
+            if found:
+                yield sorted(found, key=lambda one: str(one["pk"]))
+                after = max(str(one["pk"]) for one in found)
+            if len(found) < size:
+                return
+
+    # --- finding ---
+
+    def nearest(self, vector: Floats, keep: int, where: Filter | None, way: Way) -> tuple[Ranking, dict[str, Any]]:
+        """Rank rows by cosine: each rung is a search among the rows that the one before it has found."""
+        bound = self.bound()
+        width = len(vector) if bound is None else bound.width
+        dims = way.dims or width
+        rungs = () if way.exact else tuple(rung for rung in self._rungs(way.ladder) if rung.dims < dims)
+        asked = both(_SEEN, self._filter(where))
+        for rung in rungs:
+            found = self._search(vector, rung.dims, max(rung.keep, keep), asked, max(rung.keep, rung.effort))
+            if not found:
+                return [], {"engine": self.name, "ladder": format_ladder(rungs)}
+            asked = one_of([pk for pk, _, _ in found])
+        ranking = [(id_, score) for _, id_, score in self._search(vector, dims, keep, asked, keep)]
+        told = format_ladder(rungs) if rungs else "exact" if way.exact else f"hnsw/{dims}"
+        return ranking, {"engine": self.name, "ladder": told}
+
+    def _search(self, vector: Floats, dims: int, keep: int, asked: str, effort: int) -> list[tuple[str, str, float]]:
+        query, using = truncate(vector, dims).tolist(), self._named(dims, len(vector))
+        graph = using != "full" or not self._prefixes
+        parameters = {"metric_type": "COSINE", "params": {"ef": max(effort, keep)} if graph else {}}
+        answer = self._client.call(
+            lambda c: c.search(
+                self._name, [query], anns_field=using, limit=keep, filter=asked, output_fields=["id"],
+                search_params=parameters,
+            )
+        )  # fmt: skip
+        return [(str(one["pk"]), str(one["entity"]["id"]), float(one["distance"])) for one in answer[0]]
+
+    def _named(self, dims: int, width: int) -> str:
+        if dims == width:
+            return "full"
+        if dims not in self._prefixes:
+            held = ", ".join(map(str, (*self._prefixes, width)))
+            raise cannot(self.label, f"compare by {dims} numbers", f"it keeps {held}; &prefixes={dims} for a new one")
+        return prefix_name(dims)
+
+    def _rungs(self, ladder: str | None) -> tuple[Rung, ...]:
+        width = 0 if self._bound is None else self._bound.width
+        if ladder is None and self._ladder is None and not self._prefixes:
+            return (Rung(width, 10, structure="hnsw"),)
+        usual = f"{self._prefixes[0]}:200,{width}:10" if self._prefixes else f"{width}:10"
+        rungs = parse_ladder(ladder or self._ladder or usual, width, structure="hnsw")
+        for rung in rungs:
+            self._named(rung.dims, width)
+        return rungs
+
+    def term_counts(self, terms: Sequence[str]) -> dict[str, int]:
+        """Return how many rows hold each term."""
+        if self.bound() is None:
+            return {}
+        counts = {term: self._count(has_word(term)) for term in terms}
+        return {term: count for term, count in counts.items() if count}
+
+    def ranked(self, weights: Mapping[str, float], keep: int, where: Filter | None) -> Ranking:
+        """Rank rows by Milvus's own BM25, whose idf is its own as well."""
+        query, asked = " ".join(map(word, weights)), self._filter(where) or ""
+        answer = self._client.call(
+            lambda c: c.search(
+                self._name, [query], anns_field="bm25", limit=keep, filter=asked, output_fields=["id"],
+                search_params={"metric_type": "BM25"},
+            )
+        )  # fmt: skip
+        # A server gives scores, milvus-lite the same below zero.
+        return [(str(one["entity"]["id"]), abs(float(one["distance"]))) for one in answer[0]]
+
+    def containing(self, parts: Sequence[tuple[str, ...]], keep: int, where: Filter | None) -> Ranking:
+        """Rank rows that contain every part: rows with all the words are read and looked at."""
+        if self.bound() is None:
+            return []
+        asked = both(*(has_word(token) for token in words_of(parts)), self._filter(where))
+        texts: list[tuple[str, str | None]] = []
+        for part in self._pages(asked, ["id", "text"], 1000):
+            texts += [(str(one["id"]), one["text"]) for one in part]
+            if len(texts) >= _LOOKED_AT:
+                break
+        return rank_phrases(texts, parts, keep, self.count(None))
+
+    def facet(self, field: str, where: Filter | None, ids: Sequence[str] | None) -> dict[str, int]:
+        """Refuse: Milvus does not count values."""
+        raise cannot(self.label, "count facets", "ask for hits alone, or imi copy it into a folder")
+
+    def set_ladder(self, ladder: str) -> None:
+        """Search by this ladder from now on; its prefixes must be there."""
+        self.bound()
+        self._rungs(ladder)
+        self._note({"ladder": ("ladder", {"ladder": ladder})})
+        self._ladder = ladder
+
+    def settle(self) -> None:
+        """Make what was written last beyond this process."""
+        if self.bound() is not None:
+            self._client.call(lambda c: c.flush(self._name))
+            self._client.call(lambda c: c.flush(self._beside))
+
+
+def default_prefixes(dims: Sequence[int], width: int) -> tuple[int, ...]:
+    """Return the trained prefix that is kept as a field of its own: the smallest of a quarter to half."""
+    return tuple(size for size in sorted(dims) if size >= 64 and width <= 4 * size and 2 * size <= width)[:1]
+
+
+def _beside() -> tuple[Any, Any]:
+    """Return the schema and indexes of the collection that remembers; Milvus wants a vector in each."""
+    schema = MilvusClient.create_schema(auto_id=False)
+    schema.add_field("pk", DataType.VARCHAR, is_primary=True, max_length=40)
+    schema.add_field("kind", DataType.VARCHAR, max_length=20)
+    schema.add_field("note", DataType.VARCHAR, max_length=65_535)
+    schema.add_field("nothing", DataType.FLOAT_VECTOR, dim=2)
+    indexes = MilvusClient.prepare_index_params()
+    indexes.add_index("nothing", index_type="FLAT", metric_type="COSINE")
+    return schema, indexes
