@@ -38,7 +38,9 @@ class Ask(Filtered):
     )
     rerank: Annotated[
         str | None,
-        typer.Option("--rerank", metavar="HOW", help="late (best sentence), llm, st:NAME of a cross-encoder, or KIND:NAME."),
+        typer.Option(
+            "--rerank", metavar="HOW", help="late (best sentence), llm, st:NAME of a cross-encoder, or KIND:NAME."
+        ),
     ] = None
     expand: Annotated[
         int | None,
