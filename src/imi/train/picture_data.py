@@ -62,7 +62,8 @@ class Drawing:
     """One emoji in one set: its names, and its picture (64, 64, 4) uint8 with transparency.
 
     still: whether it means something else when mirrored, as arrows, letters and flags do. held: "" for training, "both"
-    where no drawing of the emoji is trained on, "drawing" where only the other set's is.
+    where no drawing of the emoji is trained on, "drawing" where only the other set's is. keywords: other words for it,
+    English and Japanese.
     """
 
     char: str
@@ -72,6 +73,7 @@ class Drawing:
     pixels: Pixels
     still: bool
     held: Literal["", "both", "drawing"]
+    keywords: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +114,8 @@ def drawings(data: Path) -> list[Drawing]:
             cell = pixels[down : down + CELL, across : across + CELL]
             if one[_VENDORS[sheet]] and cell[..., 3].any():
                 still = one["category"] in ("Symbols", "Flags", None)
-                found.append(Drawing(name.char, name.en, name.ja, sheet, cell, still, _held(name.char, sheet)))
+                words = (name.en_keywords, name.ja_keywords)
+                found.append(Drawing(name.char, name.en, name.ja, sheet, cell, still, _held(name.char, sheet), words))
     return found
 
 

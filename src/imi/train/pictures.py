@@ -27,6 +27,8 @@ from imi.vectors import Floats, normalize
 
 OUT = FOLDER.parent / "pictures"
 SIZE = 48
+KEYWORDS = 0.5
+"""What the mean of an emoji's keywords counts beside its name, in each language."""
 LICENCE = "Apache-2.0 (code); weights CC BY-SA 4.0, attribution in card.md"
 Say = Callable[[str], None]
 CARD = """# The built-in picture tower
@@ -83,7 +85,7 @@ class Ready:
 
 
 def prepare(data: Path, text: BuiltIn) -> Ready:
-    """Read the pictures that may be trained on and embed their names, each the mean of its two languages."""
+    """Read the pictures that may be trained on and embed their names: both languages, and half as much its keywords."""
     drawn = [one for one in drawings(data) if not one.held]
     photos = clothing(data, "train")
     pairs = list(dict.fromkeys([(one.en, one.ja) for one in drawn] + list(CLOTHING.values())))
@@ -91,7 +93,12 @@ def prepare(data: Path, text: BuiltIn) -> Ready:
     opaque = np.full((len(photos.pixels), CELL, CELL, 1), 255, np.uint8)
     pixels = np.concatenate([np.stack([one.pixels for one in drawn]), np.concatenate([photos.pixels, opaque], axis=3)])
     labels = [number[one.en, one.ja] for one in drawn] + [number[CLOTHING[name]] for name in photos.classes]
-    names = normalize(text.embed([en for en, _ in pairs]) + text.embed([ja for _, ja in pairs]))
+    names = text.embed([en for en, _ in pairs]) + text.embed([ja for _, ja in pairs])
+    for one in {(one.en, one.ja): one for one in drawn}.values():
+        for words in filter(None, one.keywords):
+            # Unicode's Japanese name of a cat is ネコ; 猫 is among its keywords.
+            names[number[one.en, one.ja]] += KEYWORDS * normalize(text.embed(list(words)).mean(axis=0))
+    names = normalize(names)
     return Ready(
         pixels,
         np.array(labels, np.int64),
