@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from sklearn.linear_model import RidgeCV
 from sklearn.metrics import f1_score
 
 from imi import tasks
@@ -10,10 +9,10 @@ from imi.errors import DataError, UsageError
 from imi.tasks.classify import macro_f1, split_rows
 from imi.tasks.heads import load_head, train_head
 from imi.tasks.intervals import bootstrap, wilson
-from imi.tasks.regress import fit_ridge
+from imi.vectors import normalize
 
 
-@pytest.mark.parametrize("head", ["logistic", "knn"])
+@pytest.mark.parametrize("head", ["kernel", "logistic", "knn"])
 def test_groups_are_learned_and_the_head_survives_saving(groups, head, tmp_path):
     z, labels = groups
     names = np.array(["猫", "dog", "鳥"])[labels]
@@ -86,28 +85,26 @@ def test_other_bad_input_is_refused(groups, tmp_path):
         train_head(z, labels, [0, 1, 2], "knn").predict(z[:, :8])
 
 
-def test_regression_finds_the_same_as_scikit_learn(groups):
+def test_regression_reports_what_it_predicts(groups):
     z, _ = groups
     rng = np.random.default_rng(1)
     y = z @ rng.normal(size=32) + 0.1 * rng.normal(size=300)
-    ours = fit_ridge(z[:200], y[:200])
-    theirs = RidgeCV(alphas=np.logspace(-2, 3, 21)).fit(z[:200], y[:200])
-    expected = np.clip(theirs.predict(z[200:]), y[:200].min(), y[:200].max())
-    np.testing.assert_allclose(ours.predict(z[200:]), expected, atol=1e-4)
     result = tasks.regress(z, y)
     assert result.mse < 0.2 * result.dummy["mse"]
     assert result.mse == pytest.approx(((result.predicted - result.truth) ** 2).mean())
     assert result.interval[0] < result.mse < result.interval[1]
+    assert y.min() <= result.predict(z).min() and result.predict(z).max() <= y.max()
 
 
-def test_ridge_is_the_same_where_there_are_fewer_rows_than_numbers():
-    rng = np.random.default_rng(2)
-    z, y = rng.normal(size=(80, 100)).astype(np.float32), rng.normal(size=80)
-    theirs = RidgeCV(alphas=np.logspace(-2, 3, 21)).fit(z, y)
-    lengths = np.linalg.norm(z, axis=1, keepdims=True)
-    ours = fit_ridge(z, y)
-    np.testing.assert_allclose(ours.weights, theirs.coef_, atol=1e-4)
-    assert ours.predict(z / lengths).shape == (80,)
+def test_confidences_of_the_kernel_head_are_honest():
+    rng = np.random.default_rng(5)
+    z = normalize(rng.normal(size=(900, 4)))
+    right = (rng.random(900) < 1 / (1 + np.exp(-3 * z[:, 0]))).astype(np.int64)
+    head = train_head(z[:600], right[:600], ["no", "yes"], "kernel")
+    sure = head.confidences(z[600:])[:, 1]
+    np.testing.assert_allclose(head.confidences(z).sum(axis=1), 1, atol=1e-5)
+    assert abs(sure.mean() - right[600:].mean()) < 0.06
+    assert abs(sure[sure > 0.7].mean() - right[600:][sure > 0.7].mean()) < 0.1
 
 
 @pytest.mark.parametrize(

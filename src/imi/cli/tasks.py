@@ -26,6 +26,10 @@ class Task(Output):
     figure: Figure = None
 
 
+Sentences = Annotated[
+    bool,
+    typer.Option("--sentences", help="Read texts also sentence by sentence, by the model: better where they are long."),
+]
 Test = Annotated[float, typer.Option("--test", metavar="SHARE", help="The share of the rows held out to judge by.")]
 
 
@@ -34,8 +38,9 @@ class Classify(Task):
     """What `imi classify` takes."""
 
     column: Column = None
-    head: Annotated[str, typer.Option("--head", metavar="KIND", help="logistic or knn.")] = "logistic"
+    head: Annotated[str, typer.Option("--head", metavar="KIND", help="kernel, logistic or knn.")] = "kernel"
     test: Test = 0.2
+    sentences: Sentences = False
     save: Annotated[Path | None, typer.Option("--save", metavar="FILE", help="Keep the trained head (.npz).")] = None
     use: Annotated[
         Path | None, typer.Option("--with", metavar="FILE", help="Label the rows by a head that was saved.")
@@ -53,6 +58,7 @@ def classify(options: Classify) -> None:
             _label(collection, options)
             return
         how: Any = {"head": options.head, "test": options.test, "seed": options.seed, "dims": options.dims}
+        how["sentences"] = options.sentences
         result = tasks.classify(collection, str(options.column), **how)
     if options.save:
         result.head.save(options.save)
@@ -71,7 +77,7 @@ def _label(collection: Any, options: Classify) -> None:
             f"the head {options.use} was trained on vectors of another model than {options.collection} holds",
             hint="train it again: imi classify COLLECTION --column LABEL --save HEAD.npz",
         )
-    rows = read_rows(collection)
+    rows = read_rows(collection, sentences=head.sentences)
     confidences = head.confidences(rows.z)
     best = confidences.argmax(axis=1)
     found = [
@@ -111,6 +117,7 @@ class ZeroShot(Task):
     abstain: Annotated[
         float, typer.Option("--abstain", metavar="CONFIDENCE", help="Below this confidence the label is left out.")
     ] = 0.0
+    sentences: Sentences = False
 
 
 def zero_shot(options: ZeroShot) -> None:
@@ -126,6 +133,7 @@ def zero_shot(options: ZeroShot) -> None:
         labels = {one: described.get(one, ()) for one in labels} if labels else described
     with open_to_read(options.collection) as collection:
         how: Any = {"truth": options.column, "abstain": options.abstain, "dims": options.dims, "seed": options.seed}
+        how["sentences"] = options.sentences
         result = tasks.zero_shot(collection, labels, **how)
         ids = read_rows(collection).ids if result.accuracy is None else []
     if result.accuracy is not None:
@@ -141,6 +149,7 @@ class Regress(Task):
 
     column: Annotated[str, typer.Option("--column", metavar="NUMBER", help="The metadata column with the number.")]
     test: Test = 0.2
+    sentences: Sentences = False
 
 
 def regress(options: Regress) -> None:
@@ -148,7 +157,8 @@ def regress(options: Regress) -> None:
     from imi import tasks
 
     with open_to_read(options.collection) as collection:
-        result = tasks.regress(collection, options.column, options.test, options.seed, options.dims)
+        how: Any = {"test": options.test, "seed": options.seed, "dims": options.dims, "sentences": options.sentences}
+        result = tasks.regress(collection, options.column, **how)
     if options.figure:
         result.figure(options.figure)
     rows = [

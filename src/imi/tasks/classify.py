@@ -60,27 +60,30 @@ class Classification:
 def classify(
     data: Any,
     labels: Sequence[Any] | str,
-    head: Kind = "logistic",
+    head: Kind = "kernel",
     test: float = 0.2,
     seed: int = 0,
     dims: int | None = None,
+    *,
+    sentences: bool = False,
 ) -> Classification:
     """Train on a part of labelled rows, predict the rest, and report.
 
     Args:
         data: (n, d) vectors, or a collection.
         labels: n labels; for a collection, the column that holds them. Rows labelled None are left out.
-        head: "logistic" (regularised, softmax) or "knn" (votes weighted by cosine).
+        head: "kernel" (bends where labels do), "logistic" (regularised, softmax) or "knn" (votes weighted by cosine).
         test: share of the rows held out, drawn by label in proportion where each label has two rows or more.
         seed: of the split.
         dims: leading numbers of each vector to use.
+        sentences: read a collection's texts also sentence by sentence (`imi.tasks.parts`): better where they are long.
 
     Raises:
         UsageError: fewer than two labels, as many labels as rows, one vector for all rows, an unknown column, a share
             outside 0 to 1.
         MissingExtra: the logistic head without scikit-learn.
     """
-    rows = read_rows(data, dims)
+    rows = read_rows(data, dims, sentences=sentences)
     z, codes, names = labelled(rows.z, rows.column(labels) if isinstance(labels, str) else labels)
     check_varied(z, "classification")
     train, held = split_rows(codes, check_share(test, "test"), seed)
@@ -91,7 +94,7 @@ def classify(
     right = int(np.trace(confusion))
     final = train_head(z, codes, names, head, seed=seed)
     if is_collection(data):
-        final = with_model(final, data)
+        final = replace(with_model(final, data), sentences=sentences)
     return Classification(
         right / len(held), macro_f1(confusion), wilson(right, len(held)), tuple(names), confusion, len(held), final
     )

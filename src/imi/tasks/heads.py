@@ -1,4 +1,4 @@
-"""Heads: what turns vectors into labels once trained, logistic or by neighbours, kept as one file without pickles."""
+"""Heads: what turns vectors into labels once trained: kernel, logistic or neighbours; kept as one file, no pickles."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.errors import DataError, MissingExtra, UsageError
-from imi.vectors import Floats, as_floats, normalize, truncate
+from imi.tasks.kernel import Kernel, fit_kernel, fitting
+from imi.vectors import Floats
 
-Kind = Literal["logistic", "knn"]
-KINDS: tuple[Kind, ...] = ("logistic", "knn")
-_FORMAT = 1
+Kind = Literal["kernel", "logistic", "knn"]
+KINDS: tuple[Kind, ...] = ("kernel", "logistic", "knn")
+_FORMAT = 2
+_PLAIN = ("kind", "k", "model", "gamma", "sentences")
+Doubles = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,8 @@ class Head:
     """A trained head; `model` is the fingerprint of the model whose vectors it was trained on, "" when unknown.
 
     logistic: weights (c, d) and bias (c,). knn: weights are the training rows (n, d), codes (n,) their labels, `k`
-    how many vote.
+    how many vote. kernel: weights are the landmarks (m, d), `mix` (m, c) what each says, `gamma` the kernel's.
+    sentences: whether it reads texts in parts.
     """
 
     kind: Kind
@@ -34,6 +38,9 @@ class Head:
     codes: NDArray[np.int64]
     k: int = 0
     model: str = ""
+    mix: Doubles | None = None
+    gamma: float = 0.0
+    sentences: bool = False
 
     @property
     def dims(self) -> int:
@@ -46,24 +53,17 @@ class Head:
         Raises:
             UsageError: the vectors are narrower than the head.
         """
-        array = np.atleast_2d(as_floats(z))
-        if array.shape[1] < self.dims:
-            raise UsageError(
-                f"vectors have {array.shape[1]} numbers, the head reads {self.dims}",
-                hint="use vectors of the model it was trained on",
-            )
-        unit = normalize(array) if array.shape[1] == self.dims else truncate(array, self.dims)
-        return self._linear(unit) if self.kind == "logistic" else self._vote(unit)
+        unit = fitting(z, self.dims)
+        if self.kind == "knn":
+            return self._vote(unit)
+        if self.mix is not None:
+            return _softmax(Kernel(self.weights, self.mix, self.bias.astype(np.float64), self.gamma).read(unit))
+        return _softmax(unit @ self.weights.T + self.bias)
 
     def predict(self, z: Any) -> NDArray[Any]:
         """Return the label of each vector, (n,)."""
         predicted: NDArray[Any] = as_labels(self.labels)[self.confidences(z).argmax(axis=1)]
         return predicted
-
-    def _linear(self, unit: Floats) -> Floats:
-        scores = unit @ self.weights.T + self.bias
-        grown = np.exp(scores - scores.max(axis=1, keepdims=True))
-        return np.asarray(grown / grown.sum(axis=1, keepdims=True), dtype=np.float32)
 
     def _vote(self, unit: Floats) -> Floats:
         import faiss
@@ -75,11 +75,13 @@ class Head:
 
     def save(self, path: str | Path) -> None:
         """Write the head to a .npz file."""
-        about = {"format": _FORMAT, "kind": self.kind, "labels": list(self.labels), "k": self.k, "model": self.model}
+        about = {"format": _FORMAT, "labels": list(self.labels)}
+        about |= {name: getattr(self, name) for name in _PLAIN}
+        arrays: dict[str, Any] = {"weights": self.weights, "bias": self.bias, "codes": self.codes}
+        if self.mix is not None:
+            arrays["mix"] = self.mix
         with Path(path).open("wb") as file:
-            np.savez_compressed(
-                file, about=np.array(json.dumps(about)), weights=self.weights, bias=self.bias, codes=self.codes
-            )
+            np.savez_compressed(file, about=np.array(json.dumps(about)), **arrays)
 
 
 def load_head(path: str | Path) -> Head:
@@ -102,13 +104,12 @@ def load_head(path: str | Path) -> Head:
                     hint="update imi, or train the head again",
                 )
             return Head(
-                about["kind"],
-                tuple(about["labels"]),
-                file["weights"],
-                file["bias"],
-                file["codes"],
-                about["k"],
-                about["model"],
+                labels=tuple(about["labels"]),
+                weights=file["weights"],
+                bias=file["bias"],
+                codes=file["codes"],
+                mix=file["mix"] if "mix" in file.files else None,
+                **{name: about[name] for name in _PLAIN},
             )
     except (OSError, KeyError, ValueError) as wrong:
         raise DataError(
@@ -119,15 +120,15 @@ def load_head(path: str | Path) -> Head:
 def train_head(z: Floats, codes: NDArray[np.int64], labels: Sequence[Any], kind: Kind, *, seed: int = 0) -> Head:
     """Train a head on unit rows.
 
-    Its one dial (the strength of the logistic head's regularisation, the neighbours that vote) is chosen by
-    cross-validation inside these rows, so that what is held out stays unseen.
+    Its dials (kernel and noise, the strength of the logistic head's regularisation, the neighbours that vote) are
+    chosen by cross-validation inside these rows, so that what is held out stays unseen.
 
     Args:
         z: (n, d) unit rows.
         codes: (n,) places in `labels`.
         labels: the c labels.
-        kind: "logistic" or "knn".
-        seed: of the folds.
+        kind: "kernel", "logistic" or "knn".
+        seed: of the folds, and of the landmarks of large tables.
 
     Raises:
         UsageError: an unknown kind.
@@ -138,9 +139,29 @@ def train_head(z: Floats, codes: NDArray[np.int64], labels: Sequence[Any], kind:
     if kind == "knn":
         k = _best_k(z, codes, len(labels))
         return Head("knn", tuple(labels), z, np.empty(0, np.float32), codes, k)
+    if kind == "kernel":
+        return _kernel_head(z, codes, labels, seed)
     strength = _best_strength(z, codes, seed)
     weights, bias = _fit_logistic(z, codes, strength)
     return Head("logistic", tuple(labels), *_full(weights, bias, np.unique(codes), len(labels)), np.empty(0, np.int64))
+
+
+def _kernel_head(z: Floats, codes: NDArray[np.int64], labels: Sequence[Any], seed: int) -> Head:
+    """Fit one reading a label, 1 for its rows and 0 for others, scaled so that softmax is right of rows left out."""
+    fit = fit_kernel(z, np.eye(len(labels))[codes], seed=seed)
+    own = np.arange(len(fit.rows)), codes[fit.rows]
+    scales = np.geomspace(1, 64, 25)
+    losses = [-np.log(_softmax(scale * fit.left_out)[own] + 1e-9).mean() for scale in scales]
+    scale = float(scales[int(np.argmin(losses))])
+    kernel = fit.kernel
+    bias = (scale * kernel.mean).astype(np.float32)
+    mix = scale * kernel.weights
+    return Head("kernel", tuple(labels), kernel.landmarks, bias, np.empty(0, np.int64), mix=mix, gamma=kernel.gamma)
+
+
+def _softmax(scores: NDArray[Any]) -> Floats:
+    grown = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return np.asarray(grown / grown.sum(axis=1, keepdims=True), dtype=np.float32)
 
 
 def as_labels(labels: Sequence[Any]) -> NDArray[Any]:

@@ -15,7 +15,7 @@ from imi.tasks.classify import plain_label
 from imi.tasks.figures import COLOURS, new_figure, save_figure
 from imi.tasks.heads import as_labels
 from imi.tasks.intervals import Interval, bootstrap
-from imi.tasks.regress import fit_ridge
+from imi.tasks.regress import fit_numbers
 from imi.tasks.rows import Rows, read_rows
 from imi.vectors import Floats, as_floats, normalize
 
@@ -117,7 +117,7 @@ def profiles(
 ) -> Profiles:
     """Build profiles, and judge what they foretell.
 
-    Each row is foretold without itself: its owners' profiles are the means of their other rows, and a ridge
+    Each row is foretold without itself: its owners' profiles are the means of their other rows, and a kernel ridge
     regression from vectors to the number, trained on the nine tenths of the rows that it is not in (equal rows stay
     together), reads them; the owners' predictions are added up.
 
@@ -219,7 +219,7 @@ def _cross_readings(z: Floats, numbers: Doubles, same: NDArray[np.int64], seed: 
     readings = np.empty((folds + 1, len(z)))
     for held in range(folds):
         train = known[fold[known] != held]
-        readings[held] = fit_ridge(z[train], numbers[train]).predict(z)
+        readings[held] = fit_numbers(z[train], numbers[train]).predict(z)
     readings[folds] = fold
     return readings
 

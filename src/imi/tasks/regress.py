@@ -1,4 +1,4 @@
-"""Regression: predict a number from vectors by ridge regression, and compare with always saying the mean."""
+"""Regression: predict a number from vectors by kernel ridge regression, and compare with always saying the mean."""
 
 from __future__ import annotations
 
@@ -13,30 +13,24 @@ from numpy.typing import NDArray
 from imi.errors import UsageError
 from imi.tasks.figures import COLOURS, new_figure, save_figure
 from imi.tasks.intervals import Interval, bootstrap
+from imi.tasks.kernel import Kernel, fit_kernel
 from imi.tasks.rows import check_share, check_varied, read_rows
-from imi.vectors import Floats, as_floats, normalize, truncate
+from imi.vectors import Floats
 
 Doubles = NDArray[np.float64]
-_STRENGTHS = tuple(float(value) for value in np.logspace(-2, 3, 21))
 
 
 @dataclass(frozen=True)
-class Ridge:
-    """Weights (d,) over centred vectors; predictions are clipped to the range that was seen in training."""
+class Reader:
+    """Reads a number in a vector; predictions are clipped to the range that was seen in training."""
 
-    weights: Doubles
-    centre: Doubles
-    mean: float
+    kernel: Kernel
     low: float
     high: float
 
     def predict(self, z: Any) -> Doubles:
         """Return one number for each vector, (n,)."""
-        array = np.atleast_2d(as_floats(z))
-        unit = normalize(array) if array.shape[1] == len(self.weights) else truncate(array, len(self.weights))
-        return np.asarray(
-            np.clip((unit - self.centre) @ self.weights + self.mean, self.low, self.high), dtype=np.float64
-        )
+        return np.asarray(np.clip(self.kernel.read(z)[:, 0], self.low, self.high), dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -54,11 +48,11 @@ class Regression:
     n: int
     truth: Doubles
     predicted: Doubles
-    ridge: Ridge
+    reader: Reader
 
     def predict(self, z: Any) -> Doubles:
         """Return one number for each vector, (n,)."""
-        return self.ridge.predict(z)
+        return self.reader.predict(z)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the keys that `--json` prints."""
@@ -91,7 +85,13 @@ class Regression:
 
 
 def regress(
-    data: Any, y: Sequence[float] | NDArray[Any] | str, test: float = 0.2, seed: int = 0, dims: int | None = None
+    data: Any,
+    y: Sequence[float] | NDArray[Any] | str,
+    test: float = 0.2,
+    seed: int = 0,
+    dims: int | None = None,
+    *,
+    sentences: bool = False,
 ) -> Regression:
     """Train on a part of the rows, predict the number of the rest, and report.
 
@@ -101,18 +101,19 @@ def regress(
         test: share of the rows held out.
         seed: of the split.
         dims: leading numbers of each vector to use.
+        sentences: read a collection's texts also sentence by sentence (`imi.tasks.parts`): better where they are long.
 
     Raises:
         UsageError: values that are no numbers, all the same, fewer than ten, an unknown column, a share outside 0 to 1.
     """
-    rows = read_rows(data, dims)
+    rows = read_rows(data, dims, sentences=sentences)
     z, numbers = numbered(rows.z, rows.column(y) if isinstance(y, str) else y)
     check_varied(z, "regression")
     order = np.random.default_rng(seed).permutation(len(z))
     held, train = np.split(order, [max(1, round(check_share(test, "test") * len(z)))])
     if len(train) < 5:
         raise UsageError(f"test={test} of {len(z)} rows leaves {len(train)} to train on, at least 5 are needed")
-    predicted = fit_ridge(z[train], numbers[train]).predict(z[held])
+    predicted = fit_numbers(z[train], numbers[train], seed=seed).predict(z[held])
     truth, mean = numbers[held], float(numbers[train].mean())
     squares = (predicted - truth) ** 2
     dummy = {"mae": float(np.abs(truth - mean).mean()), "mse": float(((truth - mean) ** 2).mean())}
@@ -125,7 +126,7 @@ def regress(
         len(held),
         truth,
         predicted,
-        fit_ridge(z, numbers),
+        fit_numbers(z, numbers, seed=seed),
     )
 
 
@@ -157,34 +158,6 @@ def numbered(z: Floats, y: Sequence[Any] | NDArray[Any]) -> tuple[Floats, Double
     return z[known], values[known]
 
 
-def fit_ridge(z: Floats, y: Doubles) -> Ridge:
-    """Fit ridge regression on unit rows (n, d); the strength has the least leave-one-out error (Golub et al. 1979).
-
-    One eigendecomposition of a d × d or n × n matrix, whichever is smaller, gives every strength's leave-one-out
-    errors exactly.
-    """
-    centre, mean = z.mean(axis=0, dtype=np.float64), float(y.mean())
-    x, target = z - centre, y - mean
-    left, singular, right = np.linalg.svd(x, full_matrices=False) if min(x.shape) <= 64 else _thin_svd(x)
-    along = left.T @ target  # (r,)
-    best, chosen = np.inf, _STRENGTHS[0]
-    for strength in _STRENGTHS:
-        shrink = singular**2 / (singular**2 + strength)
-        residual = target - left @ (shrink * along)
-        leverage = (left**2) @ shrink + 1 / len(y)
-        error = float(((residual / np.maximum(1 - leverage, 1e-9)) ** 2).mean())
-        if error < best:
-            best, chosen = error, strength
-    weights = right.T @ (singular / (singular**2 + chosen) * along)
-    return Ridge(weights, centre, mean, float(y.min()), float(y.max()))
-
-
-def _thin_svd(x: Doubles) -> tuple[Doubles, Doubles, Doubles]:
-    """Return the singular value decomposition by the smaller Gram matrix; directions without weight are left out."""
-    tall = len(x) >= x.shape[1]
-    squares, vectors = np.linalg.eigh(x.T @ x if tall else x @ x.T)
-    kept = squares > max(float(squares[-1]), 1e-30) * 1e-10
-    singular, vectors = np.sqrt(squares[kept]), vectors[:, kept]
-    if tall:
-        return x @ vectors / singular, singular, vectors.T
-    return vectors, singular, (vectors.T @ x) / singular[:, None]
+def fit_numbers(z: Floats, y: Doubles, *, seed: int = 0) -> Reader:
+    """Fit what reads a number in unit rows (n, d): kernel ridge regression, its dials set by leave-one-out."""
+    return Reader(fit_kernel(z, y[:, None], seed=seed).kernel, float(y.min()), float(y.max()))

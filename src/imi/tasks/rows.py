@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.errors import UsageError
+from imi.tasks.parts import in_parts
 from imi.vectors import Floats, as_floats, normalize, truncate
 
 
@@ -59,16 +60,20 @@ def is_collection(data: Any) -> bool:
     return callable(getattr(data, "vectors", None)) and callable(getattr(data, "documents", None))
 
 
-def read_rows(data: Any, dims: int | None = None, texts: Sequence[str] | None = None) -> Rows:
+def read_rows(
+    data: Any, dims: int | None = None, texts: Sequence[str] | None = None, *, sentences: bool = False
+) -> Rows:
     """Return unit rows of an array, or of a collection with its ids, texts and metadata.
 
     Args:
         data: (n, d) numbers, or a collection.
         dims: leading numbers to use, re-normalised; None for all.
         texts: n texts for an array.
+        sentences: read a collection's texts also in parts, by its own model: rows of three times the width.
 
     Raises:
-        UsageError: no rows, one axis only, NaN, a zero row, dims outside the width, texts of another number.
+        UsageError: parts of an array, no rows, one axis only, NaN, a zero row, dims outside the width, texts of
+            another number.
     """
     if is_collection(data):
         documents = list(data.documents(with_vector=True))
@@ -79,7 +84,15 @@ def read_rows(data: Any, dims: int | None = None, texts: Sequence[str] | None = 
         if len(z) != len(ids):  # somebody wrote in between: ask for these rows by name
             z = data.vectors(ids)
         texts = [document.text or "" for document in documents]
-        return Rows(_unit(z, dims), ids, texts, [document.metadata for document in documents])
+        unit = _unit(z, dims)
+        if sentences:
+            unit = in_parts(texts, data.model, unit.shape[1], unit)
+        return Rows(unit, ids, texts, [document.metadata for document in documents])
+    if sentences:
+        raise UsageError(
+            "sentences were asked of a bare array, which holds no texts",
+            hint="imi.tasks.parts.in_parts(texts, model) makes the vectors to give instead",
+        )
     z = _unit(data, dims)
     if texts is not None and len(texts) != len(z):
         raise UsageError(

@@ -14,6 +14,7 @@ from imi.errors import UsageError
 from imi.tasks.classify import macro_f1, plain_label
 from imi.tasks.figures import draw_confusion, save_figure
 from imi.tasks.intervals import Interval, wilson
+from imi.tasks.parts import PARTS, in_parts, tiled
 from imi.tasks.rows import is_collection, read_rows
 from imi.vectors import Floats, normalize, truncate
 
@@ -86,6 +87,7 @@ def zero_shot(
     abstain: float = 0.0,
     dims: int | None = None,
     seed: int = 0,
+    sentences: bool | None = None,
 ) -> ZeroShot:
     """Give each text the label whose descriptions are nearest.
 
@@ -102,6 +104,8 @@ def zero_shot(
         abstain: answers with less confidence than this become None.
         dims: leading numbers of each vector to use.
         seed: of the folds of `calibrated`.
+        sentences: read texts also sentence by sentence (`imi.tasks.parts`). None: yes for texts; no for a collection,
+            whose vectors are there already.
 
     Raises:
         UsageError: fewer than two labels, an empty one, no model, an unknown column, a truth that has none of the
@@ -111,8 +115,10 @@ def zero_shot(
     names = tuple(described)
     if not 0 <= abstain < 1:
         raise UsageError(f"abstain is {abstain!r}, allowed are numbers from 0 to below 1")
-    z, embedder, answers = _vectors(data, model, truth, dims)
-    scores = np.stack([z @ _meaning(embedder, texts, z.shape[1]) for texts in described.values()], axis=1)  # (n, c)
+    rows, embedder, answers, parts = _vectors(data, model, truth, dims, sentences)
+    width = rows.shape[1] // PARTS if parts else rows.shape[1]
+    meanings = np.stack([_meaning(embedder, texts, width) for texts in described.values()])
+    scores = rows @ (tiled(meanings) if parts else meanings).T  # (n, c)
     confidences = _confidences(scores)
     best, confidence = confidences.argmax(axis=1), confidences.max(axis=1)
     predictions = tuple(names[code] if sure >= abstain else None for code, sure in zip(best, confidence, strict=True))
@@ -137,13 +143,13 @@ def _descriptions(labels: Sequence[str] | Mapping[str, str | Sequence[str]]) -> 
 
 
 def _vectors(
-    data: Any, model: Any, truth: Sequence[Any] | str | None, dims: int | None
-) -> tuple[Floats, Any, Sequence[Any] | None]:
-    """Return unit rows, the model, and the truth as one value a row."""
+    data: Any, model: Any, truth: Sequence[Any] | str | None, dims: int | None, sentences: bool | None
+) -> tuple[Floats, Any, Sequence[Any] | None, bool]:
+    """Return unit rows, the model, the truth as one value a row, and whether the rows are in parts."""
     if is_collection(data):
-        rows = read_rows(data, dims)
+        rows = read_rows(data, dims, sentences=bool(sentences))
         answers = rows.column(truth) if isinstance(truth, str) else truth
-        return rows.z, model or data.model, None if answers is None else list(answers)
+        return rows.z, model or data.model, None if answers is None else list(answers), bool(sentences)
     texts = [data] if isinstance(data, str) else list(data)
     if not texts or not all(isinstance(text, str) for text in texts):
         raise UsageError(
@@ -156,7 +162,9 @@ def _vectors(
         raise UsageError(
             f"column {truth!r} was asked of a list of texts", hint="give the true labels themselves, one a text"
         )
-    return normalize(model.embed(texts, "document", dims)), model, truth
+    if sentences is False:
+        return normalize(model.embed(texts, "document", dims)), model, truth, False
+    return in_parts(texts, model, dims), model, truth, True
 
 
 def _meaning(model: Any, texts: Sequence[str], dims: int) -> Floats:

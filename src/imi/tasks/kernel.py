@@ -1,0 +1,134 @@
+"""Kernel ridge regression on unit vectors: numbers read out of meaning, with every dial set by exact leave-one-out.
+
+The kernel is exp(gamma · (cosine - 1)), or the cosine itself for gamma 0. A straight line through vectors of one
+sentence's worth of numbers cannot say "not bad"; a kernel bends where the rows ask for it, and leave-one-out says
+whether they do. Source: Rasmussen and Williams 2006, sections 5.4.2 (leave-one-out) and 8.3.1 (subset of regressors).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imi.errors import UsageError
+from imi.vectors import Floats, as_floats, normalize, truncate
+
+Doubles = NDArray[np.float64]
+
+MOST = 1500
+"""Rows that are compared with all others: a larger table is read through so many of its rows, in linear memory."""
+GAMMAS = (0.0, 0.5, 1.0, 2.0, 4.0)
+NOISES = tuple(float(value) for value in np.logspace(-2.5, 2, 10))
+_BLOCK = 4096
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """What reads c numbers in a vector: kernel values (n, m) to the landmarks, times weights (m, c), plus mean (c,)."""
+
+    landmarks: Floats
+    weights: Doubles
+    mean: Doubles
+    gamma: float
+
+    def read(self, z: Floats | list[list[float]]) -> Doubles:
+        """Return the numbers of each vector, (n, c); of wider vectors the leading numbers are used.
+
+        Raises:
+            UsageError: the vectors are narrower than the landmarks.
+        """
+        unit = fitting(z, self.landmarks.shape[1])
+        parts = [
+            similarities(unit[at : at + _BLOCK], self.landmarks, self.gamma) @ self.weights + self.mean
+            for at in range(0, len(unit), _BLOCK)
+        ]
+        return np.concatenate(parts) if parts else np.empty((0, len(self.mean)))
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A kernel, and what it says of `rows` (m,) when each is left out: (m, c)."""
+
+    kernel: Kernel
+    rows: NDArray[np.int64]
+    left_out: Doubles
+
+
+def fitting(z: Floats | list[list[float]], dims: int) -> Floats:
+    """Return unit rows of `dims` numbers.
+
+    Raises:
+        UsageError: the vectors are narrower.
+    """
+    array = np.atleast_2d(as_floats(z))
+    if array.shape[1] < dims:
+        raise UsageError(
+            f"vectors have {array.shape[1]} numbers, the head reads {dims}",
+            hint="use vectors of the model it was trained on",
+        )
+    return normalize(array) if array.shape[1] == dims else truncate(array, dims)
+
+
+def similarities(a: Floats, b: Floats, gamma: float) -> Doubles:
+    """Return the kernel of unit rows, (n, m)."""
+    cosines = np.asarray(a @ b.T, dtype=np.float64)
+    return np.exp(gamma * (cosines - 1)) if gamma else cosines
+
+
+def fit_kernel(z: Floats, targets: Doubles, *, seed: int = 0) -> Fit:
+    """Fit c numbers a row; kernel and noise are those with the least leave-one-out squared error.
+
+    Args:
+        z: (n, d) unit rows.
+        targets: (n, c).
+        seed: of the rows that large tables are read through; 1,500 of them choose the dials, all rows fit the weights.
+    """
+    mean = targets.mean(axis=0)
+    centred = targets - mean
+    rows = np.arange(len(z), dtype=np.int64)
+    if len(z) > MOST:
+        rows = np.sort(np.random.default_rng(seed).choice(len(z), MOST, replace=False))
+    gamma, noise, weights, left_out = _search(z[rows], centred[rows])
+    if len(rows) < len(z):
+        weights = _through_landmarks(z, centred, rows, gamma, noise)
+    return Fit(Kernel(z[rows], weights, mean, gamma), rows, left_out + mean)
+
+
+def _search(z: Floats, targets: Doubles) -> tuple[float, float, Doubles, Doubles]:
+    """Return the best gamma and noise, the weights they give, and the readings of rows left out.
+
+    With G the inverse of kernel plus noise, a row left out misses its target by (G y)ᵢ / Gᵢᵢ.
+    """
+    best: tuple[float, float, Doubles, Doubles] | None = None
+    least = np.inf
+    for gamma in GAMMAS:
+        sizes, axes = np.linalg.eigh(similarities(z, z, gamma))
+        sizes, along, squares = np.maximum(sizes, 0), axes.T @ targets, axes**2
+        for noise in NOISES:
+            weights = axes @ (along / (sizes + noise)[:, None])
+            missed = weights / (squares @ (1 / (sizes + noise)))[:, None]
+            error = float((missed**2).mean())
+            if error < least:
+                least, best = error, (gamma, noise, weights, targets - missed)
+    if best is None:
+        raise UsageError("the numbers to learn hold one that is not finite")
+    return best
+
+
+def _through_landmarks(z: Floats, targets: Doubles, rows: NDArray[np.int64], gamma: float, noise: float) -> Doubles:
+    """Return weights (m, c) of the landmarks fitted to all rows, read in blocks."""
+    landmarks = z[rows]
+    sizes, axes = np.linalg.eigh(similarities(landmarks, landmarks, gamma))
+    kept = sizes > sizes[-1] * 1e-9
+    basis = axes[:, kept] / np.sqrt(sizes[kept])
+    squares = np.zeros((len(rows), len(rows)))
+    products = np.zeros((len(rows), targets.shape[1]))
+    for at in range(0, len(z), _BLOCK):
+        block = similarities(z[at : at + _BLOCK], landmarks, gamma)
+        squares += block.T @ block
+        products += block.T @ targets[at : at + _BLOCK]
+    inner = basis.T @ squares @ basis
+    inner[np.diag_indices_from(inner)] += noise
+    return np.asarray(basis @ np.linalg.solve(inner, basis.T @ products), dtype=np.float64)
