@@ -1,31 +1,54 @@
 """Vector search side by side at equal recall: ours, faiss, hnswlib, usearch, SymphonyQG alone, exact; one run.
 
-    python benchmarks/search.py                          50,000 real vectors × 512
-    python benchmarks/search.py --rows 500000            the real set
-    python benchmarks/search.py --rows 1000000 --width 1024      lifted vectors
+    python benchmarks/search.py --rows 20000                                       a first look, two minutes
+    python benchmarks/search.py --rows 500000 --cache FOLDER --minutes 20          real vectors × 512
+    python benchmarks/search.py --rows 1000000 --width 1024 --cache FOLDER --minutes 30 --only HNSW32,SymphonyQG,imi
 
-Every line is one index at the cheapest setting that reached the recall: median time of single queries with one thread,
-queries a second in one batch with one thread and with two, bytes a row, seconds to build with all processors.
+Every line is one index at the cheapest setting that reached the recall: median time of single queries with one thread
+(of five rounds), queries a second in one batch with one thread and with two, bytes a row, seconds to build with all
+processors. Settings of all are chosen on the same queries; "as planned" is what `imi.plan` chose without having seen
+them. Results are kept in docs/benchmarks as they come: the same command goes on where it was stopped.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib.util
 import os
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import faiss
 import numpy as np
-from vector_data import lifted_vectors, print_ceilings, real_vectors
+from recording import DOCS, Record, say
+from vector_data import ceilings, vectors
 
 import imi
 from imi.index.exact import Exact
+from imi.index.ladder import Ladder
 
-Search = Callable[[np.ndarray, int, int], np.ndarray]
+Search = Callable[[np.ndarray, Any, int], np.ndarray]
+GRAPH = sorted({max(10, round(one)) for one in np.geomspace(12, 1200, 22)})
+LISTS = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256]
+COLUMNS = {
+    "recall@10": ".2f", "reached": ".4f", "setting": "", "µs a query": ".1f", "queries/s": ",.0f",
+    "batch/s": ",.0f", "batch/s, 2 threads": ",.0f", "bytes a row": ",.0f", "build s": ".0f",
+}  # fmt: skip
+
+
+@dataclass
+class Peer:
+    """One built index: how it searches at a setting, the settings from cheap to dear, and its bytes."""
+
+    search: Search
+    settings: list[Any]
+    bytes: int
+    index: Any = None
 
 
 def file_bytes(write: Callable[[str], object]) -> int:
@@ -36,144 +59,284 @@ def file_bytes(write: Callable[[str], object]) -> int:
         return os.path.getsize(path)
 
 
-def faiss_peer(x: np.ndarray, text: str, refine: bool = False):
-    base = faiss.index_factory(x.shape[1], text)
-    base.train(x[:100_000])
-    index = faiss.IndexRefineFlat(base) if refine else base
-    index.add(x)
+def in_blocks(x: np.ndarray, add: Callable[[np.ndarray], object]) -> None:
+    """Hand over a table that may be a memory map without copying it whole."""
+    for start in range(0, len(x), 1 << 16):
+        add(np.ascontiguousarray(x[start : start + (1 << 16)]))
 
-    def search(q: np.ndarray, effort: int, threads: int) -> np.ndarray:
+
+def exact_peer(x: np.ndarray) -> Peer:
+    index = Exact(x)
+    return Peer(lambda q, setting, threads: index.search(q, 10)[1], [0], 0)
+
+
+def hnsw_peer(x: np.ndarray) -> Peer:
+    index = faiss.IndexHNSWFlat(x.shape[1], 32)
+    in_blocks(x, index.add)
+
+    def search(q: np.ndarray, setting: int, threads: int) -> np.ndarray:
         faiss.omp_set_num_threads(threads)
-        if refine:
-            index.k_factor = 20
-            base.nprobe = effort
-        else:
-            base.hnsw.efSearch = effort
+        index.hnsw.efSearch = setting
         return index.search(q, 10)[1]
 
-    return search, file_bytes(lambda path: faiss.write_index(index, path))
+    return Peer(search, GRAPH, file_bytes(lambda path: faiss.write_index(index, path)))
 
 
-def hnswlib_peer(x: np.ndarray):
+def ivf_peer(x: np.ndarray) -> Peer:
+    base = faiss.index_factory(x.shape[1], f"IVF{int(4 * np.sqrt(len(x)))},PQ{x.shape[1] // 4}x4fs")
+    base.train(np.ascontiguousarray(x[:: max(1, len(x) // 100_000)]))
+    index = faiss.IndexRefineFlat(base)
+    in_blocks(x, index.add)
+    index.k_factor = 20
+
+    def search(q: np.ndarray, setting: int, threads: int) -> np.ndarray:
+        faiss.omp_set_num_threads(threads)
+        base.nprobe = setting
+        return index.search(q, 10)[1]
+
+    return Peer(search, LISTS, file_bytes(lambda path: faiss.write_index(index, path)))
+
+
+def hnswlib_peer(x: np.ndarray) -> Peer:
     import hnswlib
 
     index = hnswlib.Index("ip", x.shape[1])
     index.init_index(len(x), ef_construction=200, M=16)
-    index.add_items(x, num_threads=2)
+    in_blocks(x, lambda block: index.add_items(block, num_threads=2))
 
-    def search(q: np.ndarray, effort: int, threads: int) -> np.ndarray:
-        index.set_ef(max(10, effort))
+    def search(q: np.ndarray, setting: int, threads: int) -> np.ndarray:
+        index.set_ef(max(10, setting))
         return index.knn_query(q, 10, num_threads=threads)[0].astype(np.int64)
 
-    return search, file_bytes(index.save_index)
+    return Peer(search, GRAPH, file_bytes(index.save_index))
 
 
-def usearch_peer(x: np.ndarray, dtype: str):
+def usearch_peer(x: np.ndarray, dtype: str) -> Peer:
     from usearch.index import Index
 
     index = Index(ndim=x.shape[1], metric="cos", dtype=dtype)
-    index.add(np.arange(len(x)), x, threads=2)
+    in_blocks(x, lambda block: index.add(np.arange(len(index), len(index) + len(block)), block, threads=2))
 
-    def search(q: np.ndarray, effort: int, threads: int) -> np.ndarray:
-        index.expansion_search = effort
+    def search(q: np.ndarray, setting: int, threads: int) -> np.ndarray:
+        index.expansion_search = setting
         return np.atleast_2d(index.search(q, 10, threads=threads).keys).astype(np.int64)
 
-    return search, file_bytes(index.save)
+    return Peer(search, GRAPH, file_bytes(index.save))
 
 
-def symphonyqg_peer(x: np.ndarray, bits: int):
+def symphonyqg_peer(x: np.ndarray) -> Peer:
     import rabitqlib
 
-    index = rabitqlib.SymqgIndex(x.shape[1], 32, "l2", bits)
-    index.build(x, 200, 2)
-    search = lambda q, effort, threads: index.search(q, 10, max(10, effort), threads)[0].astype(np.int64)  # noqa: E731
-    return search, file_bytes(index.save)
+    index = rabitqlib.SymqgIndex(x.shape[1], 32, "l2", 8)
+    index.build(np.ascontiguousarray(x), 200, 2)
+
+    def search(q: np.ndarray, setting: int, threads: int) -> np.ndarray:
+        return index.search(q, 10, max(10, setting), threads)[0].astype(np.int64)
+
+    return Peer(search, GRAPH, file_bytes(index.save))
 
 
-def ours(x: np.ndarray, target: float, memory: int | None):
-    plan = imi.plan(x, target_recall=target, memory=memory)
-    print(plan.table.splitlines()[1], flush=True)
+def imi_peer(x: np.ndarray, memory: int | None) -> Peer:
+    plan = imi.plan(x, target_recall=0.95, memory=memory, progress=lambda done, total: say(f"  plan {done}/{total}"))
+    say("  " + plan.table.splitlines()[1].strip())
     index = plan.build(x)
+    if not isinstance(index, Ladder):
+        peer = exact_peer(x)
+        return Peer(peer.search, peer.settings, 0, index)
+    first = index.rungs[0]
+    efforts = LISTS if first.structure == "ivf" else [0] if first.structure == "flat" else GRAPH
+    keeps = [12, 15, 20, 30, 45, 70, 110, 200]
+    settings = [(effort, keep) for effort in efforts for keep in keeps if efforts is not GRAPH or keep <= effort]
+    ladders = {one: _with(index, *one) for one in settings}
 
-    def search(q: np.ndarray, effort: int, threads: int) -> np.ndarray:
-        index.threads = threads
-        return index.search(q, 10)[1]
+    def search(q: np.ndarray, setting: tuple[int, int] | str, threads: int) -> np.ndarray:
+        ladder = index if setting == "as planned" else ladders[setting]
+        ladder.threads = threads
+        return ladder.search(q, 10)[1]
 
-    return search, plan.chosen.bytes
-
-
-def median_single(search: Search, q: np.ndarray, effort: int) -> float:
-    times = []
-    for at in range(min(len(q), 500)):
-        started = time.perf_counter()
-        search(q[at : at + 1], effort, 1)
-        times.append(time.perf_counter() - started)
-    return float(np.median(times))
+    return Peer(search, settings, plan.chosen.bytes, index)
 
 
-def report(name: str, search: Search, size: int, built: float, x, q, bar, efforts, targets) -> None:
-    for target in targets:
-        for effort in efforts:
-            rows = search(q, effort, 2)
-            recall = float(np.mean(np.vecdot(q[:, None], x[rows]) >= bar - 2e-6))
-            if recall >= target:
-                break
-        else:
-            print(f"{name:28} {target:.2f}  not reached ({recall:.3f})", flush=True)
-            continue
-        single = min(median_single(search, q, effort) for _ in range(5))
-        batch = []
-        for threads in (1, 2):
+def _with(index: Ladder, effort: int, keep: int) -> Ladder:
+    first, *later = index.rungs
+    shorter = [replace(rung, keep=min(rung.keep, keep)) for rung in later]
+    return index.with_rungs((replace(first, effort=effort, keep=keep), *shorter))
+
+
+def median_single(search: Search, q: np.ndarray, setting: Any) -> float:
+    """Return the median seconds of a single query over five rounds, each of a second at most."""
+    started = time.perf_counter()
+    search(q[:1], setting, 1)
+    count = int(np.clip(1 / max(time.perf_counter() - started, 1e-6), 10, min(len(q), 500)))
+    rounds = []
+    for _ in range(5):
+        times = []
+        for at in range(count):
             started = time.perf_counter()
-            search(q, effort, threads)
-            batch.append(len(q) / (time.perf_counter() - started))
-        print(
-            f"{name:28} {target:.2f} {recall:7.4f} {effort:6} {single * 1e6:9.1f} {1 / single:9.0f} {batch[0]:9.0f}"
-            f" {batch[1]:9.0f} {size / len(x):8.0f} {built:8.1f}",
-            flush=True,
-        )
+            search(q[at : at + 1], setting, 1)
+            times.append(time.perf_counter() - started)
+        rounds.append(float(np.median(times)))
+    return float(np.median(rounds))
+
+
+def swept(peer: Peer, x: np.ndarray, q: np.ndarray, bar: np.ndarray, top: float) -> list[tuple[float, float, Any]]:
+    """Return (recall, batch seconds, setting) of each setting until the highest recall is passed."""
+    found = []
+    dearest = None
+    for setting in peer.settings:
+        effort = setting[0] if isinstance(setting, tuple) else setting
+        if dearest is not None and effort > dearest:
+            break
+        started = time.perf_counter()
+        rows = peer.search(q, setting, 2)
+        seconds = time.perf_counter() - started
+        found.append((recall_of(rows, x, q, bar), seconds, setting))
+        if found[-1][0] >= top:
+            dearest = effort
+    return found
+
+
+def recall_of(rows: np.ndarray, x: np.ndarray, q: np.ndarray, bar: np.ndarray) -> float:
+    return float(np.mean((np.vecdot(q[:, None], x[rows]) >= bar - 2e-6) & (rows >= 0)))
+
+
+def measured(peer: Peer, q: np.ndarray, target: float, reached: float, setting: Any) -> dict:
+    single = median_single(peer.search, q, setting)
+    batch = {}
+    for threads in (1, 2):
+        some = q[: int(np.clip(10 / single, 10, len(q)))]
+        started = time.perf_counter()
+        peer.search(some, setting, threads)
+        batch[threads] = len(some) / (time.perf_counter() - started)
+    named = "/".join(map(str, setting)) if isinstance(setting, tuple) else str(setting)
+    return {
+        "recall@10": target, "reached": reached, "setting": named, "µs a query": single * 1e6,
+        "queries/s": 1 / single, "batch/s": batch[1], "batch/s, 2 threads": batch[2],
+    }  # fmt: skip
+
+
+def report(peer: Peer, x: np.ndarray, q: np.ndarray, bar: np.ndarray, targets: list[float]) -> list[dict]:
+    """Return a row for each target: of the settings that reach it, the three quickest in a batch are timed alone."""
+    found = swept(peer, x, q[:500], bar[:500], max(targets))
+    rows: list[dict] = []
+    for target in targets:
+        good = sorted((one for one in found if one[0] >= target), key=lambda one: one[1])[:3]
+        if not good:
+            rows.append({"recall@10": target, "reached": max(one[0] for one in found), "setting": "not reached"})
+            continue
+        same = next((row for row in rows if row.get("reached", 0) >= target and len(peer.settings) == 1), None)
+        if same is not None:  # exact search has one setting
+            rows.append({**same, "recall@10": target})
+            continue
+        quickest = min(good, key=lambda one: median_single(peer.search, q[:100], one[2]))
+        rows.append(measured(peer, q, target, quickest[0], quickest[2]))
+    if isinstance(peer.index, Ladder):
+        reached = recall_of(peer.search(q, "as planned", 2), x, q, bar)
+        rows.append(measured(peer, q, 0.95, reached, "as planned"))
+    return rows
+
+
+def peers(x: np.ndarray) -> dict[str, Callable[[], Peer]]:
+    """Return what can be built here, the most telling first."""
+    fast = importlib.util.find_spec("rabitqlib")
+    made: dict[str, Callable[[], Peer] | None] = {
+        "exact": lambda: exact_peer(x),
+        "faiss HNSW32": lambda: hnsw_peer(x),
+        "imi.plan": lambda: imi_peer(x, None),
+        "SymphonyQG 8 bits alone": (lambda: symphonyqg_peer(x)) if fast else None,
+        "imi.plan, 700 B a row": lambda: imi_peer(x, len(x) * 700),
+        "faiss IVF-PQ FastScan + refine": lambda: ivf_peer(x),
+        "hnswlib M16": (lambda: hnswlib_peer(x)) if importlib.util.find_spec("hnswlib") else None,
+        "usearch i8": (lambda: usearch_peer(x, "i8")) if importlib.util.find_spec("usearch") else None,
+        "usearch f32": (lambda: usearch_peer(x, "f32")) if importlib.util.find_spec("usearch") else None,
+    }
+    return {name: make for name, make in made.items() if make is not None}
+
+
+def draw(record: Record, path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    axes = figure.subplots()
+    for name, rows in record.results.items():
+        points = [(row["reached"], row["queries/s"]) for row in rows if row.get("queries/s")]
+        if points:
+            axes.plot(*zip(*sorted(points), strict=True), "o-", label=name)
+    axes.set_yscale("log")
+    axes.set_xlabel("recall of the 10 nearest")
+    axes.set_ylabel("single queries a second, one thread")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+    figure.savefig(path, dpi=120)
+
+
+def ratios(record: Record) -> str:
+    """Return in words how ours compares with HNSW32 and the best other, at each recall and for the memory."""
+    rows = [row for row in record.rows() if row.get("queries/s") and row["setting"] != "as planned"]
+    told = []
+    for target in sorted({row["recall@10"] for row in rows}):
+        at = {row["name"]: row for row in rows if row["recall@10"] == target}
+        hnsw, other = at.get("faiss HNSW32"), [row for name, row in at.items() if not name.startswith("imi")]
+        for name in ("imi.plan", "imi.plan, 700 B a row"):
+            if hnsw is None or name not in at:
+                continue
+            best = max(other, key=lambda row: row["queries/s"])
+            told.append(
+                f"- recall {target:.2f}, {name}: {at[name]['queries/s'] / hnsw['queries/s']:.1f} times HNSW32, "
+                f"{at[name]['queries/s'] / best['queries/s']:.2f} of the best other ({best['name']}), "
+                f"{hnsw['bytes a row'] / max(at[name]['bytes a row'], 1):.1f} times less memory than HNSW32"
+            )
+    return "\n".join(told)
 
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--rows", type=int, default=50_000)
+    options.add_argument("--rows", type=int, default=20_000)
     options.add_argument("--width", type=int, default=512)
+    options.add_argument("--cache", type=Path, help="folder where the vectors are kept for the next run")
     options.add_argument("--targets", default="0.90,0.95,0.99")
-    options.add_argument("--only", default="", help="peers whose names hold this, parted by commas")
+    options.add_argument("--only", default="", help="peers whose names hold one of these, parted by commas")
+    options.add_argument("--minutes", type=float, default=1e9, help="after so many no other index is begun")
+    options.add_argument("--again", action="store_true", help="measure anew what an earlier run has measured")
+    options.add_argument("--out", type=Path, default=DOCS)
     asked = options.parse_args()
     targets = [float(one) for one in asked.targets.split(",")]
-    x, q = real_vectors(asked.rows) if asked.width == 512 else lifted_vectors(asked.rows, asked.width)
-    print(f"{len(x)} × {x.shape[1]}, {len(q)} queries")
-    print_ceilings(x, q)
+    began = time.monotonic()
+    say("vectors")
+    x, q = vectors(asked.rows, asked.width, asked.cache)
+    name = f"search-{asked.rows}x{asked.width}"
+    record = Record(name, {"rows": asked.rows, "width": asked.width, "targets": targets}, asked.again, asked.out)
+    say("exact neighbours of", len(q), "queries")
     bar = Exact(x).search(q, 10)[0][:, 9:]
-    graph = sorted({max(10, round(one)) for one in np.geomspace(12, 1200, 22)})
-    lists = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256]
-    count = int(4 * np.sqrt(len(x)))
-    peers: list[tuple[str, Callable, list[int]]] = [
-        ("exact (numpy)", lambda: (lambda q, e, t: Exact(x).search(q, 10)[1], 0), [0]),
-        ("faiss HNSW32", lambda: faiss_peer(x, "HNSW32"), graph),
-        ("faiss IVF-PQ FastScan+refine", lambda: faiss_peer(x, f"IVF{count},PQ{x.shape[1] // 4}x4fs", True), lists),
-    ]
-    if importlib.util.find_spec("hnswlib"):
-        peers.append(("hnswlib M16", lambda: hnswlib_peer(x), graph))
-    if importlib.util.find_spec("usearch"):
-        peers += [(f"usearch {kind}", lambda kind=kind: usearch_peer(x, kind), graph) for kind in ("f32", "i8")]
-    if importlib.util.find_spec("rabitqlib"):
-        peers += [(f"SymphonyQG {bits} bits", lambda bits=bits: symphonyqg_peer(x, bits), graph) for bits in (0, 8)]
-    head = f"{'':28} {'want':4} {'recall':>7} {'effort':>6} {'µs':>9} {'single/s':>9} {'batch/s':>9} {'2 threads':>9}"
-    print(f"{head} {'B/row':>8} {'build s':>8}")
+    held = "; ".join(f"{one['first']}: {one['best 10']:.3f}, {one['best 100']:.3f}" for one in ceilings(x, q))
     chosen = [one for one in asked.only.split(",") if one]
-    for name, make, efforts in peers:
-        if chosen and not any(one in name for one in chosen):
+    for peer_name, make in peers(x).items():
+        if peer_name in record or (chosen and not any(one in peer_name for one in chosen)):
             continue
+        if (time.monotonic() - began) / 60 > asked.minutes:
+            say(f"{peer_name}: left for the next run, {asked.minutes:g} minutes are over")
+            continue
+        say(f"{peer_name}: building")
         started = time.perf_counter()
-        search, size = make()
-        report(name, search, size, time.perf_counter() - started, x, q, bar, efforts, targets)
-    for memory, name in ((None, "imi.plan"), (len(x) * 700, "imi.plan, 700 B a row")):
-        for target in targets:
-            started = time.perf_counter()
-            search, size = ours(x, target, memory)
-            report(name, search, size, time.perf_counter() - started, x, q, bar, [0], [target - 0.01])
+        peer = make()
+        seconds = time.perf_counter() - started
+        say(f"{peer_name}: built in {seconds:.0f} s")
+        rows = [
+            {**row, "bytes a row": peer.bytes / len(x), "build s": seconds} for row in report(peer, x, q, bar, targets)
+        ]
+        record.put(peer_name, rows)
+        for row in rows:
+            say("  ", {key: round(value, 4) if isinstance(value, float) else value for key, value in row.items()})
+        del peer
+        gc.collect()
+    if importlib.util.find_spec("matplotlib"):
+        draw(record, asked.out / f"{name}.png")
+    kind = "real sentences by the built-in model" if asked.width == 512 else "vectors lifted from real ones"
+    notes = (
+        f"`python benchmarks/search.py --rows {asked.rows} --width {asked.width}`: {kind}, 1,000 queries that are not "
+        f"among the rows. Of the true ten, prefixes hold in their best 10 and 100: {held}.\n\n{ratios(record)}"
+    )
+    say("written", record.page(f"Search over {asked.rows:,} × {asked.width}", COLUMNS, notes, f"{name}.png"))
 
 
 if __name__ == "__main__":
