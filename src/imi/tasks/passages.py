@@ -15,9 +15,12 @@ from imi.llm import LanguageModel
 from imi.llm.model import required
 from imi.records import Hit, Mode
 from imi.tasks.rerank import Reranker, load_reranker, scores_of
+from imi.vectors import Floats
 
 _WIDER = 4
 _RRF = 60
+LATE = 0.4
+"""Weight of late scoring against the search's own score, both scaled over the passages: see `benchmarks/late.py`."""
 _REWRITE = (
     "Write three search queries that would find the answer to the user's question in a collection of documents: other "
     "words, a more general one, and one in English if the question is not English. One query a line, nothing else."
@@ -34,8 +37,8 @@ class Finding:
     """How passages are found.
 
     k: how many. mode, where: as in `Collection.search`. rewrite: ask in several ways, by a language model, and fuse.
-    rerank: "late" (the best sentence at full width), "llm", "st:NAME" (a cross-encoder), "KIND:NAME" of a package,
-        or a reranker itself; None leaves the order.
+    rerank: "late" (the best sentence at full width, beside the search's own score), "llm", "st:NAME" (a cross-encoder),
+        "KIND:NAME" of another package, or a reranker itself; None leaves the order.
     expand: characters to which a passage may grow over its neighbours in the same section; None leaves it as found.
     """
 
@@ -91,8 +94,17 @@ def _reranked(
         return _ordered(question, hits, required(llm))
     reranker = load_reranker(how, collection.model) if isinstance(how, str) else how
     scores = scores_of(reranker, question, [hit.text or "" for hit in hits])
+    if how == "late":
+        # The collection's model has spoken once already, and words with it: a second opinion, no better than the first.
+        scores = (1 - LATE) * _scaled(np.array([hit.score for hit in hits], np.float32)) + LATE * _scaled(scores)
     order = np.argsort(-scores, kind="stable")
     return [Hit(hits[at].id, float(scores[at]), hits[at].text, hits[at].metadata) for at in order]
+
+
+def _scaled(scores: Floats) -> Floats:
+    """Return scores from 0, the lowest, to 1, the highest; 1 for all where they are the same."""
+    low, high = scores.min(), scores.max()
+    return (scores - low) / (high - low) if high > low else np.ones_like(scores)
 
 
 def _ordered(question: str, hits: list[Hit], llm: LanguageModel) -> list[Hit]:
