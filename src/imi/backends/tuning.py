@@ -1,4 +1,4 @@
-"""Tuning on an engine: its ladders measured against its own exact search, the first that is good enough kept.
+"""Planning on an engine: its ladders measured against its own exact search, the first that is good enough kept.
 
 The engine is the instrument: what a graph, a quantised prefix and a shortlist find depends on the rows that it holds
 and on how it was built, so nothing is carried over from a measurement elsewhere.
@@ -7,91 +7,74 @@ and on how it was built, so nothing is carried over from a measurement elsewhere
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from imi.backends.engine import Engine, Floats, Way
 from imi.errors import UsageError
-from imi.index.measure import stand_ins
+from imi.index.measure import confidence, stand_ins
+from imi.index.plan import Plan, Tried
+from imi.index.rungs import parse_ladder
 
+K = 10
 _SAMPLE = 2000
 """Rows that queries are made of."""
 _QUERIES = 100
 _EFFORTS = (1, 2, 4, 8)
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One ladder: the share of the true nearest that it found, and queries a second, one after another."""
-
-    ladder: str
-    recall: float
-    qps: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON values."""
-        return asdict(self)
-
-
-@dataclass(frozen=True, slots=True)
-class Tuned:
-    """What was asked for, what was chosen, and everything that was tried.
-
-    `reached` says whether the chosen ladder meets the target; where none did, the best is chosen.
-    """
-
-    target: float
-    k: int
-    rows: int
-    chosen: Attempt
-    tried: tuple[Attempt, ...]
-
-    @property
-    def recall(self) -> float:
-        """The recall of the chosen ladder."""
-        return self.chosen.recall
-
-    @property
-    def reached(self) -> bool:
-        """Whether that is what was asked for."""
-        return self.chosen.recall >= self.target
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the keys that `--json` prints."""
-        plain = {"target": self.target, "k": self.k, "rows": self.rows, "chosen": self.chosen.to_dict()}
-        return plain | {"tried": [one.to_dict() for one in self.tried], "reached": self.reached}
-
-
-def tune(engine: Engine, target: float, k: int = 10, seed: int = 0) -> Tuned:
+def tune(
+    engine: Engine,
+    target: float,
+    queries: Floats | None = None,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Plan:
     """Measure ladders, cheapest first, until one finds the target share; the engine searches by it from then on.
 
+    Args:
+        engine: what is measured.
+        target: the share of the ten nearest that must be found.
+        queries: (m, width) of real questions; None for stand-ins that are like the rows.
+        seed: of the stand-ins.
+        progress: called as progress(done, total), in ladders.
+
     Raises:
-        UsageError: the target is not between 0 and 1, or there are fewer rows than k.
+        UsageError: the target is not between 0 and 1, or there are not more than ten rows.
     """
     if not 0 < target <= 1:
         raise UsageError(f"target_recall is {target!r}, allowed are numbers above 0 and up to 1", hint="0.95")
     bound, rows = engine.bound(), engine.count(None)
-    if bound is None or rows <= k:
-        raise UsageError(f"{engine.label} has {rows} rows, more than k={k} are needed to measure anything")
-    queries = _queries(engine, seed)
-    truth = [{id_ for id_, _ in engine.nearest(query, k, None, Way(exact=True))[0]} for query in queries]
-    tried: list[Attempt] = []
-    for first in _prefixes(bound.info.dims, bound.width):
-        if first != bound.width and _ceiling(engine, queries, truth, first, k) < target:
+    if bound is None or rows <= K:
+        raise UsageError(f"{engine.label} has {rows} rows, more than {K} are needed to measure anything")
+    asked = _queries(engine, seed) if queries is None else list(queries)
+    truth = [{id_ for id_, _ in engine.nearest(query, K, None, Way(exact=True))[0]} for query in asked]
+    held = engine.size().about.get("prefixes")  # what an engine keeps as vectors of their own, and no others
+    sizes = _prefixes(bound.info.dims, bound.width) if held is None else [*held, bound.width]
+    tried: list[Tried] = []
+    total = len(sizes) * len(_EFFORTS)
+    for at, first in enumerate(sizes):
+        if first != bound.width and _ceiling(engine, asked, truth, first) < target:
             continue
-        engine.set_ladder(f"hnsw/{first}:{8 * k},{bound.width}:{k}")
-        for effort in _EFFORTS:
-            ladder = f"hnsw/{first}:{8 * k * effort},{bound.width}:{k}"
-            tried.append(_measure(engine, queries, truth, ladder, k))
+        engine.set_ladder(f"hnsw/{first}:{8 * K},{bound.width}:{K}")
+        for step, effort in enumerate(_EFFORTS):
+            tried.append(_measure(engine, asked, truth, f"hnsw/{first}:{8 * K * effort},{bound.width}:{K}"))
+            if progress is not None:
+                progress(at * len(_EFFORTS) + step + 1, total)
             if tried[-1].recall >= target:
-                engine.set_ladder(ladder)
-                return Tuned(target, k, rows, tried[-1], tuple(tried))
-    best = max(tried, key=lambda one: one.recall)
-    engine.set_ladder(best.ladder)
-    return Tuned(target, k, rows, best, tuple(tried))
+                return _chosen(engine, tried[-1], tried, target, rows)
+    return _chosen(engine, max(tried, key=lambda one: one.recall), tried, target, rows)
+
+
+def _chosen(engine: Engine, best: Tried, tried: Sequence[Tried], target: float, rows: int) -> Plan:
+    plan = best.to_dict()["ladder"]
+    engine.set_ladder(plan)
+    bound = engine.bound()
+    width, matryoshka = (0, False) if bound is None else (bound.width, bound.info.matryoshka)
+    said = "found" if best.recall >= target else "no ladder of this engine finds as much; the best is kept:"
+    note = f"{engine.name}: {plan} {said} {best.recall:.3f} of the {K} nearest, {target:g} was asked for"
+    return Plan(target, K, "cosine", rows, width, best, tuple(tried), matryoshka, (), note)
 
 
 def _queries(engine: Engine, seed: int) -> list[Floats]:
@@ -109,20 +92,21 @@ def _prefixes(dims: Sequence[int], width: int) -> list[int]:
     return [*(size for size in sorted(dims) if 64 <= size <= width // 2), width]
 
 
-def _ceiling(engine: Engine, queries: Sequence[Floats], truth: Sequence[set[str]], dims: int, k: int) -> float:
+def _ceiling(engine: Engine, queries: Sequence[Floats], truth: Sequence[set[str]], dims: int) -> float:
     """Return which share of the truth the exact best by a prefix hold: no graph over it can find more."""
-    longest = 8 * k * _EFFORTS[-1]
-    few = range(0, len(queries), 5)
+    longest = 8 * K * _EFFORTS[-1]
     held = [
-        len(truth[at] & {id_ for id_, _ in engine.nearest(queries[at], longest, None, Way(dims, exact=True))[0]})
-        for at in few
+        len(true & {id_ for id_, _ in engine.nearest(query, longest, None, Way(dims, exact=True))[0]})
+        for query, true in zip(queries[::5], truth[::5], strict=True)
     ]
-    return sum(held) / (k * len(held))
+    return sum(held) / (K * len(held))
 
 
-def _measure(engine: Engine, queries: Sequence[Floats], truth: Sequence[set[str]], ladder: str, k: int) -> Attempt:
-    found, started = 0, time.perf_counter()
+def _measure(engine: Engine, queries: Sequence[Floats], truth: Sequence[set[str]], ladder: str) -> Tried:
+    shares, started = [], time.perf_counter()
     for query, true in zip(queries, truth, strict=True):
-        found += len(true & {id_ for id_, _ in engine.nearest(query, k, None, Way(ladder=ladder))[0]})
+        shares.append(len(true & {id_ for id_, _ in engine.nearest(query, K, None, Way(ladder=ladder))[0]}) / K)
     seconds = time.perf_counter() - started
-    return Attempt(ladder, found / (k * len(queries)), len(queries) / max(seconds, 1e-9))
+    rungs = parse_ladder(ladder, len(queries[0]), structure="hnsw")
+    qps = len(queries) / max(seconds, 1e-9)
+    return Tried(rungs, *confidence(np.array(shares)), qps, engine.size().index or 0, engine.name)

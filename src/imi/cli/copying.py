@@ -22,7 +22,10 @@ class Copy(Output):
 
 
 def copy(options: Copy) -> None:
-    """Copy a collection with its vectors into another: a folder, or postgresql://…, qdrant://… and milvus://….
+    """Copy a collection with its vectors into another: a folder, or an engine.
+
+    Engines are named by a URL: postgresql://me@host/db?collection=reviews, qdrant://host?collection=reviews,
+    milvus://host?collection=reviews.
 
     Nothing is embedded again. Interrupted, the same command goes on. At the end every row of the copy is compared with
     its original, and searches of the copy with exact ones of the original.
@@ -46,5 +49,4 @@ def copy(options: Copy) -> None:
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
-    example = "imi copy reviews.imi 'postgresql://me@host/db?collection=reviews'"
-    verb(app, "copy", Copy, copy, example=example)
+    verb(app, "copy", Copy, copy, example="imi copy reviews.imi second.imi")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -24,13 +26,23 @@ class Embed(Output):
     model: Model = None
     dims: Dims = None
     out: Out = None
+    ray: Annotated[
+        str | None,
+        typer.Option("--ray", metavar="ADDRESS", help="On a Ray cluster: local, auto, ray://HOST:PORT."),
+    ] = None
+    column: Annotated[str, typer.Option("--column", metavar="NAME", help="With --ray: the column of texts.")] = "text"
 
 
 def embed(options: Embed) -> None:
     """Turn texts into vectors, one a text, at length one.
 
-    --out takes .npy (numbers alone), .csv (literal lists, as pandas reads them), .jsonl or .parquet.
+    --out takes .npy (numbers alone), .csv (literal lists, as pandas reads them), .jsonl or .parquet. With --ray the
+    first word names a Parquet file or a folder of them, the second the folder for the parts; the same command goes on
+    where one was stopped.
     """
+    if options.ray is not None:
+        embed_on_ray(options, options.ray)
+        return
     import imi
     from imi.text.writers import check_kind, write_vectors
 
@@ -50,6 +62,30 @@ def embed(options: Embed) -> None:
         [one_line(text, 40), len(row), *row[:4].tolist(), "…"] for text, row in zip(texts, z, strict=True)
     ]
     show(z, ["text", "numbers", "1", "2", "3", "4", ""], rows, as_json=options.as_json)
+
+
+def embed_on_ray(options: Embed, address: str) -> None:
+    """Embed a Parquet file on a Ray cluster."""
+    from imi.backends.ray_embedding import embed_parquet
+
+    if options.kind not in ("query", "document"):
+        raise UsageError(f"the kind is {options.kind!r}, allowed are query and document")
+    if len(options.texts or ()) != 2 or options.out is not None:
+        raise UsageError("--ray takes a Parquet file and a folder", hint="imi embed --ray local in.parquet out/")
+    source, out = map(Path, options.texts or ())
+    with progress("embedding", quiet=options.quiet) as bar:
+        done = embed_parquet(
+            source,
+            out,
+            address,
+            options.model or os.environ.get("IMI_MODEL") or "built-in",
+            kind=options.kind,  # type: ignore[arg-type]  # checked above
+            dims=options.dims,
+            column=options.column,
+            progress=bar,
+        )
+    rows: list[list[Any]] = [["rows", done.rows], ["parts", done.parts], ["made now", done.made], ["out", done.out]]
+    show(done, ["what", "value"], rows, as_json=options.as_json)
 
 
 def register(app: typer.Typer) -> None:

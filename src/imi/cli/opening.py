@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imi.backends.address import is_address
+
 if TYPE_CHECKING:
     from imi.collection import Collection
 
@@ -37,7 +39,7 @@ def open_to_write(name: str, model: str | None = None, *, own_vectors: bool = Fa
     """
     import imi
 
-    if "://" in name:
+    if is_address(name):
         return imi.open(name, model=model)
     path = Path(name)
     if not exists(name):
@@ -50,7 +52,7 @@ def open_to_write(name: str, model: str | None = None, *, own_vectors: bool = Fa
 
 def exists(name: str) -> bool:
     """Whether a collection of this name is there, with or without its suffix."""
-    return "://" in name or Path(name).is_dir() or Path(name + SUFFIX).is_dir()
+    return is_address(name) or Path(name).is_dir() or Path(name + SUFFIX).is_dir()
 
 
 def home() -> Path:

@@ -25,7 +25,7 @@ from imi.vectors import truncate
 _WIDEST = 4000  # numbers of a halfvec that an HNSW index takes
 _WIDEST_BITS = 64_000
 _WIDE = 1024
-_LEAST_EFFORT, _MOST_EFFORT = 40, 1000
+_LEAST_EFFORT, _MOST_EFFORT = 10, 1000
 _SCANNED = 20_000
 
 

