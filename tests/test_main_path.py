@@ -34,7 +34,6 @@ def test_words_and_sentences_of_two_languages_are_near(embedder):
     assert sentences[0, 0] > max(sentences[0, 1], sentences[1, 0]) + 0.3
 
 
-SHORT_OF_IT = "the goal stands, and the model that is shipped does not reach it yet"
 
 
 @pytest.mark.parametrize("word", ["猫", "cat", "ねこ"])
@@ -86,7 +85,7 @@ REVIEWS = [
     ("bad delivery", ["great product, poor delivery"]),
     ("delicious beans", ["Zatarain"]),
     ("delicious beans", ["Fantastic Instant Refried"]),
-    pytest.param("spoilt", ["Disappointed"], marks=pytest.mark.xfail(reason=SHORT_OF_IT, strict=True)),
+    ("spoilt", ["Disappointed"]),
 ]
 
 

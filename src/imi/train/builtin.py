@@ -23,7 +23,7 @@ import numpy as np
 import torch
 
 from imi.embedders.pieces import Pieces
-from imi.train import emoji, perturb, prepared, sources, spellings, splits, vocabulary
+from imi.train import emoji, perturb, prepared, readings, sources, spellings, splits, vocabulary
 from imi.train.batches import Batches, Mix
 from imi.train.corpus import Corpus
 from imi.train.export import Layer, write_model
@@ -44,7 +44,9 @@ class Recipe:
 
     steps: int = 12_000
     hidden: int = 512
-    kept_units: int = 128
+    kept_units: int = 192
+    middle: float = 0.4
+    last_share: float = 0.65
     row_rate: float = 1.5e-3
     layer_rate: float = 1e-3
     warmup: int = 200
@@ -81,8 +83,10 @@ def prepare(data: Path, work: Path, recipe: Recipe, say: Say) -> tuple[Prepared,
         partial = vocabulary_file.with_suffix(".partial")
         vocabulary.train(corpus.texts, symbols, partial, seed=recipe.seed)
         rare = vocabulary.rare_words(corpus.texts, Pieces(partial))
-        whole = vocabulary.keep_whole(partial, [*spellings.variants(), *rare])
-        say(f"{whole:,} spellings and rare words kept whole")
+        kana = readings.whole_readings(data, corpus.texts, Pieces(partial))
+        whole = vocabulary.keep_whole(partial, [*spellings.variants(), *rare, *kana])
+        say(f"{whole:,} spellings, rare words and readings kept whole")
+        (work / "readings.json").write_text(json.dumps(kana, ensure_ascii=False))
         partial.rename(vocabulary_file)
     versions = list(dict.fromkeys(text for group in groups for text in group))
     number = {text: len(corpus.texts) + at for at, text in enumerate(versions)}
@@ -169,11 +173,27 @@ def train(ready: Prepared, rows: prepared.Floats, work: Path, recipe: Recipe, sa
         if student.steps % 100 == 0:
             say(f"step {student.steps:,} of {recipe.steps:,}: loss {total / 100:.4f}, {time.monotonic() - began:.0f} s")
             total = 0.0
-        if student.steps % 500 == 0 or student.steps == recipe.steps:
-            partial = saved.with_suffix(".partial")
-            torch.save(student.state(), partial)
-            partial.rename(saved)
+        for due, file in (
+            (student.steps == round(recipe.middle * recipe.steps), work / "middle.pt"),
+            (student.steps % 500 == 0 or student.steps == recipe.steps, saved),
+        ):
+            if due:
+                partial = file.with_suffix(".partial")
+                torch.save(student.state(), partial)
+                partial.rename(file)
     return student
+
+
+def average(student: Student, work: Path, recipe: Recipe) -> None:
+    """Move the trained weights a part of the way back to those of the middle of the run, in place.
+
+    The mean of two points of one run does as well on what it was trained on and better on what it was not.
+    """
+    middle = torch.load(work / "middle.pt", weights_only=True)
+    student.rows = torch.lerp(middle["rows"], student.rows, recipe.last_share)
+    last = (student.inward, student.bias, student.outward)
+    both = zip(middle["layer"], last, strict=True)
+    student.adopt(*(torch.lerp(a, b.detach(), recipe.last_share).numpy() for a, b in both))
 
 
 def layer_of(student: Student) -> Layer:
@@ -195,8 +215,10 @@ def narrow(student: Student, ready: Prepared, recipe: Recipe, say: Say) -> Stude
 
 
 def finish(student: Student, data: Path, work: Path, say: Say) -> None:
-    """Fit all emoji to their names, those held out too: their figure is measured on what is written before this."""
+    """Fit readings to their words and all emoji to their names, also those held out, which are measured before."""
     both = splits.emoji(data)
+    kana = json.loads((work / "readings.json").read_text())
+    say(f"{readings.copy_rows(student, kana, Pieces(work / 'pieces.model')):,} readings like their words")
     count = emoji.fold_in(student, (*both.train, *both.dev), Pieces(work / "pieces.model"))
     say(f"{count} rows of emoji")
 
@@ -230,7 +252,9 @@ def main(arguments: list[str] | None = None) -> None:
         sys.stderr.flush()
 
     ready, rows, pieces = prepare(options.data, options.work, recipe, say)
-    student = narrow(train(ready, rows, options.work, recipe, say), ready, recipe, say)
+    student = train(ready, rows, options.work, recipe, say)
+    average(student, options.work, recipe)
+    student = narrow(student, ready, recipe, say)
     _write(options.work / "before-emoji", student, pieces)
     finish(student, options.data, options.work, say)
     _write(options.out, student, pieces)

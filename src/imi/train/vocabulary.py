@@ -127,18 +127,24 @@ def rare_words(texts: Iterable[str], pieces: Pieces, *, limit: int = RARE_WORDS)
 def keep_whole(model: Path, words: Iterable[str]) -> int:
     """Add words to a trained vocabulary as pieces of their own; returns how many were not there yet.
 
-    A unigram vocabulary takes the split with the highest sum of scores: a whole word with the lowest score of all
-    pieces still beats two or three pieces.
+    A unigram vocabulary takes the split with the highest sum of scores: each word gets a score just above that of the
+    pieces that it was split into. A Japanese word has no mark of a beginning: it stands within a text.
     """
     from sentencepiece import sentencepiece_model_pb2 as formats
 
     proto = formats.ModelProto()
     proto.ParseFromString(model.read_bytes())
-    known = {piece.piece for piece in proto.pieces}
+    scores = {piece.piece: piece.score for piece in proto.pieces}
     lowest = min(piece.score for piece in proto.pieces if piece.type == piece.NORMAL)
-    fresh = [word for word in dict.fromkeys(f"▁{normal(word)}" for word in words) if word not in known]
-    for word in fresh:
-        proto.pieces.add(piece=word, score=lowest, type=formats.ModelProto.SentencePiece.NORMAL)
+    pieces = Pieces(model)
+    folded = dict.fromkeys(normal(word) for word in words)
+    fresh = {word if word[0] >= "ぁ" else f"▁{word}": word for word in folded}
+    fresh = {piece: word for piece, word in fresh.items() if piece not in scores}
+    for piece, word in fresh.items():
+        parts = [pieces.processor.id_to_piece(int(one)) for one in pieces.split([word])[0]]
+        parts = parts[1:] if parts[0] == "▁" and piece[0] != "▁" else parts
+        score = max(lowest, sum(scores[part] for part in parts) + 0.5)
+        proto.pieces.add(piece=piece, score=score, type=formats.ModelProto.SentencePiece.NORMAL)
     proto.trainer_spec.vocab_size = len(proto.pieces)
     model.write_bytes(proto.SerializeToString())
     return len(fresh)
