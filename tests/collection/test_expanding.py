@@ -5,6 +5,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import imi
+from imi.backends.collection import EngineCollection
 from imi.collection.expanding import expand
 from imi.embedders.testing import HashEmbedder
 from imi.errors import UsageError
@@ -135,3 +136,10 @@ def test_rows_of_others_stay_as_they_are(tmp_path):
         assert [one.hit.text for one in expand(collection, [Hit("gone", 1.0, "kept", {})], 99)] == ["kept"]
         with pytest.raises(UsageError, match="0 characters"):
             expand(collection, [], 0)
+
+
+def test_on_an_engine_nothing_is_known_of_neighbours():
+    engine = EngineCollection.__new__(EngineCollection)
+    engine.label = "qdrant://localhost/?collection=notes"
+    with pytest.raises(UsageError, match="cannot grow"):
+        expand(engine, [], 100)

@@ -50,11 +50,13 @@ class ImiEmbeddings(Embeddings):
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """Return a unit vector for each text."""
-        return self.model.embed(texts, "document", self.dims).tolist()
+        found: list[list[float]] = self.model.embed(texts, "document", self.dims).tolist()
+        return found
 
     def embed_query(self, text: str) -> list[float]:
         """Return the unit vector of a question."""
-        return self.model.embed([text], "query", self.dims)[0].tolist()
+        found: list[float] = self.model.embed([text], "query", self.dims)[0].tolist()
+        return found
 
 
 class ImiVectorStore(VectorStore):

@@ -54,10 +54,15 @@ def expand(collection: Collection, hits: Iterable[Hit], characters: int) -> list
         characters: how long a passage may grow; a hit that is longer stays as it is.
 
     Raises:
-        UsageError: characters below 1.
+        UsageError: characters below 1, or a collection that lies on an engine.
     """
     if characters < 1:
         raise UsageError(f"a passage cannot grow to {characters} characters, allowed are 1 and more")
+    if not hasattr(collection, "_store"):
+        raise UsageError(
+            f"passages of {collection!r} cannot grow: the engine does not know what stands beside them",
+            hint="ask without --expand, or copy the rows into a folder",
+        )
     hits, store = list(hits), collection._store
     found: list[Expanded] = []
     held: set[str] = set()

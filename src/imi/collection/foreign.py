@@ -207,7 +207,7 @@ def _faiss_rows(place: Place) -> Callable[[int], NDArray[np.float32] | None]:
         # The outer index owns the inner one, which is asked through it each time.
         return lambda number: index.index.reconstruct(at[number]) if number in at else None
     if isinstance(index, faiss.IndexIVFFlat):
-        index.set_direct_map_type(faiss.DirectMap.Hashtable)
+        index.set_direct_map_type(faiss.DirectMap.Hashtable)  # type: ignore[attr-defined]  # its stubs leave it out
 
         def reconstruct(number: int) -> NDArray[np.float32] | None:
             try:

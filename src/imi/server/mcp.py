@@ -97,7 +97,7 @@ def _told() -> Iterator[None]:
 def make_server(collection: Collection, *, write: bool = False) -> MCPServer[Any]:
     """Return the server of a collection's tools; `add` is among them only where writing is allowed."""
     server = MCPServer(
-        f"imi {collection.folder.stem}", instructions=_INSTRUCTIONS, version=__version__, log_level="WARNING"
+        f"imi {collection.info.name}", instructions=_INSTRUCTIONS, version=__version__, log_level="WARNING"
     )
     tools = Tools(collection)
     reads = ToolAnnotations(read_only_hint=True, open_world_hint=False)
