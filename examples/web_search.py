@@ -1,6 +1,8 @@
 """String search on the web as the seminar tells it: an inverted index, words counted by map and reduce, PageRank.
 
 python examples/web_search.py
+
+The index of a collection of one's own is shown by: imi explain reviews.imi --index coffee
 """
 
 from collections import defaultdict
@@ -49,7 +51,8 @@ def page_rank(links, damping=0.85):
     return dict(zip(names, rank, strict=True))
 
 
-if __name__ == "__main__":
+def main():
+    """Show the index, the counts and the ranks."""
     index = inverted_index(PAGES)
     for word in ("cats", "猫"):
         print(f"{word!r} is on: {', '.join(index[word])}")
@@ -57,3 +60,7 @@ if __name__ == "__main__":
     print("the commonest words:", sorted(counts.items(), key=lambda pair: -pair[1])[:3])
     for page, rank in sorted(page_rank(LINKS).items(), key=lambda pair: -pair[1]):
         print(f"{rank:.3f}  {page}")
+
+
+if __name__ == "__main__":
+    main()

@@ -219,6 +219,8 @@ def _cross_readings(z: Floats, numbers: Doubles, same: NDArray[np.int64], seed: 
     readings = np.empty((folds + 1, len(z)))
     for held in range(folds):
         train = known[fold[known] != held]
+        # One row of each set of copies: leaving out a row whose copy stays says nothing about new ones.
+        train = train[np.unique(same[train], return_index=True)[1]]
         readings[held] = fit_numbers(z[train], numbers[train]).predict(z)
     readings[folds] = fold
     return readings

@@ -1,0 +1,77 @@
+"""Part 3 of the seminar, slide by slide / セミナー第3部をスライド順に: vector search / ベクトル検索の展開.
+
+python examples/part3.py
+"""
+
+import tempfile
+from pathlib import Path
+
+import codewords
+import hnsw
+import iot_log_ads
+import numpy as np
+import pictures
+
+import imi
+from imi.vectors import dot, l2, normalize
+
+SENTENCES = [
+    "猫が寝ています",
+    "The cat is asleep",
+    "電車が遅れています",
+    "The train is late",
+    "豆のスープ",
+    "Bean soup",
+]
+
+
+def slide(japanese, english):
+    """Print a heading in both languages."""
+    print(f"\n■ {japanese}\n  {english}")
+
+
+def main():
+    """Run the slides in order."""
+    slide(
+        "画像もベクトル: 64×64 の白黒は 8 バイト × 64 行",
+        "A picture is a vector too; one dot and the exact match fails",
+    )
+    pictures.a_picture_is_a_vector()
+    pictures.exact_match_and_likeness()
+    with tempfile.TemporaryDirectory() as folder:
+        pictures.tags_and_likeness(Path(folder))
+
+    slide("総当たり: 1024 次元 × 100 万件 = 10.2 億回の積", "Brute force: 1024 × 1 million is 1.02 billion products")
+    print(f"  {1024 * 1_000_000:,} products a query; `imi plan` and `make bench` measure what an index saves")
+
+    slide("L2、コサイン、内積", "L2, cosine and inner product are their textbook selves")
+    a, b = np.array([3.0, 4.0], np.float32), np.array([6.0, 8.0], np.float32)
+    print(
+        f"  L2 {float(l2(a, b)):.1f}, dot {float(dot(a, b)):.1f}, cosine {float(dot(normalize(a), normalize(b))):.1f}"
+    )
+
+    slide(
+        "ベクトル量子化: 空間を分割し、コードワードだけを先に比べる",
+        "Vector quantization: only codewords are compared first",
+    )
+    codewords.main()
+
+    slide("HNSW: 上の層から下へ", "HNSW: from the top layer down")
+    hnsw.main()
+
+    slide("あらゆるもののベクトル: IoT の故障、ログの攻撃、広告", "Vectors of anything: faulty sensors, attacks, ads")
+    iot_log_ads.main()
+
+    slide("マトリョーシカ: 先頭だけでも意味が残る", "Matryoshka: any prefix is a vector")
+    z = imi.load().embed(SENTENCES)
+    for dims in (512, 128, 32):
+        short = imi.truncate(z, dims)
+        pairs = [float(short[at] @ short[at + 1]) for at in (0, 2, 4)]
+        others = float((short[::2] @ short[1::2].T)[~np.eye(3, dtype=bool)].mean())
+        print(
+            f"  {dims:>3} numbers: translations {np.mean(pairs):.3f}, others {others:.3f}, {4 * dims:>4} bytes a vector"
+        )
+
+
+if __name__ == "__main__":
+    main()
