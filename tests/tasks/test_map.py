@@ -10,7 +10,7 @@ import pytest
 
 from imi import tasks
 from imi.errors import UsageError
-from imi.tasks.layout import _repulsion, symmetric_affinities, tsne_gradient, tsne_plane
+from imi.tasks.layout import _repulsion, _repulsion_of_pairs, symmetric_affinities, tsne_gradient, tsne_plane
 from imi.tasks.neighbours import nearest_rows
 
 
@@ -24,6 +24,9 @@ def test_repulsion_is_near_the_exact_one(scale, allowed):
     push, total = _repulsion(y)
     assert total == pytest.approx(q.sum(), rel=0.04)
     assert np.linalg.norm(push - exact) / np.linalg.norm(exact) < allowed
+    push, total = _repulsion_of_pairs(y)
+    assert total == pytest.approx(q.sum(), rel=1e-9)
+    np.testing.assert_allclose(push, exact, rtol=1e-6, atol=1e-9)
 
 
 def test_the_gradient_points_where_the_divergence_grows(groups):

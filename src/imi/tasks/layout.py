@@ -17,6 +17,8 @@ Ints = NDArray[np.int64]
 
 _EARLY, _LATE = 250, 500
 """Steps with attraction exaggerated twelvefold, and without."""
+_PAIRS_ROWS = 1_000
+"""Up to here all pairs repel each other as they are: a hundred rows can lie as far apart as a grid is wide."""
 _NODES = 3
 """Interpolation nodes a box and axis."""
 _LEAST_BOXES, _MOST_BOXES = 24, 220
@@ -111,7 +113,7 @@ def symmetric_affinities(cosines: Floats, rows: Ints, perplexity: float) -> Any:
 def tsne_gradient(y: NDArray[np.float64], affinities: Any, exaggeration: float = 1.0) -> NDArray[np.float64]:
     """Return the gradient (n, 2) of the Kullback–Leibler divergence at y, up to its factor of four."""
     pull = _attraction(y.astype(np.float32), affinities)
-    push, total = _repulsion(y)
+    push, total = _repulsion_of_pairs(y) if len(y) <= _PAIRS_ROWS else _repulsion(y)
     return exaggeration * pull - push / total
 
 
@@ -126,6 +128,21 @@ def _attraction(y: Floats, affinities: Any) -> NDArray[np.float64]:
     ones = np.ones((len(y), 1), np.float32)
     sums = forces @ np.hstack([y, ones])
     return np.asarray(y * sums[:, 2:] - sums[:, :2], dtype=np.float64)
+
+
+def _repulsion_of_pairs(y: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
+    """Return what `_repulsion` does, from all pairs, in memory that grows with the square of n."""
+    lengths = np.einsum("nd,nd->n", y, y)
+    q = y @ y.T
+    q *= -2
+    q += lengths[:, None]
+    q += lengths
+    np.maximum(q, 0, out=q)
+    q += 1
+    np.reciprocal(q, out=q)
+    total = float(q.sum() - np.trace(q))
+    q *= q
+    return y * q.sum(axis=1)[:, None] - q @ y, max(total, 1e-12)
 
 
 def _repulsion(y: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
