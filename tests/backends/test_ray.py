@@ -32,8 +32,9 @@ def source(tmp_path_factory):
 @pytest.fixture(scope="module")
 def cluster():
     """Start a cluster of two worker processes on this machine; Ray's own warnings are not ours to mend."""
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
         warnings.simplefilter("ignore")
+        patch.setenv("RAY_raylet_start_wait_time_s", "150")
         ray = pytest.importorskip("ray", reason="ray is not installed: pip install 'imi[ray]'")
         ray.init(
             address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=80_000_000

@@ -214,10 +214,10 @@ class _Manifest:
                 f"{out} holds the parts of something else: another source, model, size or kind",
                 hint="choose an empty folder",
             )
-        for line in lines[1:]:
-            if "part" in line and (out / line["file"]).is_file():
-                self.parts[line["part"]] = line
-            self._done |= "done" in line
+        self.parts = {one["part"]: one for one in lines[1:] if "part" in one and (out / one["file"]).is_file()}
+        self._done = bool(lines) and "done" in lines[-1] and len(self.parts) == len(lines) - 2
+        if lines and len(lines) - 1 - ("done" in lines[-1]) != len(self.parts):
+            self._begin_again(asked)
 
     def _read(self) -> list[dict[str, Any]]:
         """Return the lines that are whole; the last one may have been cut off by a crash, and is dropped."""
@@ -234,6 +234,13 @@ class _Manifest:
             file.write(json.dumps(line).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
+
+    def _begin_again(self, asked: dict[str, Any]) -> None:
+        """Write the manifest without the parts that are gone, so that none is ever named twice."""
+        beside = self._path.with_name(f".{MANIFEST}")
+        lines = [asked, *self.parts.values()]
+        beside.write_bytes(b"".join(json.dumps(line).encode() + b"\n" for line in lines))
+        os.replace(beside, self._path)
 
     def add(self, line: dict[str, Any]) -> None:
         """Note a part, once."""

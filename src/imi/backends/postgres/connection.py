@@ -20,6 +20,10 @@ from imi.errors import CollectionError, DataError, EndpointError, ImiError, Usag
 Result = TypeVar("Result")
 PATIENCE = 20
 """Seconds that a lost server is waited for, by default: as long as a crash recovery may take."""
+_LOST = frozenset({"", "08000", "08001", "08003", "08004", "08006", "53300", "57P01", "57P02", "57P03"})
+"""What PostgreSQL says of a connection that is no more, or not yet: the last are shutdown, crash and recovery."""
+_RACES = frozenset({"23505", "40001", "40P01", "42P07", "42710"})
+"""What a writer is told who came at the same moment as another: the next attempt sees the other's work."""
 SETTINGS: Mapping[str, str] = {"enable_seqscan": "on"}
 """What everything but the climbing of a ladder is done under."""
 
@@ -56,16 +60,6 @@ class Connections:
             EndpointError: the server did not come back in time.
             CollectionError, DataError, UsageError: it refused, in its own words.
         """
-        errors = psycopg.errors
-        again = (psycopg.OperationalError, psycopg.InterfaceError)
-        # Two writers of one row, or a type that another connection is just making: the next attempt sees their work.
-        races = (
-            errors.UniqueViolation,
-            errors.SerializationFailure,
-            errors.DeadlockDetected,
-            errors.DuplicateTable,
-            errors.DuplicateObject,
-        )
         stop, pause = time.monotonic() + self._patience, 0.05
         while True:
             try:
@@ -73,15 +67,16 @@ class Connections:
                 self._set(connection, settings)
                 with connection.transaction() if write else nullcontext():
                     return work(connection)
-            except (*again, *races) as lost:
-                if isinstance(lost, again):
+            except psycopg.Error as failed:
+                lost = isinstance(failed, psycopg.InterfaceError) or _number(failed) in _LOST
+                if lost:
                     self._drop()
-                if not self._met or time.monotonic() + pause > stop or _hopeless(lost):
-                    raise self._lost(lost) from None
+                elif _number(failed) not in _RACES:
+                    raise self._refused(failed) from None
+                if not self._met or time.monotonic() + pause > stop or _hopeless(failed):
+                    raise self._gone(failed, lost) from None
                 time.sleep(pause)
                 pause = min(2 * pause, 1.0)
-            except psycopg.Error as refused:
-                raise self._refused(refused) from None
 
     def _set(self, connection: Any, settings: Mapping[str, str]) -> None:
         """Change the settings that differ from those that this connection has; most calls change none."""
@@ -109,9 +104,9 @@ class Connections:
             self._open.remove(connection)
         self._local.connection = None
 
-    def _lost(self, error: Exception) -> ImiError:
+    def _gone(self, error: Exception, lost: bool) -> ImiError:
         said = self._address.scrub(error)
-        if isinstance(error, psycopg.errors.UniqueViolation | psycopg.errors.DeadlockDetected):
+        if not lost:
             return CollectionError(f"{self._address.shown}: {said}", hint="another writer is at the same rows: again")
         return EndpointError(
             f"{self._address.shown} cannot be reached: {said}",
@@ -128,6 +123,14 @@ class Connections:
         if isinstance(error, psycopg.DataError | errors.ProgramLimitExceeded):
             return DataError(f"{self._address.shown} does not take this: {said}")
         return CollectionError(f"{self._address.shown}: {said}", hint="the server's log says more")
+
+
+def _number(error: psycopg.Error) -> str:
+    """Return PostgreSQL's number of an error; "" where the connection broke before one came."""
+    found: str | None = error.sqlstate
+    if found is None and isinstance(error, psycopg.OperationalError):
+        return ""
+    return found or "none"
 
 
 def _hopeless(error: Exception) -> bool:
