@@ -65,7 +65,7 @@ def draw(graph, points, query, paths, path):
         axes.plot(*points[here].T, "o", color="#4477aa", markersize=3)
         axes.plot(*points[way].T, "-o", color="#cc3311", linewidth=2, markersize=5)
         axes.plot(*query, "*", color="#228833", markersize=14)
-        axes.set_title(f"layer {layer}: {len(here)} points, {len(way) - 1} steps", fontsize=10)
+        axes.set_title(f"layer {layer}: {len(here)} points, steps: {len(way) - 1}", fontsize=10)
         axes.set_axis_off()
     figure.savefig(path, dpi=110)
 
@@ -74,7 +74,7 @@ def main(picture=None):
     """Build, descend, compare with every point, draw."""
     rng = np.random.default_rng(5)
     points = rng.uniform(0, 1, (POINTS, 2)).astype(np.float32)
-    query = np.array([0.82, 0.3], np.float32)
+    query = np.array([0.08, 0.35], np.float32)
     index = built(points)
     graph = index.hnsw
     paths = descend(graph, points, query)

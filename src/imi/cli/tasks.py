@@ -223,7 +223,7 @@ def profiles(options: Profiles) -> None:
 
 def register(app: typer.Typer) -> None:
     """Add the verbs."""
-    verb(app, "classify", Classify, classify, example="imi classify reviews.imi --column Score")
+    verb(app, "classify", Classify, classify, example="imi classify reviews.imi --column Score --sentences")
     verb(
         app,
         "zero-shot",
