@@ -36,6 +36,7 @@ from imi.server.search import Search
 from imi.server.settings import Settings
 from imi.server.shelf import Shelf, collection_paths
 from imi.server.state import State
+from imi.server.tasks import Tasks
 
 READERS = 4
 
@@ -66,6 +67,7 @@ def build_state(settings: Settings, embedders: Mapping[str, Embedder] | None = N
         metrics=metrics,
         readers=readers,
         writer=ThreadPoolExecutor(1, thread_name_prefix="imi-write"),
+        tasks=ThreadPoolExecutor(1, thread_name_prefix="imi-task"),
     )
 
 
@@ -80,6 +82,7 @@ def build_app(state: State, log: Log | None = None) -> ASGIApp:
         yield
         state.readers.shutdown(wait=True)
         state.writer.shutdown(wait=True)
+        state.tasks.shutdown(wait=True, cancel_futures=True)
         state.shelf.close()
         await forward.close()
         log.event("stopped")
@@ -88,6 +91,7 @@ def build_app(state: State, log: Log | None = None) -> ASGIApp:
     api.router.routes.extend([*health_routes(state), *Described(api).routes(), *Pages().routes()])
     api.include_router(Search(state).router())
     api.include_router(Look(state).router())
+    api.include_router(Tasks(state).router())
     for kind in (ApiError, ImiError, HTTPException, RequestValidationError, ClientDisconnect):
         api.add_exception_handler(kind, _refuse)
     return Gate(_Split([*OpenAI(state).routes(), *forward.routes()], api), state, log)

@@ -94,7 +94,11 @@ class Search:
                 openapi_extra=_INGEST_BODY if call == self.ingest else None,
             )
         picture = one + "/thumbnails/{id:path}"
-        router.add_api_route(picture, self.thumbnail, methods=["GET"], response_class=Jpeg, responses=errors)
+        # The media type of a response class would stand for the errors, too, which are JSON like all others.
+        found: dict[int | str, dict[str, Any]] = {
+            200: {"description": "The picture.", "content": {"image/jpeg": {"schema": {"type": "string"}}}}
+        }
+        router.add_api_route(picture, self.thumbnail, methods=["GET"], response_model=None, responses=errors | found)
         return router
 
     # --- collections ---

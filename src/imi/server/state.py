@@ -25,4 +25,5 @@ class State:
     metrics: Metrics
     readers: ThreadPoolExecutor
     writer: ThreadPoolExecutor
+    tasks: ThreadPoolExecutor
     stopping: bool = field(default=False)

@@ -1,0 +1,96 @@
+"""Tasks over HTTP: what they answer is what `imi.tasks` answers, and searches go on meanwhile."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor, as_completed
+
+import httpx
+import numpy as np
+import pytest
+
+import imi
+from imi import tasks
+from imi.embedders.testing import HashEmbedder
+from imi.server.tasks import WAITING
+from tests.server.conftest import error_of
+
+API = "/api/v1/collections/pets/tasks"
+
+
+@pytest.fixture(scope="module")
+def pets(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("served")
+    with imi.open(folder / "pets.imi", model=HashEmbedder()) as made:
+        texts = [f"{animal} number {at}" for at in range(12) for animal in ("cat", "dog", "猫")]
+        texts += ["cat number 3 ", "something entirely different: ∑∏√"]
+        made.add([imi.Document(str(at), text, {"n": at}) for at, text in enumerate(texts)])
+    return folder / "pets.imi"
+
+
+@pytest.fixture(scope="module")
+def served(start, pets):
+    return start(collections=(str(pets),))
+
+
+@pytest.fixture(scope="module")
+def here(pets):
+    with imi.open(pets, model=HashEmbedder(), mode="r") as opened:
+        yield opened
+
+
+def test_tasks_answer_as_the_library_does(served, here):
+    def post(name, **body):
+        answer = served.http.post(f"{API}/{name}", json=body)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    assert post("cluster", k=3, seed=4) == tasks.cluster(here, 3, seed=4).to_dict()
+    assert post("anomalies", share=0.1) == {
+        "anomalies": tasks.anomalies(here, 0.1).to_dict(),
+        "count": 38,
+    }
+    assert post("dedupe", threshold=0.9) == {"groups": tasks.dedupe(here, 0.9).to_dict()}
+    assert post("diversity", subset=4) == tasks.diversity(here).to_dict() | {"subset": tasks.subset(here, 4)}
+    liked = post("recommend", like=["0"], dislike=["1"], k=3, where={"n": {"<": 30}})
+    assert liked["hits"] == tasks.recommend(here, ["0"], ["1"], 3, where={"n": {"<": 30}}).to_dicts()
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "told"),
+    [
+        ("cluster", {"k": 39}, "k is 39"),
+        ("cluster", {"k": 1}, "k"),
+        ("recommend", {"like": ["nobody"]}, "nobody"),
+        ("recommend", {}, "like"),
+        ("dedupe", {"threshold": 2}, "threshold"),
+        ("anomalies", {"shares": 0.1}, "shares"),
+    ],
+)
+def test_wrong_use_is_refused_in_a_sentence(served, name, body, told):
+    answer = served.http.post(f"{API}/{name}", json=body)
+    assert 400 <= answer.status_code < 500
+    assert told in error_of(answer)["message"] + str(error_of(answer)["param"])
+
+
+def test_a_full_queue_says_when_to_come_again_and_searches_go_on(served, monkeypatch):
+    begun, go_on = threading.Event(), threading.Event()
+    answer = tasks.diversity(np.eye(3, 8, dtype=np.float32))
+
+    def slow(*_, **__):
+        begun.set()
+        assert go_on.wait(30)
+        return answer
+
+    monkeypatch.setattr(tasks, "diversity", slow)
+    with ThreadPoolExecutor(2 * WAITING) as clients:
+        asked = [
+            clients.submit(httpx.post, f"{served.url}{API}/diversity", json={}, timeout=60) for _ in range(WAITING + 1)
+        ]
+        try:
+            assert begun.wait(10)
+            found = served.http.post("/api/v1/collections/pets/search", json={"query": "cat", "mode": "meaning"})
+            assert found.json()["hits"], "searches are answered meanwhile"
+            refused = next(as_completed(asked, timeout=20)).result()
+            assert refused.status_code == 503 and int(refused.headers["retry-after"]) > 0
+        finally:
+            go_on.set()
+    assert sorted(one.result().status_code for one in asked) == [200] * WAITING + [503]
