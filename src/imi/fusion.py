@@ -33,7 +33,7 @@ Rows = NDArray[np.int64]
 Ranking = tuple[Rows, Floats]
 """Row numbers, best first, and their scores, higher is better."""
 
-WEIGHT = 0.3
+WEIGHT = 0.35
 _STEEPNESS = 2.0  # of coverage: half of a question's words are worth less than half, as any text may hold common ones
 
 
