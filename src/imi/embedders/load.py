@@ -67,14 +67,8 @@ def load(name: str | Path | None = None) -> Embedder:
         from imi.embedders.onnx import Onnx
 
         return Onnx(Path(rest))
-    if kind == "clip" and rest:
-        from imi.embedders.clip import Clip
-
-        return Clip(rest)
-    if kind == "pixels":
-        from imi.embedders.pixels import Pixels
-
-        return Pixels(rest or "likeness")
+    if (kind == "clip" and rest) or kind == "pixels":
+        return _of_pictures(kind, rest)
     if asked and Path(asked).is_dir():
         from imi.embedders.builtin import BuiltIn
 
@@ -85,3 +79,13 @@ def load(name: str | Path | None = None) -> Embedder:
             made: Embedder = point.load()(rest)
             return made
     raise UsageError(f"unknown model {asked!r}; there are: {', '.join(NAMES)}", hint="imi.load() for the built-in one")
+
+
+def _of_pictures(kind: str, rest: str) -> Embedder:
+    if kind == "clip":
+        from imi.embedders.clip import Clip
+
+        return Clip(rest)
+    from imi.embedders.pixels import Pixels
+
+    return Pixels(rest or "likeness")

@@ -125,7 +125,7 @@ class MovedPictures:
         photo = self.photo[rows]
         # The grid's scale: above 1 the picture becomes smaller. Photos are cut, drawings float on a ground.
         scale = torch.where(photo, between(0.65, 1.0), between(0.85, 1.35))
-        stretch, angle = between(-0.12, 0.12).exp(), between(-0.3, 0.3) * torch.where(photo, 0.5, 1.0)
+        stretch, angle = between(-0.12, 0.12).exp(), between(-0.2, 0.2)
         mirror = torch.where((between(0, 1) < 0.5) & ~self.still[rows], -1.0, 1.0)
         shift = between(-1, 1, 2) * torch.where(photo, (1 - scale).clamp(min=0.05), torch.tensor(0.15))[:, None]
         cos, sin = angle.cos() * scale, angle.sin() * scale

@@ -27,6 +27,8 @@ from imi.vectors import Floats, normalize
 
 OUT = FOLDER.parent / "pictures"
 SIZE = 48
+TIMES = 5
+"""How often a drawing comes in an epoch, a photo once: most names have two drawings, a class of clothing 260 photos."""
 KEYWORDS = 0.5
 """What the mean of an emoji's keywords counts beside its name, in each language."""
 LICENCE = "Apache-2.0 (code); weights CC BY-SA 4.0, attribution in card.md"
@@ -103,13 +105,15 @@ def prepare(data: Path, text: BuiltIn) -> Ready:
         pixels,
         np.array(labels, np.int64),
         np.array([one.still for one in drawn] + [False] * len(photos.classes)),
-        np.array([2] * len(drawn) + [1] * len(photos.classes), np.int64),
+        np.array([TIMES] * len(drawn) + [1] * len(photos.classes), np.int64),
         names,
     )
 
 
-def train(ready: Ready, text: BuiltIn, recipe: Recipe, shape: Shape, checkpoint: Path, say: Say) -> Tower:
-    """Return the trained tower."""
+def train(
+    ready: Ready, text: BuiltIn, recipe: Recipe, shape: Shape, checkpoint: Path, say: Say, start: Path | None = None
+) -> Tower:
+    """Return the trained tower; `start` is the checkpoint of another run, whose network this one begins with."""
     torch.manual_seed(recipe.seed)
     tower = Tower(text.info.width, shape.stages, shape.inner)
     tower.to(memory_format=torch.channels_last)
@@ -117,6 +121,8 @@ def train(ready: Ready, text: BuiltIn, recipe: Recipe, shape: Shape, checkpoint:
         ready.pixels, ready.labels, ready.still, size=SIZE, batch=recipe.batch, times=ready.times, seed=recipe.seed
     )
     model = Nested(tower, Names(text.info.dims, ready.names))
+    if start is not None:
+        model.load_state_dict(torch.load(start, map_location="cpu", weights_only=True)["parts"][0])
     began, each = time.monotonic(), len(batches)
 
     def told(done: int, total: int) -> None:
@@ -175,7 +181,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--model", type=Path, default=FOLDER, help="the text model whose space is the goal")
     parser.add_argument("--out", type=Path, default=OUT, help="the folder to write")
     parser.add_argument("--work", type=Path, default=Path("build/pictures"), help="where the run is kept")
-    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument(
+        "--start", type=Path, help="a run's file in --work to begin with: for an earlier text model, say"
+    )
+    parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
@@ -194,7 +203,7 @@ def main(arguments: list[str] | None = None) -> None:
     say(f"{len(ready.labels):,} pictures, {len(ready.names):,} names")
     # Another text model is another goal: its run begins anew.
     checkpoint = options.work / f"{text.info.weights[:8]}-{options.epochs}-{options.seed}.pt"
-    tower = train(ready, text, recipe, Shape(), checkpoint, say)
+    tower = train(ready, text, recipe, Shape(), checkpoint, say, options.start)
     about = {
         "size": SIZE, "dims": list(text.info.dims), "text": text.info.weights, "licence": LICENCE,
         "source": "imi.train.pictures",
