@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from imi.cli.opening import open_to_read
+from imi.cli.opening import open_existing
 from imi.cli.options import Figure, Output, Seed
 from imi.cli.output import note, number, progress, show
 from imi.cli.verbs import verb
 from imi.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from collections.abc import Callable
+
+    from imi.index.plan import Plan as Made
 
 _BYTES = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9}
 _SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
@@ -44,15 +45,13 @@ class Plan(Output):
 def plan(options: Plan) -> None:
     """Measure ladders on your own vectors and take the cheapest that keeps the recall asked for.
 
-    Collections plan by themselves when they outgrow exact search; this shows what is tried and why one is chosen.
+    A collection is searched by it from then on, and measured again when it has grown fourfold. Collections plan by
+    themselves when they outgrow exact search; this is for other wishes, and shows what was tried.
     """
-    import imi
-
     memory = None if options.memory is None else int(_amount("--memory", options.memory, _BYTES))
     latency = None if options.latency is None else _amount("--latency", options.latency, _SECONDS)
-    vectors = _vectors(options.source)
     with progress("planning", quiet=options.quiet) as bar:
-        found = imi.plan(vectors, options.recall, memory, latency, seed=options.seed, progress=bar)
+        found = _planned(options, memory, latency, bar)
     if options.figure is not None:
         found.figure(options.figure)
     tried: list[list[Any]] = []
@@ -75,16 +74,21 @@ def _amount(name: str, text: str, units: dict[str, float] | dict[str, int]) -> f
     return float(match[1]) * units[unit]
 
 
-def _vectors(source: str) -> NDArray[np.float32]:
+def _planned(options: Plan, memory: int | None, latency: float | None, bar: Callable[[int, int], None] | None) -> Made:
     import numpy as np
 
+    import imi
+
+    how: dict[str, Any] = {"seed": options.seed, "progress": bar}
+    source = options.source
     if not source.endswith(".npy"):
-        with open_to_read(source) as collection:
-            return collection.vectors()
+        with open_existing(source) as collection:
+            return collection.plan(options.recall, memory, latency, **how)
     try:
-        return np.asarray(np.load(Path(source), mmap_mode="r", allow_pickle=False))
+        vectors = np.asarray(np.load(Path(source), mmap_mode="r", allow_pickle=False))
     except (OSError, ValueError) as wrong:
         raise DataError(f"{source} cannot be read as vectors: {wrong}", hint="numpy.save writes such a file") from wrong
+    return imi.plan(vectors, options.recall, memory, latency, **how)
 
 
 def register(app: typer.Typer) -> None:

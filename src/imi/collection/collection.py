@@ -22,6 +22,7 @@ from imi.collection.maintenance import Repaired, Verification, backup, repair, v
 from imi.collection.migrating import Migration, Migrator
 from imi.collection.model import CollectionModel
 from imi.collection.places import find
+from imi.collection.planning import Planned
 from imi.embedders.base import Embedder
 from imi.errors import UsageError
 from imi.records import Added, Document, Hits, Mode
@@ -33,7 +34,7 @@ Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
 
 
-class Collection(Thumbnails):
+class Collection(Thumbnails, Planned):
     """Documents in one SQLite file, found by meaning, by text, or both.
 
     A context manager; safe to share between threads.

@@ -9,16 +9,17 @@ from __future__ import annotations
 import os
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import apsw
 
 from imi.collection.wording import WordIndex
-from imi.errors import CollectionError, Damaged, ImiError, MissingExtra, TooNew
+from imi.errors import CollectionError, Damaged, ImiError, Locked, MissingExtra, TooNew, UsageError
 from imi.index.files import MANIFEST
 from imi.index.live import Live
+from imi.index.plan import Plan, plan
 from imi.store.store import Store
 
 FOLDER = "index"
@@ -180,6 +181,43 @@ class CollectionIndex:
             if (grown is not None or words) and not self._building:
                 self._builder = threading.Thread(target=self._build, args=(grown, words), name="imi index build")
                 self._builder.start()
+
+    def plan(
+        self,
+        target_recall: float,
+        memory: int | None,
+        latency: float | None,
+        queries: Any | None,
+        seed: int,
+        progress: Callable[[int, int], None] | None,
+    ) -> Plan:
+        """Measure, build and keep the plan with the index; see `Collection.plan`."""
+        self._store.check_writable()
+        self.wait()
+        with self._store.reading():
+            live = self.current()
+        if live is None or len(live) < 2:
+            raise UsageError(f"{self._store.folder} has no vectors to plan for", hint="imi add puts some in")
+        with self._writing() as mine:
+            if not mine:
+                raise Locked(
+                    f"another process is writing the index of {self._store.folder}", hint="wait for it, then plan again"
+                )
+            made = live.build(
+                target_recall, memory, latency, queries=queries, seed=seed, replan=True, progress=progress
+            )
+            self._stamp, self._unsaved = self._manifest_time(), 0
+        if made is None:  # few rows: nothing is built, and the plan says so
+            with self._store.reading():
+                vectors = self._store.vectors()[1]
+            made = plan(vectors, target_recall, memory, latency, queries, seed, progress)
+        return made
+
+    def current_plan(self) -> Plan | None:
+        """Return the plan that the index was built by, None before there is one."""
+        with self._store.reading():
+            live = self.current()
+        return None if live is None else live.plan
 
     @property
     def _building(self) -> bool:

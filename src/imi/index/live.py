@@ -25,6 +25,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -281,7 +282,8 @@ class Live:
         base = next((part for part in self._parts if part.ladder is not None), None)
         if base is None:
             dead = sum(part.dead for part in self._parts)
-            if count > EXACT_ROWS:
+            kept = self.plan  # that exact search is best holds until it is measured again
+            if count > EXACT_ROWS and (kept is None or bool(kept.chosen.rungs) or count >= 4 * kept.rows):
                 return f"{count} rows have outgrown exact search"
             return f"{dead} of {count + dead} rows are dead" if dead > max(1000, count) else None
         if base.dead * 5 > len(base):
@@ -297,37 +299,53 @@ class Live:
         memory: int | None = None,
         latency: float | None = None,
         *,
+        queries: Floats | None = None,
+        seed: int = 0,
         replan: bool = False,
         progress: Callable[[int, int], None] | None = None,
     ) -> Plan | None:
         """Gather all live rows, plan when there is no plan or the rows are fourfold, build the ladder and save.
 
         Searches, adds and removes go on meanwhile. Returns the plan, or None when there are too few rows to plan for.
+
+        Args:
+            target_recall: see `imi.plan`; a plan that there is keeps its own target and limits.
+            memory: bytes beside the vectors.
+            latency: seconds a query.
+            queries: (m, width) real ones to measure with.
+            seed: of what is drawn at random.
+            replan: measure anew, by these values.
+            progress: called as progress(done, total).
         """
+        old = None if replan else self.plan
+        if old is not None:
+            target_recall, memory, latency = old.target, old.memory, old.latency
+        measure = partial(
+            plan,
+            target_recall=target_recall,
+            memory=memory,
+            latency=latency,
+            queries=queries,
+            seed=seed,
+            progress=progress,
+            metric=self.metric,
+        )
         with self._building:
             with self._lock:
                 seen = self._parts
                 self._gone, self._frozen = [], len(seen)
             try:
-                return self._rebuild(seen, target_recall, memory, latency, replan, progress)
+                return self._rebuild(seen, old, measure)
             finally:
                 self._gone, self._frozen = None, 0
 
-    def _rebuild(
-        self,
-        seen: tuple[Part, ...],
-        target_recall: float,
-        memory: int | None,
-        latency: float | None,
-        replan: bool,
-        progress: Callable[[int, int], None] | None,
-    ) -> Plan | None:
+    def _rebuild(self, seen: tuple[Part, ...], old: Plan | None, measure: Callable[[Any], Plan]) -> Plan | None:
         keys, stamps, vectors, written = gather(seen, self.folder, self.width)
         planned, ladder = None, None
         if len(keys) > EXACT_ROWS:
-            planned = self.plan
-            if planned is None or replan or len(keys) >= 4 * planned.rows:
-                planned = plan(vectors, target_recall, memory, latency, metric=self.metric, progress=progress)
+            planned = old
+            if planned is None or len(keys) >= 4 * planned.rows:
+                planned = measure(vectors)
             index = planned.build(vectors)
             ladder = index if isinstance(index, Ladder) else None  # exact may be best even so
         with self._lock:

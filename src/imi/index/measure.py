@@ -127,6 +127,26 @@ def front(ladder: Ladder, truth: Truth, target: float) -> list[Point]:
     return sorted(points, key=lambda point: point.seconds)
 
 
+def funnels(ladder: Ladder, truth: Truth, point: Point) -> list[Point]:
+    """Return the point with one and with two rungs between the first and the last, timed, where dims leave room.
+
+    A longer shortlist is cheap when few of its rows are read whole: rungs between double the dims and cut the list.
+    """
+    first, last = point.rungs[0], point.rungs[-1]
+    room = [dims for dims in (2 * first.dims, 4 * first.dims) if 2 * dims <= ladder.width and ladder.width % dims == 0]
+    found = []
+    for depth in range(1, len(room) + 1):
+        for share in (0.5, 0.3):
+            keeps = [max(round(1.3 * truth.k), math.ceil(first.keep * share**at)) for at in range(1, depth + 1)]
+            if keeps[0] >= first.keep:
+                continue
+            between = tuple(Rung(dims, keep) for dims, keep in zip(room[:depth], keeps, strict=True))
+            deeper = ladder.with_rungs((first, *between, last))
+            recalls = truth.recalls(*deeper.search(truth.queries, truth.k))
+            found.append(Point(deeper.rungs, *confidence(recalls), latency(deeper, truth.queries, truth.k)))
+    return found
+
+
 def _with(ladder: Ladder, keep: int, effort: int, k: int) -> tuple[Rung, ...]:
     return (replace(ladder.rungs[0], keep=keep, effort=effort), Rung(ladder.width, min(k, keep)))
 

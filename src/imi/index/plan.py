@@ -66,7 +66,8 @@ class Plan:
 
     chosen: the ladder; no rungs means exact search. target: the recall asked for, of the k nearest. rows, width and
     metric are of the vectors it was made for. prefixes: what prefixes are worth. matryoshka: whether they
-    are worth more than numbers taken at random. note: what was found, in words.
+    are worth more than numbers taken at random. note: what was found, in words. memory and latency: the limits given,
+    for measuring again by the same ones.
     """
 
     target: float
@@ -80,6 +81,8 @@ class Plan:
     prefixes: tuple[Prefix, ...]
     note: str
     built: Ladder | Exact | None = field(default=None, repr=False, compare=False)
+    memory: int | None = None
+    latency: float | None = None
 
     @property
     def recall(self) -> float:
@@ -144,6 +147,8 @@ class Plan:
             "matryoshka": self.matryoshka,
             "prefixes": [prefix.to_dict() for prefix in self.prefixes],
             "note": self.note,
+            "memory": self.memory,
+            "latency": self.latency,
         }
 
     @classmethod
@@ -160,6 +165,8 @@ class Plan:
             matryoshka=plain["matryoshka"],
             prefixes=tuple(Prefix(**prefix) for prefix in plain["prefixes"]),
             note=plain["note"],
+            memory=plain.get("memory"),
+            latency=plain.get("latency"),
         )
 
 

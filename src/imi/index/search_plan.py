@@ -12,7 +12,18 @@ from imi.index.base import Rows
 from imi.index.candidates import first_rungs, prefix_sizes, row_bytes
 from imi.index.exact import Exact
 from imi.index.ladder import Ladder
-from imi.index.measure import Point, Prefix, Truth, Vectors, confidence, find_truth, front, prefix_worth, stand_ins
+from imi.index.measure import (
+    Point,
+    Prefix,
+    Truth,
+    Vectors,
+    confidence,
+    find_truth,
+    front,
+    funnels,
+    prefix_worth,
+    stand_ins,
+)
 from imi.index.measure import latency as median_latency
 from imi.index.plan import Plan, Progress, Tried
 from imi.index.rungs import Rung
@@ -22,7 +33,7 @@ EXACT_NUMBERS = 5_000_000
 """Rows times width below which an exact search ends in half a millisecond, and nothing is worth building."""
 _TRUTH_WORK = 2.5e11
 _SAMPLE_NUMBERS = 8_000_000
-_SAMPLE_SECONDS = 30.0
+_SAMPLE_SECONDS = 20.0
 
 
 class Planner:
@@ -91,6 +102,8 @@ class Planner:
             tuple(prefixes),
             note,
             index,
+            self.memory,
+            self.latency,
         )
 
     def _exact_plan(self, queries: Floats | None) -> Plan:
@@ -185,7 +198,7 @@ class Planner:
         self._tell(4)
         bias = biases[rung]
         need = min(self.target + bias, 0.999)
-        points = front(ladder, tuning, need)
+        points = self._with_funnels(ladder, tuning, need, front(ladder, tuning, need))
         size = int(row_bytes(rung, self.rows) * self.rows)
         self.tried += [_tried(point, size, "all rows", "") for point in points]
         for point in points:
@@ -198,6 +211,12 @@ class Planner:
                 done.latency = point.seconds
                 return Tried(point.rungs, mean, low, high, 1 / point.seconds, size, "all rows", "verified"), done
         return None
+
+    def _with_funnels(self, ladder: Ladder, truth: Truth, need: float, points: list[Point]) -> list[Point]:
+        """Add deeper ladders made of the two quickest that reach the recall; return all, the quickest first."""
+        good = [point for point in points if point.recall >= need][:2]
+        deeper = [more for point in good for more in funnels(ladder, truth, point)]
+        return sorted([*points, *deeper], key=lambda point: point.seconds)
 
     def _note(self, matryoshka: bool, prefixes: Sequence[Prefix], chosen: Tried) -> str:
         if matryoshka:
