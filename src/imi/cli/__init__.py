@@ -39,6 +39,7 @@ GROUPS = (
             "migrate": "imi.cli.upkeep",
             "doctor": "imi.cli.odd_and_alike",
             "plan": "imi.cli.plan",
+            "graph": "imi.cli.graph",
         },
     ),
     Group(

@@ -9,6 +9,7 @@ from imi.tasks.customize import customize
 from imi.tasks.dedupe import dedupe
 from imi.tasks.diversity import diversity, subset
 from imi.tasks.doctor import doctor
+from imi.tasks.graph import graph
 from imi.tasks.map import map
 from imi.tasks.profiles import profiles
 from imi.tasks.recommend import recommend
@@ -25,6 +26,7 @@ __all__ = [
     "dedupe",
     "diversity",
     "doctor",
+    "graph",
     "map",
     "profiles",
     "recommend",
