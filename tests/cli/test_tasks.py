@@ -66,6 +66,18 @@ def test_map_code_and_customize(run, reviews):
     assert {"before", "after"} <= set(done.json)
 
 
+def test_texts_are_read_by_sentences_where_asked(run, reviews):
+    learned = run("classify", "reviews", "--column", "Score", "--sentences", "--save", "h.npz", "--json", "-q").json
+    assert learned["n"] == 12
+    rows = run("classify", "reviews", "--with", "h.npz", "--json").json
+    assert len(rows) == 60 and all(0 < row["confidence"] <= 1 for row in rows)
+    assert run("regress", "reviews", "--column", "Score", "--sentences", "--json").json["mse"] > 0
+    plain, parts = (
+        run("zero-shot", "reviews", "--labels", "good,bad", "--json", *more).json for more in ((), ("--sentences",))
+    )
+    assert plain != parts and [one["id"] for one in plain] == [one["id"] for one in parts]
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -74,6 +86,10 @@ def test_map_code_and_customize(run, reviews):
         ("cluster", "reviews", "-k", "99"),
         ("regress", "reviews", "--column", "Summary"),
         ("zero-shot", "reviews", "--labels", "one"),
+        ("zero-shot", "reviews", "--labels", "one,,two"),
+        ("zero-shot", "reviews", "--describe", "reviews.csv"),
+        ("classify", "reviews", "--column", "Text"),
+        ("classify", "reviews", "--column", "Score", "--head", "tree"),
         ("recommend", "reviews", "--like", "nobody"),
         ("map", "reviews", "--out", "map.gif"),
         ("profiles", "reviews", "--by", "Nope"),

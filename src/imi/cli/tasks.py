@@ -127,9 +127,7 @@ def zero_shot(options: ZeroShot) -> None:
 
     labels: Any = [one.strip() for one in options.labels.split(",")] if options.labels else []
     if options.describe:
-        described = json.loads(options.describe.read_text(encoding="utf-8"))
-        if not isinstance(described, dict):
-            raise UsageError(f"{options.describe} holds no JSON object of labels and descriptions")
+        described = _read_descriptions(options.describe)
         labels = {one: described.get(one, ()) for one in labels} if labels else described
     with open_to_read(options.collection) as collection:
         how: Any = {"truth": options.column, "abstain": options.abstain, "dims": options.dims, "seed": options.seed}
@@ -141,6 +139,18 @@ def zero_shot(options: ZeroShot) -> None:
         return
     pairs = zip(ids, result.predictions, result.confidence.tolist(), strict=True)
     _labels([{"id": one, "label": label, "confidence": sure} for one, label, sure in pairs], options)
+
+
+def _read_descriptions(path: Path) -> dict[str, Any]:
+    try:
+        described = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as wrong:
+        raise UsageError(
+            f"{path} is no JSON: {wrong}", hint='{"good": ["I love it", "great"], "bad": "awful"}'
+        ) from wrong
+    if not isinstance(described, dict):
+        raise UsageError(f"{path} holds no JSON object of labels and descriptions", hint='{"good": "I love it", …}')
+    return described
 
 
 @dataclass(frozen=True, kw_only=True)
