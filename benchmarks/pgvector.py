@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 import psycopg
-from vector_data import real_vectors
+from vector_data import vectors
 
 import imi
 from imi.backends.engine import Way
@@ -105,8 +105,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("rows", nargs="?", type=int, default=200_000)
     parser.add_argument("--memory", default="1GB", help="maintenance_work_mem, which should hold the whole graph")
+    parser.add_argument("--cache", type=Path, default=None, help="a folder in which vectors are kept for the next run")
     options = parser.parse_args()
-    z, queries = real_vectors(options.rows, QUERIES)
+    z, queries = (np.array(part) for part in vectors(options.rows, WIDTH, options.cache, QUERIES))
     truth = [
         {f"{row}" for row in rows} for rows in Exact(z.astype(np.float16).astype(np.float32)).search(queries, K)[1]
     ]

@@ -6,14 +6,21 @@ import numpy as np
 import pytest
 
 import imi
+from imi.backends import copying
 from imi.backends.copying import copy
 from imi.embedders.testing import HashEmbedder
 from imi.errors import CollectionError, ModelMismatch, UsageError
 
 DOCUMENTS = [
     imi.Document(f"r{at:04}", f"row number {at} about {word} と猫{at % 7}", {"n": at, "word": word, "half": at / 2})
-    for at, word in zip(range(1500), itertools.cycle(["beans", "cats", "寝ている", "京都"]), strict=False)
+    for at, word in zip(range(300), itertools.cycle(["beans", "cats", "寝ている", "京都"]), strict=False)
 ]
+
+
+@pytest.fixture(autouse=True)
+def small_batches(monkeypatch):
+    """Copy 128 rows at a time, so that few rows are several batches."""
+    monkeypatch.setattr(copying, "_BATCH", 128)
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +34,7 @@ def test_a_copy_there_and_back_is_the_same(source, place, tmp_path):
     with imi.open(place.url()) as there, imi.open(tmp_path / "back.imi") as back:
         done = copy(source, there)
         assert done.to_dict() | {"checksum": ""} == {
-            "copied": 1500, "unchanged": 0, "rows": 1500, "checksum": "", "recall": done.recall,
+            "copied": 300, "unchanged": 0, "rows": 300, "checksum": "", "recall": done.recall,
         }  # fmt: skip
         assert done.recall >= 0.95
         assert there.info.fingerprint == source.info.fingerprint
@@ -49,16 +56,16 @@ class Broken(Exception):
 
 def test_an_interrupted_copy_is_completed_by_the_same_call(source, place):
     def stop(done, total):
-        if done >= 1024:
+        if done >= 128:
             raise Broken
 
     with imi.open(place.url()) as there:
         with pytest.raises(Broken):
             copy(source, there, progress=stop)
-        assert 0 < len(there) < 1500
+        assert 0 < len(there) < 300
         done = copy(source, there)
-        assert done.copied == 1500 - done.unchanged == 476
-        assert len(there) == 1500
+        assert done.copied == 300 - done.unchanged == 172
+        assert len(there) == 300
 
 
 def test_what_was_lost_on_the_way_is_noticed(source, place, monkeypatch):
