@@ -7,7 +7,7 @@ import contextlib
 import json
 import time
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from functools import partial
 from typing import Any, Literal, TypeVar
 
@@ -71,6 +71,7 @@ class SeenReply(BaseModel):
     start: int
     characters: int
     metadata: dict[str, Any]
+    picture: bool
 
 
 class LookReply(BaseModel):
@@ -173,10 +174,11 @@ def _look(collection: Collection, body: LookBody) -> dict[str, Any]:
     else:
         hits = [*collection.search(body.query, body.k, mode=body.mode, where=body.where, dims=body.dims)]
     milliseconds = 1000 * (time.perf_counter() - start)
-    return {"hits": [_seen(hit, terms) for hit in hits], "mode": body.mode, "milliseconds": milliseconds}
+    pictures = {hit.id for hit in hits if _has_picture(collection, hit.id)}
+    return {"hits": [_seen(hit, terms, pictures) for hit in hits], "mode": body.mode, "milliseconds": milliseconds}
 
 
-def _seen(hit: Hit | Document, terms: list[str]) -> dict[str, Any]:
+def _seen(hit: Hit | Document, terms: list[str], pictures: Set[str]) -> dict[str, Any]:
     piece = piece_of(hit.text or "", terms, SHOWN)
     return {
         "id": hit.id,
@@ -185,6 +187,7 @@ def _seen(hit: Hit | Document, terms: list[str]) -> dict[str, Any]:
         "start": piece.start,
         "characters": piece.characters,
         "metadata": _shown(hit.metadata),
+        "picture": hit.id in pictures,
     }
 
 
@@ -195,6 +198,13 @@ def _shown(metadata: Mapping[str, Any]) -> dict[str, Any]:
         plain = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
         shown[name] = plain[: _VALUE - 1] + "…" if isinstance(plain, str) and len(plain) > _VALUE else plain
     return shown
+
+
+def _has_picture(collection: Collection, id: str) -> bool:
+    """Return whether there is a picture to show; a row that was deleted meanwhile, or a damaged picture, has none."""
+    with contextlib.suppress(ImiError):
+        return collection.thumbnail(id) is not None
+    return False
 
 
 def _existing(collection: Collection, id: str) -> Document:
@@ -217,6 +227,7 @@ def _why(collection: Collection, body: WhyBody) -> dict[str, Any]:
         "start": piece.start,
         "characters": piece.characters,
         "metadata": _shown(document.metadata),
+        "picture": _has_picture(collection, document.id),
         "words": seen,
         "meaning": None,
     }

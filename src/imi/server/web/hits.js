@@ -21,10 +21,11 @@ function facts(metadata) {
 }
 
 /** One hit: its text with marked words, what it is, and a way to read it and see why it was found. */
-export function hitItem(hit, { open, why, rank, note }) {
-  const text = make("p", { class: "hit-text", dir: "auto" }, ...(hit.characters ? marked(hit.parts) : [make("em", {}, t("noText"))]));
-  if (hit.start > 0) text.prepend("… ");
-  if (hit.characters && hit.start + hit.parts.reduce((sum, [part]) => sum + [...part].length, 0) < hit.characters) text.append(" …");
+export function hitItem(hit, { open, why, rank, note, picture }) {
+  const words = hit.characters ? marked(hit.parts) : hit.picture ? [] : [make("em", {}, t("noText"))];
+  const text = make("p", { class: "hit-text", dir: "auto" }, ...words);
+  if (hit.start > 0) text.prepend("…");
+  if (hit.characters && hit.start + hit.parts.reduce((sum, [part]) => sum + [...part].length, 0) < hit.characters) text.append("…");
   const line = [facts(hit.metadata), hit.characters > 2000 ? t("characters", hit.characters) : ""].filter(Boolean).join(" · ");
   const label = why ? t("whyOf", hit.id) : t("readOf", hit.id);
   return make(
@@ -34,6 +35,7 @@ export function hitItem(hit, { open, why, rank, note }) {
     make(
       "div",
       { class: "hit-body" },
+      hit.picture && picture ? shown(picture(hit.id), hit) : null,
       text,
       line ? make("p", { class: "hit-facts", dir: "auto" }, line) : null,
       make(
@@ -48,12 +50,21 @@ export function hitItem(hit, { open, why, rank, note }) {
   );
 }
 
+/** A picture whose address is on its way; what it shows is said by the text beside it, or by its id. */
+export function shown(address, { id, characters }) {
+  const image = make("img", { class: "picture", alt: characters ? "" : id });
+  address.then((found) => found && image.setAttribute("src", found), () => {});
+  image.addEventListener("load", () => URL.revokeObjectURL(image.src));
+  return image;
+}
+
 /** The three lists side by side; on a narrow window one at a time, chosen by tabs. */
 export class Modes {
-  constructor(root, tabs, open) {
+  constructor(root, tabs, { open, picture }) {
     this.root = root;
     this.tabs = tabs;
     this.open = open;
+    this.picture = picture;
     this.lists = {};
     this.ids = {};
     this.build();
@@ -89,7 +100,7 @@ export class Modes {
   show(mode, reply, moved) {
     const { list, told, said } = this.lists[mode];
     this.ids[mode] = reply.hits.map((hit) => hit.id);
-    list.replaceChildren(...reply.hits.map((hit, place) => hitItem(hit, { open: this.open, why: true, rank: place + 1, note: moved && moved(hit.id, place) })));
+    list.replaceChildren(...reply.hits.map((hit, place) => hitItem(hit, { open: this.open, picture: this.picture, why: true, rank: place + 1, note: moved && moved(hit.id, place) })));
     told.textContent = t("took", reply.milliseconds);
     this.root.querySelector(`[data-mode="${mode}"]`).classList.remove("waiting");
     said.hidden = reply.hits.length > 0;

@@ -16,8 +16,11 @@ const SAMPLES = 6;
 
 const state = { collections: [], creates: false, current: null, query: "", view: "search", turn: 0, full: null, failed: null };
 const api = new Api((reached) => (reached ? null : lost()));
-const reading = new Reading(at("reading"), { ask: (...given) => api.ask(...given), trouble });
-const modes = new Modes(at("modes"), at("mode-tabs"), (id) => reading.open(state.current.name, id, state.query));
+const reading = new Reading(at("reading"), { ask: (...given) => api.ask(...given), picture: (...given) => api.picture(...given), trouble });
+const modes = new Modes(at("modes"), at("mode-tabs"), {
+  open: (id) => reading.open(state.current.name, id, state.query),
+  picture: (id) => api.picture(state.current.name, id),
+});
 const filters = new Filters({ opener: at("filter-button"), panel: at("filters"), chips: at("chips"), changed: () => ask() });
 const size = new Size(at("size"), quietly(() => ask(["meaning", "hybrid"]), 30));
 const mapping = new Mapping(at("map"), at("map-said"), { api, trouble, open: (id) => reading.open(state.current.name, id, state.query) });
@@ -143,7 +146,11 @@ async function ask(wanted = MODES) {
   if (dims !== null && state.full?.key !== key) state.full = { key, reply: look("meaning", null) };
   const full = dims === null ? null : state.full.reply.then((reply) => reply.hits.map((hit) => hit.id), () => null);
   if (wanted.length === MODES.length) modes.wait();
+  at("modes").setAttribute("aria-busy", "true");
   await Promise.all(wanted.map((mode) => answer(mode, look(mode, dims), full, { turn, where, key, dims })));
+  if (turn !== state.turn) return;
+  at("modes").setAttribute("aria-busy", "false");
+  at("modes").dataset.asked = query;
 }
 
 async function answer(mode, asked, full, { turn, where, key, dims }) {
@@ -176,7 +183,7 @@ async function sample(where, signal, turn) {
     at("first").replaceChildren(
       make("h2", {}, t("first")),
       make("p", { class: "quiet" }, t("holds", current.count, current.model, current.dims)),
-      hits.length ? make("ol", { class: "hits samples" }, ...hits.map((hit) => hitItem(hit, { open: modes.open }))) : make("p", {}, t("noHitsFiltered")),
+      hits.length ? make("ol", { class: "hits samples" }, ...hits.map((hit) => hitItem(hit, { open: modes.open, picture: modes.picture }))) : make("p", {}, t("noHitsFiltered")),
     );
   } catch (broken) {
     trouble(broken);

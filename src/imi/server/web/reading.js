@@ -1,14 +1,15 @@
 import { button, make, marked } from "./dom.js";
-import { hitItem } from "./hits.js";
+import { hitItem, shown } from "./hits.js";
 import { t } from "./words.js";
 
 const PAGE = 20000;
 
 /** The dialog that shows one document: its text, why it was found, its columns and what is nearest to it. */
 export class Reading {
-  constructor(dialog, { ask, trouble }) {
+  constructor(dialog, { ask, picture, trouble }) {
     this.dialog = dialog;
     this.ask = ask;
+    this.picture = picture;
     this.trouble = trouble;
     dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
   }
@@ -23,7 +24,7 @@ export class Reading {
       if (!this.dialog.open) this.dialog.showModal();
       this.dialog.scrollTop = 0;
       const near = await this.ask(name, "look", { like: id, k: 5 });
-      if (turn === this.turn) this.near.replaceChildren(...near.hits.map((hit) => hitItem(hit, { open: (other) => this.open(name, other, query) })));
+      if (turn === this.turn) this.near.replaceChildren(...near.hits.map((hit) => hitItem(hit, { open: (other) => this.open(name, other, query), picture: (other) => this.picture(name, other) })));
     } catch (broken) {
       // A document without a vector has no neighbours, and that is no trouble once its text is there.
       if (turn === this.turn && !(this.dialog.open && broken.status === 400)) this.trouble(broken);
@@ -33,7 +34,8 @@ export class Reading {
   show(name, query, told) {
     this.near = make("ol", { class: "hits near" });
     const entries = Object.entries(told.metadata).filter(([, value]) => value !== null);
-    const text = told.characters ? marked(told.parts) : [make("em", {}, t("noText"))];
+    const text = told.characters ? marked(told.parts) : told.picture ? [] : [make("em", {}, t("noText"))];
+    if (told.picture) text.unshift(shown(this.picture(name, told.id), told));
     const parts = [
       make("header", { class: "reading-top" }, make("h2", { id: "reading-title", dir: "auto" }, told.id), button("×", () => this.dialog.close(), { class: "plain icon", "aria-label": t("close") })),
       make("div", { class: "reading-text", dir: "auto", tabindex: "0", role: "group", "aria-label": told.id }, ...text),

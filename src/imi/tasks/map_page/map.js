@@ -6,6 +6,7 @@ import { pointsOn } from "./points.js";
 import { mapWords } from "./words.js";
 
 const PANEL = 332; // pixels that the panel takes from the left of a wide window
+const MANY = 40; // matches from which a point of ordinary size says enough
 const SHIFT = 700; // milliseconds from one layout to another
 
 /** Numbers out of base64. */
@@ -41,6 +42,8 @@ export function mountMap(root, data, options = {}) {
   canvas.setAttribute("aria-label", words.map(count));
   const card = element("div", "imi-card");
   card.hidden = true;
+  const ring = element("div", "imi-ring");
+  ring.hidden = true;
 
   let cells = new Cells(xy);
   let chosen = -1;
@@ -52,15 +55,19 @@ export function mountMap(root, data, options = {}) {
   const redraw = () => {
     waiting ||= requestAnimationFrame(() => {
       waiting = 0;
-      const size = Math.min(Math.max(700 / Math.sqrt(count), 2.1), 8) * Math.min(Math.sqrt(moving.view.unit / moving.home), 2.5);
+      const size = Math.min(Math.max(700 / Math.sqrt(count), 2.1), 8) * Math.min(Math.sqrt(moving.view.unit / moving.home), 2);
       points.draw(moving.view, Math.max(size, 1.5) * moving.ratio);
+      if (chosen >= 0) {
+        const [left, top] = moving.seen(xy[2 * chosen], xy[2 * chosen + 1]);
+        ring.style.transform = `translate(${left}px, ${top}px)`;
+      }
     });
   };
   const points = pointsOn(canvas, xy, redraw);
 
   function mark() {
     const shown = new Uint8Array(count).fill(matches ? 0 : 1);
-    if (matches) for (const row of matches) shown[row] = matches.length > 200 ? 1 : 2;
+    if (matches) for (const row of matches) shown[row] = matches.length > MANY ? 1 : 2;
     for (const row of around) shown[row] = 2;
     if (chosen >= 0) shown[chosen] = 2;
     points.setShown(shown);
@@ -86,6 +93,7 @@ export function mountMap(root, data, options = {}) {
   function choose(row, go = false) {
     chosen = row;
     around = [];
+    ring.hidden = row < 0;
     mark();
     if (row < 0) return panel.show(-1);
     const asked = nearest(row);
@@ -126,7 +134,7 @@ export function mountMap(root, data, options = {}) {
     theme: options.theme ? toggleTheme : null,
     open: options.open,
   });
-  root.replaceChildren(canvas, panel.root, card);
+  root.replaceChildren(canvas, ring, panel.root, card);
 
   /** Moves all points to another layout, so that eyes can follow. */
   function shift(target) {

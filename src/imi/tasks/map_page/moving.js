@@ -72,6 +72,12 @@ export class Moving {
     return [(left * this.ratio - width / 2) / this.view.unit + this.view.x, (height / 2 - top * this.ratio) / this.view.unit + this.view.y];
   }
 
+  /** From a place of the data to one on the canvas, in CSS pixels. */
+  seen(x, y) {
+    const { width, height } = this.canvas;
+    return [(width / 2 + (x - this.view.x) * this.view.unit) / this.ratio, (height / 2 - (y - this.view.y) * this.view.unit) / this.ratio];
+  }
+
   there(event) {
     const box = this.canvas.getBoundingClientRect();
     return this.place(event.clientX - box.left, event.clientY - box.top);

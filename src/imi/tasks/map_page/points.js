@@ -6,7 +6,7 @@ uniform vec2 middle; uniform vec2 scale; uniform float size;
 varying vec4 paint;
 void main() {
   gl_Position = vec4((place - middle) * scale, 0.0, 1.0);
-  gl_PointSize = shown > 1.5 ? 1.9 * size + 2.0 : size;
+  gl_PointSize = shown > 1.5 ? 1.6 * size + 2.0 : size;
   paint = vec4(colour, shown > 1.5 ? 0.95 : shown > 0.5 ? 0.8 : 0.13);
 }`;
 const FRAGMENT = `

@@ -65,7 +65,7 @@ export class Raster {
       this.pixels = new Uint32Array(this.picture.data.buffer);
     }
     this.pixels.fill(this.ground);
-    const kinds = [[size, 0.13], [size, 0.8], [1.9 * size + 2, 0.95]];
+    const kinds = [[size, 0.13], [size, 0.8], [1.6 * size + 2, 0.95]];
     kinds.forEach(([side, alpha], kind) => this.stamp(view, kind, disc(Math.min(side, PAD - 4), across, alpha)));
     this.flat.putImageData(this.picture, -PAD, -PAD, PAD, PAD, width, height);
   }
