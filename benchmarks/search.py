@@ -308,7 +308,7 @@ def main() -> None:
     record = Record(name, {"rows": asked.rows, "width": asked.width, "targets": targets}, asked.again, asked.out)
     say("exact neighbours of", len(q), "queries")
     bar = Exact(x).search(q, 10)[0][:, 9:]
-    held = "; ".join(f"{one['first']}: {one['best 10']:.3f}, {one['best 100']:.3f}" for one in ceilings(x, q))
+    held = "; ".join(f"first {one['first']}: {one['best 10']:.3f}, {one['best 100']:.3f}" for one in ceilings(x, q))
     chosen = [one for one in asked.only.split(",") if one]
     for peer_name, make in peers(x).items():
         if peer_name in record or (chosen and not any(one in peer_name for one in chosen)):

@@ -103,7 +103,7 @@ def ceilings(vectors: np.ndarray, queries: np.ndarray) -> list[dict]:
             rows = Exact(vectors, dims=dims).search(queries[:200], 100)[1]
             hit = (rows[:, :, None] == true[:, None, :]).any(axis=2).cumsum(axis=1).mean(axis=0) / 10
             found.append({"first": dims, "best 10": hit[9], "best 30": hit[29], "best 100": hit[99]})
-    return [{name: float(value) for name, value in one.items()} for one in found]
+    return [{"first": one.pop("first"), **{name: float(value) for name, value in one.items()}} for one in found]
 
 
 if __name__ == "__main__":

@@ -52,21 +52,23 @@ def first_rungs(rows: int, width: int, worth: Sequence[Prefix], matryoshka: bool
         memory: bytes that the ladder may take beside the full vectors, None for any.
     """
     usable = [prefix.dims for prefix in worth if prefix.keep is not None and prefix.dims >= 64]
-    sizes = [*_spread(usable), width] if matryoshka else [width]
+    # The full width comes first: where memory is no matter, it is the one to beat, and a busy machine tries few.
+    sizes = [width, *_spread(usable)] if matryoshka else [width]
     rotated = [] if matryoshka else _spread([size for size in prefix_sizes(width) if size >= 64])[:2]
     out: list[Rung] = []
     fast = load_rabitqlib() is not None
-    for size in [*rotated, *sizes]:
+    for size in [*sizes, *rotated]:
         turn = size in rotated
         if fast and size >= 64:
             out.append(Rung(size, 10, "int8", "symphonyqg", rotated=turn))
         else:
             out.append(Rung(size, 10, "int8", "hnsw", rotated=turn))
-    small = (rotated or sizes)[0]
+    prefixes = rotated or sizes[1:] or sizes
+    small = prefixes[0]
     out.append(Rung(small, 10, "pq", "ivf", rotated=bool(rotated)))
     if fast:
         out.append(Rung(small, 10, "int8", "hnsw", rotated=bool(rotated)))
-    middle = (rotated or sizes)[min(1, len(rotated or sizes) - 1)]
+    middle = prefixes[min(1, len(prefixes) - 1)]
     out.append(Rung(middle, 10, "pq", "ivf", rotated=bool(rotated)))
     unique = list(dict.fromkeys(out))
     return [rung for rung in unique if memory is None or row_bytes(rung, rows) * rows <= memory]
