@@ -165,6 +165,12 @@ def zero_shot(record, data, model):
     record("– always saying positive", {"ours": float((truth == "positive").mean())})
 
 
+def gained(rows):
+    """Return by how much the second column's correlation with the first is above the third's."""
+    table = np.corrcoef(rows.T)
+    return table[0, 1] - table[0, 2]
+
+
 def profiles(record, data, model):
     """Foretell a review's stars from its user's and product's other reviews."""
     reviews = Reviews(data, model)
@@ -175,6 +181,8 @@ def profiles(record, data, model):
             ours, floor = (tasks.profiles(one, by, reviews.y.tolist(), copies=copies) for one in (z, reviews.tfidf))
             row = {"ours": ours.correlation, "95 %": span(ours.interval), "floor": floor.correlation, "n": ours.n}
             row |= {"difference": ours.correlation - floor.correlation, "3-small": ".296"}
+            pairs = np.stack([ours.truth, ours.predicted, floor.predicted], axis=1)
+            row["95 % of it"] = span(bootstrap(pairs, gained))
             record(f"user and product, correlation{how}, {kind}", row)
             row = {"ours": ours.cosine, "floor": floor.cosine, "3-small": ".296", "n": ours.n}
             record(f"– the cookbook's cosine of profiles{how}, {kind}", row)

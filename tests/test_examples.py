@@ -10,9 +10,14 @@ import imi
 from imi.errors import DataError
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
-# The first two need a server or a key, and are run by tests of the server; the parts run all others again.
+# The first asks a server, the second needs the picture tower; both are run by other tests.
 ELSEWHERE = {"openai_client.py", "pictures.py"}
-LIBRARIES = {"get_embeddings_from_dataset.py": "pandas", "reviews.py": "pandas"}
+LIBRARIES = {
+    "cookbook/get_embeddings_from_dataset.py": "pandas",
+    "part2.py": "pandas",
+    "part3.py": "PIL",
+    "reviews.py": "pandas",
+}
 RUN = sorted(
     path.relative_to(EXAMPLES).as_posix()
     for path in EXAMPLES.rglob("*.py")
