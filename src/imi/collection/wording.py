@@ -25,7 +25,8 @@ _TOKENS = 1
 _TAIL = 5_000
 """New texts that a search takes in by itself; it costs about 20 µs each, once."""
 _SAVED_FROM = 2_000
-_CHUNK = 20_000
+_CHUNK = 4_000
+"""Texts that are cut into words at a time: their words take some hundred bytes each while they are counted."""
 
 
 class WordIndex:
