@@ -23,6 +23,7 @@ class _Column:
     whole: bool = True
     kinds: set[str] = field(default_factory=set)
     values: Counter[Any] = field(default_factory=Counter)
+    more: int = 0
 
     def take(self, value: Any) -> None:
         if isinstance(value, dict):
@@ -47,10 +48,17 @@ class _Column:
         key = ("truth", value) if isinstance(value, bool) else value
         if key in self.values or len(self.values) < _COUNTED:
             self.values[key] += 1
+        else:
+            self.more += 1
 
     def to_dict(self, name: str) -> dict[str, Any]:
         kind = next(iter(self.kinds)) if len(self.kinds) == 1 else "other"
-        told: dict[str, Any] = {"name": name, "kind": kind, "filled": self.filled, "distinct": len(self.values)}
+        told: dict[str, Any] = {
+            "name": name,
+            "kind": kind,
+            "filled": self.filled,
+            "distinct": len(self.values) + self.more,
+        }
         if kind == "number":
             told |= {"low": float(self.low), "high": float(self.high), "whole": self.whole}
         few = len(self.values) <= LISTED and max((len(str(value)) for value in self.values), default=0) <= 80
@@ -65,7 +73,8 @@ def columns_of(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return the columns in the order of their names.
 
     Each has `name`, `kind` (number, text, truth, list or other), how many rows have it (`filled`), and, where there
-    are few, its `values` with counts, the most frequent first; numbers have `low` and `high`.
+    are few, its `values` with counts, the most frequent first; numbers have `low` and `high`. `distinct` counts the
+    different values, beyond ten thousand of them every further one as another.
     """
     columns: dict[str, _Column] = {}
     for metadata in rows:

@@ -270,6 +270,18 @@ def test_what_is_hard_to_show_is_shown_whole_and_still(visit, odd):
     assert page.evaluate("window.hacked") is None
 
 
+def test_pictures_are_shown(visit, start, tmp_path):
+    drawn = pytest.importorskip("tests.drawn", reason="the extra `pictures` is not installed")
+    with imi.open(tmp_path / "album.imi", model="pixels") as made:
+        made.add([imi.Document("discs/a b.png", picture=drawn.draw()), imi.Document("box", picture=drawn.draw("box"))])
+    page = visit(start(collections=(str(tmp_path / "album.imi"),)).url)
+    image = page.get_by_role("img", name="discs/a b.png")
+    expect(image).to_be_visible()
+    assert image.evaluate("one => one.decode().then(() => one.naturalWidth)") == 96
+    page.get_by_role("button", name="Read discs/a b.png").click()
+    expect(page.locator("#reading .near .hit")).to_have_attribute("data-id", "box")
+
+
 def test_nothing_to_search_is_said(visit, start, pets, model, axe):
     page = visit(f"{pets.url}/#empty")
     expect(page.locator("#welcome h2")).to_have_text("empty is empty")
