@@ -37,8 +37,8 @@ CARD = """# The built-in picture tower
 
 A residual network of {numbers:,} int8 weights, numpy at run time: a picture of 48 × 48 dots becomes a vector in the
 space of the built-in text model, whose first 32, 64, 128 and 256 numbers are vectors themselves, so that 猫, "cat" and
-the drawing of a cat lie near each other. Made by `python -m imi.train.pictures` for the text model with the weights
-`{text}`; a tower for other weights is refused.
+the drawing of a cat lie near each other. Made by `python -m imi.train.pictures`{begin} for the text model with the
+weights `{text}`; a tower for other weights is refused.
 
 ## Measured
 
@@ -166,12 +166,13 @@ def _shrunk(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return Picture(pixels).square(SIZE)
 
 
-def card(tower: Tower, ready: Ready, text: BuiltIn, found: dict[str, float]) -> str:
+def card(tower: Tower, ready: Ready, text: BuiltIn, found: dict[str, float], *, begun: bool) -> str:
     """Return the card of a tower: what it is, what was measured, what it is bad at, what it was made from."""
     rows = [f"| {name} | {value:.3f} |" for name, value in found.items()]
     numbers = sum(parameter.numel() for parameter in tower.parameters())
     table = "\n".join(["| what | value |", "|---|---|", *rows])
-    return CARD.format(numbers=numbers, text=text.info.weights, names=len(ready.names), table=table)
+    begin = " (begun with earlier runs, by `--start`)" if begun else ""
+    return CARD.format(numbers=numbers, text=text.info.weights, names=len(ready.names), table=table, begin=begin)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -210,7 +211,8 @@ def main(arguments: list[str] | None = None) -> None:
     }  # fmt: skip
     write_tower(tower, options.out, about)
     found = look(tower, options.data, text)
-    (options.out / "card.md").write_text(card(tower, ready, text, found), encoding="utf-8")
+    written = card(tower, ready, text, found, begun=options.start is not None)
+    (options.out / "card.md").write_text(written, encoding="utf-8")
     say(f"{options.out} written")
     for name, value in found.items():
         say(f"{name}: {value:.3f}")
