@@ -28,6 +28,9 @@ def test_verbs_work_on_an_engine(run, four):
     assert run("search", url, "猫", "--mode", "text", "--json").json[0]["text"] == "うちの猫はタマ"
     assert run("show", url, "--json").json["count"] == 4
     assert run("rm", url, "--where", "line>=3", "--json").json == {"removed": 2}
+    assert run("add", url, "four.txt", "--model", "hash", "--json").json["added"] == 2
+    assert run("add", url, "four.txt", "--model", "hash", "--json").json["unchanged"] == 4
+    assert run("add", url, "four.txt", "--sync").code == 2
     refused = run("verify", url)
     assert refused.code == 2 and "imi copy" in refused.err
     assert run("search", "nosuch://host?collection=c", "猫").code == 2

@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from imi.backends.address import is_address
 from imi.cli.opening import exists, open_to_read, open_to_write
 from imi.cli.options import CollectionName, Model, Output
 from imi.cli.output import Progress, note, progress, show
@@ -125,16 +126,19 @@ def _add(options: Add) -> None:
         return
     columns = tuple(name.strip() for name in (options.columns or "").split(",") if name.strip())
     how = ReadOptions(options.template, options.id, columns, options.vectors, options.encoding, options.sql)
+    if options.sync and is_address(options.collection):
+        raise UsageError("--sync is for collections in a folder", hint="imi rm URL --where 'source=FILE' removes rows")
     if list(options.sources).count("-") > 1:
         raise UsageError("standard input was given twice: -")
     with _again(options.sources):
-        found = {} if options.vectors else _digests(options, how)
+        # Which files have changed is remembered beside the rows of a folder only: an engine's are compared one by one.
+        found = {} if options.vectors or is_address(options.collection) else _digests(options, how)
         same = _unchanged(options.collection, found)
         total = 0 if options.skip_errors else _check(options.sources, how, same, quiet=options.quiet)
         with open_to_write(options.collection, options.model, own_vectors=options.vectors is not None) as collection:
             if options.vectors is None:
                 how = replace(how, count_tokens=lambda texts: collection.model.count_tokens(texts))
-            files = _Files(collection, found, same)
+            files = _Files(collection, found, same, tracked=not is_address(options.collection))
             with progress("adding", quiet=options.quiet) as bar:
                 added = _fill(collection, options, how, bar, total, files)
             added += files.settle(options, added)
@@ -230,7 +234,7 @@ def _digests(options: Add, how: ReadOptions) -> dict[str, str]:
 def _unchanged(name: str, found: dict[str, str]) -> dict[str, int]:
     from imi.collection.sources import Sources
 
-    if not found or "://" in name or not exists(name):
+    if not found or not exists(name):
         return {}
     with open_to_read(name) as collection:
         return Sources(collection).unchanged(found)
@@ -239,13 +243,14 @@ def _unchanged(name: str, found: dict[str, str]) -> dict[str, int]:
 class _Files:
     """Which files a run reads, and what they hold, so that rows that a changed file no longer holds can go."""
 
-    def __init__(self, collection: Collection, found: dict[str, str], same: dict[str, int]) -> None:
+    def __init__(self, collection: Collection, found: dict[str, str], same: dict[str, int], *, tracked: bool) -> None:
         from imi.collection.sources import Sources
 
-        self.sources = Sources(collection)
+        self.sources = Sources(collection) if tracked else None
         self.same = same
         self._found = found
-        self._ids: dict[str, set[str]] = {path: set() for path in found if path in self.sources.known}
+        known = {} if self.sources is None else self.sources.known
+        self._ids: dict[str, set[str]] = {path: set() for path in found if path in known}
 
     def note(self, document: Document) -> None:
         """Remember a row of a file that was read before."""
@@ -258,9 +263,9 @@ class _Files:
         broken = {failure.source for failure in added.failed}
         removed = 0
         for path, digest in self._found.items():
-            if path not in self.same and path not in broken:
+            if self.sources is not None and path not in self.same and path not in broken:
                 removed += self.sources.settle(path, digest, self._ids.get(path))
-        if options.sync:
+        if options.sync and self.sources is not None:
             removed += self.sources.vanish(options.sources, self._found)
         return Added(unchanged=sum(self.same.values()), removed=removed)
 
