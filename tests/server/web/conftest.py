@@ -52,9 +52,10 @@ def visit(browser):
     """Return a function that opens an address; in the end no error was said and nobody else was asked for anything."""
     contexts, errors, elsewhere = [], [], []
 
-    def open_page(url: str, *, forgive: tuple[str, ...] = (), **how):
+    def open_page(url: str, *, forgive: tuple[str, ...] = (), script: str = "", **how):
         context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, "locale": "en-US"} | how)
         context.set_default_timeout(30_000)
+        context.add_init_script(script)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))

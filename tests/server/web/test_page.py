@@ -357,15 +357,25 @@ def test_a_server_that_stops_is_waited_for(visit, model, tmp_path):
         stop(*running)
 
 
-def test_a_map_on_disk_needs_nothing_else(visit, tmp_path):
+CARD = """
+const kind = WebGLRenderingContext.prototype;
+const told = kind.getParameter;
+kind.getParameter = function (name) { return name === 37446 ? "a card" : told.call(this, name); };
+"""
+
+
+@pytest.mark.parametrize("card", [False, True], ids=["processor", "card"])
+def test_a_map_on_disk_needs_nothing_else(visit, tmp_path, card):
     rng = np.random.default_rng(0)
     texts = [f"</script><script>window.hacked=1</script> 猫 {row}" for row in range(60)]
     drawn = tasks.map(rng.normal(size=(60, 8)), texts, "pca", columns={"half": ["a", "b"] * 30}, colour="half")
     drawn.save(tmp_path / "map.html", "a < b")
-    page = visit((tmp_path / "map.html").as_uri())
+    page = visit((tmp_path / "map.html").as_uri(), script=CARD if card else "")
     expect(page.locator(".imi-title")).to_contain_text("a < b")
     expect(page.locator(".imi-legend li")).to_have_text(["a · 30", "b · 30"])
+    assert page.locator("#map canvas").evaluate("one => one.getContext('2d') === null") == card
     light = page.locator("#map canvas").screenshot()
+    assert len(light) > 4_000, "an even picture takes fewer bytes"
     page.get_by_label("Dark or light").click()
     assert page.locator("#map canvas").screenshot() != light
     page.get_by_label("Find a word on the map").fill("猫 7")
