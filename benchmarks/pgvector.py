@@ -24,16 +24,25 @@ from vector_data import vectors
 
 import imi
 from imi.backends.engine import Way
-from imi.backends.postgres.ladder import Column, index_expression, ladder_statement, read_ladder, settings, text_of
+from imi.backends.postgres.ladder import Column, index_over, ladder_statement, read_ladder, settings, text_of
 from imi.index.exact import Exact
 
 TARGET, K, WIDTH = 0.95, 10, 512
 QUERIES = 200
 PLAIN = f"SELECT id FROM imi_bench ORDER BY vector <=> %s::halfvec({WIDTH}) LIMIT %s"
 FULL = [f"hnsw/512:{keep},512:10" for keep in (20, 30, 40, 60, 80, 100, 150, 200, 300, 400)]
-FIRST = {"first 64": "hnsw/64", "first 128": "hnsw/128", "first 256": "hnsw/256"}
-FIRST |= {"signs of 256": "hnsw.binary/256", "signs of 512": "hnsw.binary/512"}
 KEEPS = (20, 30, 40, 60, 80, 100, 150, 200, 300, 400, 600, 800)
+PROBES = (4, 6, 8, 12, 16, 24, 32, 48, 64)
+WAYS = {
+    "full-width HNSW": FULL,
+    "HNSW, first 128": [f"hnsw/128:{keep},512:10" for keep in KEEPS],
+    "HNSW, 512 signs": [f"hnsw.binary/512:{keep},512:10" for keep in KEEPS],
+    "lists, first 128": [f"ivf.float16/128:60@{probes},512:10" for probes in PROBES],
+    "lists, first 64": [f"ivf.float16/64:250@{probes},512:10" for probes in PROBES],
+    "lists, full width": [f"ivf.float16/512:10@{probes},512:10" for probes in PROBES],
+    "HNSW, first 64": [f"hnsw/64:{keep},512:10" for keep in KEEPS],
+}
+"""Ways to search and their ladders, by rising effort; the first way is what the others are compared with."""
 
 
 def start_server(folder: Path, memory: str) -> str:
@@ -60,9 +69,10 @@ def cpu(connection: psycopg.Connection) -> float:
 def build(connection: psycopg.Connection, ladder: str) -> tuple[float, int]:
     """Build the index of a ladder's first rung, alone on the table; return seconds of CPU and bytes."""
     connection.execute("DROP INDEX IF EXISTS measured")
-    over = index_expression(read_ladder(ladder, WIDTH)[0], Column(WIDTH, "halfvec"))
+    rows = connection.execute("SELECT count(*) FROM imi_bench").fetchone()
+    over = index_over(read_ladder(ladder, WIDTH)[0], Column(WIDTH, "halfvec"), int(rows[0]) if rows else 0)
     started = cpu(connection)
-    connection.execute(psycopg.sql.SQL("CREATE INDEX measured ON imi_bench USING hnsw {over}").format(over=over))
+    connection.execute(psycopg.sql.SQL("CREATE INDEX measured ON imi_bench {over}").format(over=over))
     seconds = cpu(connection) - started
     size = connection.execute("SELECT pg_relation_size('measured')").fetchone()
     return seconds, int(size[0]) if size else 0
@@ -111,6 +121,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("rows", nargs="?", type=int, default=200_000)
     parser.add_argument("--memory", default="1GB", help="maintenance_work_mem, which should hold the whole graph")
+    parser.add_argument("--ways", type=int, default=len(WAYS), help="only the first so many ways")
     parser.add_argument("--cache", type=Path, default=None, help="a folder in which vectors are kept for the next run")
     options = parser.parse_args()
     z, queries = (np.array(part) for part in vectors(options.rows, WIDTH, options.cache, QUERIES))
@@ -130,10 +141,9 @@ def main() -> None:
         results = {}
         with psycopg.connect(address, autocommit=True) as connection:
             connection.execute("VACUUM ANALYZE imi_bench")
-            for name, first in {"full-width HNSW": "hnsw/512", **FIRST}.items():
-                seconds, size = build(connection, f"{first}:10,512:10")
+            for name, ladders in list(WAYS.items())[: options.ways]:
+                seconds, size = build(connection, ladders[0])
                 print(f"  {name}: built in {seconds:.0f} s, {size / 1e6:.0f} MB", flush=True)
-                ladders = FULL if first == "hnsw/512" else [f"{first}:{keep},512:10" for keep in KEEPS]
                 results[name] = (*first_good(connection, ladders, queries, truth), seconds, size)
     report(results, options.rows)
 

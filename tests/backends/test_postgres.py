@@ -177,3 +177,14 @@ def test_no_name_gets_out_of_its_quotes(postgres, name):
         assert (len(c) == 1 and c.info.name == name) or "/" in name
     with imi.open(postgres.url("pair"), mode="r") as other:
         assert len(other) == len(NASTY)
+
+
+def test_lists_over_a_prefix_are_a_ladder_too(postgres):
+    z = matryoshka(2000, 5)
+    with imi.open(postgres.url("lists")) as c:
+        c.add([imi.Document(f"v{at}", None, {"n": at}) for at in range(2000)], vectors=z)
+        c.engine.set_ladder("ivf.float16/32:60@30,64:10")
+        assert recall(c, z, matryoshka(20, 6)) >= 0.9
+        assert c.search(z[7], k=1, where={"n": {">=": 5}})[0].id == "v7"
+        with pytest.raises(UsageError, match="not one of pgvector's"):
+            c.engine.set_ladder("ivf.pq/32:60,64:10")

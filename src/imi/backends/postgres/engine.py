@@ -15,7 +15,7 @@ from imi.backends.postgres.filters import Condition, compile_filter
 from imi.backends.postgres.ladder import (
     default_ladder,
     exact_statement,
-    index_expression,
+    index_over,
     ladder_statement,
     read_ladder,
     settings,
@@ -136,19 +136,20 @@ class PostgresEngine(PostgresTable):
         """
         about = self._known()
         rungs = read_ladder(ladder, about.column.width)
-        index = self._index_name(rungs[0])
+        index, rows = self._index_name(rungs[0]), self.count(None)
 
         def work(connection: Any) -> None:
-            if rungs[0].structure == "hnsw":
-                make = sql.SQL("CREATE INDEX IF NOT EXISTS {index} ON {table} USING hnsw {over}").format(
-                    index=sql.Identifier(index), table=self._table, over=index_expression(rungs[0], about.column)
+            if rungs[0].structure != "flat":
+                make = sql.SQL("CREATE INDEX IF NOT EXISTS {index} ON {table} {over}").format(
+                    index=sql.Identifier(index), table=self._table, over=index_over(rungs[0], about.column, rows)
                 )
                 connection.execute(make)
             others = (
                 "SELECT indexname FROM pg_indexes WHERE tablename = %s AND schemaname = ANY(current_schemas(false))"
             )
             for (name,) in connection.execute(others, (f"imi_{self._name}",)).fetchall():
-                if name.startswith(f"imi_{self._name}_hnsw_") and name != index:
+                kinds = (f"imi_{self._name}_hnsw_", f"imi_{self._name}_ivf_")
+                if name.startswith(kinds) and name != index:
                     connection.execute(sql.SQL("DROP INDEX {index}").format(index=sql.Identifier(name)))
             changed = "UPDATE imi_collections SET ladder = %s WHERE name = %s"
             connection.execute(changed, (ladder, self._name))
@@ -157,7 +158,7 @@ class PostgresEngine(PostgresTable):
         self._read_about()
 
     def _index_name(self, first: Rung) -> str:
-        return f"imi_{self._name}_hnsw_{'b' if first.codec == 'binary' else ''}{first.dims}"
+        return f"imi_{self._name}_{first.structure}_{'b' if first.codec == 'binary' else ''}{first.dims}"
 
     def settle(self) -> None:
         """Build a graph where there are rows enough for one and none is there; then let the server count anew."""

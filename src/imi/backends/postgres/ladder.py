@@ -27,6 +27,8 @@ _WIDEST_BITS = 64_000
 _WIDE = 1024
 _LEAST_EFFORT, _MOST_EFFORT = 10, 1000
 _SCANNED = 20_000
+METHODS = {"hnsw": "hnsw", "ivf": "ivfflat", "flat": ""}
+"""What pgvector calls each structure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,21 +56,36 @@ def read_ladder(text: str, width: int) -> tuple[Rung, ...]:
     """
     rungs = parse_ladder(text, width, structure="hnsw")
     first = rungs[0]
-    if first.structure not in ("hnsw", "flat") or first.codec not in ("float32", "float16", "binary") or first.rotated:
+    if first.structure not in METHODS or first.codec not in ("float32", "float16", "binary") or first.rotated:
         raise UsageError(
-            f"the rung {first} is not one of pgvector's", hint=f"hnsw/64:200,{width}:10, or hnsw.binary/{width}:400"
+            f"the rung {first} is not one of pgvector's",
+            hint=f"hnsw/64:200,{width}:10, ivf.float16/128:60@12,{width}:10, or hnsw.binary/{width}:400,{width}:10",
         )
     widest = _WIDEST_BITS if first.codec == "binary" else _WIDEST
-    if first.structure == "hnsw" and first.dims > widest:
+    if first.structure != "flat" and first.dims > widest:
         raise UsageError(
-            f"the rung {first} has {first.dims} numbers, pgvector's HNSW takes {widest}",
+            f"the rung {first} has {first.dims} numbers, an index of pgvector's takes {widest}",
             hint=f"hnsw.binary/{width}:400,{width}:10",
         )
     return rungs
 
 
-def index_expression(rung: Rung, column: Column) -> sql.Composed:
-    """Return the expression, and its operators, that the index of a first rung is over."""
+def index_over(rung: Rung, column: Column, rows: int) -> sql.Composed:
+    """Return the method, expression and options of the index of a first rung: `USING …`.
+
+    Lists of an inverted file are as many as the square root of the rows, so that lists and their rows cost alike.
+    """
+    over = _expression(rung, column)
+    if rung.structure == "ivf":
+        return sql.SQL("USING ivfflat {over} WITH (lists = {lists})").format(over=over, lists=sql.Literal(_lists(rows)))
+    return sql.SQL("USING hnsw {over}").format(over=over)
+
+
+def _lists(rows: int) -> int:
+    return max(1, min(round(rows**0.5), 32_768))
+
+
+def _expression(rung: Rung, column: Column) -> sql.Composed:
     if rung.codec == "binary":
         return sql.SQL("(({code}) bit_hamming_ops)").format(code=_bits(rung.dims, column))
     return sql.SQL("(({prefix}) halfvec_cosine_ops)").format(prefix=_prefix(rung.dims, column, indexed=True))
@@ -158,6 +175,9 @@ def settings(rungs: Sequence[Rung], keep: int, filtered: bool) -> dict[str, str]
     """Return the settings, for one transaction, under which the first rung finds as many rows as it should."""
     first = rungs[0]
     wanted = max(first.keep, keep)
+    if first.structure == "ivf":
+        scan = "relaxed_order" if filtered else "off"
+        return {"ivfflat.probes": str(first.effort or 10), "enable_seqscan": "off", "ivfflat.iterative_scan": scan}
     effort = min(max(first.effort or wanted, _LEAST_EFFORT), _MOST_EFFORT)
     found = {"hnsw.ef_search": str(effort), "enable_seqscan": "off"}
     scan = "strict_order" if filtered or wanted > effort else "off"
