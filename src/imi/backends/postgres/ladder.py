@@ -10,6 +10,7 @@ prefixes, which is what `imi.vectors.truncate` does by re-normalising.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -82,7 +83,7 @@ def index_over(rung: Rung, column: Column, rows: int) -> sql.Composed:
 
 
 def _lists(rows: int) -> int:
-    return max(1, min(round(rows**0.5), 32_768))
+    return max(1, min(math.isqrt(rows), 32_768))
 
 
 def _expression(rung: Rung, column: Column) -> sql.Composed:
