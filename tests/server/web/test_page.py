@@ -270,6 +270,19 @@ def test_what_is_hard_to_show_is_shown_whole_and_still(visit, odd):
     assert page.evaluate("window.hacked") is None
 
 
+def test_vectors_of_ones_own_have_no_meaning_in_words(visit, start, tmp_path):
+    z = np.random.default_rng(0).normal(size=(6, 96))
+    with imi.open(tmp_path / "own.imi") as made:
+        made.add([imi.Document(str(row), f"cat {row}") for row in range(6)], vectors=z)
+    page = visit(start(collections=(str(tmp_path / "own.imi"),)).url)
+    asked(page, "cat")
+    expect(column(page, "meaning").locator(".said")).to_contain_text("The vectors here are your own")
+    assert len(ids(page, "text")) == len(ids(page, "hybrid")) == 6
+    expect(page.locator("#size")).to_be_hidden()
+    column(page, "text").locator(".hit button").first.click()
+    expect(page.locator("#reading")).to_contain_text("there are no tokens to show")
+
+
 def test_pictures_are_shown(visit, start, tmp_path):
     drawn = pytest.importorskip("tests.drawn", reason="the extra `pictures` is not installed")
     with imi.open(tmp_path / "album.imi", model="pixels") as made:

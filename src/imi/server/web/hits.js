@@ -102,7 +102,7 @@ export class Modes {
     this.ids[mode] = reply.hits.map((hit) => hit.id);
     list.replaceChildren(...reply.hits.map((hit, place) => hitItem(hit, { open: this.open, picture: this.picture, why: true, rank: place + 1, note: moved && moved(hit.id, place) })));
     told.textContent = t("took", reply.milliseconds);
-    this.root.querySelector(`[data-mode="${mode}"]`).classList.remove("waiting");
+    this.settle(mode);
     said.hidden = reply.hits.length > 0;
     this.compare();
   }
@@ -114,6 +114,11 @@ export class Modes {
     said.textContent = what;
     said.hidden = !what;
     this.ids[mode] = [];
+    this.settle(mode);
+  }
+
+  settle(mode) {
+    this.root.querySelector(`[data-mode="${mode}"]`).classList.remove("waiting");
   }
 
   wait() {

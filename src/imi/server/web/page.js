@@ -13,6 +13,7 @@ const K = 10;
 const BACK = 1500;
 const THEME = "imi.theme";
 const SAMPLES = 6;
+const OWN = "own vectors"; // what the server calls the model of a collection that brought its vectors
 
 const state = { collections: [], creates: false, current: null, query: "", view: "search", turn: 0, full: null, failed: null };
 const api = new Api((reached) => (reached ? null : lost()));
@@ -84,7 +85,7 @@ async function choose(found) {
   }
   at("collection").value = found.name;
   if (!again) {
-    size.take(found.dims);
+    size.take(found.model === OWN ? null : found.dims);
     filters.take([], found.count);
     mapping.drop();
     takeColumns([]);
@@ -139,13 +140,16 @@ async function ask(wanted = MODES) {
   at("size").classList.toggle("idle", !asked);
   if (!asked) return sample(where, signal, turn);
   at("first").replaceChildren();
-  const dims = size.dims;
+  const own = current.model === OWN;
+  if (own) wanted = wanted.filter((mode) => mode !== "meaning");
+  const dims = own ? null : size.dims;
   const look = (mode, numbers) => api.ask(current.name, "look", { query, k: K, mode, where, dims: mode === "text" ? null : numbers }, signal);
   // The answer of the whole vector is asked for once a question, whatever the slider does meanwhile.
   const key = JSON.stringify([current.name, current.version, query, where]);
   if (dims !== null && state.full?.key !== key) state.full = { key, reply: look("meaning", null) };
   const full = dims === null ? null : state.full.reply.then((reply) => reply.hits.map((hit) => hit.id), () => null);
-  if (wanted.length === MODES.length) modes.wait();
+  if (wanted.includes("text")) modes.wait();
+  if (own) modes.say("meaning", t("ownMeaning"));
   at("modes").setAttribute("aria-busy", "true");
   await Promise.all(wanted.map((mode) => answer(mode, look(mode, dims), full, { turn, where, key, dims })));
   if (turn !== state.turn) return;
@@ -167,7 +171,6 @@ async function answer(mode, asked, full, { turn, where, key, dims }) {
   } catch (broken) {
     if (broken.name === "AbortError" || turn !== state.turn) return;
     modes.say(mode, broken instanceof Refused ? broken.message : "");
-    modes.lists[mode].list.parentElement.classList.remove("waiting");
     if (!(broken instanceof Refused) || broken.status === 401 || broken.status >= 429) trouble(broken);
   }
 }
