@@ -113,7 +113,9 @@ def by_sudachi(one: Questions, mode: str, content: bool) -> Callable[[str], Sequ
     import bm25s
     from sudachipy import Dictionary, SplitMode
 
-    tokenizer = Dictionary(dict="small").create(mode=getattr(SplitMode, mode))
+    dictionary = Dictionary(dict="small")
+    # Its older releases say create().
+    tokenizer = getattr(dictionary, "tokenizer", dictionary.create)(mode=getattr(SplitMode, mode))
 
     def words(text: str) -> list[str]:
         # Sudachi takes 49,149 bytes at a time.
