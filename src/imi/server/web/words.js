@@ -2,7 +2,7 @@ const WORDS = {
   en: {
     skip: "Skip to the question", collection: "Collection", search: "Search", map: "Map", views: "View", modes: "Ways of searching",
     addFile: "Add a file", theme: "Dark or light", other: "日本語", otherLabel: "日本語に切り替える",
-    askLabel: "Ask in any language", askHint: "Ask in any language · 日本語でも 🐱 でも",
+    askLabel: "Ask in any language", askHint: "Ask in any language · 猫 · 🐱",
     filters: "Filters", clear: "Clear all", any: "any", from: "from", to: "to", contains: "contains", yes: "yes", no: "no", remove: (what) => `Remove the filter ${what}`,
     noColumns: "These documents have no columns to filter by.", filled: (n, all) => (n < all ? `${n.toLocaleString()} of ${all.toLocaleString()} have it` : ""),
     text: "Text", meaning: "Meaning", hybrid: "Both",
