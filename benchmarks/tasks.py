@@ -14,7 +14,6 @@ import csv
 import gzip
 import json
 import sys
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -38,12 +37,11 @@ COOKBOOK = {label: f"An Amazon review with a {label} sentiment." for label in ("
 PHRASINGS = {
     "positive": [
         *("great", "love", "delicious", "excellent", "best"),
-        *("I love this product, it is delicious.", "Great taste, highly recommended.", "Excellent, will buy again."),
+        *("I love it", "highly recommended", "great product", "tastes great", "my favorite", "perfect"),
     ],
     "negative": [
         *("terrible", "awful", "disappointed", "disgusting", "worst"),
-        *("I hate this product, it is disgusting.", "Terrible taste, do not buy."),
-        "Awful, waste of money, very disappointed.",
+        *("I hate it", "not recommended", "bad product", "tastes bad", "a waste of money", "disappointed"),
     ],
 }
 COLUMNS = {
@@ -79,7 +77,8 @@ def tfidf(texts, others=()):
     """Return dense unit TF-IDF rows over the 4,000 commonest words and pairs of words; of `others`, too."""
     maker = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), max_features=4000).fit(texts)
     rows = normalize(maker.transform(texts).toarray() + 1e-6)
-    return (rows, normalize(maker.transform(others).toarray() + 1e-6)) if len(others) else rows
+    # A phrase of which no word is known is a zero row: near to nothing.
+    return (rows, maker.transform(others).toarray()) if len(others) else rows
 
 
 class Reviews:
@@ -148,13 +147,13 @@ def zero_shot(record, data, model):
     for name, described, published in (
         ("bare labels", {"positive": ["positive"], "negative": ["negative"]}, ".87"),
         ("the cookbook's descriptions", COOKBOOK, ".95"),
-        ("eight phrasings a label", PHRASINGS, ".95"),
+        ("eleven phrasings a label", PHRASINGS, ".95"),
     ):
         lists = {label: [told] if isinstance(told, str) else told for label, told in described.items()}
         rows, meant = tfidf(texts, [one for told in lists.values() for one in told])
         half = len(lists["positive"])
-        floor = rows @ meant[:half].mean(axis=0) >= rows @ meant[half:].mean(axis=0)
-        floor = floor == (truth == "positive")
+        leaning = rows @ (meant[:half].mean(axis=0) - meant[half:].mean(axis=0))
+        floor = (leaning > -1e-4) == (truth == "positive")  # without a word in common: the commoner label
         for sentences, kind in ((False, "vectors"), (True, "in parts")):
             said = tasks.zero_shot(texts, lists, model, truth=truth, sentences=sentences)
             right = np.array(said.predictions) == truth
@@ -204,15 +203,7 @@ def banking(record, data, model):
         record(f"Banking77, accuracy, {head}", line(*right))
     found = [tasks.cluster(one, 77).labels for one in (z, floor)]
     values = [v_measure_score(codes, groups) for groups in found]
-    table = np.stack([codes, *found], axis=1).astype(float)
-
-    def gap(drawn):
-        return v_measure_score(drawn[:, 0], drawn[:, 1]) - v_measure_score(drawn[:, 0], drawn[:, 2])
-
     row = {"ours": values[0], "floor": values[1], "difference": values[0] - values[1], "n": len(codes)}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # scikit-learn wonders at whole numbers kept as floats
-        row["95 % of it"] = span(bootstrap(table, gap, resamples=100))
     record("Banking77, clusters, V-measure", row)
 
 

@@ -10,8 +10,17 @@ from imi import tasks
 
 TOLD = {label: f"An Amazon review with a {label} sentiment." for label in ("positive", "negative")}
 SAID = {
-    "positive": ["great", "love", "delicious", "excellent", "best", "I love this product, it is delicious."],
-    "negative": ["terrible", "awful", "disappointed", "disgusting", "worst", "I hate this product, it is disgusting."],
+    "positive": ["great", "love", "delicious", "excellent", "best", "I love it", "highly recommended", "tastes great"],
+    "negative": [
+        "terrible",
+        "awful",
+        "disappointed",
+        "disgusting",
+        "worst",
+        "I hate it",
+        "not recommended",
+        "tastes bad",
+    ],
 }
 
 
