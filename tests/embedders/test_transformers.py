@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import imi
+import imi.cli
 from imi.embedders.model_folder import prompts_of, trained_dims
 from imi.errors import DataError, UsageError
 from imi.records import Document
@@ -88,6 +89,20 @@ def test_search_truncate_and_migrate_end_to_end(st, tmp_path):
         assert len(collection.search("kitten", k=2, mode="meaning", dims=64)) == 2
     with imi.open(tmp_path / "c.imi") as again:
         assert [hit.id for hit in again.search("kitten", k=2, mode="meaning")] == [hit.id for hit in full]
+        short = again.vectors(dims=64)
+    assert imi.cli.main(["migrate", str(tmp_path / "c.imi"), "--dims", "64", "-q"]) == 0
+    with imi.open(tmp_path / "c.imi") as less:
+        assert less.vectors().shape == (len(rows), 64) and np.allclose(less.vectors(), short, atol=1e-6)
+        asked = imi.truncate(st.embed(["kitten"], "query"), 64)[0]
+        best = np.argsort(-(short @ asked), kind="stable")[:2]
+        assert [hit.id for hit in less.search("kitten", k=2, mode="meaning")] == [rows[at].id for at in best]
+    # From another model to this one, and every text is embedded anew.
+    with imi.open(tmp_path / "h.imi", model="hash") as other:
+        other.add(rows)
+    assert imi.cli.main(["migrate", str(tmp_path / "h.imi"), "--model", f"st:{FOLDER}", "-q"]) == 0
+    with imi.open(tmp_path / "h.imi") as moved:
+        assert np.allclose(moved.vectors(), st.embed([row.text for row in rows]), atol=1e-5)
+        assert [hit.id for hit in moved.search("kitten", k=2, mode="meaning")] == [hit.id for hit in full]
 
 
 def test_the_same_model_by_onnxruntime_gives_the_same_vectors(st, exported):
