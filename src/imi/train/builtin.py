@@ -29,7 +29,6 @@ from imi.train.corpus import Corpus
 from imi.train.export import Layer, write_model
 from imi.train.prepared import PAIR_KINDS, Prepared
 from imi.train.prune import prune
-from imi.train.rounding import rounding_cost
 from imi.train.student import DIMS, Student, Weights, loss
 from imi.train.teachers import english_teacher, first_teacher
 
@@ -258,13 +257,12 @@ def main(arguments: list[str] | None = None) -> None:
     student = narrow(student, ready, recipe, say)
     _write(options.work / "before-emoji", student, pieces)
     finish(student, options.data, options.work, say)
+    torch.save(student.state(), options.work / "finished.pt")
     _write(options.out, student, pieces)
     if options.out == MODELS / "built-in":
         (MODELS / "quality").mkdir(parents=True, exist_ok=True)
         shutil.copyfile(options.work / "rotation.npy", MODELS / "quality" / "rotation.npy")
     say(f"wrote {options.out}")
-    for name, by_dims in rounding_cost(student, options.out, options.data).items():
-        say(f"eight bits on {name}: " + ", ".join(f"{change:+.4f} at {dims}" for dims, change in by_dims.items()))
 
 
 if __name__ == "__main__":
