@@ -75,7 +75,8 @@ def upkeep(folder: Path, seed: int) -> None:
     """Add and delete with an index that is built all the time, back up, and migrate from one model to the other."""
     indexing._SAVED_FROM, indexing._CHUNK, live.EXACT_ROWS, live._TAIL_ROWS = 20, 100, 60, 20
     wording.FROM, wording._SAVED_FROM, wording._TAIL, wording._CHUNK = 30, 20, 50, 40
-    chosen = Tried(parse_ladder("16:40,64:20", 64), 1.0, 1.0, 1.0, 1000.0, 1, "all")
+    # The first rung keeps every row, so that the ladder answers as the oracle does and a lost row shows.
+    chosen = Tried(parse_ladder("16:200,64:20", 64), 1.0, 1.0, 1.0, 1000.0, 1, "all")
     fixed = Plan(0.95, 10, "cosine", 100, 64, chosen, (), True, (), "")
     live.plan = lambda *_, **__: fixed
     chance = random.Random(seed)
