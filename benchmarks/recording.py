@@ -7,6 +7,8 @@ import platform
 import time
 from pathlib import Path
 
+import imi
+
 DOCS = Path(__file__).resolve().parents[1] / "docs" / "benchmarks"
 
 
@@ -24,11 +26,12 @@ class Record:
     def __init__(self, name: str, about: dict, again: bool = False, out: Path = DOCS) -> None:
         """Read what an earlier run left, unless all is to be measured again or was measured about something else."""
         self.path = out / f"{name}.json"
-        self.about = about
+        # Another model makes other vectors: its results are not of this one.
+        self.about = {**about, "model": imi.load().info.fingerprint}
         self.results: dict[str, list[dict]] = {}
         if self.path.exists() and not again:
             kept = json.loads(self.path.read_text())
-            if kept["about"] == json.loads(json.dumps(about)):
+            if kept["about"] == json.loads(json.dumps(self.about)):
                 self.results = kept["results"]
 
     def __contains__(self, name: str) -> bool:
