@@ -63,11 +63,12 @@ def check_name(name: str) -> None:
     """Refuse a collection's name that PostgreSQL would cut or cannot hold.
 
     Raises:
-        UsageError: it is longer than 40 bytes, or holds U+0000.
+        UsageError: it is longer than 40 bytes, or holds U+0000 or %, which the driver reads as a parameter's place.
     """
-    if len(name.encode(errors="replace")) > _LONGEST_NAME or "\0" in name:
+    if len(name.encode(errors="replace")) > _LONGEST_NAME or "\0" in name or "%" in name:
         raise UsageError(
-            f"the collection's name {name!r} cannot be a table's", hint=f"at most {_LONGEST_NAME} bytes, no U+0000"
+            f"the collection's name {name!r} cannot be a table's",
+            hint=f"at most {_LONGEST_NAME} bytes, no U+0000, no %",
         )
 
 
