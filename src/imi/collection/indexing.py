@@ -234,7 +234,7 @@ class CollectionIndex:
                     self._unsaved = 0
         except (OSError, MemoryError, RuntimeError, ImiError) as failed:
             # The next write tries again.
-            told = f"the index of {self._store.folder} could not be built, searches do without: {failed}"
+            told = f"the index of {self._store.folder} could not be built, searches stay exact: {failed}"
             warnings.warn(told, RuntimeWarning, stacklevel=2)
         finally:
             self._store.release()
