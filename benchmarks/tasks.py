@@ -166,7 +166,8 @@ def zero_shot(record, data, model):
 
 def gained(rows):
     """Return by how much the second column's correlation with the first is above the third's."""
-    table = np.corrcoef(rows.T)
+    with np.errstate(invalid="ignore"):  # a draw of one number only has no correlation, and does not count
+        table = np.corrcoef(rows.T)
     return table[0, 1] - table[0, 2]
 
 
