@@ -1,4 +1,5 @@
 import io
+import runpy
 
 import numpy as np
 import pytest
@@ -139,3 +140,13 @@ def test_a_thumbnail_is_the_picture_as_a_jpeg():
     data = open_picture(draw("box", "green")).thumbnail()
     assert data[:3] == b"\xff\xd8\xff"
     assert np.abs(open_picture(data).pixels[48, 48].astype(int) - (30, 160, 60)).max() < 12
+
+
+def test_the_slides_about_pictures_run(capsys):
+    from pathlib import Path
+
+    runpy.run_path(str(Path(__file__).parent.parent / "examples" / "pictures.py"), run_name="__main__")
+    shown = capsys.readouterr().out
+    assert "64 rows of 8 bytes" in shown and "exact match False" in shown
+    assert "by likeness:        tama" in shown and "both (tag = toy):   orange ball" in shown
+    assert "a drawing of a cat  cat.png 1.00" in shown

@@ -101,3 +101,39 @@ def test_a_tower_for_other_weights_is_refused(folder, tmp_path):
     (copy / "pictures" / "tower.npz").unlink()
     with pytest.raises(DataError, match="no picture tower"):
         imi.load(copy).embed_images([draw()])
+
+
+def test_the_shipped_tower_is_made_for_the_shipped_text_model():
+    shipped = FOLDER.parent / "pictures"
+    model = imi.load()
+    assert PictureTower(shipped).text == model.info.weights, "another text model: python -m imi.train.pictures"
+    assert model.embed_images([draw()]).shape == (1, 512)
+    assert sum(file.stat().st_size for file in shipped.iterdir()) <= 3_000_000
+
+
+def test_the_shipped_tower_knows_drawings_that_it_was_trained_on_and_some_that_it_was_not(shared_data):
+    from imi.train.picture_data import drawings, on_white
+
+    model = imi.load()
+    drawn = drawings(shared_data)
+    names = list(dict.fromkeys(one.en for one in drawn))
+    texts = model.embed(names, kind="query")
+    for held, least in (("", 0.5), ("drawing", 0.15), ("both", 0.02)):
+        some = [one for one in drawn if one.held == held][:150]
+        order = np.argsort(-(model.embed_images([on_white(one) for one in some]) @ texts.T), axis=1)[:, :5]
+        found = np.mean([one.en in [names[at] for at in row] for one, row in zip(some, order, strict=True)])
+        assert found >= least, f"{held or 'trained'}: {found:.3f}; by chance it is {5 / len(names):.3f}"
+
+
+def test_a_word_finds_a_drawing_in_both_languages(shared_data, tmp_path):
+    from imi.train.picture_data import drawings, on_white
+
+    drawn = [one for one in drawings(shared_data) if not one.held and one.set == "twemoji"]
+    known = ("cat face", "weary cat", "pouting cat", "dog", "pizza")
+    some = {one.en: one for one in [*drawn[::5], *(one for one in drawn if one.en in known)]}
+    with imi.open(tmp_path / "drawn.imi") as made:
+        made.add([imi.Document(name, picture=on_white(one)) for name, one in some.items()])
+        for question, wanted in (("cat", "cat"), ("猫", "cat"), ("dog", "dog"), ("犬", "dog"), ("ピザ", "pizza")):
+            hit = made.search(question, k=1)[0]
+            assert wanted in hit.id, f"{question} finds {hit.id}"
+        assert made.search(on_white(some["dog"]), k=1)[0].id == "dog"
