@@ -51,7 +51,7 @@ photos. Emoji are asked for their Unicode names among {names:,} names, clothing 
 ## What it is bad at
 
 - Photos of anything but clothing. No other photos whose licence allows passing weights on were at hand, so it has never
-  seen a real cat: on photos it is hardly above chance for words, and `pixels` or `clip:` are better for likeness.
+  seen a real cat: words find little above chance there, and `pixels` or `clip:` are better for likeness.
 - Emoji that neither set's drawing of was trained on: it finds the kind (a face, a flag, an animal), seldom the name.
 - Small things, several things at once, writing.
 
