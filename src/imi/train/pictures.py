@@ -43,7 +43,7 @@ weights `{text}`; a tower for other weights is refused.
 ## Measured
 
 Kept out of training: a tenth of the emoji in both drawings, a sixth of the others in Noto's drawing, a sixth of the
-photos. Emoji are asked for their Unicode names among {names:,} names, clothing for its ten classes.
+photos. Emoji are asked for their Unicode names among those of all, clothing for its ten classes.
 `python benchmarks/pictures.py FOLDER` measures more, on photos that nothing was chosen by.
 
 {table}
@@ -166,13 +166,13 @@ def _shrunk(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return Picture(pixels).square(SIZE)
 
 
-def card(tower: Tower, ready: Ready, text: BuiltIn, found: dict[str, float], *, begun: bool) -> str:
+def card(tower: Tower, text: BuiltIn, found: dict[str, float], *, begun: bool) -> str:
     """Return the card of a tower: what it is, what was measured, what it is bad at, what it was made from."""
     rows = [f"| {name} | {value:.3f} |" for name, value in found.items()]
     numbers = sum(parameter.numel() for parameter in tower.parameters())
     table = "\n".join(["| what | value |", "|---|---|", *rows])
     begin = " (begun with earlier runs, by `--start`)" if begun else ""
-    return CARD.format(numbers=numbers, text=text.info.weights, names=len(ready.names), table=table, begin=begin)
+    return CARD.format(numbers=numbers, text=text.info.weights, table=table, begin=begin)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -211,7 +211,7 @@ def main(arguments: list[str] | None = None) -> None:
     }  # fmt: skip
     write_tower(tower, options.out, about)
     found = look(tower, options.data, text)
-    written = card(tower, ready, text, found, begun=options.start is not None)
+    written = card(tower, text, found, begun=options.start is not None)
     (options.out / "card.md").write_text(written, encoding="utf-8")
     say(f"{options.out} written")
     for name, value in found.items():
