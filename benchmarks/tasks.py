@@ -280,7 +280,7 @@ def main():
     parser.add_argument("--again", action="store_true", help="measure all again")
     given = parser.parse_args()
     model = imi.load(given.model)
-    record = Record("tasks", {"model": model.info.id, "weights": model.info.weights, "repeats": REPEATS}, out=given.out)
+    record = Record("tasks", {"weights": model.info.weights, "repeats": REPEATS}, out=given.out)
     for name in given.only or PARTS:
         if name in record and not given.again:
             continue
