@@ -34,8 +34,6 @@ def test_words_and_sentences_of_two_languages_are_near(embedder):
     assert sentences[0, 0] > max(sentences[0, 1], sentences[1, 0]) + 0.3
 
 
-
-
 @pytest.mark.parametrize("word", ["猫", "cat", "ねこ"])
 def test_by_meaning_every_word_for_a_cat_finds_the_cat(four, word):
     assert four.search(word, mode="meaning")[0].id == "tama"
