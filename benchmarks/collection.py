@@ -71,7 +71,7 @@ def texts(data: Path | None) -> Iterator[str]:
 def medians(folder: Path, opened: float) -> dict[str, float]:
     """Search in this process, which only reads."""
     with imi.open(folder, mode="r") as c:
-        found = {"open_s": time.perf_counter() - opened}
+        found = {"open_s": time.perf_counter() - opened} | resident("opened")
         for mode in ("meaning", "text", "hybrid"):
             c.search(QUERIES[0], mode=mode)
             times = []
@@ -80,10 +80,15 @@ def medians(folder: Path, opened: float) -> dict[str, float]:
                 c.search(f"{QUERIES[at % len(QUERIES)]} {at}", mode=mode)
                 times.append(time.perf_counter() - began)
             found[f"{mode}_ms"] = 1000 * statistics.median(times)
-    # The peak of getrusage is inherited from the writer that started this process; the kernel's own line is not.
+    return found | resident("searched")
+
+
+def resident(when: str) -> dict[str, float]:
+    """Return this process's memory in MB: its own, and pages of files that it maps, which the kernel may take back."""
     status = Path("/proc/self/status").read_text() if Path("/proc/self/status").exists() else ""
-    peak = next((int(line.split()[1]) / 1000 for line in status.splitlines() if line.startswith("VmHWM")), 0.0)
-    return found | {"reader_peak_mb": peak}
+    lines = dict(line.split(":", 1) for line in status.splitlines())
+    kinds = {"own": "RssAnon", "mapped": "RssFile"}
+    return {f"{when}_{kind}_mb": int(lines[name].split()[0]) / 1000 for kind, name in kinds.items() if name in lines}
 
 
 def main() -> None:
