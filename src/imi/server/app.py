@@ -38,7 +38,8 @@ from imi.server.shelf import Shelf, collection_paths
 from imi.server.state import State
 from imi.server.tasks import Tasks
 
-READERS = 4
+READERS = 2
+"""Threads that search: more than two only wait for each other between the short calls that a search is made of."""
 
 
 def build_state(settings: Settings, embedders: Mapping[str, Embedder] | None = None) -> State:
@@ -78,8 +79,10 @@ def build_app(state: State, log: Log | None = None) -> ASGIApp:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        warming = state.readers.submit(state.shelf.warm)
         log.event("started", version=__version__, models=state.models.names())
         yield
+        warming.cancel()
         state.readers.shutdown(wait=True)
         state.writer.shutdown(wait=True)
         state.tasks.shutdown(wait=True, cancel_futures=True)

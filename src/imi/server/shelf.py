@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import imi
 from imi.collection import Collection
 from imi.collection.places import SUFFIX, resolve
-from imi.errors import UsageError
+from imi.errors import ImiError, UsageError
 from imi.server.models import Models
 from imi.server.replies import ApiError
 
@@ -99,6 +100,12 @@ class Shelf:
                 )  # fmt: skip
             self._open[name] = imi.open(path, model=None if served is None else served.name)
             return self._open[name]
+
+    def warm(self) -> None:
+        """Search each collection once, so that the first client does not wait until its index is read."""
+        for collection in list(self._open.values()):
+            with suppress(ImiError):  # one that is empty or damaged says so to whom it is asked for
+                collection.search("warm", 1, "hybrid")
 
     def close(self) -> None:
         """Close all."""
