@@ -221,7 +221,7 @@ class BuiltIn:
         """Return the vectors before the last normalisation: (n, 512) sums in, (n, 512) out."""
         lengths = np.sqrt(np.einsum("nd,nd->n", sums, sums))
         # A sum of int8 rows is far from float32's limits; only nothing at all has no direction.
-        unit = sums / lengths[:, None] if lengths.all() else vectors.normalize(sums)
+        unit: Floats = sums / lengths[:, None] if lengths.all() else vectors.normalize(sums)
         hidden = unit @ self._inward
         hidden += self._bias
         np.maximum(hidden, 0, out=hidden)
