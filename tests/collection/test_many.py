@@ -32,16 +32,16 @@ def results(started: list[subprocess.Popen[bytes]]) -> list[dict[str, object]]:
 
 
 def read_while_writing(folder: Path, number: int, seconds: float, start: int = 500) -> tuple[float, float]:
-    """Return the readers' median search time, idle and beside a writer at full speed."""
+    """Return the readers' median search time beside a writer at full speed, and idle, over all that it wrote."""
     with imi.open(folder, HashEmbedder()) as c:
         c.add([document(at) for at in range(start)])
-        idle = results(readers(folder, number, seconds / 4))
         started = readers(folder, number, seconds)
         rows, end = start, time.monotonic() + seconds
         while time.monotonic() < end:
             c.add([document(at) for at in range(rows, rows + 100)])
             rows += 100
         busy = results(started)
+    idle = results(readers(folder, number, seconds / 4))
     for one in idle + busy:
         assert one["problems"] == [] and int(str(one["searches"])) > 0
     assert any(int(str(one["newest"])) >= start for one in busy), "the readers saw what was committed meanwhile"

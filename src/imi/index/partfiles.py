@@ -20,6 +20,8 @@ from imi.index.saved import ladder_parts, map_vectors, read_ladder, vector_parts
 from imi.vectors import Metric
 
 _MOST_PARTS = 12
+_SMALL = 1 << 15
+"""Rows up to which parts are joined when they are written, so that a search does not ask one after another."""
 _BLOCK = 1 << 14
 
 
@@ -72,11 +74,10 @@ def write_parts(
         parts: the present state.
         about: what else the manifest says.
         gathered: the file that already holds the vectors of the first part; it is moved to its place.
-        join: whether many small parts may be joined into one.
+        join: whether parts may be joined.
     """
-    tails = [part for part in parts if part.ladder is None]
-    if join and len(tails) > _MOST_PARTS:
-        parts = (*(part for part in parts if part.ladder is not None), joined(tails))
+    if join:
+        parts = _fewer(parts)
     try:
         old = read_manifest(folder)
         kept, entries = dict(old.files), {entry["tail"]: entry for entry in old.about["parts"]}
@@ -104,6 +105,24 @@ def write_parts(
     keep = {name: entry for name, entry in kept.items() if name in names}
     write_files(folder, {**about, "parts": described}, writers, keep)
     return tuple(saved)
+
+
+def _fewer(parts: tuple[Part, ...]) -> tuple[Part, ...]:
+    """Join a part that is not four times as large as all newer ones with these: each row is written a few times in all."""
+    tails = [part for part in parts if part.ladder is None]
+    built = [part for part in parts if part.ladder is not None]
+    if len(tails) > _MOST_PARTS:
+        return (*built, joined(tails))
+    first = after = len(tails) - 1
+    count = len(tails[-1]) if tails else 0
+    while after > 0 and count + len(tails[after - 1]) <= _SMALL:
+        after -= 1
+        if len(tails[after]) < 4 * count:
+            first = after
+        count += len(tails[after])
+    if first < len(tails) - 1:
+        tails[first:] = [joined(tails[first:])]
+    return (*built, *tails)
 
 
 def _part_writers(part: Part, tail: str) -> tuple[dict[str, Any], dict[str, Write]]:
