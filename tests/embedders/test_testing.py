@@ -41,3 +41,8 @@ def test_reports_progress_and_counts():
     HashEmbedder().embed(["a", "b"], progress=lambda done, total: seen.append((done, total)))
     assert seen == [(1, 2), (2, 2)]
     assert HashEmbedder().count_tokens(["", "abc"]).tolist() == [1, 3]
+
+
+def test_the_vectors_stay_what_they_were():
+    z = HashEmbedder().embed(["cat 猫"])
+    np.testing.assert_allclose(z[0, :6], [-0.0489, -0.0489, 0.1466, 0.0163, -0.114, -0.0489], atol=1e-4)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import blake2b
 
 import numpy as np
@@ -44,9 +45,7 @@ class HashEmbedder:
         """Embed n texts as (n, dims or 64) float32 unit rows; queries and documents are treated alike."""
         sums = np.zeros((len(texts), _WIDTH), np.float32)
         for row, text in enumerate(texts):
-            digests = b"".join(
-                blake2b(piece.encode("utf-8", "surrogatepass"), digest_size=8).digest() for piece in _pieces(text)
-            )
+            digests = b"".join(map(_digest, _pieces(text)))
             bits = np.unpackbits(np.frombuffer(digests, np.uint8)).reshape(-1, _WIDTH)  # (pieces, 64)
             # A half keeps the sum of an even number of pieces away from zero.
             sums[row] = 2.0 * bits.sum(axis=0) - len(bits) + 0.5
@@ -59,6 +58,12 @@ class HashEmbedder:
     def count_tokens(self, texts: Sequence[str]) -> NDArray[np.int64]:
         """Return the number of characters of each text, at least one: (n,) int64."""
         return np.array([max(1, len(text)) for text in texts], np.int64)
+
+
+# The pieces of long texts are the same few thousand: hashing each anew was nine tenths of adding a large file.
+@lru_cache(2**16)
+def _digest(piece: str) -> bytes:
+    return blake2b(piece.encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
 
 def _pieces(text: str) -> list[str]:
