@@ -1,5 +1,6 @@
 """Documents of many kinds: pieces with their places, and broken files told instead of stopping a run."""
 
+import contextlib
 import gzip
 import json
 import sqlite3
@@ -134,6 +135,18 @@ def test_broken_files_are_told_and_the_others_read(tmp_path):
     assert {one.source.rsplit("/", 1)[1] for one in failed} == {"a.pdf", "b.zip", "c.ipynb", "d.db", "f.json"}
     with pytest.raises(DataError):
         rows(tmp_path / "d.db", sql="SELECT 1")
+
+
+def test_a_database_that_no_query_reads_does_not_stop_its_folder(tmp_path):
+    with contextlib.closing(sqlite3.connect(tmp_path / "a.db")) as database:
+        database.execute("CREATE TABLE plants (name TEXT)")
+    (tmp_path / "b.txt").write_text("fine\n")
+    for query, told in ((None, "needs a query; its tables: plants"), ("SELECT x FROM y", "does not take the query")):
+        found, failed = rows(tmp_path, sql=query)
+        assert [one.text for one in found] == ["fine"]
+        assert [one.source for one in failed] == [str(tmp_path / "a.db")] and told in failed[0].reason
+        with pytest.raises(UsageError, match="tables: plants"):
+            rows(tmp_path / "a.db", sql=query)
 
 
 def test_long_lines_and_sections_are_cut_to_what_models_read(tmp_path):

@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Container, Iterator
 from pathlib import Path
 
-from imi.errors import DataError, Failure, MissingExtra
+from imi.errors import DataError, Failure, MissingExtra, UsageError
 from imi.pictures import SUFFIXES
 from imi.text.readers.databases import read_sqlite
 from imi.text.readers.documents import (
@@ -91,9 +91,9 @@ def read(
                     yield from cut(item, options)
                 else:
                     yield item
-        except (DataError, MissingExtra) as broken:
-            # One file of a folder does not stop the others.
-            if not inside:
+        except (DataError, MissingExtra, UsageError) as broken:
+            # One file of a folder does not stop the others; a wrong option stops all but where only databases take it.
+            if not inside or (isinstance(broken, UsageError) and reader is not read_sqlite):
                 raise
             yield Failure(path, None, str(broken).replace("\ntry: ", "; "))
 
