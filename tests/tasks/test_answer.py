@@ -211,3 +211,15 @@ def test_a_translation_is_compared_with_its_source(server, llm):
     assert translate("吾輩は猫である。", llm, HashEmbedder()).suspicious, "nothing was translated"
     with pytest.raises(UsageError):
         translate(" ", llm, HashEmbedder())
+
+
+def test_headings_are_not_quoted_as_sentences(tmp_path):
+    with imi.open(tmp_path / "n.imi", model=HashEmbedder()) as collection:
+        collection.add(
+            [
+                Document("a", "Report > The deadline\nIt is on 31 March.", {"heading": "Report > The deadline"}),
+                Document("b", "# The deadline", {"heading": "The deadline"}),
+            ]
+        )
+        found = answer(collection, "When is the deadline of the report?").answer.splitlines()
+    assert sorted(line.split(" [")[0] for line in found) == ["“# The deadline”", "“It is on 31 March.”"]

@@ -85,9 +85,17 @@ def answer(
     return Answer(text, citations, llm.name, tuple(passages))
 
 
+def _said(hit: Hit) -> list[str]:
+    """Return the different sentences of a passage, without the headings that say what it is about."""
+    heading = str(hit.metadata.get("heading") or "")
+    titles = {heading, heading.rpartition(" > ")[2]}
+    all_of_it = list(dict.fromkeys(sentences(hit.text or "")))
+    return [one for one in all_of_it if one.strip("# ") not in titles] or all_of_it
+
+
 def _quoted(collection: Collection, question: str, passages: Sequence[Hit]) -> Answer:
     """Quote the sentences that are nearest to the question, by meaning and by its words, best first."""
-    found = [(n, one) for n, hit in enumerate(passages, 1) for one in dict.fromkeys(sentences(hit.text or ""))]
+    found = [(n, one) for n, hit in enumerate(passages, 1) for one in _said(hit)]
     model = collection.model
     asked = set(index_tokens(question))
     meaning = model.embed([one for _, one in found]) @ model.embed([question], "query")[0]
