@@ -52,14 +52,16 @@ def test_a_pdf_by_page(tmp_path):
     assert found[0].id == f"{path}:p1#1" and not failed
 
 
-def test_html_without_its_menu(tmp_path):
+@pytest.mark.parametrize("times", [1, 12])
+def test_html_without_its_menu(tmp_path, times):
     pytest.importorskip("trafilatura")
-    body = "<p>" + "The old bridge was built in 1850 of stone. " * 12 + "</p>"
+    body = "<p>" + "The old bridge was built in 1850 of stone. " * times + "</p>"
     page = f"<html><body><nav><a href='/x'>Menu</a></nav><article><h1>Bridges</h1>{body}</article></body></html>"
     (tmp_path / "a.html").write_text(page)
     found, failed = rows(tmp_path / "a.html")
     assert found and not failed
     assert "built in 1850" in found[0].text and all("Menu" not in one.text for one in found)
+    assert {one.metadata["heading"] for one in found} == {"Bridges"}
 
 
 def test_a_notebook_without_its_outputs(tmp_path):

@@ -37,7 +37,10 @@ def read_html(source: str, options: ReadOptions) -> Items:
     with open_bytes(source) as file:
         raw = file.read()
     logging.getLogger("trafilatura").setLevel(logging.CRITICAL)
-    text = trafilatura.extract(raw, output_format="markdown", include_comments=False, favor_recall=True)
+    # Of a short page it would take everything, the menu included.
+    text = trafilatura.extract(
+        raw, output_format="markdown", include_comments=False, favor_recall=True, prune_xpath=["//nav", "//body/footer"]
+    )
     if not text:
         yield Failure(source, None, "the page holds no text")
         return
