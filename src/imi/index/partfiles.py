@@ -108,7 +108,7 @@ def write_parts(
 
 
 def _fewer(parts: tuple[Part, ...]) -> tuple[Part, ...]:
-    """Join a part that is not four times as large as all newer ones with these: each row is written a few times in all."""
+    """Join a part not four times as large as all newer ones with these: each row is written a few times in all."""
     tails = [part for part in parts if part.ladder is None]
     built = [part for part in parts if part.ladder is not None]
     if len(tails) > _MOST_PARTS:

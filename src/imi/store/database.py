@@ -10,6 +10,7 @@ import apsw
 import apsw.sqlite_extra
 
 from imi.errors import CollectionError, Damaged, ImiError, Locked, TooNew, UsageError
+from imi.store.rows import damaged_file
 from imi.store.schema import APPLICATION_ID, FORMAT, MIGRATIONS, PAGE_SIZE
 
 VFS = "cksmvfs"
@@ -50,9 +51,7 @@ def translated(path: Path) -> Iterator[None]:
             hint=f"imi verify {path.parent}, or restore a backup",
         ) from no_database
     except apsw.CorruptError as corrupt:
-        raise Damaged(
-            f"{path} is damaged: {corrupt}", hint=f"imi verify {path.parent}, then imi repair {path.parent}"
-        ) from corrupt
+        raise damaged_file(path, str(corrupt)) from corrupt
     except apsw.FullError as full:
         raise CollectionError(
             f"no room left while writing {path}; what was acknowledged before is safe",
@@ -68,6 +67,11 @@ def translated(path: Path) -> Iterator[None]:
         ) from cannot
     except apsw.NoMemError as memory:
         raise CollectionError(f"out of memory while reading {path}", hint="free memory, then run it again") from memory
+    except apsw.SQLError as wrong:
+        # What FTS5 says of its own table when another page stands in the place of one of its.
+        if "fts5 file format" not in str(wrong):
+            raise
+        raise damaged_file(path, str(wrong)) from wrong
     except apsw.IOError as fault:
         # The checksum layer reports a page that does not agree as an I/O error of the DATA kind.
         if getattr(fault, "extendedresult", 0) == apsw.SQLITE_IOERR_DATA:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import apsw
 import numpy as np
 from numpy.typing import NDArray
+
+from imi.store.rows import ascending
 
 Rows = NDArray[np.int64]
 Floats = NDArray[np.float32]
@@ -16,6 +19,7 @@ Floats = NDArray[np.float32]
 class FullText(ABC):
     """The part of a `Store` that reads the FTS5 table; every method must run inside `reading()`."""
 
+    path: Path
     _counted: tuple[int, dict[str, int]]
     """Terms and how many rows hold them, at a number of changes."""
 
@@ -73,7 +77,7 @@ class FullText(ABC):
     def texts(self, *, after: int, limit: int) -> tuple[list[int], list[str | None]]:
         """Return the numbers and texts of the rows above `after`, at most `limit`; None for rows without a text."""
         sql = "SELECT row, text FROM documents WHERE row > ? ORDER BY row LIMIT ?"
-        found = list(self.connection.execute(sql, (after, limit)))
+        found = list(ascending(self.connection.execute(sql, (after, limit)), after, self.path))
         return [row for row, _ in found], [text for _, text in found]
 
     def text_count(self) -> int:

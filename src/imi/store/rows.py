@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -116,3 +117,23 @@ def damaged(rows: list[int], what: str) -> Damaged:
         hint="imi verify lists all such rows; imi repair sets them aside and keeps the rest",
         rows=rows,
     )
+
+
+def ascending(found: Iterable[tuple[Any, ...]], after: int, path: Path) -> Iterator[tuple[Any, ...]]:
+    """Yield what a query ordered by its first column gives, a whole number above `after`.
+
+    SQLite trusts the order of a table's pages, so that a page in another's place would give rows twice or for ever.
+
+    Raises:
+        Damaged: it is not in order.
+    """
+    for values in found:
+        if not isinstance(values[0], int) or values[0] <= after:
+            raise damaged_file(path, f"row {values[0]!r} comes after row {after}")
+        after = values[0]
+        yield values
+
+
+def damaged_file(path: Path, what: str) -> Damaged:
+    """Return the error for a file that is not in order as a whole."""
+    return Damaged(f"{path} is damaged: {what}", hint=f"imi verify {path.parent}, then imi repair {path.parent}")

@@ -30,6 +30,8 @@ from imi.store.rows import (
     Floats,
     New,
     Stored,
+    ascending,
+    damaged_file,
     decode_document,
     decode_vectors,
     document_checksum,
@@ -133,21 +135,28 @@ class Store(FullText):
         """Set a value of the table `meta`."""
         self.connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, str(value)))
 
+    def _number(self, key: str) -> int:
+        """Return a whole number of the table `meta`, 0 where it is absent."""
+        found = self.meta(key) or "0"
+        try:
+            return int(found)
+        except ValueError:
+            raise damaged_file(self.path, f"{key} is not a number") from None
+
     @property
     def changes(self) -> int:
         """How many transactions have written to the file: two readers with the same number see the same rows."""
-        return int(self.meta("changes") or 0)
+        return self._number("changes")
 
     @property
     def next_width(self) -> int | None:
         """How many numbers a vector of the migration under way has; None where there is none."""
-        found = self.meta("next_width")
-        return None if found is None else int(found)
+        return self._number("next_width") or None
 
     @property
     def epoch(self) -> int:
         """How often all vectors were replaced by those of another model: row numbers stay, vectors do not."""
-        return int(self.meta("epoch") or 0)
+        return self._number("epoch")
 
     @property
     def dtype(self) -> Dtype:
@@ -157,8 +166,7 @@ class Store(FullText):
     @property
     def width(self) -> int | None:
         """How many numbers a vector has; None before the first one."""
-        found = self.meta("width")
-        return None if found is None else int(found)
+        return self._number("width") or None
 
     def fields(self) -> list[str]:
         """Return every metadata key that any row ever had, sorted."""
@@ -201,7 +209,8 @@ class Store(FullText):
         """Iterate over the rows above `after` that pass, in row order, verified; at most `limit`, -1 for all."""
         where, parameters = _and(condition)
         sql = f"SELECT {COLUMNS} FROM documents WHERE row > ?{where} ORDER BY row LIMIT ?"
-        return map(decode_document, self.connection.execute(sql, (after, *parameters, limit)))
+        found = self.connection.execute(sql, (after, *parameters, limit))
+        return map(decode_document, ascending(found, after, self.path))
 
     def ids(self, *, with_vector: bool = False) -> list[str]:
         """Return the ids of all rows in row order, or only of those that have a vector."""
@@ -211,12 +220,13 @@ class Store(FullText):
     def rows_of(self, condition: Condition) -> Rows:
         """Return the numbers of the rows that pass, ascending."""
         sql = f"SELECT row FROM documents WHERE {condition.sql} ORDER BY row"
-        return np.fromiter((row for (row,) in self.connection.execute(sql, condition.parameters)), dtype=np.int64)
+        found = ascending(self.connection.execute(sql, condition.parameters), 0, self.path)
+        return np.fromiter((row for (row,) in found), dtype=np.int64)
 
     def count(self, condition: Condition | None = None) -> int:
         """Return how many rows there are, or how many pass."""
         if condition is None:
-            return int(self.meta("count") or 0)
+            return self._number("count")
         return int(
             self.connection.execute(f"SELECT count(*) FROM documents WHERE {condition.sql}", condition.parameters).get
         )
@@ -289,7 +299,7 @@ class Store(FullText):
     @property
     def vector_count(self) -> int:
         """How many rows have a vector."""
-        return int(self.meta("vectors") or 0)
+        return self._number("vectors")
 
     def add_to_count(self, difference: int) -> None:
         """Keep the number of rows, which SQLite would have to count anew each time."""
@@ -307,7 +317,7 @@ class Store(FullText):
         narrowed = "" if rows is None else " AND row IN carray(?)"
         given = () if rows is None else (apsw.carray(np.ascontiguousarray(rows, dtype=np.int64)),)
         sql = f"SELECT row, vector, checksum FROM {table} WHERE row > ?{narrowed} ORDER BY row LIMIT ?"
-        found = list(self.connection.execute(sql, (after, *given, limit)))
+        found = list(ascending(self.connection.execute(sql, (after, *given, limit)), after, self.path))
         numbers: list[Any] = [values[0] for values in found]
         blobs: list[Any] = [values[1] for values in found]
         checksums: list[Any] = [values[2] for values in found]
@@ -322,7 +332,10 @@ class Store(FullText):
 
     def deletions(self, after: int = 0) -> tuple[int, Rows]:
         """Return the last deletion's number and the rows deleted after the given one."""
-        found = list(self.connection.execute("SELECT seq, row FROM deletions WHERE seq > ? ORDER BY seq", (after,)))
+        sql = "SELECT seq, row FROM deletions WHERE seq > ? ORDER BY seq"
+        found = list(ascending(self.connection.execute(sql, (after,)), after, self.path))
+        if not all(isinstance(row, int) for _, row in found):
+            raise damaged_file(self.path, "its deletions are not row numbers")
         last = found[-1][0] if found else after
         return last, np.array([row for _, row in found], dtype=np.int64)
 
