@@ -7,7 +7,6 @@ BIN := $(VENV)/bin
 # The tests use these; each can be left out, and its tests then say so and are skipped.
 EXTRAS := tables,tasks,plot,pictures,fast,server,remote,openai,tokens,train,quality,st,static,onnx,docs,office,mcp,code,ja,pg,qdrant,milvus
 TEST ?=
-DATA ?= ../shared/data
 # Where the public data sets lie that the built-in model is made from.
 DATA ?= ../shared/data
 
