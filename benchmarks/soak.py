@@ -1,6 +1,6 @@
 """Mixed load on `imi serve` for a long time: searches, embeddings, additions, updates and deletions beside each other.
 
-    python benchmarks/soak.py [--minutes 30] [--clients 6] [--json]
+    python benchmarks/soak.py [--minutes 30] [--clients 6] [--pause 0.002] [--json]
 
 Half of the time the server is killed with -9 and started again. Claims: no request fails except those that the kill
 cut off, nothing acknowledged is lost and nothing deleted returns, and memory does not grow once it is warm.
@@ -44,9 +44,9 @@ ROWS = 400  # ids of each client; most additions soon are updates
 class Client(threading.Thread):
     """One client with ids of its own, which it knows the state of."""
 
-    def __init__(self, number: int, pause: threading.Event, stop: threading.Event):
+    def __init__(self, number: int, wait: float, pause: threading.Event, stop: threading.Event):
         super().__init__(daemon=True)
-        self.number, self.pause, self.stop = number, pause, stop
+        self.number, self.wait, self.pause, self.stop = number, wait, pause, stop
         self.rng = random.Random(number)
         self.there: dict[str, str] = {}
         self.unsure: set[str] = set()  # sent when the server was killed: either state is right
@@ -70,7 +70,7 @@ class Client(threading.Thread):
                         self.unsure.update(ids)
                     if not self.pause.is_set():
                         self.errors.append(f"{kind}: {failed!r}"[:300])
-                time.sleep(0.002)
+                time.sleep(self.wait)
 
     def _text(self):
         return " ".join(self.rng.choices(WORDS, k=self.rng.randrange(2, 12)))
@@ -161,6 +161,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--clients", type=int, default=6)
+    parser.add_argument("--pause", type=float, default=0.002, help="seconds between two requests of a client")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     pause, stop = threading.Event(), threading.Event()
@@ -168,7 +169,7 @@ def main() -> None:
         process = serve(folder)
         made = httpx.post(f"{API}/api/v1/collections", json={"name": "notes", "model": "built-in"}, timeout=60)
         made.raise_for_status()
-        clients = [Client(number, pause, stop) for number in range(options.clients)]
+        clients = [Client(number, options.pause, pause, stop) for number in range(options.clients)]
         for client in clients:
             client.start()
         before = load(process, 30 * options.minutes)

@@ -146,13 +146,14 @@ def test_a_damaged_index_heals_by_itself(big, tmp_path: Path, damage: str) -> No
             check_exact(again, z, least=0.9)
 
 
-def test_every_file_of_the_index_flipped_at_random(big, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [25, pytest.param(500, marks=pytest.mark.nightly)])
+def test_every_file_of_the_index_flipped_at_random(big, tmp_path: Path, number: int) -> None:
     c, z = big
     c.close()
     index = tmp_path / "c.imi" / "index"
     shutil.copytree(index, tmp_path / "sound")
-    chance = random.Random(6)
-    for _ in range(25):
+    chance = random.Random(number)
+    for _ in range(number):
         part = chance.choice([path for path in (tmp_path / "sound").iterdir() if path.stat().st_size])
         content = bytearray(part.read_bytes())
         content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)

@@ -30,6 +30,7 @@ class Address:
     """Where a collection lies; `repr` and `shown` carry no secret.
 
     url: what the engine's client connects to, our own options taken out. place: host and port, or a path.
+    given: the URL as it was read, with its secrets.
     """
 
     engine: EngineName
@@ -40,6 +41,7 @@ class Address:
     options: Mapping[str, str] = field(repr=False)
     url: str = field(repr=False)
     secrets: tuple[str, ...] = field(repr=False, default=())
+    given: str = field(repr=False, default="")
 
     def scrub(self, text: object) -> str:
         """Return what a driver said, on one line, with every secret masked."""
@@ -130,6 +132,7 @@ def read_address(text: str) -> Address:
         options=options,
         url=f"{engine}://{parts.netloc}{parts.path}" + (f"?{urlencode(rest, quote_via=quote)}" if rest else ""),
         secrets=tuple(sorted(secrets, key=len, reverse=True)),
+        given=text,
     )
     if not name:
         raise UsageError(f"{address.shown} names no collection", hint=f"add ?collection=NAME to {address.shown}")

@@ -253,6 +253,11 @@ class EngineCollection(Collection):
         asked = None if queries is None else np.atleast_2d(np.asarray(queries, dtype=np.float32))
         return tune(self._engine, target_recall, asked, seed, progress)
 
+    def settle(self) -> None:
+        """Have the engine look after its indexes."""
+        if self._write:
+            self._engine.settle()
+
     @property
     def bound(self) -> Bound | None:
         """The model that the vectors here are of, None before the first one."""

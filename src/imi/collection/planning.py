@@ -55,3 +55,11 @@ class Planned:
                 width = self._store.width or 1
             asked = check_queries(np.asarray(queries), width, 10)
         return self._index.plan(target_recall, memory, latency, asked, seed, progress)
+
+    def settle(self) -> None:
+        """Begin to build what the index is due, in a thread; searches go on meanwhile. Every write does so by itself.
+
+        A collection that grew while its index could not be built, or was copied without it, is mended by this.
+        """
+        if self._store.write:
+            self._index.settle()

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from imi.backends.collection import EngineCollection
 from imi.collection import Collection
 from imi.errors import ImiError
 from imi.server.replies import ApiError
@@ -114,7 +115,9 @@ class Maps:
                 return
             drawn.rows = rows_data(rows.ids, rows.texts or rows.ids, _columns(rows), 160 if len(rows) > 10_000 else 400)
             drawn.rows = {**drawn.rows, "of": total}
-            kept = _load(collection.folder, drawn.version, len(rows))
+            # A collection on an engine has no folder of its own to keep a map in.
+            folder = None if isinstance(collection, EngineCollection) else collection.folder
+            kept = None if folder is None else _load(folder, drawn.version, len(rows))
             if kept is not None:
                 drawn.plane, drawn.state, drawn.share = kept, "ready", 1.0
                 return
@@ -122,7 +125,8 @@ class Maps:
             drawn.state = "sketch"
             if len(rows) >= 5:
                 drawn.plane = self._laid_out(drawn, rows)
-                _save(collection.folder, drawn.version, drawn.plane)
+                if folder is not None:
+                    _save(folder, drawn.version, drawn.plane)
             drawn.state, drawn.share = "ready", 1.0
         except _Stopped:
             drawn.state, drawn.message = "failed", "the server stops"

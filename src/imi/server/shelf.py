@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import imi
+from imi.backends.address import Address, is_address, read_address
 from imi.collection import Collection
 from imi.collection.places import SUFFIX, resolve
 from imi.errors import ImiError, UsageError
@@ -24,7 +25,7 @@ class Shelf:
         """Open what is to be served.
 
         Args:
-            paths: of collections; a folder of collections stands for all in it.
+            paths: of collections, also URLs of engines; a folder of collections stands for all in it.
             root: the folder in which clients may make new ones, whose collections are served, too.
             models: those that are loaded already, which collections share.
 
@@ -35,17 +36,27 @@ class Shelf:
         self._models = models
         self._changing = threading.Lock()
         self._open: dict[str, Collection] = {}
+        self._places: dict[str, str] = {}  # where each lies, without secrets
         if root is not None:
             root.mkdir(parents=True, exist_ok=True)
-        for path in [*collection_paths(paths), *(sorted(root.glob(f"*{SUFFIX}")) if root is not None else [])]:
-            held = self._open.get(path.stem)
-            if held is not None and held.folder.resolve() == path.resolve():
-                continue
-            if held is not None:
-                raise UsageError(
-                    f"two collections are called {path.stem!r}: {held.folder} and {path}", hint="rename one of them"
-                )
-            self._open[path.stem] = self._opened(path)
+        inside = sorted(root.glob(f"*{SUFFIX}")) if root is not None else []
+        try:
+            for place in [*collection_paths(paths), *inside]:
+                self._put(place)
+        except BaseException:
+            self.close()
+            raise
+
+    def _put(self, place: Path | Address) -> None:
+        """Open a collection under its name, once."""
+        name = place.stem if isinstance(place, Path) else place.name
+        shown = str(place.resolve()) if isinstance(place, Path) else place.shown
+        if self._places.setdefault(name, shown) != shown:
+            raise UsageError(
+                f"two collections are called {name!r}: {self._places[name]} and {shown}", hint="rename one of them"
+            )
+        if name not in self._open:
+            self._open[name] = self._opened(place)
 
     def __len__(self) -> int:
         return len(self._open)
@@ -102,10 +113,11 @@ class Shelf:
             return self._open[name]
 
     def warm(self) -> None:
-        """Search each collection once, so that the first client does not wait until its index is read."""
+        """Search each collection once, so that the first client does not wait, and begin to build an index that is due."""
         for collection in list(self._open.values()):
             with suppress(ImiError):  # one that is empty or damaged says so to whom it is asked for
                 collection.search("warm", 1, "hybrid")
+                collection.settle()
 
     def close(self) -> None:
         """Close all."""
@@ -113,28 +125,39 @@ class Shelf:
             collection.close()
         self._open.clear()
 
-    def _opened(self, path: Path) -> Collection:
+    def _opened(self, place: Path | Address) -> Collection:
         """Open a collection that is there, with a loaded model where that is the one that it was filled with."""
-        collection = imi.open(path, mode="rw")
+        given = place if isinstance(place, Path) else place.given
+        collection = imi.open(given, mode="rw")
         bound = collection.bound
+        if bound is None and isinstance(place, Address):
+            collection.close()
+            raise _absent(place.shown)
         served = None if bound is None else self._models.of(bound.info.fingerprint)
         if served is None:
             return collection
         collection.close()
-        return imi.open(path, model=served.embedder)
+        return imi.open(given, model=served.embedder)
 
 
-def collection_paths(paths: tuple[str, ...]) -> list[Path]:
-    """Return the collections that are to be served, those in a folder of collections one by one.
+def collection_paths(paths: tuple[str, ...]) -> list[Path | Address]:
+    """Return where the collections lie that are to be served, those in a folder of collections one by one.
 
     Raises:
-        UsageError: there is none at a path.
+        UsageError: there is none at a path, or a URL cannot be read.
     """
-    found: list[Path] = []
+    found: list[Path | Address] = []
     for given in paths:
+        if is_address(given):
+            found.append(read_address(given))
+            continue
         path = resolve(given)
         inside = sorted(path.glob(f"*{SUFFIX}")) if path.is_dir() and path.suffix != SUFFIX else []
         if not inside and not path.is_dir():
-            raise UsageError(f"there is no collection {given}", hint=f"imi add {given} FILE makes one")
+            raise _absent(given)
         found += inside or [path]
     return found
+
+
+def _absent(shown: str) -> UsageError:
+    return UsageError(f"there is no collection {shown}", hint=f"imi add {shown} FILE makes one")

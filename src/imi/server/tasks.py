@@ -15,6 +15,7 @@ from starlette.responses import Response
 from imi import tasks
 from imi.collection import Collection
 from imi.server.gate import require
+from imi.server.keys import Right
 from imi.server.replies import Json, overloaded
 from imi.server.schemas import Body, Dims, ErrorReply, HitsReply, Id, Where
 from imi.server.search import PREFIX, Name, route_class
@@ -66,6 +67,15 @@ class RecommendBody(Body):
     diversity: float = Field(0.3, ge=0, le=1)
     where: Where = None
     dims: Dims = None
+
+
+class PlanBody(Body):
+    """How good and how small the index is to be."""
+
+    recall: float = Field(0.95, gt=0, le=1, description="Share of the ten true nearest that a search must find.")
+    memory: int | None = Field(None, ge=1, le=2**53, description="Bytes that the index may take.")
+    latency: float | None = Field(None, gt=0, le=3600, description="Seconds that a search may take.")
+    seed: int = Seed
 
 
 class ClusterReply(BaseModel):
@@ -125,6 +135,36 @@ class DiversityReply(BaseModel):
     subset: list[str] | None
 
 
+class TriedReply(BaseModel):
+    """A ladder that was measured: its recall with a 95 % interval, queries a second, and bytes of its index."""
+
+    ladder: str
+    rungs: list[dict[str, Any]]
+    recall: float
+    interval: list[float]
+    qps: float
+    bytes: int
+    where: str
+    note: str
+
+
+class PlanReply(BaseModel):
+    """The ladder that was chosen, which searches climb from now on, and all that were measured."""
+
+    target: float
+    k: int
+    metric: str
+    rows: int
+    width: int
+    chosen: TriedReply
+    tried: list[TriedReply]
+    matryoshka: bool
+    prefixes: list[dict[str, Any]]
+    note: str
+    memory: int | None
+    latency: float | None
+
+
 class Tasks:
     """The routes; tasks run one after another on a thread of their own, so that searches go on meanwhile."""
 
@@ -148,6 +188,7 @@ class Tasks:
         ):
             path = "/{name}/tasks/" + name
             router.add_api_route(path, call, methods=["POST"], response_model=reply, responses=errors)
+        router.add_api_route("/{name}/plan", self.plan, methods=["POST"], response_model=PlanReply, responses=errors)
         return router
 
     async def cluster(self, request: Request, name: Name, body: ClusterBody) -> Response:
@@ -199,8 +240,18 @@ class Tasks:
 
         return await self._run(request, name, found)
 
-    async def _run(self, request: Request, name: str, call: Callable[[Collection], dict[str, Any]]) -> Response:
-        require(request.scope["imi.key"], "read", name)
+    async def plan(self, request: Request, name: Name, body: PlanBody) -> Response:
+        """Measure ladders on the collection's own vectors, build the cheapest that is good enough, and search by it."""
+
+        def planned(collection: Collection) -> dict[str, Any]:
+            return collection.plan(body.recall, body.memory, body.latency, seed=body.seed).to_dict()
+
+        return await self._run(request, name, planned, "write")
+
+    async def _run(
+        self, request: Request, name: str, call: Callable[[Collection], dict[str, Any]], right: Right = "read"
+    ) -> Response:
+        require(request.scope["imi.key"], right, name)
         collection = self._state.shelf.get(name)
         if self._waiting >= WAITING:
             raise overloaded(f"{WAITING} tasks are under way or waiting.", seconds=10)

@@ -5,8 +5,10 @@ Every request is one that may be sent twice: points are replaced by their number
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
 
 from qdrant_client import QdrantClient
@@ -30,6 +32,8 @@ class Client:
         """
         self._address = address
         self._patience = address.number("patience", _PATIENCE)
+        # Qdrant in this process is plain Python over SQLite: threads take turns.
+        self._turn: AbstractContextManager[Any] = threading.RLock() if address.local else nullcontext()
         try:
             self.raw = self._connect()
             self.raw.get_collections()
@@ -42,7 +46,9 @@ class Client:
     def _connect(self) -> QdrantClient:
         address = self._address
         if address.local:
-            return QdrantClient(path=address.place) if address.place != "memory" else QdrantClient(":memory:")
+            if address.place == "memory":
+                return QdrantClient(":memory:")
+            return QdrantClient(path=address.place, force_disable_check_same_thread=True)
         tls = address.choice("tls", ("0", "1")) == "1"
         scheme, key = "https" if tls else "http", address.options.get("api_key")
         port = "" if address.place.rpartition(":")[2].isdigit() else ":6333"
@@ -57,7 +63,8 @@ class Client:
         stop, pause = time.monotonic() + self._patience, 0.1
         while True:
             try:
-                return request(self.raw)
+                with self._turn:
+                    return request(self.raw)
             except (ResponseHandlingException, UnexpectedResponse) as failed:
                 passing = isinstance(failed, ResponseHandlingException) or (failed.status_code or 0) in (429, 502, 503)
                 if not passing or time.monotonic() + pause > stop:
