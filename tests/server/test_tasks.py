@@ -1,6 +1,7 @@
 """Tasks over HTTP: what they answer is what `imi.tasks` answers, and searches go on meanwhile."""
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
 import httpx
@@ -10,6 +11,8 @@ import pytest
 import imi
 from imi import tasks
 from imi.embedders.testing import HashEmbedder
+from imi.index import live
+from imi.index.plan import Plan
 from imi.server.tasks import WAITING
 from tests.server.conftest import error_of
 
@@ -52,6 +55,49 @@ def test_tasks_answer_as_the_library_does(served, here):
     assert post("diversity", subset=4) == tasks.diversity(here).to_dict() | {"subset": tasks.subset(here, 4)}
     liked = post("recommend", like=["0"], dislike=["1"], k=3, where={"n": {"<": 30}})
     assert liked["hits"] == tasks.recommend(here, ["0"], ["1"], 3, where={"n": {"<": 30}}).to_dicts()
+
+
+def test_a_plan_is_what_the_collection_plans_and_needs_the_right_to_write(start, tmp_path):
+    rng = np.random.default_rng(0)
+    with imi.open(tmp_path / "many.imi") as made:
+        documents = [imi.Document(str(at)) for at in range(300)]
+        made.add(documents, vectors=rng.standard_normal((300, 16)).astype(np.float32))
+    server = start(collections=(str(tmp_path / "many.imi"),))
+    path = "/api/v1/collections/many/plan"
+    told = server.http.post(path, json={"recall": 0.9, "memory": 10**8, "seed": 3})
+    assert told.status_code == 200, told.text
+    plan = Plan.from_dict(told.json())
+    assert (plan.target, plan.memory, plan.rows, plan.width) == (0.9, 10**8, 300, 16)
+    assert plan.chosen.recall >= 0.9
+    refused = server.http.post(path, json={"recall": 1.5})
+    assert refused.status_code == 422 and "recall" in str(error_of(refused)["param"])
+    described = server.http.get("/openapi.json").json()
+    assert "/api/v1/collections/{name}/plan" in described["paths"]
+    assert "PlanReply" in described["components"]["schemas"]
+    reader = server.state.keys.add("reader", {"*": "read"})
+    denied = httpx.post(server.url + path, json={}, headers={"authorization": f"Bearer {reader}"})
+    assert denied.status_code == 403 and error_of(denied)["code"] == "insufficient_permissions"
+
+
+def test_an_index_that_is_due_is_built_when_the_server_starts(start, tmp_path, monkeypatch):
+    monkeypatch.setattr(live, "EXACT_ROWS", 10**6)
+    rng = np.random.default_rng(0)
+    folder = tmp_path / "grown.imi"
+    with imi.open(folder) as made:
+        documents = [imi.Document(str(at)) for at in range(400)]
+        made.add(documents, vectors=rng.standard_normal((400, 16)).astype(np.float32))
+        assert made.info.index["due"] is None
+    monkeypatch.setattr(live, "EXACT_ROWS", 300)
+    server = start(collections=(str(folder),))
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        index = server.http.get("/api/v1/collections/grown").json()["index"]
+        if index["due"] is None:
+            break
+        time.sleep(0.05)
+    assert index["due"] is None
+    with imi.open(folder) as opened:
+        assert live.read_manifest(opened.folder / "index").about["plan"] is not None
 
 
 @pytest.mark.parametrize(

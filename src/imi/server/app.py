@@ -22,6 +22,7 @@ from imi.errors import ImiError
 from imi.server.described import Described
 from imi.server.forward import Forward
 from imi.server.gate import Gate
+from imi.server.gathering import Gatherer
 from imi.server.health import health_routes
 from imi.server.keys import Keys
 from imi.server.limits import Limiter
@@ -69,6 +70,7 @@ def build_state(settings: Settings, embedders: Mapping[str, Embedder] | None = N
         readers=readers,
         writer=ThreadPoolExecutor(1, thread_name_prefix="imi-write"),
         tasks=ThreadPoolExecutor(1, thread_name_prefix="imi-task"),
+        searches=Gatherer(readers, READERS),
     )
 
 

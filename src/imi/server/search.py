@@ -129,7 +129,7 @@ class Search:
         if (body.query is None) == (body.vector is None):
             raise ApiError(400, "Give either 'query' or 'vector'.", param="query", code="invalid_value")
         asked = body.query if body.query is not None else _vector(body.vector or [])
-        found = await self._read(
+        found = await self._state.searches.run(
             partial(
                 collection.search,
                 asked,
@@ -149,7 +149,7 @@ class Search:
         collection = self._allowed(request, name, "read")
         await self._existing(collection, [body.id])
         call = partial(collection.similar, body.id, body.k, where=body.where, dims=body.dims)
-        return Json(_hits(await self._read(call)))
+        return Json(_hits(await self._state.searches.run(call)))
 
     # --- documents ---
 

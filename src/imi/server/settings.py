@@ -38,7 +38,8 @@ class Limits:
 class Settings:
     """Where to listen, what to serve, and whom to let in."""
 
-    collections: tuple[str, ...] = ()
+    collections: tuple[str, ...] = field(default=(), repr=False)
+    """Paths and URLs; a URL may hold a password, which nothing may print."""
     root: Path | None = None
     """The folder in which new collections may be made; None refuses to make any."""
     model: str | None = None

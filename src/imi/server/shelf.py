@@ -113,7 +113,7 @@ class Shelf:
             return self._open[name]
 
     def warm(self) -> None:
-        """Search each collection once, so that the first client does not wait, and begin to build an index that is due."""
+        """Search each collection once, so that no client waits for its first search, and begin a build that is due."""
         for collection in list(self._open.values()):
             with suppress(ImiError):  # one that is empty or damaged says so to whom it is asked for
                 collection.search("warm", 1, "hybrid")
