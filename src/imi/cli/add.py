@@ -137,7 +137,11 @@ def _add(options: Add) -> None:
         total = 0 if options.skip_errors else _check(options.sources, how, same, quiet=options.quiet)
         with open_to_write(options.collection, options.model, own_vectors=options.vectors is not None) as collection:
             if options.vectors is None:
-                how = replace(how, count_tokens=lambda texts: collection.model.count_tokens(texts))
+                how = replace(
+                    how,
+                    count_tokens=lambda texts: collection.model.count_tokens(texts),
+                    limit=lambda: collection.model.info.max_tokens,
+                )
             files = _Files(collection, found, same, tracked=not is_address(options.collection))
             with progress("adding", quiet=options.quiet) as bar:
                 added = _fill(collection, options, how, bar, total, files)
@@ -228,7 +232,7 @@ def _digests(options: Add, how: ReadOptions) -> dict[str, str]:
 
     # An archive's rows name its members as their sources: it is always read.
     paths = [path for one in options.sources if one != "-" for path in files_of(one) if not path.endswith(".zip")]
-    return {path: file_digest(path, repr(replace(how, count_tokens=None))) for path in paths}
+    return {path: file_digest(path, repr(how)) for path in paths}
 
 
 def _unchanged(name: str, found: dict[str, str]) -> dict[str, int]:

@@ -161,3 +161,21 @@ def test_long_lines_and_sections_are_cut_to_what_models_read(tmp_path):
         assert whole[one.start : one.end] == one.text and len(one.text) < LONGEST
         assert one.metadata["line"] == 1
         assert rough_tokens([one.text])[0] <= 256
+
+
+@pytest.mark.parametrize("suffix", [".txt", ".md"])
+def test_no_text_has_more_tokens_than_its_model_reads(tmp_path, suffix):
+    lines = [
+        "短い行。",
+        "国境の長いトンネルを抜けると雪国であった。" * 40,
+        "no space" * 100,
+        "🐈" * 300,
+        "A short one.",
+    ]
+    (tmp_path / f"a{suffix}").write_text("\n\n".join(lines) + "\n\n# " + "long heading " * 40 + "\n\nbody\n" * 60)
+    found, failed = rows(tmp_path / f"a{suffix}", count_tokens=rough_tokens, limit=lambda: 128)
+    assert not failed and rough_tokens([one.text for one in found]).max() <= 128
+    said = "".join(one.text for one in found)
+    assert all(said.count(letter) >= "".join(lines).count(letter) for letter in "国🐈")
+    unlimited, _ = rows(tmp_path / f"a{suffix}", count_tokens=rough_tokens, limit=lambda: None)
+    assert len(unlimited) < len(found)

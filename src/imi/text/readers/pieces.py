@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.records import Document
-from imi.text.chunking import chunk
+from imi.text.chunking import Count, chunk
 from imi.text.readers.rows import ReadOptions, Row
 
 LONGEST = 4000
@@ -41,22 +41,39 @@ def rows_of(
         first_line: the number of the text's first line.
     """
     count = options.count_tokens or rough_tokens
+    limit = options.limit() if options.limit is not None else None
+    size = options.size if limit is None else min(options.size, limit)
     line, seen = first_line, 0
-    for number, one in enumerate(chunk(text, count, size=options.size, overlap=options.size // 8), 1):
+    for number, one in enumerate(chunk(text, count, size=size, overlap=size // 8), 1):
         line, seen = line + text.count("\n", seen, one.start), one.start
         told = dict(metadata) | ({"line": line} if lines else {}) | ({"heading": one.heading} if one.heading else {})
         body = text[one.start : one.end]
         # A chunk from the middle of a section says what the section is about.
         shown = f"{one.heading}\n{body}" if one.heading and not body.startswith("#") else body
+        if limit is not None and shown != body and _tokens(shown, count) > limit:
+            shown = body
         yield Row(Document(f"{parent}#{number}", shown, told, parent, one.start, one.end))
 
 
 def cut(row: Row, options: ReadOptions) -> Iterator[Row]:
-    """Yield a row, or its pieces where its text is longer than models read."""
+    """Yield a row, or its pieces where its text is longer than texts should be, or than its model reads."""
     document = row.document
-    if document.text is None or len(document.text) <= LONGEST:
+    if document.text is None or (len(document.text) <= LONGEST and not _exceeds(document.text, options)):
         yield row
         return
     line = document.metadata.get("line")
     first = line if isinstance(line, int) else 1
     yield from rows_of(document.text, document.id, document.metadata, options, first_line=first)
+
+
+def _exceeds(text: str, options: ReadOptions) -> bool:
+    """Whether a text has more tokens than the model reads; counted only where it has as many bytes."""
+    limit = options.limit() if options.limit is not None else None
+    # Two are what models put at a text's ends.
+    if limit is None or len(text.encode("utf-8", "replace")) + 2 <= limit:
+        return False
+    return _tokens(text, options.count_tokens or rough_tokens) > limit
+
+
+def _tokens(text: str, count: Count) -> int:
+    return int(count([text])[0])

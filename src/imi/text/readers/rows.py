@@ -7,7 +7,7 @@ import json
 import re
 import string
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,7 @@ class ReadOptions:
     sql: the query whose rows are read from SQLite files.
     size: most tokens of a piece of a long text.
     count_tokens: the model's own count, for a list of texts; else a rough one by letters.
+    limit: gives the most tokens that the model reads, None for any number; asked for when a text needs it.
     """
 
     template: str | None = None
@@ -45,6 +46,8 @@ class ReadOptions:
     sql: str | None = None
     size: int = 256
     count_tokens: Callable[[Sequence[str]], NDArray[np.int64]] | None = None
+    # What a file is known by is how it was read; a model's limit is no part of it.
+    limit: Callable[[], int | None] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
