@@ -17,9 +17,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import httpx
+import numpy as np
 import uvicorn
 
 LUA = """
@@ -32,20 +34,54 @@ request = function()
   return wrk.format(nil, "%s", nil, body)
 end
 """
-WORDS = (
-    "police", "court", "water", "school", "fire", "council", "man", "plan", "health", "win", "rain", "market", "crash",
-    "farm", "coast", "north",
-)  # fmt: skip
+VOCABULARY = 50_000
+SUBJECTS = 400
 SINGLE = """local body = '{"model":"built-in","input":"where is the cat number ' .. n .. ' 猫"}'"""
 BATCH = """local t = {}
   for i = 1, 64 do t[i] = '"a short text number ' .. (n * 64 + i) .. ' about a cat"' end
   local body = '{"model":"built-in","encoding_format":"%s","input":[' .. table.concat(t, ",") .. ']}'"""
-SEARCH = """local body = '{"mode":"%s","query":"' .. w[n %% #w + 1] .. " " .. w[(n * 7) %% #w + 1] .. '"}'"""
+SEARCH = """local body = '{"mode":"%s","query":"' .. w[n %% #w + 1] .. '"}'"""
 
 
-def wrk(url: str, path: str, body: str, seconds: int, connections: int) -> dict[str, float]:
-    """Return requests a second and the 99th percentile in milliseconds."""
-    words = "local w = {" + ",".join(f'"{word}"' for word in WORDS) + "}\n"
+def texts(count: int, seed: int = 0) -> Iterator[str]:
+    """Yield made texts of 8 to 60 words.
+
+    Words are syllables put together, as frequent as their rank says (Zipf); a third of a text's words are those of its
+    subject, so that texts have neighbours.
+    """
+    rng = np.random.default_rng(seed)
+    syllables = [a + b for a in "bdfghklmnprstvw" for b in ("a", "e", "i", "o", "u", "an", "er", "il", "ou")]
+    words = np.array(list(dict.fromkeys("".join(rng.choice(syllables, rng.integers(1, 5))) for _ in range(VOCABULARY))))
+    shares = 1 / np.arange(3, len(words) + 3)
+    bounds = np.cumsum(shares / shares.sum())
+    subjects = rng.integers(200, len(words), (SUBJECTS, 40))
+    for _ in range(count):
+        length = int(rng.integers(8, 61))
+        chosen = np.minimum(np.searchsorted(bounds, rng.random(length)), len(words) - 1)
+        own = rng.random(length) < 1 / 3
+        chosen[own] = rng.choice(subjects[rng.integers(SUBJECTS)], int(own.sum()))
+        yield " ".join(words[chosen])
+
+
+def questions(path: Path) -> list[str]:
+    """Return a thousand questions of two to six words that stand beside each other in the documents."""
+    import imi
+
+    rng = np.random.default_rng(1)
+    with imi.open(path, mode="r") as opened:
+        ids = opened.ids()
+        some = opened.get([ids[at] for at in rng.choice(len(ids), 1000)])
+    found = []
+    for one in some:
+        words = re.sub(r"[\\\"\x00-\x1f]", " ", one.text or "cat").split()
+        start = int(rng.integers(max(1, len(words) - 6)))
+        found.append(" ".join(words[start : start + int(rng.integers(2, 7))]) or "cat")
+    return found
+
+
+def wrk(url: str, path: str, body: str, seconds: int, connections: int, asked: Sequence[str] = ()) -> dict[str, float]:
+    """Return requests a second and the 99th percentile in milliseconds; `w` holds the questions asked."""
+    words = "local w = {" + ",".join(f'"{one}"' for one in asked) + "}\n"
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
         script.write(words + LUA % (body, path))
         script.flush()
@@ -77,19 +113,15 @@ def serving(command: list[str], port: int):
 
 
 def collection(folder: Path, documents: int) -> Path:
-    """Return a collection of made sentences, filled once."""
-    import random
-
+    """Return a collection of made texts, filled once."""
     import imi
 
-    rng = random.Random(0)
     path = folder / "bench.imi"
     with imi.open(path, model="built-in") as made:
-        texts = (f"{' '.join(rng.choices(WORDS, k=6))} {at}" for at in range(documents))
-        made.add(imi.Document(str(at), text, {"n": at % 10}) for at, text in enumerate(texts))
+        made.add(imi.Document(str(at), text, {"n": at % 10}) for at, text in enumerate(texts(documents)))
         deadline = time.monotonic() + 300
         while made.info.index.get("ladder") is None and time.monotonic() < deadline:
-            made.search("police", mode="meaning")  # the ladder is built beside the searches
+            made.search("mela", mode="meaning")  # the ladder is built beside the searches
             time.sleep(1)
     return path
 
@@ -176,6 +208,7 @@ def main() -> None:
     results: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as folder:
         searched = options.collection or (collection(Path(folder), options.documents) if options.documents else None)
+        asked = questions(searched) if searched else []
         command = [sys.executable, "-m", "imi", "serve", "-q", "--port", "8731"]
         with serving([*command, *([str(searched)] if searched else [])], 8731) as url:
             results["single"] = wrk(url, "/v1/embeddings", SINGLE, options.seconds, 32)
@@ -184,7 +217,7 @@ def main() -> None:
                 results[f"batch {kind}"] = told | {"texts": told["rate"] * 64}
             for mode in ("meaning", "hybrid") if searched else ():
                 path = f"/api/v1/collections/{searched.stem}/search"
-                results[mode] = wrk(url, path, SEARCH % mode, options.seconds, 8)
+                results[mode] = wrk(url, path, SEARCH % mode, options.seconds, 8, asked)
     if not options.skip_peer:
         with serving([sys.executable, __file__, "--peer-port", "8732"], 8732) as url:
             results["single, obvious"] = wrk(url, "/v1/embeddings", SINGLE, options.seconds, 32)

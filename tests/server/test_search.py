@@ -241,3 +241,22 @@ def test_a_stream_of_another_type_is_refused(served, empty):
         f"{API}/{empty}/documents/ingest", content=b"{}", headers={"content-type": "text/plain"}
     )
     assert response.status_code == 415
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status", "param"),
+    [
+        (b'{"query": 3}', {}, 422, "query"),
+        (b'{"query": "cat", "kk": 3}', {}, 422, "kk"),
+        (b"[1]", {}, 422, None),
+        (b"{", {}, 400, None),
+        (b'{"query": "cat"}', {"content-type": "text/plain"}, 415, None),
+    ],
+)
+def test_a_search_passes_the_framework_by_and_is_refused_as_it_would_refuse(served, body, headers, status, param):
+    headers = {"content-type": "application/json"} | headers
+    refused = served.http.post(f"{API}/pets/search", content=body, headers=headers)
+    assert refused.status_code == status
+    assert error_of(refused)["param"] == param
+    assert served.http.get(f"{API}/pets/search").status_code == 405
+    assert 'route="/api/v1/collections/{name}/search"' in served.http.get("/metrics").text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -22,7 +23,6 @@ from imi.errors import ImiError
 from imi.server.described import Described
 from imi.server.forward import Forward
 from imi.server.gate import Gate
-from imi.server.gathering import Gatherer
 from imi.server.health import health_routes
 from imi.server.keys import Keys
 from imi.server.limits import Limiter
@@ -33,11 +33,13 @@ from imi.server.models import Models
 from imi.server.openai import OpenAI
 from imi.server.pages import Pages
 from imi.server.replies import ApiError, from_imi, unknown_url
-from imi.server.search import Search
+from imi.server.search import PREFIX, Search
 from imi.server.settings import Settings
 from imi.server.shelf import Shelf, collection_paths
 from imi.server.state import State
 from imi.server.tasks import Tasks
+
+_DIRECT = re.compile(rf"/v1/|{PREFIX}/[^/]+/search$")
 
 READERS = 2
 """Threads that search: more than two only wait for each other between the short calls that a search is made of."""
@@ -70,7 +72,6 @@ def build_state(settings: Settings, embedders: Mapping[str, Embedder] | None = N
         readers=readers,
         writer=ThreadPoolExecutor(1, thread_name_prefix="imi-write"),
         tasks=ThreadPoolExecutor(1, thread_name_prefix="imi-task"),
-        searches=Gatherer(readers, READERS),
     )
 
 
@@ -94,18 +95,20 @@ def build_app(state: State, log: Log | None = None) -> ASGIApp:
 
     api = FastAPI(title="imi", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     api.router.routes.extend([*health_routes(state), *Described(api).routes(), *Pages().routes()])
-    api.include_router(Search(state).router())
+    search = Search(state)
+    api.include_router(search.router())
     api.include_router(Look(state).router())
     api.include_router(Tasks(state).router())
     for kind in (ApiError, ImiError, HTTPException, RequestValidationError, ClientDisconnect):
         api.add_exception_handler(kind, _refuse)
-    return Gate(_Split([*OpenAI(state).routes(), *forward.routes()], api), state, log)
+    return Gate(_Split([*OpenAI(state).routes(), *forward.routes(), search.direct()], api), state, log)
 
 
 class _Split:
-    """Sends OpenAI's routes straight to their handlers and everything else through FastAPI.
+    """Sends OpenAI's routes and searches straight to their handlers and everything else through FastAPI.
 
     A single embedding takes a third of a millisecond; FastAPI's own layers would add a good part of that again.
+    FastAPI knows the route of a search, too, for the description.
     """
 
     def __init__(self, routes: Sequence[BaseRoute], rest: FastAPI) -> None:
@@ -113,13 +116,13 @@ class _Split:
         self._rest = rest
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not scope["path"].startswith("/v1/"):
+        if scope["type"] != "http" or not _DIRECT.match(scope["path"]):
             await self._rest(scope, receive, send)
             return
         scope["app"] = self._rest  # the router raises for 404 and 405 instead of answering in plain text
         try:
             await self._router(scope, receive, send)
-        except (ApiError, ImiError, HTTPException, ClientDisconnect) as error:
+        except (ApiError, ImiError, HTTPException, RequestValidationError, ClientDisconnect) as error:
             response = await _refuse(Request(scope), error)
             await response(scope, receive, send)
 

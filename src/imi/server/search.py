@@ -9,10 +9,13 @@ from typing import Annotated, Any, TypeVar
 
 import numpy as np
 from fastapi import APIRouter, Path, Query
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from numpy.typing import NDArray
+from pydantic import ValidationError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from imi.collection import Collection
@@ -101,6 +104,20 @@ class Search:
         router.add_api_route(picture, self.thumbnail, methods=["GET"], response_model=None, responses=errors | found)
         return router
 
+    def direct(self) -> Route:
+        """Return the route of `search` without the framework's layers, which take as long as a search."""
+        return Route(f"{PREFIX}/{{name}}/search", self._search_directly, methods=["POST"])
+
+    async def _search_directly(self, request: Request) -> Response:
+        parsed = await _parsed(request, self._state.settings.limits)
+        try:
+            body = SearchBody.model_validate(parsed.value)
+        except ValidationError as wrong:
+            raise RequestValidationError(
+                [{**one, "loc": ("body", *one["loc"])} for one in wrong.errors(include_url=False)]
+            ) from None
+        return await self.search(parsed, request.path_params["name"], body)
+
     # --- collections ---
 
     async def collections(self, request: Request) -> Response:
@@ -129,7 +146,7 @@ class Search:
         if (body.query is None) == (body.vector is None):
             raise ApiError(400, "Give either 'query' or 'vector'.", param="query", code="invalid_value")
         asked = body.query if body.query is not None else _vector(body.vector or [])
-        found = await self._state.searches.run(
+        found = await self._read(
             partial(
                 collection.search,
                 asked,
@@ -149,7 +166,7 @@ class Search:
         collection = self._allowed(request, name, "read")
         await self._existing(collection, [body.id])
         call = partial(collection.similar, body.id, body.k, where=body.where, dims=body.dims)
-        return Json(_hits(await self._state.searches.run(call)))
+        return Json(_hits(await self._read(call)))
 
     # --- documents ---
 
@@ -257,21 +274,30 @@ def route_class(limits: Limits) -> type[APIRoute]:
                 return handle
 
             async def limited(request: Request) -> Response:
-                kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-                # A page of another site can send any other type without asking first.
-                if kind != "application/json":
-                    raise _unsupported(kind, "application/json")
-                body = await read_body(request, limits)
-                value = parse_json(body)
-                if too_deep(value):
-                    raise ApiError(400, "The body is nested too deeply.", code="invalid_json")
-                parsed = _Parsed(request.scope, request.receive)
-                parsed.value, parsed.raw = value, body
-                return await handle(parsed)
+                return await handle(await _parsed(request, limits))
 
             return limited
 
     return Limited
+
+
+async def _parsed(request: Request, limits: Limits) -> _Parsed:
+    """Return a request whose JSON body was read and checked.
+
+    Raises:
+        ApiError: it has another type, is too long, too slow, nested too deeply, or no JSON.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    # A page of another site can send any other type without asking first.
+    if kind != "application/json":
+        raise _unsupported(kind, "application/json")
+    body = await read_body(request, limits)
+    value = parse_json(body)
+    if too_deep(value):
+        raise ApiError(400, "The body is nested too deeply.", code="invalid_json")
+    parsed = _Parsed(request.scope, request.receive)
+    parsed.value, parsed.raw = value, body
+    return parsed
 
 
 class _Parsed(Request):

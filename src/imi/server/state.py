@@ -5,7 +5,6 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from imi.server.gathering import Gatherer
 from imi.server.keys import Keys
 from imi.server.limits import Limiter
 from imi.server.metrics import Metrics
@@ -27,5 +26,4 @@ class State:
     readers: ThreadPoolExecutor
     writer: ThreadPoolExecutor
     tasks: ThreadPoolExecutor
-    searches: Gatherer
     stopping: bool = field(default=False)
