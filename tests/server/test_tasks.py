@@ -12,6 +12,7 @@ import imi
 from imi import tasks
 from imi.embedders.testing import HashEmbedder
 from imi.index import live
+from imi.index.files import MANIFEST, read_manifest
 from imi.index.plan import Plan
 from imi.server.tasks import WAITING
 from tests.server.conftest import error_of
@@ -89,15 +90,11 @@ def test_an_index_that_is_due_is_built_when_the_server_starts(start, tmp_path, m
         assert made.info.index["due"] is None
     monkeypatch.setattr(live, "EXACT_ROWS", 300)
     server = start(collections=(str(folder),))
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        index = server.http.get("/api/v1/collections/grown").json()["index"]
-        if index["due"] is None:
-            break
+    deadline = time.monotonic() + 30
+    while not (folder / "index" / MANIFEST).exists() and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert index["due"] is None
-    with imi.open(folder) as opened:
-        assert live.read_manifest(opened.folder / "index").about["plan"] is not None
+    assert read_manifest(folder / "index").about["plan"] is not None
+    assert server.http.get("/api/v1/collections/grown").json()["index"]["due"] is None
 
 
 @pytest.mark.parametrize(
