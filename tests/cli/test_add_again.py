@@ -1,5 +1,7 @@
 """Adding a folder again: unchanged files are not read, changed ones replaced, vanished ones removed with --sync."""
 
+from pathlib import Path
+
 import pytest
 
 import imi.text.readers
@@ -65,6 +67,20 @@ def test_a_file_with_a_bad_row_is_read_again(folder, run):
     assert len(again.json["failed"]) == 1 and again.json["unchanged"] == 5
 
 
+def test_a_broken_file_in_a_folder_stops_nothing_and_one_that_is_named_does(folder, run):
+    (folder / "broken.jsonl").write_text("no json\n")
+    done = run("add", "c", "notes", "--json")
+    assert done.code == 0 and [one["source"] for one in done.json["failed"]] == ["notes/broken.jsonl"]
+    assert done.json["added"] == 4
+    named = run("add", "d", "notes", "notes/broken.jsonl")
+    assert named.code == 1 and "nothing was added" in named.err and not Path("d.imi").exists()
+    alone = folder / "alone"
+    alone.mkdir()
+    (alone / "broken.jsonl").write_text("no json\n")
+    nothing = run("add", "e", "notes/alone")
+    assert nothing.code == 1 and "broken.jsonl:1" in nothing.err and not Path("e.imi").exists()
+
+
 def test_watching_adds_what_changes_until_it_is_interrupted(folder, run, monkeypatch):
     steps = [
         lambda: (folder / "b.txt").write_text("alpha\nbeta\ngamma\n"),
@@ -81,7 +97,7 @@ def test_watching_adds_what_changes_until_it_is_interrupted(folder, run, monkeyp
     monkeypatch.setattr("imi.cli.add.time.sleep", sleep)
     done = run("add", "c", "notes", "--watch")
     assert done.code == 130
-    assert "nothing was added" in done.err
+    assert "left out notes/broken.jsonl:1: no JSON" in done.err
     assert run("show", "c", "--json").json["count"] == 6
     assert run("add", "c", "-", "--watch", stdin="x\n").code == 2
 

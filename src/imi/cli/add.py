@@ -68,7 +68,9 @@ class Add(Output):
         False
     )
     watch: Annotated[bool, typer.Option("--watch", help="Go on and add what changes, until Ctrl-C.")] = False
-    skip_errors: Annotated[bool, typer.Option("--skip-errors", help="Leave bad rows out and report them.")] = False
+    skip_errors: Annotated[
+        bool, typer.Option("--skip-errors", help="Leave bad rows out and report them, as is always done in folders.")
+    ] = False
     from_: Annotated[
         str | None,
         typer.Option(
@@ -81,7 +83,8 @@ class Add(Output):
 def add(options: Add) -> None:
     """Add files to a collection, or update what changed: rows by their id, unchanged texts are not embedded again.
 
-    The collection is made when missing. A bad row stops the run before anything is written, unless --skip-errors.
+    The collection is made when missing. A bad row stops the run before anything is written, unless
+    --skip-errors; in folders and archives it is left out and reported.
     """
     _add(options)
     if options.watch:
@@ -275,29 +278,39 @@ class _Files:
 
 
 def _check(sources: Sequence[str], how: ReadOptions, same: dict[str, int], *, quiet: bool) -> int:
-    """Read everything once before anything is written; return the number of rows."""
+    """Read everything once before anything is written; return the number of rows.
+
+    What is broken in a folder stops nothing: who names a folder does not know each of its files.
+    """
     from imi.text.readers import looked_at, read
 
     total = 0
-    failures: list[Failure] = []
+    stopping: list[Failure] = []
+    passed: list[Failure] = []
     with progress("checking", quiet=quiet) as bar:
         for source in sources:
+            failures = passed if _holds_many(source) else stopping
             for item in looked_at(read(source, how, skip=same)):
                 total += 1
                 if isinstance(item, Failure):
                     failures.append(item)
                 if bar is not None and total % _BATCH == 0:
                     bar(total, 0)
-    if failures:
-        verb_ = "row" if len(failures) == 1 else "rows"
+    if stopping:
+        verb_ = "row" if len(stopping) == 1 else "rows"
         raise DataError(
-            f"{len(failures)} {verb_} of {total} cannot be taken, so nothing was added",
+            f"{len(stopping)} {verb_} of {total} cannot be taken, so nothing was added",
             hint="mend them, or --skip-errors adds the others",
-            failures=failures,
+            failures=stopping,
         )
-    if not total and not same:
-        raise DataError(f"nothing to add: {', '.join(sources)} holds no rows")
+    if total == len(passed) and not same:
+        raise DataError(f"nothing to add: {', '.join(sources)} holds no rows that can be read", failures=passed)
     return total
+
+
+def _holds_many(source: str) -> bool:
+    """Whether a source is many files, of which a broken one is reported and the others are added."""
+    return os.path.isdir(source) or source.endswith(".zip")
 
 
 def _fill(
@@ -320,7 +333,8 @@ def _fill(
         if bar is not None:
             bar(done, total)
 
-    on_error: OnError = "skip" if options.skip_errors else "raise"
+    forgiving = options.skip_errors or all(map(_holds_many, options.sources))
+    on_error: OnError = "skip" if forgiving else "raise"
     if options.vectors is None:
         documents: Iterator[Document] = (row.document for row in rows())
         result = collection.add(documents, on_error=on_error, progress=told)
