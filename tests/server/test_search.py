@@ -260,3 +260,10 @@ def test_a_search_passes_the_framework_by_and_is_refused_as_it_would_refuse(serv
     assert error_of(refused)["param"] == param
     assert served.http.get(f"{API}/pets/search").status_code == 405
     assert 'route="/api/v1/collections/{name}/search"' in served.http.get("/metrics").text
+
+
+@pytest.mark.parametrize(("least", "count"), [(1e300, 0), (-1e300, 5)])
+def test_a_least_score_beyond_float32_is_a_score_like_any_other(served, least, count):
+    found = served.http.post(f"{API}/pets/search", json={"query": "猫", "mode": "meaning", "min_score": least})
+    assert found.status_code == 200, found.text
+    assert len(found.json()["hits"]) == count

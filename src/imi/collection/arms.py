@@ -40,7 +40,8 @@ class Arm:
         """Return the rows that score at least that much."""
         if least is None:
             return self
-        kept = self.scores >= least
+        with np.errstate(over="ignore"):  # beyond float32 it is infinite, which is right
+            kept = self.scores >= least
         return Arm(self.rows[kept], self.scores[kept])
 
 
