@@ -176,6 +176,24 @@ def test_changes_during_a_build_are_kept(nested, grown, monkeypatch):
         assert len(index) == 1400 - 2 + 1
 
 
+def test_rows_added_while_a_build_gathers_are_not_joined_to_its_file(tmp_path):
+    rng = np.random.default_rng(1)
+    z = rng.standard_normal((3000, 16)).astype(np.float32)
+    live = Live.create(tmp_path / "index", 16)
+    live.add(np.arange(2000), z[:2000])
+    gathering = live._rebuild
+
+    def rebuild(*given):
+        live.add(np.arange(2000, 3000), z[2000:])  # behind the build's back, as another thread does
+        return gathering(*given)
+
+    live._rebuild = rebuild
+    live.build()  # too few rows for a ladder: the part that was gathered is searched exactly, as the new one is
+    again = Live.open(tmp_path / "index", 16)
+    assert len(again) == 3000
+    np.testing.assert_array_equal(again.search(z[::100], 1)[1][:, 0], np.arange(3000)[::100])
+
+
 def test_many_threads_search_while_one_writes(nested, grown):
     vectors, queries = nested
     live, _ = grown

@@ -82,3 +82,11 @@ def test_constant_vectors_and_wrong_texts_are_refused(groups, tmp_path):
     with pytest.raises(UsageError, match="1 texts for 300"):
         tasks.cluster(groups[0], 2, texts=["a"])
     tasks.cluster(groups[0], 3, namer=None).figure(tmp_path / "c.png")
+
+
+def test_the_silhouette_passes_over_a_group_without_rows():
+    z = np.array([[1, 0], [1, 0.1], [0, 1], [0.1, 1]], np.float32)
+    z /= np.linalg.norm(z, axis=1, keepdims=True)
+    whole = silhouette(z, np.array([0, 0, 1, 1]))
+    assert silhouette(z, np.array([0, 0, 2, 2])) == pytest.approx(whole) and whole > 0.8
+    assert silhouette(z, np.array([1, 1, 1, 1])) == 0.0

@@ -372,7 +372,9 @@ class Live:
             "fingerprint": self.fingerprint,
             "plan": None if self.plan is None else self.plan.to_dict(),
         }
-        self._parts = write_parts(self.folder, self._parts, about, gathered, join=self._frozen == 0)
+        # What a build gathered is the first part's file as it is: nothing may be joined to it.
+        join = self._frozen == 0 and gathered is None
+        self._parts = write_parts(self.folder, self._parts, about, gathered, join)
 
     @property
     def info(self) -> dict[str, Any]:

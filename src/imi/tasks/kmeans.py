@@ -110,10 +110,11 @@ def silhouette(z: Floats, groups: Ints, *, seed: int = 0, sample: int = 3000) ->
         rows = np.sort(np.random.default_rng(seed).choice(rows, sample, replace=False))
     own, at = groups[rows], np.arange(len(rows))
     products = z[rows].astype(np.float64) @ sums.T  # (s, count)
-    distances = 1 - products / sizes
+    distances = np.where(sizes > 0, 1 - products / np.maximum(sizes, 1), np.inf)  # a group may be empty
     within = 1 - (products[at, own] - 1) / np.maximum(sizes[own] - 1, 1)
     distances[at, own] = np.inf
     nearest = distances.min(axis=1)
+    nearest = np.where(np.isfinite(nearest), nearest, within)
     values = np.where(sizes[own] > 1, (nearest - within) / np.maximum(np.maximum(nearest, within), 1e-12), 0.0)
     return float(values.mean())
 
