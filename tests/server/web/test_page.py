@@ -107,6 +107,10 @@ def test_the_map_is_wandered_in(visit, pets):
     page.mouse.down()
     page.mouse.move(box["x"] + 560, box["y"] + 340, steps=4)
     page.mouse.up()
+    for _ in range(30):  # it is drawn with the browser's next frame
+        if canvas.screenshot() != before:
+            break
+        page.wait_for_timeout(100)
     assert canvas.screenshot() != before
     page.get_by_label("Show all").click()
 
