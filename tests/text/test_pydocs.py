@@ -60,5 +60,5 @@ def test_paragraphs_calls_and_names():
     assert readable(dict).startswith("dict() -> new empty dictionary")
     assert words("email.message.EmailMessage.is_attachment") == "email message is attachment"
     assert words("ipaddress.IPv6Address") == "ipaddress ipv6 address"
-    assert first_sentence("zipfile - Read and write ZIP files. And more.\n\nXXX") == "Read and write ZIP files."
+    assert first_sentence("zipfile - Read and write ZIP files. And more.\n\nThe rest.") == "Read and write ZIP files."
     assert first_sentence("=====\nTitle here\n=====\n\nrest") == "Title here"
