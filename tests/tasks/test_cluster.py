@@ -90,3 +90,8 @@ def test_the_silhouette_passes_over_a_group_without_rows():
     whole = silhouette(z, np.array([0, 0, 1, 1]))
     assert silhouette(z, np.array([0, 0, 2, 2])) == pytest.approx(whole) and whole > 0.8
     assert silhouette(z, np.array([1, 1, 1, 1])) == 0.0
+
+
+def test_the_largest_seed_is_a_seed(groups):
+    found = tasks.cluster(groups[0], None, seed=2**31 - 1)
+    assert found.stability > 0.9

@@ -38,7 +38,7 @@ def spherical_kmeans(z: Floats, k: int, *, seed: int = 0, tries: int = 5) -> tup
         k,
         niter=25,
         nredo=tries,
-        seed=seed + 1,
+        seed=(seed + 1) % 2**31,  # an int of C
         spherical=True,
         min_points_per_centroid=1,
         max_points_per_centroid=1_000_000,

@@ -53,7 +53,7 @@ def _index(z: Floats, seed: int) -> Any:
         return flat
     lists = int(4 * np.sqrt(n))
     index = faiss.IndexIVFFlat(faiss.IndexFlatIP(width), width, lists, faiss.METRIC_INNER_PRODUCT)
-    index.cp.seed, index.cp.niter, index.cp.spherical = seed + 1, 8, True
+    index.cp.seed, index.cp.niter, index.cp.spherical = (seed + 1) % 2**31, 8, True
     index.cp.min_points_per_centroid, index.cp.max_points_per_centroid = 1, 64
     index.train(z)
     index.add(z)
