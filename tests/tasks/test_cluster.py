@@ -95,3 +95,9 @@ def test_the_silhouette_passes_over_a_group_without_rows():
 def test_the_largest_seed_is_a_seed(groups):
     found = tasks.cluster(groups[0], None, seed=2**31 - 1)
     assert found.stability > 0.9
+
+
+@pytest.mark.parametrize("how", [{}, {"k": 2}, {"method": "hdbscan"}])
+def test_one_row_is_nothing_to_group(groups, how):
+    with pytest.raises(UsageError, match="there is 1 row, clustering needs at least 2"):
+        tasks.cluster(groups[0][:1], **how)

@@ -113,6 +113,8 @@ def cluster(
         MissingExtra: HDBSCAN without scikit-learn.
     """
     rows = read_rows(data, dims, texts)
+    if len(rows.z) < 2:
+        raise UsageError("there is 1 row, clustering needs at least 2", hint="add more rows, or widen the filter")
     check_varied(rows.z, "clustering")
     if method not in ("kmeans", "hdbscan"):
         raise UsageError(f"method is {method!r}, allowed are kmeans and hdbscan")
