@@ -22,6 +22,7 @@ from imi.index.engines import processors
 from imi.index.exact import Exact
 from imi.index.files import CheckedVectors
 from imi.index.graphs import DEGREE, HnswRabitq, SymphonyQG
+from imi.index.heldout import HeldOut
 from imi.index.rerank import Reranker, inverse_lengths
 from imi.index.rungs import Rung, check_rungs
 from imi.index.space import Space
@@ -65,6 +66,7 @@ class Ladder:
         space: Space,
         scales: dict[int, Floats | None],
         latency: float = 2e-4,
+        held_out: HeldOut | None = None,
     ) -> None:
         """Put built parts together; `build` and `imi.index.saved.load_ladder` make them.
 
@@ -75,6 +77,7 @@ class Ladder:
             space: of the first rung.
             scales: under cosine, one over each row's length by dims, None where rows are unit.
             latency: seconds that one unfiltered query takes, for the choice of how to filter.
+            held_out: rows that are not in the structure, and through which others they are found.
         """
         self.vectors = vectors
         self.rungs = tuple(rungs)
@@ -82,6 +85,7 @@ class Ladder:
         self.space = space
         self.scales = scales
         self.latency = latency
+        self.held_out = held_out
         self.threads = processors()
         later = self.rungs[1:] or (Rung(rungs[0].dims, rungs[0].keep),)
         self._later = [Reranker(vectors, rung, space.metric, scales.get(rung.dims)) for rung in later]
@@ -95,6 +99,7 @@ class Ladder:
         metric: str = "cosine",
         threads: int | None = None,
         progress: Progress | None = None,
+        held_out: HeldOut | None = None,
     ) -> Ladder:
         """Build a ladder over vectors, which are kept, not copied.
 
@@ -104,6 +109,7 @@ class Ladder:
             metric: "cosine", "dot" or "l2".
             threads: for building; None for all processors.
             progress: called as progress(done, total) where the structure can tell.
+            held_out: rows to leave out of the structure; a search finds them through those linked to them.
 
         Raises:
             UsageError: the rungs do not fit the vectors; a graph of rabitqlib on fewer than 65 rows.
@@ -118,6 +124,7 @@ class Ladder:
                 f"{first.structure} needs more than {2 * DEGREE} rows, there are {len(table)}", hint="flat"
             )
         space = Space.measure(known, first.dims, table, first.rotated)
+        space.exiled = space.exiled if held_out is None else held_out.rows
         workers = threads or processors()
         structure: Structure
         if first.structure == "symphonyqg":
@@ -127,7 +134,7 @@ class Ladder:
         else:
             structure = FaissStructure.build(table, space, first, workers, progress)
         scales = {rung.dims: inverse_lengths(table, rung.dims) for rung in checked[-1:] + checked[1:]}
-        return cls(table, checked, structure, space, scales if known == "cosine" else {})
+        return cls(table, checked, structure, space, scales if known == "cosine" else {}, held_out=held_out)
 
     @classmethod
     def scan(cls, vectors: NDArray[Any] | CheckedVectors, rungs: Sequence[Rung], metric: str = "cosine") -> Ladder:
@@ -180,7 +187,14 @@ class Ladder:
         for rung in checked[-1:] + checked[1:]:
             if self.metric == "cosine" and rung.dims not in scales:
                 scales[rung.dims] = inverse_lengths(self.vectors, rung.dims)
-        ladder = Ladder(self.vectors, checked, self.structure, self.space, scales, self.latency)
+        ladder = Ladder(self.vectors, checked, self.structure, self.space, scales, self.latency, self.held_out)
+        ladder.threads = self.threads
+        return ladder
+
+    def without_held_out(self) -> Ladder:
+        """Return the same ladder, by which the rows held out of its structure are not found: for measuring by them."""
+        held = None if self.held_out is None else self.held_out.unlinked()
+        ladder = Ladder(self.vectors, self.rungs, self.structure, self.space, self.scales, self.latency, held)
         ladder.threads = self.threads
         return ladder
 
@@ -265,6 +279,8 @@ class Ladder:
             effort = math.ceil((first.effort or 16) * math.sqrt(grown * widening))
         started = time.perf_counter()
         rows = self.structure.search(self.space.queries(queries), wide, effort, threads)
+        if self.held_out is not None:
+            rows = self.held_out.added_to(rows)
         if mask is not None:
             rows = _passing(rows, mask, keep)
         if steps is not None:

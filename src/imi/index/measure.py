@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from imi.index.base import Index, Rows
 from imi.index.exact import Exact
 from imi.index.files import CheckedVectors
+from imi.index.heldout import without
 from imi.index.ladder import Ladder
 from imi.index.rerank import Reranker
 from imi.index.rungs import Rung
@@ -27,17 +28,19 @@ class Truth:
     """Queries and their exact answers, found once and used for everything that is measured.
 
     queries: (m, d). rows: (m, k) and bar: (m,) the k-th best score, less a rounding: whatever scores at least this is
-    as good as a true neighbour, so that ties and duplicates count right.
+    as good as a true neighbour, so that ties and duplicates count right. held: (h,) rows of the table that the queries
+    were taken from, in their order as long as the truth is whole; they are nobody's answer. None for real queries.
     """
 
     queries: Floats
     rows: Rows
     bar: Floats
     k: int
+    held: Rows | None = None
 
     def part(self, where: slice) -> Truth:
         """Return the truth for some of the queries."""
-        return Truth(self.queries[where], self.rows[where], self.bar[where], self.k)
+        return Truth(self.queries[where], self.rows[where], self.bar[where], self.k, self.held)
 
     def recalls(self, scores: Floats, rows: Rows) -> NDArray[np.float64]:
         """Return each query's share of k true neighbours among what was found, (m,)."""
@@ -45,12 +48,17 @@ class Truth:
         return np.asarray(np.minimum(good.sum(axis=1), self.k) / self.k, dtype=np.float64)
 
 
-def find_truth(vectors: Vectors, queries: Floats, metric: Metric, k: int) -> Truth:
-    """Search exactly once, (m, d) queries."""
-    scores, rows = Exact(vectors, metric).search(queries, k)
+def find_truth(vectors: Vectors, queries: Floats, metric: Metric, k: int, held: Rows | None = None) -> Truth:
+    """Search exactly once, (m, d) queries, for k rows that are not held out; queries without so many are dropped."""
+    spare = 0 if held is None else 64
+    scores, rows = Exact(vectors, metric).search(queries, min(k + spare, len(vectors)))
+    places, enough = without(rows, held, k)
+    if held is not None:
+        queries, scores, rows, places = queries[enough], scores[enough], rows[enough], places[enough]
+    scores, rows = np.take_along_axis(scores, places, axis=1), np.take_along_axis(rows, places, axis=1)
     last = scores[:, -1]
     bar = last - 4e-6 * np.maximum(np.abs(last), 1 if metric == "cosine" else 0)
-    return Truth(queries, rows, bar.astype(np.float32), k)
+    return Truth(queries, rows, bar.astype(np.float32), k, None if held is None else held[enough])
 
 
 def stand_ins(vectors: Vectors, count: int, metric: Metric, random: np.random.Generator) -> Floats:
@@ -142,7 +150,7 @@ def funnels(ladder: Ladder, truth: Truth, point: Point) -> list[Point]:
                 continue
             between = tuple(Rung(dims, keep) for dims, keep in zip(room[:depth], keeps, strict=True))
             deeper = ladder.with_rungs((first, *between, last))
-            recalls = truth.recalls(*deeper.search(truth.queries, truth.k))
+            recalls = truth.recalls(*deeper.without_held_out().search(truth.queries, truth.k))
             found.append(Point(deeper.rungs, *confidence(recalls), latency(deeper, truth.queries, truth.k)))
     return found
 
@@ -167,6 +175,8 @@ def _recall_by_keep(ladder: Ladder, truth: Truth, effort: int) -> dict[int, NDAr
     longest = 40 * k if kind in ("flat", "ivf") else min(effort, 40 * k)
     longest = min(longest, len(ladder))
     rows = ladder.structure.search(ladder.space.queries(truth.queries), longest, effort, ladder.threads)
+    if ladder.held_out is not None:
+        rows = ladder.held_out.unlinked().added_to(rows)
     judge = Reranker(ladder.vectors, Rung(ladder.width, k), ladder.metric, ladder.scales.get(ladder.width))
     scores = judge.score(truth.queries, rows, ladder.threads)
     good = (scores >= truth.bar[:, None]) & (rows >= 0)
@@ -201,8 +211,10 @@ def prefix_worth(
     """Measure on all rows how long each prefix's shortlist must be; exact scans of few numbers."""
     out = []
     longest = min(20 * truth.k, len(vectors))
+    spare = 0 if truth.held is None else 16
     for size, lucky in zip(dims, chance, strict=True):
-        rows = Exact(vectors, metric, size).search(truth.queries, longest)[1]
+        rows = Exact(vectors, metric, size).search(truth.queries, min(longest + spare, len(vectors)))[1]
+        rows = np.take_along_axis(rows, without(rows, truth.held, longest)[0], axis=1)
         hit = (rows[:, :, None] == truth.rows[:, None, :]).any(axis=2)
         held = np.cumsum(hit, axis=1).mean(axis=0) / truth.k
         enough = np.flatnonzero(held >= target)

@@ -189,8 +189,8 @@ def plan(
         target_recall: share of the k exact neighbours that a search must find, above 0 and at most 1.
         memory: bytes that the index may take beside the full vectors, which can stay on disk; None for any.
         latency: seconds that a single query may take; None for as fast as can be.
-        queries: (m, d) real queries, at least 20; without them rows of the table stand in.
-        seed: for the sample and the rows that stand in.
+        queries: (m, d) real queries, at least 20; without them rows are held out of the structure and asked for.
+        seed: for the sample and the rows held out.
         progress: called as progress(done, total).
         metric: "cosine", "dot" or "l2".
         k: how many neighbours the recall is about.

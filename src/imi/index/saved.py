@@ -22,6 +22,7 @@ from imi.index.files import (
     write_files,
 )
 from imi.index.graphs import HnswRabitq, SymphonyQG
+from imi.index.heldout import HeldOut
 from imi.index.ladder import Ladder
 from imi.index.rungs import Rung
 from imi.index.space import Space
@@ -91,11 +92,15 @@ def ladder_parts(ladder: Ladder, tail: str = "") -> tuple[dict[str, Any], dict[s
             writers[f"lengths{dims}x{tail}"] = scale.tofile
     if ladder.space.rotation is not None:
         writers[f"rotation{tail}"] = ladder.space.rotation.tofile
+    held = ladder.held_out
+    if held is not None:
+        writers[f"heldout{tail}"] = np.column_stack([held.rows, held.through]).tofile
     description = {
         "metric": ladder.metric,
         "rungs": [rung.to_dict() for rung in ladder.rungs],
         "longest": ladder.space.longest,
         "latency": ladder.latency,
+        "held_out": None if held is None else held.through.shape[1],
         "unit": [dims for dims, scale in ladder.scales.items() if scale is None],
         "lengths": [dims for dims, scale in ladder.scales.items() if scale is not None],
     }
@@ -133,7 +138,11 @@ def read_ladder(
     if rungs[0].rotated:
         rotation = np.fromfile(verified(folder, manifest, f"rotation{tail}"), dtype="<f4").reshape(-1, rungs[0].dims)
     space = Space(metric, rungs[0].dims, float(description["longest"]), rotation)
-    return Ladder(vectors, rungs, structure, space, scales, float(description["latency"]))
+    held, links = None, description.get("held_out")  # indexes of before have none
+    if links is not None:
+        table = np.fromfile(verified(folder, manifest, f"heldout{tail}"), dtype="<i8").reshape(-1, 1 + int(links))
+        held = HeldOut(table[:, 0].copy(), table[:, 1:].copy(), len(vectors))
+    return Ladder(vectors, rungs, structure, space, scales, float(description["latency"]), held)
 
 
 def vector_parts(vectors: NDArray[Any] | CheckedVectors, tail: str = "") -> dict[str, Write]:

@@ -11,6 +11,7 @@ from imi.errors import UsageError
 from imi.index.base import Rows
 from imi.index.candidates import first_rungs, prefix_sizes, row_bytes
 from imi.index.exact import Exact
+from imi.index.heldout import LINKS, HeldOut
 from imi.index.ladder import Ladder
 from imi.index.measure import (
     Point,
@@ -22,7 +23,6 @@ from imi.index.measure import (
     front,
     funnels,
     prefix_worth,
-    stand_ins,
 )
 from imi.index.measure import latency as median_latency
 from imi.index.plan import Plan, Progress, Tried
@@ -31,7 +31,7 @@ from imi.vectors import Floats, Metric
 
 EXACT_NUMBERS = 5_000_000
 """Rows times width below which an exact search ends in half a millisecond, and nothing is worth building."""
-_TRUTH_WORK = 2.5e11
+_TRUTH_WORK = 5e11
 _SAMPLE_NUMBERS = 8_000_000
 _SAMPLE_SECONDS = 20.0
 
@@ -68,13 +68,12 @@ class Planner:
             return self._exact_plan(queries)
         truth = self._truth(queries)
         self._tell(1)
-        tuning, checking = truth.part(slice(0, None, 2)), truth.part(slice(1, None, 2))
-        prefixes, matryoshka = self._prefixes(tuning)
+        prefixes, matryoshka = self._prefixes(truth)
         self._tell(2)
-        ranked, bias = self._try_on_sample(prefixes, matryoshka, queries)
+        ranked = self._try_on_sample(prefixes, matryoshka, queries)
         self._tell(3)
         for rung in ranked:
-            done = self._set_and_verify(rung, tuning, checking, bias)
+            done = self._set_and_verify(rung, truth)
             if done is not None:
                 self._tell(5)
                 return self._plan(*done, prefixes, matryoshka, self._note(matryoshka, prefixes, done[0]))
@@ -119,16 +118,19 @@ class Planner:
         return Tried((), 1.0, 1.0, 1.0, 1 / median_latency(exact, queries, self.k), 4 * self.rows, "all rows")
 
     def _truth(self, queries: Floats | None) -> Truth:
-        """Search exactly for the queries, or for stand-ins: as many as a few seconds allow, at most 1,000."""
+        """Search exactly for the queries, or for rows to hold out: as many as a few seconds allow, at most 1,000."""
         count = int(np.clip(_TRUTH_WORK / (self.rows * self.width), 200, 1000))
         if queries is not None:
             if len(queries) > count:
                 queries = queries[self.random.choice(len(queries), count, replace=False)]
             return find_truth(self.vectors, queries, self.metric, self.k)
-        asked = stand_ins(self.vectors, count, self.metric, self.random)
+        held = self.random.choice(self.rows, min(count, max(200, self.rows // 40), self.rows), replace=False)
+        asked = np.empty((len(held), self.width), dtype=np.float32)
+        order = np.argsort(held)
+        asked[order] = self.vectors[held[order]]
         if not np.isfinite(asked).all():
             raise UsageError("the vectors hold NaN or infinite numbers", hint="imi doctor FILE lists such rows")
-        return find_truth(self.vectors, asked, self.metric, self.k)
+        return find_truth(self.vectors, asked, self.metric, self.k, held)
 
     def _prefixes(self, truth: Truth) -> tuple[list[Prefix], bool]:
         """Measure prefixes on all rows, and as many random numbers on a sample against the sample's own truth."""
@@ -136,6 +138,8 @@ class Planner:
         if not sizes:
             return [], False
         some = np.sort(self.random.choice(self.rows, min(self.rows, 20_000), replace=False))
+        if truth.held is not None:
+            some = np.setdiff1d(some, truth.held)
         sample = np.asarray(self.vectors[some], dtype=np.float32)
         queries = truth.queries[:100]
         exact = Exact(sample, self.metric).search(queries, self.k)[1]
@@ -150,14 +154,8 @@ class Planner:
         measured = truth.part(slice(0, 200))
         return prefix_worth(self.vectors, measured, sizes, self.metric, self.target, lucky), matryoshka
 
-    def _try_on_sample(
-        self, prefixes: Sequence[Prefix], matryoshka: bool, queries: Floats | None
-    ) -> tuple[list[Rung], dict[Rung, float]]:
-        """Build every candidate on a sample, and rank the first rungs that reach the target by their time.
-
-        Also returns, where there are no real queries, by how much the stand-ins are answered better than rows of the
-        table that were held out of the sample.
-        """
+    def _try_on_sample(self, prefixes: Sequence[Prefix], matryoshka: bool, queries: Floats | None) -> list[Rung]:
+        """Build every candidate on a sample, and rank the first rungs that reach the target by their time."""
         rungs = first_rungs(self.rows, self.width, prefixes, matryoshka, self.memory)
         if not rungs:
             least = min(row_bytes(Rung(min(64, self.width), 1, "pq", "ivf"), self.rows), 64) * self.rows
@@ -168,9 +166,7 @@ class Planner:
         sample = np.asarray(self.vectors[np.sort(chosen[held:])], dtype=np.float32)
         asked = queries[:held] if queries is not None else np.asarray(self.vectors[np.sort(chosen[:held])], np.float32)
         truth = find_truth(sample, asked, self.metric, self.k)
-        moved = find_truth(sample, stand_ins(sample, len(asked), self.metric, self.random), self.metric, self.k)
         scored: list[tuple[float, Rung]] = []
-        bias: dict[Rung, float] = {}
         stop = time.monotonic() + _SAMPLE_SECONDS
         for rung in rungs:
             if len(scored) > 1 and time.monotonic() > stop:
@@ -178,43 +174,39 @@ class Planner:
             ladder = Ladder.build(sample, (rung, Rung(self.width, self.k)), self.metric)
             points = front(ladder, truth, self.target)
             good = [point for point in points if point.recall >= self.target]
-            best = min(good, key=lambda point: point.seconds) if good else max(points, key=lambda point: point.recall)
             size_all = int(row_bytes(rung, self.rows) * self.rows)
             for point in points:
                 self.tried.append(_tried(point, size_all, "sample", "" if good else "stops gaining recall"))
-            bias[rung] = 0.0
-            if queries is None:
-                easier = moved.recalls(*ladder.with_rungs(best.rungs).search(moved.queries, self.k))
-                bias[rung] = float(np.clip(easier.mean() - best.recall, -0.02, 0.05))
             if good:
-                scored.append((best.seconds, rung))
-        return [rung for _, rung in sorted(scored, key=lambda pair: pair[0])], bias
+                scored.append((min(point.seconds for point in good), rung))
+        return [rung for _, rung in sorted(scored, key=lambda pair: pair[0])]
 
-    def _set_and_verify(
-        self, rung: Rung, tuning: Truth, checking: Truth, biases: dict[Rung, float]
-    ) -> tuple[Tried, Ladder] | None:
-        """Build on all rows, set shortlist and effort there, verify with other queries; None where it misses."""
-        ladder = Ladder.build(self.vectors, (rung, Rung(self.width, self.k)), self.metric)
+    def _set_and_verify(self, rung: Rung, truth: Truth) -> tuple[Tried, Ladder] | None:
+        """Build on all rows, set shortlist and effort there, verify with other queries; None where it misses.
+
+        Without real queries the structure is built without the rows that are asked for, and finds them by links.
+        """
+        held = None if truth.held is None else HeldOut(truth.held, truth.rows[:, :LINKS], self.rows)
+        ladder = Ladder.build(self.vectors, (rung, Rung(self.width, self.k)), self.metric, held_out=held)
         self._tell(4)
-        bias = biases[rung]
-        need = min(self.target + bias, 0.999)
-        points = self._with_funnels(ladder, tuning, need, front(ladder, tuning, need))
+        tuning, checking = truth.part(slice(0, None, 2)), truth.part(slice(1, None, 2))
+        points = self._with_funnels(ladder, tuning, front(ladder, tuning, self.target))
         size = int(row_bytes(rung, self.rows) * self.rows)
         self.tried += [_tried(point, size, "all rows", "") for point in points]
         for point in points:
-            if point.recall < need or (self.latency is not None and point.seconds > self.latency):
+            if point.recall < self.target or (self.latency is not None and point.seconds > self.latency):
                 continue
             done = ladder.with_rungs(point.rungs)
-            found = checking.recalls(*done.search(checking.queries, self.k)) - bias
+            found = checking.recalls(*done.without_held_out().search(checking.queries, self.k))
             mean, low, high = confidence(found)
             if mean >= self.target - 0.004:
                 done.latency = point.seconds
                 return Tried(point.rungs, mean, low, high, 1 / point.seconds, size, "all rows", "verified"), done
         return None
 
-    def _with_funnels(self, ladder: Ladder, truth: Truth, need: float, points: list[Point]) -> list[Point]:
+    def _with_funnels(self, ladder: Ladder, truth: Truth, points: list[Point]) -> list[Point]:
         """Add deeper ladders made of the two quickest that reach the recall; return all, the quickest first."""
-        good = [point for point in points if point.recall >= need][:2]
+        good = [point for point in points if point.recall >= self.target][:2]
         deeper = [more for point in good for more in funnels(ladder, truth, point)]
         return sorted([*points, *deeper], key=lambda point: point.seconds)
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from imi.index.base import Rows
 from imi.index.files import CheckedVectors
 from imi.vectors import Floats, Metric, truncate
 
@@ -23,8 +24,8 @@ class Space:
     which turns the largest product into the nearest point (Bachrach et al., 2014, "Speeding up the Xbox recommender
     system using a Euclidean transformation for inner-product spaces").
 
-    Rows that cannot be compared (zero in all dims under cosine, NaN) are exiled: placed twice as far out as the others
-    reach, each in a direction of its own, where they disturb no graph and are nobody's neighbour.
+    Rows that cannot be compared (zero in all dims under cosine, NaN) and rows held out are exiled: placed twice as far
+    out as the others reach, each in a direction of its own, where they disturb no graph and are nobody's neighbour.
     """
 
     def __init__(self, metric: Metric, dims: int, longest: float = 0.0, rotation: Floats | None = None) -> None:
@@ -41,6 +42,7 @@ class Space:
         self.longest = longest
         self.rotation = rotation
         self.width = dims + (metric == "dot")
+        self.exiled: Rows = np.empty(0, dtype=np.int64)  # ascending; set while a structure is built without them
 
     @classmethod
     def measure(cls, metric: Metric, dims: int, vectors: NDArray[Any] | CheckedVectors, rotated: bool = False) -> Space:
@@ -58,6 +60,8 @@ class Space:
         prefix = _leading(block, self.dims, self.rotation)
         lengths = np.sqrt(np.einsum("nd,nd->n", prefix, prefix))
         bad = ~np.isfinite(lengths) | ((lengths == 0) & (self.metric == "cosine"))
+        near, far = np.searchsorted(self.exiled, (first, first + len(prefix)))
+        bad[self.exiled[near:far] - first] = True
         scale = 1.0 if self.metric == "cosine" else float(np.max(lengths, where=~bad, initial=1.0))
         if bad.any():
             prefix = prefix.copy()

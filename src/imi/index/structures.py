@@ -62,7 +62,8 @@ class FaissStructure:
         set_threads(threads)
         if not index.is_trained:
             step = max(1, len(vectors) // _TRAIN_ROWS)
-            index.train(_coded(space.rows(np.asarray(vectors[::step])), rung))
+            # Numbers beyond the table: no row is exiled from what is learnt.
+            index.train(_coded(space.rows(np.asarray(vectors[::step]), len(vectors)), rung))
         for start in range(0, len(vectors), _BLOCK):
             index.add(_coded(space.rows(vectors[start : start + _BLOCK], start), rung))
             if progress is not None:

@@ -1,0 +1,77 @@
+"""Rows held out of a structure, so that a plan is verified by queries the structure has never seen.
+
+A row of a graph is found far more easily than a query like it, since its neighbours are linked to it; rows moved a
+little flatter as well (docs/LOG.md). So the planner builds without some rows, asks for them, and keeps what it built:
+a row held out is found through the rows nearest to it, which are in the structure.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imi.index.base import Rows
+
+LINKS = 3
+"""Rows of the structure through which one that was held out is found."""
+
+
+class HeldOut:
+    """The rows that a structure lacks, and through which of its rows each is found."""
+
+    def __init__(self, rows: Rows, through: Rows, count: int) -> None:
+        """Link rows.
+
+        Args:
+            rows: (h,) numbers of the rows held out, each once.
+            through: (h, m) numbers of rows in the structure that are nearest to each; -1 for none.
+            count: rows in all.
+        """
+        order = np.argsort(rows)
+        self.rows = rows = rows[order]
+        self.through = through = np.ascontiguousarray(through[order])
+        node, owner = through.ravel(), np.repeat(rows, through.shape[1])
+        known = node >= 0
+        order = np.argsort(node[known], kind="stable")
+        self._linked = owner[known][order]
+        self._starts = np.zeros(count + 1, dtype=np.int32)
+        np.cumsum(np.bincount(node[known], minlength=count), out=self._starts[1:])
+        self._marks = np.zeros(count + 1, dtype=np.int8)  # the last is for -1, no row
+        self._marks[:-1] = self._starts[1:] > self._starts[:-1]
+        self._marks[rows] = -1  # a structure that holds it all the same, far out, must not find it twice
+
+    def unlinked(self) -> HeldOut:
+        """Return the same rows with nothing linked to them: they are not found then."""
+        return HeldOut(self.rows, np.full_like(self.through, -1), len(self._marks) - 1)
+
+    def added_to(self, found: Rows) -> Rows:
+        """Return shortlists (b, K) with the held-out rows linked to theirs in front, -1 where a list has fewer."""
+        marks = self._marks[found]
+        if not marks.any():
+            return found
+        if (marks < 0).any():
+            found = np.where(marks < 0, -1, found)
+        query, place = np.nonzero(marks > 0)
+        node = found[query, place]
+        counts = self._starts[node + 1] - self._starts[node]
+        ends = np.cumsum(counts)
+        at = np.arange(int(counts.sum())) + np.repeat(self._starts[node] - ends + counts, counts)
+        pairs = np.unique(np.repeat(query, counts) * np.int64(len(self._marks)) + self._linked[at])
+        query, row = np.divmod(pairs, len(self._marks))
+        rank = np.arange(len(pairs)) - np.searchsorted(query, query)
+        more = np.full((len(found), int(rank.max(initial=-1)) + 1), -1, dtype=np.int64)
+        more[query, rank] = row
+        return np.concatenate([more, found], axis=1)
+
+
+def without(rows: Rows, held: Rows | None, keep: int) -> tuple[NDArray[Any], Rows]:
+    """Cut lists (b, K) to `keep` places, those of rows held out and of none (-1) last.
+
+    Returns:
+        The places (b, keep) and which of their lists have as many rows that are not held out, (b,) bool.
+    """
+    out = rows < 0 if held is None else (rows < 0) | np.isin(rows, held)
+    places = np.argsort(out, axis=1, kind="stable")[:, :keep]
+    return places, (~out).sum(axis=1) >= keep
