@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from imi.errors import Failure
@@ -144,7 +145,7 @@ def _one_line(text: str | None, width: int = 80) -> str:
     return flat if len(flat) <= width else flat[: width - 1] + "…"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ModelInfo:
     """What makes two vectors comparable, and what a reader wants to know of a model.
 
@@ -167,7 +168,7 @@ class ModelInfo:
         """Whether prefixes of a vector were trained to be vectors themselves."""
         return len(self.dims) > 1
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Return 32 hex digits over all that changes the numbers: two vectors meet only if these agree."""
         parts = [

@@ -55,7 +55,8 @@ def as_floats(z: ArrayLike, *, name: str = "vectors") -> Floats:
     return array
 
 
-def _check_dims(dims: int, width: int) -> int:
+def check_dims(dims: int, width: int) -> int:
+    """Return dims, or raise UsageError naming what is possible."""
     if isinstance(dims, bool) or not isinstance(dims, int | np.integer) or not 1 <= dims <= width:
         raise UsageError(f"dims is {dims!r}, allowed are whole numbers from 1 to the width, {width}")
     return int(dims)
@@ -88,7 +89,10 @@ def normalize(z: ArrayLike) -> Floats:
     Raises:
         UsageError: a row is all zeros (it has no direction), or holds NaN.
     """
-    array = as_floats(z)
+    return _unit(as_floats(z))
+
+
+def _unit(array: Floats) -> Floats:
     if array.size == 0:
         return array.copy()
     # Dividing by the largest entry first keeps squares inside float32's range for any finite row.
@@ -121,7 +125,7 @@ def truncate(z: ArrayLike, dims: int) -> Floats:
         UsageError: dims outside 1 to d; a row is zero in its first `dims` numbers, or holds NaN.
     """
     array = as_floats(z)
-    return normalize(array[..., : _check_dims(dims, array.shape[-1])])
+    return _unit(array[..., : check_dims(dims, array.shape[-1])])
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -67,6 +68,7 @@ class Bound:
         return json.dumps(values, ensure_ascii=False)
 
     @classmethod
+    @lru_cache(maxsize=64)  # each search asks for it
     def from_json(cls, text: str) -> Bound:
         """Return what `to_json` wrote."""
         values = json.loads(text)

@@ -143,9 +143,7 @@ class Finder:
     def _query_vector(self, query: Query) -> tuple[Floats, str | None]:
         """Return the query as a vector, and the fingerprint of what embedded it, None for a vector that was given."""
         if isinstance(query, str):
-            embedder = self._model.embedder()
-            with self._store.reading():
-                bound = read_bound(self._store)
+            embedder, bound = self._model.bound()
             dims = None if bound is None else bound.dims
             vector = np.asarray(embedder.embed([query], kind="query", dims=dims)[0])
             return vector, None if bound is None else Bound(None, embedder.info, dims).fingerprint

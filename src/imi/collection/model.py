@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
-from imi.collection.description import check_same, no_model, read_bound
+from imi.collection.description import Bound, check_same, no_model, read_bound
 from imi.embedders.base import Embedder
 from imi.embedders.load import load
 from imi.errors import CollectionError
@@ -60,7 +60,13 @@ class CollectionModel:
         return self._given if isinstance(self._given, str) else None
 
     def embedder(self) -> Embedder:
-        """Return the embedder, loading it when it is first needed, and again where the collection was migrated.
+        """Return the embedder of `bound`."""
+        return self.bound()[0]
+
+    def bound(self) -> tuple[Embedder, Bound | None]:
+        """Return the embedder and what the collection remembers of it, None before its first vector.
+
+        It is loaded when it is first needed, and again where the collection was migrated.
 
         Raises:
             CollectionError: the vectors are the user's own, or of an embedder that must be given again.
@@ -83,7 +89,7 @@ class CollectionModel:
                 if bound is not None:
                     check_same(self._store.folder, bound.info, loaded.info)
                 self._loaded = loaded
-            return loaded
+            return loaded, bound
 
     def check(self) -> None:
         """Compare a model that was given with the collection's.

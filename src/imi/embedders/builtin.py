@@ -154,9 +154,9 @@ class BuiltIn:
         """
         if kind not in ("query", "document"):
             raise UsageError(f"kind is {kind!r}, allowed are 'query' and 'document'")
-        width = self._rows.shape[1] if dims is None else dims
+        width = self._rows.shape[1] if dims is None else vectors.check_dims(dims, self._rows.shape[1])
         texts = encodable(texts)
-        out = [vectors.truncate(np.ones((1, self._rows.shape[1]), np.float32), width)[:0]]
+        out: list[Floats] = []
         done = 0
         for chunk in _chunks(texts):
             sums = self._sum(*self._split(chunk))
@@ -165,7 +165,9 @@ class BuiltIn:
             done += len(chunk)
             if progress is not None:
                 progress(done, len(texts))
-        return out[1] if len(out) == 2 else np.concatenate(out)
+        if not out:
+            return np.empty((0, width), dtype=np.float32)
+        return out[0] if len(out) == 1 else np.concatenate(out)
 
     @cached_property
     def _tower(self) -> PictureTower:

@@ -17,6 +17,7 @@ from imi.records import Document
 
 Floats = NDArray[np.float32]
 Dtype = Literal["float32", "float16"]
+_NONE = "\x00"
 COLUMNS = 'row, id, text, metadata, parent, start, "end", checksum'
 
 
@@ -59,9 +60,14 @@ def encode_metadata(metadata: Mapping[str, Any]) -> str:
 
 def document_checksum(row: int, document: Document, metadata: str) -> int:
     """Return the CRC-32 of a row with its number, so that a row in another's place is noticed too."""
-    parts = [str(row), document.id, document.text, metadata, document.parent, str(document.start), str(document.end)]
-    joined = "\x1f".join("\x00" if part is None else f"{len(part)}:{part}" for part in parts)
-    return zlib.crc32(joined.encode())
+    number, start, end = str(row), str(document.start), str(document.end)
+    text = _NONE if document.text is None else f"{len(document.text)}:{document.text}"
+    parent = _NONE if document.parent is None else f"{len(document.parent)}:{document.parent}"
+    # Each part with its length before it; written out, as every row that is read passes here.
+    return zlib.crc32(
+        f"{len(number)}:{number}\x1f{len(document.id)}:{document.id}\x1f{text}\x1f{len(metadata)}:{metadata}"
+        f"\x1f{parent}\x1f{len(start)}:{start}\x1f{len(end)}:{end}".encode()
+    )
 
 
 def vector_checksum(row: int, blob: bytes) -> int:

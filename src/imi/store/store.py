@@ -101,7 +101,11 @@ class Store(FullText):
             yield
             return
         with database.translated(self.path), database.transaction(connection, write=False):
-            yield
+            self._local.meta = {}
+            try:
+                yield
+            finally:
+                self._local.meta = None
 
     def check_writable(self) -> None:
         """Refuse a collection that was opened for reading only.
@@ -127,7 +131,12 @@ class Store(FullText):
     # --- what the collection is ---
 
     def meta(self, key: str) -> str | None:
-        """Return a value of the table `meta`, None where it is absent."""
+        """Return a value of the table `meta`, None where it is absent; read once in a block of `reading()`."""
+        known: dict[str, str] | None = getattr(self._local, "meta", None)
+        if known is not None:
+            if not known:
+                known.update(self.connection.execute("SELECT key, value FROM meta"))
+            return known.get(key)
         found: str | None = self.connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).get
         return found
 
