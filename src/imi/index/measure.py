@@ -132,7 +132,20 @@ def front(ladder: Ladder, truth: Truth, target: float) -> list[Point]:
         best = max(best, top)
         if stalled >= 2 or best >= min(0.999, target + 0.6 * (1 - target)):
             break
-    return sorted(points, key=lambda point: point.seconds)
+    return sorted(_steadied(points), key=lambda point: point.seconds)
+
+
+def _steadied(points: Sequence[Point]) -> list[Point]:
+    """Give no point more time than one that does at least its work took: a busy moment is not the ladder's."""
+
+    def work(point: Point) -> tuple[int, int]:
+        return point.rungs[0].effort, point.rungs[0].keep
+
+    least = [
+        min(other.seconds for other in points if all(b >= a for a, b in zip(work(point), work(other), strict=True)))
+        for point in points
+    ]
+    return [replace(point, seconds=seconds) for point, seconds in zip(points, least, strict=True)]
 
 
 def funnels(ladder: Ladder, truth: Truth, point: Point) -> list[Point]:

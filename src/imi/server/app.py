@@ -42,7 +42,10 @@ from imi.server.tasks import Tasks
 _DIRECT = re.compile(rf"/v1/|{PREFIX}/[^/]+/search$")
 
 READERS = 2
-"""Threads that search: more than two only wait for each other between the short calls that a search is made of."""
+"""Threads that read: more than two only wait for each other between the short calls that a search is made of.
+
+Searches by meaning alone, the quickest, have a thread for themselves: two that take turns do less than one.
+"""
 
 
 def build_state(settings: Settings, embedders: Mapping[str, Embedder] | None = None) -> State:
@@ -70,6 +73,7 @@ def build_state(settings: Settings, embedders: Mapping[str, Embedder] | None = N
         limiter=Limiter(settings.limits.per_minute),
         metrics=metrics,
         readers=readers,
+        quick=ThreadPoolExecutor(1, thread_name_prefix="imi-quick"),
         writer=ThreadPoolExecutor(1, thread_name_prefix="imi-write"),
         tasks=ThreadPoolExecutor(1, thread_name_prefix="imi-task"),
     )
@@ -87,6 +91,7 @@ def build_app(state: State, log: Log | None = None) -> ASGIApp:
         yield
         warming.cancel()
         state.readers.shutdown(wait=True)
+        state.quick.shutdown(wait=True)
         state.writer.shutdown(wait=True)
         state.tasks.shutdown(wait=True, cancel_futures=True)
         state.shelf.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Annotated, Any, TypeVar
 
@@ -146,20 +147,20 @@ class Search:
         if (body.query is None) == (body.vector is None):
             raise ApiError(400, "Give either 'query' or 'vector'.", param="query", code="invalid_value")
         asked = body.query if body.query is not None else _vector(body.vector or [])
-        found = await self._read(
-            partial(
-                collection.search,
-                asked,
-                body.k,
-                mode=body.mode,
-                where=body.where,
-                dims=body.dims,
-                min_score=body.min_score,
-                offset=body.offset,
-                facets=body.facets,
-            )
+        search = partial(
+            collection.search,
+            asked,
+            body.k,
+            mode=body.mode,
+            where=body.where,
+            dims=body.dims,
+            min_score=body.min_score,
+            offset=body.offset,
+            facets=body.facets,
         )
-        return Json(_hits(found))
+        quick = body.mode == "meaning" and body.where is None and body.dims is None and not body.facets
+        # What is quick is also written out there: the loop, which reads and answers, has enough to do.
+        return Json(await self._read(lambda: to_json(_hits(search())), self._state.quick if quick else None))
 
     async def similar(self, request: Request, name: Name, body: SimilarBody) -> Response:
         """Find what is nearest to a document."""
@@ -255,8 +256,8 @@ class Search:
         except UsageError as missing:
             raise ApiError(404, missing.message, param="id", code="document_not_found") from None
 
-    async def _read(self, call: Callable[[], Result]) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._state.readers, call)
+    async def _read(self, call: Callable[[], Result], pool: ThreadPoolExecutor | None = None) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(pool or self._state.readers, call)
 
     async def _write(self, call: Callable[[], Result]) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._state.writer, call)

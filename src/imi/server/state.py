@@ -24,6 +24,7 @@ class State:
     limiter: Limiter
     metrics: Metrics
     readers: ThreadPoolExecutor
+    quick: ThreadPoolExecutor
     writer: ThreadPoolExecutor
     tasks: ThreadPoolExecutor
     stopping: bool = field(default=False)
