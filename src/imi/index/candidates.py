@@ -9,6 +9,9 @@ from imi.index.measure import Prefix
 from imi.index.rungs import Rung
 from imi.index.structures import lists_for
 
+_SHARE = 0.8
+"""Of the memory that is left: what a build may count on while the rest of the machine goes on."""
+
 
 def prefix_sizes(width: int) -> list[int]:
     """Return prefixes to measure: from 32 up by half octaves, multiples of 32, below the width."""
@@ -41,7 +44,20 @@ def row_bytes(rung: Rung, rows: int) -> float:
     return rung.dims * (0.125 if rung.codec == "rabitq" else number)
 
 
-def first_rungs(rows: int, width: int, worth: Sequence[Prefix], matryoshka: bool, memory: int | None) -> list[Rung]:
+def building_bytes(rung: Rung, rows: int) -> float:
+    """Estimate the bytes that building a first rung takes for a while: rabitqlib is given all rows in one table."""
+    table = 4 * rung.dims * rows if rung.structure in ("symphonyqg", "hnsw-rabitq") else 0
+    return table + row_bytes(rung, rows) * rows
+
+
+def first_rungs(
+    rows: int,
+    width: int,
+    worth: Sequence[Prefix],
+    matryoshka: bool,
+    memory: int | None,
+    room: int | None = None,
+) -> list[Rung]:
     """Return first rungs to try, keeps yet to be found, that fit the memory; most promising first.
 
     Args:
@@ -50,6 +66,7 @@ def first_rungs(rows: int, width: int, worth: Sequence[Prefix], matryoshka: bool
         worth: what each prefix needs for the target.
         matryoshka: whether prefixes are worth more than random numbers; if not, a learnt rotation stands for them.
         memory: bytes that the ladder may take beside the full vectors, None for any.
+        room: bytes that this machine has left for building, None where it does not say.
     """
     usable = [prefix.dims for prefix in worth if prefix.keep is not None and prefix.dims >= 64]
     # The full width comes first: where memory is no matter, it is the one to beat, and a busy machine tries few.
@@ -70,8 +87,12 @@ def first_rungs(rows: int, width: int, worth: Sequence[Prefix], matryoshka: bool
         out.append(Rung(small, 10, "int8", "hnsw", rotated=bool(rotated)))
     middle = prefixes[min(1, len(prefixes) - 1)]
     out.append(Rung(middle, 10, "pq", "ivf", rotated=bool(rotated)))
-    unique = list(dict.fromkeys(out))
-    return [rung for rung in unique if memory is None or row_bytes(rung, rows) * rows <= memory]
+    return [
+        rung
+        for rung in dict.fromkeys(out)
+        if (memory is None or row_bytes(rung, rows) * rows <= memory)
+        and (room is None or building_bytes(rung, rows) <= _SHARE * room)
+    ]
 
 
 def _spread(sizes: Sequence[int]) -> list[int]:

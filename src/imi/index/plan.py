@@ -187,7 +187,8 @@ def plan(
     Args:
         vectors: (n, d), also a memory map.
         target_recall: share of the k exact neighbours that a search must find, above 0 and at most 1.
-        memory: bytes that the index may take beside the full vectors, which can stay on disk; None for any.
+        memory: bytes that the index may take beside the full vectors, which can stay on disk; None for as much as
+            can be built in the memory that is free.
         latency: seconds that a single query may take; None for as fast as can be.
         queries: (m, d) real queries, at least 20; without them rows are held out of the structure and asked for.
         seed: for the sample and the rows held out.

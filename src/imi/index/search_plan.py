@@ -26,6 +26,7 @@ from imi.index.measure import (
 )
 from imi.index.measure import latency as median_latency
 from imi.index.plan import Plan, Progress, Tried
+from imi.index.room import free_memory
 from imi.index.rungs import Rung
 from imi.vectors import Floats, Metric
 
@@ -156,10 +157,14 @@ class Planner:
 
     def _try_on_sample(self, prefixes: Sequence[Prefix], matryoshka: bool, queries: Floats | None) -> list[Rung]:
         """Build every candidate on a sample, and rank the first rungs that reach the target by their time."""
-        rungs = first_rungs(self.rows, self.width, prefixes, matryoshka, self.memory)
+        room = free_memory()
+        rungs = first_rungs(self.rows, self.width, prefixes, matryoshka, self.memory, room)
         if not rungs:
             least = min(row_bytes(Rung(min(64, self.width), 1, "pq", "ivf"), self.rows), 64) * self.rows
-            raise UsageError(f"memory={self.memory}: no structure fits {self.rows} rows, {int(least)} bytes would do")
+            raise UsageError(
+                f"memory={self.memory}, and {room} bytes are free here: no structure fits {self.rows} rows, "
+                f"{int(least)} bytes would do"
+            )
         size = int(min(self.rows * 0.9, max(10_000, _SAMPLE_NUMBERS // self.width)))
         held = min(400, self.rows // 20)
         chosen = self.random.choice(self.rows, min(self.rows, size + held), replace=False)

@@ -1,0 +1,29 @@
+"""How much memory this machine has left, so that a plan does not build what will not fit."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+
+def free_memory(proc: Path = Path("/proc/meminfo"), group: Path = Path("/sys/fs/cgroup")) -> int | None:
+    """Return the bytes that this process may still take without swapping; None where the system does not say.
+
+    Linux says what is available, a container's limit (cgroup v2) may be lower; elsewhere the machine's whole memory
+    is the best that is known.
+
+    Args:
+        proc: what the kernel says of memory.
+        group: the container's own files.
+    """
+    found = []
+    try:
+        lines = dict(line.split(":", 1) for line in proc.read_text().splitlines() if ":" in line)
+        found.append(int(lines["MemAvailable"].split()[0]) * 1024)
+    except (OSError, KeyError, ValueError, IndexError):
+        if "SC_PHYS_PAGES" in getattr(os, "sysconf_names", {}):
+            found.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    with contextlib.suppress(OSError, ValueError):  # no container, or "max"
+        found.append(int((group / "memory.max").read_text()) - int((group / "memory.current").read_text()))
+    return max(0, min(found)) if found else None
