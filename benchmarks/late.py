@@ -4,6 +4,7 @@
 
 For each set the nDCG@10 of the forty passages that hybrid search finds: in its own order, by late scoring alone, and by
 both scaled from 0 to 1 and weighed. The default is the weight that is above hybrid by most where it gains least.
+Last, the share of questions of whose words no passage among the first five has enough: those that `auto` orders anew.
 """
 
 import argparse
@@ -16,7 +17,7 @@ import numpy as np
 import imi
 from imi.evaluate.sets import english_over_japanese
 from imi.records import Document
-from imi.tasks.passages import LATE
+from imi.tasks.passages import LATE, strange
 from imi.tasks.rerank import Late
 from imi.train import splits
 
@@ -62,7 +63,7 @@ def gain(scores: np.ndarray, ids: list[int], answer: int) -> float:
 
 
 def measure(model: imi.Embedder, queries: list[str], texts: list[str], answers: list[int]) -> list[float]:
-    """Return nDCG@10 by hybrid, by late scoring, and by each weight."""
+    """Return nDCG@10 by hybrid, by late scoring, and by each weight, and the share of strange questions."""
     late, gains = Late(model), []
     with tempfile.TemporaryDirectory() as folder, imi.open(Path(folder) / "c.imi", model=model) as collection:
         collection.add([Document(str(at), text) for at, text in enumerate(texts)])
@@ -71,7 +72,8 @@ def measure(model: imi.Embedder, queries: list[str], texts: list[str], answers: 
             ids = [int(hit.id) for hit in hits]
             own, second = np.array([hit.score for hit in hits]), late.score(query, [hit.text or "" for hit in hits])
             mixed = [(1 - weight) * scaled(own) + weight * scaled(second) for weight in WEIGHTS]
-            gains.append([gain(scores, ids, answer) for scores in (own, second, *mixed)])
+            found = [gain(scores, ids, answer) for scores in (own, second, *mixed)]
+            gains.append([*found, float(strange(query, list(hits)[:5]))])
     return np.mean(gains, axis=0).tolist()
 
 
@@ -84,7 +86,9 @@ if __name__ == "__main__":
     given = parser.parse_args()
     model = imi.load(given.model)
     print(
-        f"{'nDCG@10':12}{'hybrid':>9}{'late':>9}" + "".join(f"{weight:>9}" for weight in WEIGHTS) + f"   default {LATE}"
+        f"{'nDCG@10':12}{'hybrid':>9}{'late':>9}"
+        + "".join(f"{weight:>9}" for weight in WEIGHTS)
+        + f"  strange   default {LATE}"
     )
     for name, queries, texts, answers in training_sets(given.data, given.paragraphs, given.queries):
         values = measure(model, queries, texts, answers)

@@ -10,7 +10,7 @@ from imi.llm import Endpoint, LanguageModel
 from imi.records import Document, Hit
 from imi.tasks.answer import NOTHING, answer
 from imi.tasks.citations import UNSUPPORTED, check, supports
-from imi.tasks.passages import Finding, delimited, find_passages
+from imi.tasks.passages import Finding, delimited, find_passages, strange
 from imi.tasks.translate import translate
 from imi.text.readers import ReadOptions
 from imi.text.readers.pieces import rows_of
@@ -116,6 +116,30 @@ def test_rewritten_questions_are_searched_and_fused(notes, server, llm):
     assert [hit.id for hit in hits] == ["tunnel"]
     with pytest.raises(UsageError, match="language model"):
         find_passages(notes, "Kawabata", Finding(rewrite=True))
+
+
+def test_questions_whose_words_no_passage_has_are_ordered_by_their_best_sentence(tmp_path):
+    model = imi.load()
+    texts = [
+        "吾輩は猫である。名前はまだ無い。どこで生れたか見当がつかぬ。",
+        "東京は日本の首都である。人口はおよそ千四百万人である。",
+        "国境の長いトンネルを抜けると雪国であった。",
+        "犬は公園を走る。空は青い。",
+    ]
+    with imi.open(tmp_path / "ja.imi", model=model) as notes:
+        notes.add([imi.Document(str(at), text) for at, text in enumerate(texts)])
+        question = "What is the capital of Japan?"
+        plain = find_passages(notes, question, Finding(k=2, rerank="none"))
+        assert strange(question, plain)
+        assert find_passages(notes, question, Finding(k=2)) == find_passages(
+            notes, question, Finding(k=2, rerank="late")
+        )
+        asked = "日本の首都はどこ?"
+        found = find_passages(notes, asked, Finding(k=2))
+        assert not strange(asked, found)
+        assert found == find_passages(notes, asked, Finding(k=2, rerank=None)) == list(notes.search(asked, k=2))
+        by_meaning = find_passages(notes, question, Finding(k=2, mode="meaning"))
+        assert by_meaning == list(notes.search(question, k=2, mode="meaning"))
 
 
 def test_reranking_by_a_model_drops_no_passage(notes, server, llm):

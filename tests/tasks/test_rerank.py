@@ -118,7 +118,9 @@ def test_a_package_brings_a_reranker(notes, plugin):
 
 
 def test_without_the_package_the_name_is_unknown(notes):
-    with pytest.raises(UsageError, match="rerank is 'acme:large', allowed are 'late', 'llm', 'st:NAME'"):
+    with pytest.raises(
+        UsageError, match="rerank is 'acme:large', allowed are 'auto', 'none', 'late', 'llm', 'st:NAME'"
+    ):
         find_passages(notes, "x", Finding(rerank="acme:large"))
 
 

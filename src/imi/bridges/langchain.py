@@ -189,7 +189,7 @@ class ImiRetriever(BaseRetriever):
     k: int = 5
     mode: str = "hybrid"
     where: dict[str, Any] | None = None
-    rerank: Any = None
+    rerank: Any = "auto"
     expand: int | None = None
 
     def _get_relevant_documents(self, query: str, *, run_manager: CallbackManagerForRetrieverRun) -> list[Page]:

@@ -37,11 +37,14 @@ class Ask(Filtered):
         False
     )
     rerank: Annotated[
-        str | None,
+        str,
         typer.Option(
-            "--rerank", metavar="HOW", help="late (best sentence), llm, st:NAME of a cross-encoder, or KIND:NAME."
+            "--rerank",
+            metavar="HOW",
+            help="late (best sentence), llm, st:NAME of a cross-encoder, KIND:NAME, none; auto is late where no "
+            "passage has the question's words.",
         ),
-    ] = None
+    ] = "auto"
     expand: Annotated[
         int | None,
         typer.Option("--expand", metavar="N", help="Read passages with what stands around them, up to N characters."),

@@ -15,12 +15,15 @@ from imi.llm import LanguageModel
 from imi.llm.model import required
 from imi.records import Hit, Mode
 from imi.tasks.rerank import Reranker, load_reranker, scores_of
+from imi.text.lexical import index_tokens, ranking_terms
 from imi.vectors import Floats
 
 _WIDER = 4
 _RRF = 60
 LATE = 0.4
 """Weight of late scoring against the search's own score, both scaled over the passages: see `benchmarks/late.py`."""
+LITTLE = 0.3
+"""Share of a question's words that a passage must have: `benchmarks/late.py` counts questions without such a one."""
 _REWRITE = (
     "Write three search queries that would find the answer to the user's question in a collection of documents: other "
     "words, a more general one, and one in English if the question is not English. One query a line, nothing else."
@@ -38,7 +41,8 @@ class Finding:
 
     k: how many. mode, where: as in `Collection.search`. rewrite: ask in several ways, by a language model, and fuse.
     rerank: "late" (the best sentence at full width, beside the search's own score), "llm", "st:NAME" (a cross-encoder),
-        "KIND:NAME" of another package, or a reranker itself; None leaves the order.
+        "KIND:NAME" of another package, or a reranker itself; None and "none" leave the order, and so does "auto" but
+        for questions whose words no passage has, as in another language: late scoring orders those.
     expand: characters to which a passage may grow over its neighbours in the same section; None leaves it as found.
     """
 
@@ -46,7 +50,7 @@ class Finding:
     mode: Mode = "hybrid"
     where: Mapping[str, Any] | None = None
     rewrite: bool = False
-    rerank: str | Reranker | None = None
+    rerank: str | Reranker | None = "auto"
     expand: int | None = None
 
 
@@ -60,14 +64,25 @@ def find_passages(
         MissingExtra: a cross-encoder is asked for and sentence-transformers is not installed.
         DataError: a reranker of another package gave no score a passage.
     """
-    wide = finding.k * _WIDER if finding.rewrite or finding.rerank else finding.k
+    how = None if finding.rerank == "none" else finding.rerank
+    wide = finding.k * _WIDER if finding.rewrite or how not in (None, "auto") else finding.k
     queries = [question, *(_rewritten(question, required(llm)) if finding.rewrite else ())]
     rankings = [collection.search(query, k=wide, mode=finding.mode, where=finding.where) for query in queries]
     hits = list(rankings[0]) if len(rankings) == 1 else _fused(rankings)
-    if finding.rerank and hits:
-        hits = _reranked(collection, question, hits, finding.rerank, llm)
+    if how == "auto":
+        how = "late" if rankings[0].mode == "hybrid" and strange(question, hits) else None
+        if how and not finding.rewrite:
+            hits = list(collection.search(question, finding.k * _WIDER, mode=finding.mode, where=finding.where))
+    if how and hits:
+        hits = _reranked(collection, question, hits, how, llm)
     hits = hits[: finding.k]
     return hits if finding.expand is None else [one.hit for one in expand(collection, hits, finding.expand)]
+
+
+def strange(question: str, hits: Sequence[Hit]) -> bool:
+    """Return whether no passage has even LITTLE of the question's words: words say nothing of its answer then."""
+    terms = set(ranking_terms(question))
+    return bool(hits) and all(len(terms & set(index_tokens(hit.text or ""))) < LITTLE * len(terms) for hit in hits)
 
 
 def _rewritten(question: str, llm: LanguageModel) -> list[str]:

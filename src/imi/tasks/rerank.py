@@ -13,7 +13,7 @@ from imi.embedders.base import Embedder
 from imi.errors import DataError, MissingExtra, UsageError
 from imi.text.sentences import sentences
 
-NAMES = ("late", "llm", "st:NAME")
+NAMES = ("auto", "none", "late", "llm", "st:NAME")
 
 
 @runtime_checkable
