@@ -237,7 +237,7 @@ class EngineCollection(Collection):
             target_recall: the share of the ten nearest that must be found.
             memory: not here: the engine has its own limits.
             latency: not here.
-            queries: (m, width) vectors of real questions; without them rows stand in.
+            queries: (m, width) vectors of real questions; without them rows moved a little.
             seed: of the queries drawn.
             progress: called as progress(done, total).
 
