@@ -36,10 +36,10 @@ class HeldOut:
         known = node >= 0
         order = np.argsort(node[known], kind="stable")
         self._linked = owner[known][order]
-        self._starts = np.zeros(count + 1, dtype=np.int32)
-        np.cumsum(np.bincount(node[known], minlength=count), out=self._starts[1:])
+        self._nodes, counts = np.unique(node[known], return_counts=True)
+        self._starts = np.concatenate([[0], np.cumsum(counts)])
         self._marks = np.zeros(count + 1, dtype=np.int8)  # the last is for -1, no row
-        self._marks[:-1] = self._starts[1:] > self._starts[:-1]
+        self._marks[self._nodes] = 1
         self._marks[rows] = -1  # a structure that holds it all the same, far out, must not find it twice
 
     def unlinked(self) -> HeldOut:
@@ -54,10 +54,9 @@ class HeldOut:
         if (marks < 0).any():
             found = np.where(marks < 0, -1, found)
         query, place = np.nonzero(marks > 0)
-        node = found[query, place]
+        node = np.searchsorted(self._nodes, found[query, place])
         counts = self._starts[node + 1] - self._starts[node]
-        ends = np.cumsum(counts)
-        at = np.arange(int(counts.sum())) + np.repeat(self._starts[node] - ends + counts, counts)
+        at = np.arange(int(counts.sum())) + np.repeat(self._starts[node + 1] - np.cumsum(counts), counts)
         pairs = np.unique(np.repeat(query, counts) * np.int64(len(self._marks)) + self._linked[at])
         query, row = np.divmod(pairs, len(self._marks))
         rank = np.arange(len(pairs)) - np.searchsorted(query, query)
