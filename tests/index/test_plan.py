@@ -48,6 +48,15 @@ def test_the_target_is_met_by_queries_it_never_saw(nested, small, monkeypatch, t
     assert {"rungs", "recall", "qps", "bytes"} <= set(plain["chosen"])
     assert Plan.from_dict(json.loads(json.dumps(plain))).to_dict() == plain
     assert "→" in plan.table
+    shown = [one for one in plan.tried if one in plan.front]
+    assert 0 < len(shown) == len(plan.front) < len(plan.tried)
+    for one in plan.front:
+        assert one.recall >= 0.92
+        assert not any(
+            other.where == one.where and other.recall > one.recall and other.qps > one.qps and other.bytes < one.bytes
+            for other in plan.tried
+        )
+    assert len(plan.table.splitlines()) == len(plan.front) + 4
     for suffix in ("png", "svg", "html"):
         assert plan.figure(tmp_path / f"plan.{suffix}").stat().st_size > 1000
     with pytest.raises(UsageError, match="suffix"):
@@ -60,6 +69,13 @@ def test_few_rows_are_searched_exactly(nested):
     assert plan.recall == 1.0
     assert "simply best" in plan.note
     assert isinstance(plan.build(nested[0]), Exact)
+
+
+@pytest.mark.parametrize("rows", [2, 12, 99, 100, 130, 500])
+def test_a_plan_for_hardly_any_rows_has_numbers_all_the_same(nested, rows):
+    plan = imi.plan(nested[0][:rows])
+    assert plan.chosen.rungs == () and plan.recall == 1.0
+    assert all(np.isfinite([prefix.top, prefix.chance]).all() for prefix in plan.prefixes)
 
 
 def test_vectors_that_are_no_matryoshka_are_noticed(nested, small):

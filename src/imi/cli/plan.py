@@ -46,7 +46,8 @@ def plan(options: Plan) -> None:
     """Measure ladders on your own vectors and take the cheapest that keeps the recall asked for.
 
     A collection is searched by it from then on, and measured again when it has grown fourfold. Collections plan by
-    themselves when they outgrow exact search; this is for other wishes, and shows what was tried.
+    themselves when they outgrow exact search; this is for other wishes, and shows the best of what was tried (--json:
+    all of it).
     """
     memory = None if options.memory is None else int(_amount("--memory", options.memory, _BYTES))
     latency = None if options.latency is None else _amount("--latency", options.latency, _SECONDS)
@@ -55,7 +56,7 @@ def plan(options: Plan) -> None:
     if options.figure is not None:
         found.figure(options.figure)
     tried: list[list[Any]] = []
-    for one in (found.chosen, *sorted(found.tried, key=lambda other: -other.qps)):
+    for one in (found.chosen, *found.front):
         plain = one.to_dict()
         mark = "→" if one is found.chosen else ""
         tried.append(

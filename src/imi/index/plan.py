@@ -24,6 +24,8 @@ from imi.index.rungs import Rung, format_ladder
 from imi.vectors import Metric
 
 Progress = Callable[[int, int], None]
+_NEAR = 0.03
+"""Recall below the target at which a ladder is still worth showing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,17 +92,28 @@ class Plan:
         return self.chosen.recall
 
     @property
+    def front(self) -> tuple[Tried, ...]:
+        """What was tried and no other did better than, near the recall asked for or above it; the quickest first.
+
+        Better is as much recall, as many queries a second and as few bytes, measured on as many rows.
+        """
+        near = [one for one in self.tried if one.recall >= self.target - _NEAR]
+        best = [one for one in near if not any(_better(other, one) for other in near if other.where == one.where)]
+        return tuple(sorted(best, key=lambda one: -one.qps))
+
+    @property
     def table(self) -> str:
-        """What was tried, as text: the chosen ladder first, then by queries a second."""
+        """The chosen ladder and `front`, as text; `tried` and `to_dict` hold everything that was measured."""
         head = f"{'':2}{'ladder':44} {'recall':>7} {'95 %':>13} {'queries/s':>10} {'MB':>8}  where"
         lines = [head]
-        for one in (self.chosen, *sorted(self.tried, key=lambda tried: -tried.qps)):
+        for one in (self.chosen, *self.front):
             mark = "→ " if one is self.chosen else "  "
             name = format_ladder(one.rungs) if one.rungs else "exact"
             span = f"{one.low:.3f}–{one.high:.3f}"
             end = f"{one.where}{', ' + one.note if one.note else ''}"
             lines.append(f"{mark}{name:44} {one.recall:7.4f} {span:>13} {one.qps:10.0f} {one.bytes / 1e6:8.1f}  {end}")
-        return "\n".join([*lines, self.note])
+        left = len(self.tried) - len(self.front)
+        return "\n".join([*lines, *([f"  {left} that others beat or that find too little"] if left else []), self.note])
 
     def __str__(self) -> str:
         return self.table
@@ -213,6 +226,12 @@ def plan(
         table, check_metric(metric), min(k, len(table) - 1), target_recall, memory, latency, seed, progress
     )
     return planner.run(asked)
+
+
+def _better(a: Tried, b: Tried) -> bool:
+    """Return whether a is nowhere behind b, and somewhere before it."""
+    mine, other = (a.recall, a.qps, -a.bytes), (b.recall, b.qps, -b.bytes)
+    return mine != other and all(x >= y for x, y in zip(mine, other, strict=True))
 
 
 def _as_table(vectors: NDArray[Any] | CheckedVectors) -> Vectors:

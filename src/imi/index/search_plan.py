@@ -125,13 +125,15 @@ class Planner:
             if len(queries) > count:
                 queries = queries[self.random.choice(len(queries), count, replace=False)]
             return find_truth(self.vectors, queries, self.metric, self.k)
-        held = self.random.choice(self.rows, min(count, max(200, self.rows // 40), self.rows), replace=False)
+        few = self.rows < 100  # nothing will be built, and too little would be left without them
+        count = self.rows if few else min(count, max(200, self.rows // 40), self.rows // 4)
+        held = self.random.choice(self.rows, count, replace=False)
         asked = np.empty((len(held), self.width), dtype=np.float32)
         order = np.argsort(held)
         asked[order] = self.vectors[held[order]]
         if not np.isfinite(asked).all():
             raise UsageError("the vectors hold NaN or infinite numbers", hint="imi doctor FILE lists such rows")
-        return find_truth(self.vectors, asked, self.metric, self.k, held)
+        return find_truth(self.vectors, asked, self.metric, self.k, None if few else held)
 
     def _prefixes(self, truth: Truth) -> tuple[list[Prefix], bool]:
         """Measure prefixes on all rows, and as many random numbers on a sample against the sample's own truth."""
