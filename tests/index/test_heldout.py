@@ -89,3 +89,21 @@ def test_copies_of_a_row_held_out_leave_enough_to_measure_by(nested):
     vectors[:3000] = vectors[0]
     few = find_truth(vectors, vectors[:100], "cosine", 10, np.arange(100))
     assert len(few.queries) == len(few.held) == 0
+
+
+def test_a_filter_or_a_dead_row_costs_no_recall(nested):
+    vectors, queries = nested
+    held = held_from(vectors, count=300)[0]
+    ladder = Ladder.build(vectors, (Rung(128, 11, "float32", "flat"), Rung(128, 10)), held_out=held)
+    mask = np.ones(len(vectors), dtype=bool)
+    mask[17] = False
+    for passing in (mask, np.arange(len(vectors)) % 2 == 0):
+        best = Exact(vectors).search(queries, 10, np.flatnonzero(passing))[1]
+        found = ladder.search(queries, 10, passing)[1]
+        assert (found[:, :, None] == best[:, None, :]).any(axis=2).mean() > 0.98
+
+
+def test_many_neighbours_leave_queries_to_measure_by(nested):
+    rows = np.random.default_rng(5).choice(500, 125, replace=False)
+    truth = find_truth(nested[0][:500], nested[0][rows], "cosine", 300, rows)
+    assert len(truth.queries) == 125 and not np.isin(truth.rows, rows).any()

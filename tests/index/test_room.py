@@ -9,11 +9,13 @@ def test_the_lower_of_machine_and_container_counts(tmp_path):
     proc.write_text("MemTotal:       24000000 kB\nMemAvailable:   20000000 kB\n")
     assert free_memory(proc, group) == 20_000_000 * 1024
     (group / "memory.max").write_text("3000000000\n")
-    (group / "memory.current").write_text("1000000000\n")
+    (group / "memory.current").write_text("1500000000\n")
+    (group / "memory.stat").write_text("anon 1000000000\ninactive_file 500000000\n")
     assert free_memory(proc, group) == 2_000_000_000
     (group / "memory.max").write_text("max\n")
     assert free_memory(proc, group) == 20_000_000 * 1024
     (group / "memory.max").write_text("1000\n")
+    (group / "memory.stat").write_text("anon 5\n")
     assert free_memory(proc, group) == 0
 
 

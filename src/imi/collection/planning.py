@@ -38,7 +38,7 @@ class Planned:
 
         Args:
             target_recall: share of the ten exact neighbours that a search must find, above 0 and at most 1.
-            memory: bytes that the index may take beside the vectors, which stay on disk; None for any.
+            memory: bytes that the index may take beside the vectors, which stay on disk; None for what is free.
             latency: seconds that a search may take; None for as fast as can be.
             queries: (m, width) vectors of real questions, at least 20; without them rows are held out and asked for.
             seed: of what is drawn at random.

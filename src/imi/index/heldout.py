@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from imi.index.base import Rows
 
-LINKS = 3
+LINKS = 10
 """Rows of the structure through which one that was held out is found."""
 
 

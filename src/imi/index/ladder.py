@@ -282,7 +282,8 @@ class Ladder:
         if self.held_out is not None:
             rows = self.held_out.added_to(rows)
         if mask is not None:
-            rows = _passing(rows, mask, keep)
+            # What is linked comes in front, and must push none of the structure's own rows out.
+            rows = _passing(rows, mask, keep + rows.shape[1] - wide)
         if steps is not None:
             now = time.perf_counter()
             work = self.structure.work(len(self), effort) / 2

@@ -50,7 +50,7 @@ class Truth:
 
 def find_truth(vectors: Vectors, queries: Floats, metric: Metric, k: int, held: Rows | None = None) -> Truth:
     """Search exactly once, (m, d) queries, for k rows that are not held out; queries without so many are dropped."""
-    spare = 0 if held is None else 64
+    spare = 0 if held is None else 64 if k <= 64 else len(held)
     scores, rows = Exact(vectors, metric).search(queries, min(k + spare, len(vectors)))
     places, enough = without(rows, held, k)
     if held is not None:

@@ -25,5 +25,8 @@ def free_memory(proc: Path = Path("/proc/meminfo"), group: Path = Path("/sys/fs/
         if "SC_PHYS_PAGES" in getattr(os, "sysconf_names", {}):
             found.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     with contextlib.suppress(OSError, ValueError):  # no container, or "max"
-        found.append(int((group / "memory.max").read_text()) - int((group / "memory.current").read_text()))
+        most, taken = int((group / "memory.max").read_text()), int((group / "memory.current").read_text())
+        stat = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+        # What is only remembered of files is given up when memory is asked for.
+        found.append(most - taken + int(stat.get("inactive_file", 0)))
     return max(0, min(found)) if found else None

@@ -86,13 +86,13 @@ def load_ladder(folder: Path) -> tuple[Ladder, Mapping[str, Any]]:
 
 def ladder_parts(ladder: Ladder, tail: str = "") -> tuple[dict[str, Any], dict[str, Write]]:
     """Return a ladder's description and the writers of its files, the full vectors apart; names end in `tail`."""
-    writers: dict[str, Write] = {f"structure{tail}": ladder.structure.save}
+    held = ladder.held_out
+    writers: dict[str, Write] = {f"{_name(held is not None)}{tail}": ladder.structure.save}
     for dims, scale in ladder.scales.items():
         if scale is not None:
             writers[f"lengths{dims}x{tail}"] = scale.tofile
     if ladder.space.rotation is not None:
         writers[f"rotation{tail}"] = ladder.space.rotation.tofile
-    held = ladder.held_out
     if held is not None:
         writers[f"heldout{tail}"] = np.column_stack([held.rows, held.through]).tofile
     description = {
@@ -105,6 +105,11 @@ def ladder_parts(ladder: Ladder, tail: str = "") -> tuple[dict[str, Any], dict[s
         "lengths": [dims for dims, scale in ladder.scales.items() if scale is not None],
     }
     return description, writers
+
+
+def _name(linked: bool) -> str:
+    """Name the structure's file: one that lacks rows has a name that a reader without their links does not look for."""
+    return "linked" if linked else "structure"
 
 
 def read_ladder(
@@ -124,7 +129,8 @@ def read_ladder(
     scales: dict[int, Floats | None] = {int(dims): None for dims in description["unit"]}
     for dims in description["lengths"]:
         scales[int(dims)] = np.fromfile(verified(folder, manifest, f"lengths{dims}x{tail}"), dtype="<f4")
-    path = verified(folder, manifest, f"structure{tail}")
+    links = description.get("held_out")  # indexes of before have none
+    path = verified(folder, manifest, f"{_name(links is not None)}{tail}")
     readers: dict[str, Callable[[Path, Rung], Structure]] = {
         "symphonyqg": SymphonyQG.load,
         "hnsw-rabitq": HnswRabitq.load,
@@ -138,7 +144,7 @@ def read_ladder(
     if rungs[0].rotated:
         rotation = np.fromfile(verified(folder, manifest, f"rotation{tail}"), dtype="<f4").reshape(-1, rungs[0].dims)
     space = Space(metric, rungs[0].dims, float(description["longest"]), rotation)
-    held, links = None, description.get("held_out")  # indexes of before have none
+    held = None
     if links is not None:
         table = np.fromfile(verified(folder, manifest, f"heldout{tail}"), dtype="<i8").reshape(-1, 1 + int(links))
         held = HeldOut(table[:, 0].copy(), table[:, 1:].copy(), len(vectors))

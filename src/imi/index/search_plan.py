@@ -9,7 +9,7 @@ import numpy as np
 
 from imi.errors import UsageError
 from imi.index.base import Rows
-from imi.index.candidates import first_rungs, prefix_sizes, row_bytes
+from imi.index.candidates import building_bytes, first_rungs, prefix_sizes, row_bytes
 from imi.index.exact import Exact
 from imi.index.heldout import LINKS, HeldOut
 from imi.index.ladder import Ladder
@@ -69,7 +69,7 @@ class Planner:
             return self._exact_plan(queries)
         truth = self._truth(queries)
         self._tell(1)
-        prefixes, matryoshka = self._prefixes(truth)
+        prefixes, matryoshka = self._prefixes(truth.part(slice(0, None, 2)))
         self._tell(2)
         ranked = self._try_on_sample(prefixes, matryoshka, queries)
         self._tell(3)
@@ -161,12 +161,12 @@ class Planner:
         """Build every candidate on a sample, and rank the first rungs that reach the target by their time."""
         room = free_memory()
         rungs = first_rungs(self.rows, self.width, prefixes, matryoshka, self.memory, room)
+        if not rungs:  # what is said to be free may be wrong: the smallest is worth trying
+            possible = first_rungs(self.rows, self.width, prefixes, matryoshka, self.memory)
+            rungs = sorted(possible, key=lambda rung: building_bytes(rung, self.rows))[:1]
         if not rungs:
             least = min(row_bytes(Rung(min(64, self.width), 1, "pq", "ivf"), self.rows), 64) * self.rows
-            raise UsageError(
-                f"memory={self.memory}, and {room} bytes are free here: no structure fits {self.rows} rows, "
-                f"{int(least)} bytes would do"
-            )
+            raise UsageError(f"memory={self.memory}: no structure fits {self.rows} rows, {int(least)} bytes would do")
         size = int(min(self.rows * 0.9, max(10_000, _SAMPLE_NUMBERS // self.width)))
         held = min(400, self.rows // 20)
         chosen = self.random.choice(self.rows, min(self.rows, size + held), replace=False)
@@ -193,7 +193,12 @@ class Planner:
 
         Without real queries the structure is built without the rows that are asked for, and finds them by links.
         """
-        held = None if truth.held is None else HeldOut(truth.held, truth.rows[:, :LINKS], self.rows)
+        held = None
+        if truth.held is not None:
+            near = truth
+            if self.metric == "dot":  # the largest products are the longest rows', near to nothing
+                near = find_truth(self.vectors, truth.queries, "l2", self.k, truth.held)
+            held = HeldOut(truth.held if near.held is None else near.held, near.rows[:, :LINKS], self.rows)
         ladder = Ladder.build(self.vectors, (rung, Rung(self.width, self.k)), self.metric, held_out=held)
         self._tell(4)
         tuning, checking = truth.part(slice(0, None, 2)), truth.part(slice(1, None, 2))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -51,6 +52,7 @@ Result = TypeVar("Result")
 Name = Annotated[str, Path(description="The collection.", max_length=200)]
 PREFIX = "/api/v1/collections"
 NDJSON = "application/x-ndjson"
+_QUICK_HITS, _QUICK_SECONDS = 200, 0.05
 _JSON_LINES = (NDJSON, "application/jsonl", "application/json-lines")
 
 
@@ -65,6 +67,7 @@ class Search:
 
     def __init__(self, state: State) -> None:
         self._state = state
+        self._since: float | None = None  # when the quick thread began what it does
 
     def router(self) -> APIRouter:
         """Return the routes."""
@@ -158,9 +161,25 @@ class Search:
             offset=body.offset,
             facets=body.facets,
         )
-        quick = body.mode == "meaning" and body.where is None and body.dims is None and not body.facets
-        # What is quick is also written out there: the loop, which reads and answers, has enough to do.
-        return Json(await self._read(lambda: to_json(_hits(search())), self._state.quick if quick else None))
+        plain = body.mode == "meaning" and body.where is None and body.dims is None and not body.facets
+        local = isinstance(collection, Collection) and body.k + body.offset <= _QUICK_HITS
+        # Behind one that turned out slow (an index catching up, a model elsewhere) nobody waits.
+        held_up = self._since is not None and time.monotonic() - self._since > _QUICK_SECONDS
+
+        def written() -> bytes:
+            # Written out there, too: the loop, which reads and answers, has enough to do.
+            return to_json(_hits(search()))
+
+        def in_turn() -> bytes:
+            self._since = time.monotonic()
+            try:
+                return written()
+            finally:
+                self._since = None
+
+        if plain and local and not held_up:
+            return Json(await self._read(in_turn, self._state.quick))
+        return Json(await self._read(written))
 
     async def similar(self, request: Request, name: Name, body: SimilarBody) -> Response:
         """Find what is nearest to a document."""

@@ -80,9 +80,10 @@ def find_passages(
 
 
 def strange(question: str, hits: Sequence[Hit]) -> bool:
-    """Return whether no passage has even LITTLE of the question's words: words say nothing of its answer then."""
+    """Return whether no passage has even LITTLE of the question's words, or of its own where these are fewer."""
     terms = set(ranking_terms(question))
-    return bool(hits) and all(len(terms & set(index_tokens(hit.text or ""))) < LITTLE * len(terms) for hit in hits)
+    passages = [set(index_tokens(hit.text)) for hit in hits if hit.text]
+    return bool(passages) and all(len(terms & own) < LITTLE * min(len(terms), len(own)) for own in passages)
 
 
 def _rewritten(question: str, llm: LanguageModel) -> list[str]:
