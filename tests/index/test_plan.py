@@ -71,9 +71,11 @@ def test_few_rows_are_searched_exactly(nested):
     assert isinstance(plan.build(nested[0]), Exact)
 
 
-@pytest.mark.parametrize("rows", [2, 12, 99, 100, 130, 500])
-def test_a_plan_for_hardly_any_rows_has_numbers_all_the_same(nested, rows):
-    plan = imi.plan(nested[0][:rows])
+@pytest.mark.parametrize(
+    ("rows", "k"), [(2, 10), (12, 10), (99, 10), (100, 10), (130, 10), (500, 10), (500, 300), (120, 95), (100, 80)]
+)
+def test_a_plan_for_hardly_any_rows_has_numbers_all_the_same(nested, rows, k):
+    plan = imi.plan(nested[0][:rows], k=k)
     assert plan.chosen.rungs == () and plan.recall == 1.0
     assert all(np.isfinite([prefix.top, prefix.chance]).all() for prefix in plan.prefixes)
 
