@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -146,4 +147,8 @@ def describe(store: Store, index: _Index) -> CollectionInfo:
 
 
 def _size(folder: Path, pattern: str) -> int:
-    return sum(part.stat().st_size for part in folder.glob(pattern) if part.is_file())
+    total = 0
+    for part in folder.glob(pattern):
+        with contextlib.suppress(FileNotFoundError):  # replaced by a build meanwhile
+            total += part.stat().st_size if part.is_file() else 0
+    return total

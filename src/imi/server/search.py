@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -67,7 +68,7 @@ class Search:
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._since: float | None = None  # when the quick thread began what it does
+        self._since = math.inf  # when the quick thread began what it does
 
     def router(self) -> APIRouter:
         """Return the routes."""
@@ -161,25 +162,21 @@ class Search:
             offset=body.offset,
             facets=body.facets,
         )
+        few = isinstance(collection, Collection) and body.k + body.offset <= _QUICK_HITS
         plain = body.mode == "meaning" and body.where is None and body.dims is None and not body.facets
-        local = isinstance(collection, Collection) and body.k + body.offset <= _QUICK_HITS
         # Behind one that turned out slow (an index catching up, a model elsewhere) nobody waits.
-        held_up = self._since is not None and time.monotonic() - self._since > _QUICK_SECONDS
+        quick = plain and few and time.monotonic() - self._since < _QUICK_SECONDS
 
         def written() -> bytes:
-            # Written out there, too: the loop, which reads and answers, has enough to do.
-            return to_json(_hits(search()))
-
-        def in_turn() -> bytes:
-            self._since = time.monotonic()
-            try:
-                return written()
+            if quick:
+                self._since = time.monotonic()
+            try:  # written out there, too: the loop, which reads and answers, has enough to do
+                return to_json(_hits(search()))
             finally:
-                self._since = None
+                if quick:
+                    self._since = math.inf
 
-        if plain and local and not held_up:
-            return Json(await self._read(in_turn, self._state.quick))
-        return Json(await self._read(written))
+        return Json(await self._read(written, self._state.quick if quick else None))
 
     async def similar(self, request: Request, name: Name, body: SimilarBody) -> Response:
         """Find what is nearest to a document."""
