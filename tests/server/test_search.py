@@ -1,6 +1,8 @@
 """The search API: what it answers is what the collection itself answers, and what it counts is on disk."""
 
 import json
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -47,6 +49,32 @@ def test_collections_are_listed_and_shown(served):
     assert (shown["name"], shown["count"], shown["dims"]) == ("pets", 5, 64)
     assert shown["fingerprint"] == HashEmbedder.info.fingerprint
     assert "path" not in shown
+
+
+def test_nobody_waits_behind_a_search_that_turns_out_slow(served, monkeypatch):
+    collection = served.state.shelf.get("pets")
+    search, began, go = collection.search, threading.Event(), threading.Event()
+
+    def slow(query, *arguments, **named):
+        if query == "slow":
+            began.set()
+            assert go.wait(20)
+        return search(query, *arguments, **named)
+
+    monkeypatch.setattr(collection, "search", slow)
+    path, replies = f"{API}/pets/search", []
+    asking = threading.Thread(
+        target=lambda: replies.append(served.http.post(path, json={"query": "slow", "mode": "meaning"}))
+    )
+    asking.start()
+    try:
+        assert began.wait(20)
+        time.sleep(0.1)  # it is known to be slow by now
+        assert served.http.post(path, json={"query": "cat", "mode": "meaning"}, timeout=10).status_code == 200
+    finally:
+        go.set()
+        asking.join()
+    assert replies[0].status_code == 200
 
 
 @pytest.mark.parametrize("mode", ["text", "meaning", "hybrid"])

@@ -13,7 +13,8 @@ import numpy as np
 
 from imi.backends.engine import Engine, Floats, Way
 from imi.errors import UsageError
-from imi.index.measure import confidence, stand_ins
+from imi.index.exact import Exact
+from imi.index.measure import confidence
 from imi.index.plan import Plan, Tried
 from imi.index.rungs import parse_ladder
 
@@ -84,7 +85,24 @@ def _queries(engine: Engine, seed: int) -> list[Floats]:
         z += [vector for _, vector in part if vector is not None]
         if len(z) >= _SAMPLE:
             break
-    return list(stand_ins(np.array(z[:_SAMPLE]), _QUERIES, "cosine", np.random.default_rng(seed)))
+    return list(_stand_ins(np.array(z[:_SAMPLE]), _QUERIES, np.random.default_rng(seed)))
+
+
+def _stand_ins(vectors: Floats, count: int, random: np.random.Generator) -> Floats:
+    """Return (count, d) queries like the rows but not among them, for want of real ones.
+
+    A row that is in a graph is found far more easily than a query that is not, since its neighbours are linked to it.
+    So each stand-in is a row moved by what parts another row from its nearest one: about as far from the table as a row
+    of it is from the others, and in a direction in which such vectors differ.
+    """
+    places = np.sort(random.choice(len(vectors), min(count, len(vectors)), replace=False))
+    rows = np.asarray(vectors[places], dtype=np.float32)
+    pairs = random.permutation(len(rows))[:300]
+    nearest = Exact(vectors).search(rows[pairs], 2)[1]
+    other = np.where(nearest[:, 0] == places[pairs], nearest[:, 1], nearest[:, 0])
+    steps = np.asarray(vectors[other], dtype=np.float32) - rows[pairs]
+    moved: Floats = rows + steps[random.integers(0, len(steps), len(rows))]
+    return moved[random.permutation(len(moved))]
 
 
 def _prefixes(dims: Sequence[int], width: int) -> list[int]:

@@ -7,6 +7,7 @@ a row held out is found through the rows nearest to it, which are in the structu
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -42,8 +43,9 @@ class HeldOut:
         self._marks[self._nodes] = 1
         self._marks[rows] = -1  # a structure that holds it all the same, far out, must not find it twice
 
+    @cached_property
     def unlinked(self) -> HeldOut:
-        """Return the same rows with nothing linked to them: they are not found then."""
+        """The same rows with nothing linked to them: they are not found then."""
         return HeldOut(self.rows, np.full_like(self.through, -1), len(self._marks) - 1)
 
     def added_to(self, found: Rows) -> Rows:

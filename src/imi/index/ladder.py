@@ -124,7 +124,8 @@ class Ladder:
                 f"{first.structure} needs more than {2 * DEGREE} rows, there are {len(table)}", hint="flat"
             )
         space = Space.measure(known, first.dims, table, first.rotated)
-        space.exiled = space.exiled if held_out is None else held_out.rows
+        if held_out is not None:
+            space.exiled = held_out.rows
         workers = threads or processors()
         structure: Structure
         if first.structure == "symphonyqg":
@@ -193,7 +194,7 @@ class Ladder:
 
     def without_held_out(self) -> Ladder:
         """Return the same ladder, by which the rows held out of its structure are not found: for measuring by them."""
-        held = None if self.held_out is None else self.held_out.unlinked()
+        held = None if self.held_out is None else self.held_out.unlinked
         ladder = Ladder(self.vectors, self.rungs, self.structure, self.space, self.scales, self.latency, held)
         ladder.threads = self.threads
         return ladder

@@ -61,23 +61,6 @@ def find_truth(vectors: Vectors, queries: Floats, metric: Metric, k: int, held: 
     return Truth(queries, rows, bar.astype(np.float32), k, None if held is None else held[enough])
 
 
-def stand_ins(vectors: Vectors, count: int, metric: Metric, random: np.random.Generator) -> Floats:
-    """Return (count, d) queries like the rows but not among them, for want of real ones.
-
-    A row that is in a graph is found far more easily than a query that is not, since its neighbours are linked to it.
-    So each stand-in is a row moved by what parts another row from its nearest one: about as far from the table as a row
-    of it is from the others, and in a direction in which such vectors differ.
-    """
-    places = np.sort(random.choice(len(vectors), min(count, len(vectors)), replace=False))
-    rows = np.asarray(vectors[places], dtype=np.float32)
-    pairs = random.permutation(len(rows))[:300]
-    nearest = Exact(vectors, metric).search(rows[pairs], 2)[1]
-    other = np.where(nearest[:, 0] == places[pairs], nearest[:, 1], nearest[:, 0])
-    steps = np.asarray(vectors[other], dtype=np.float32) - rows[pairs]
-    moved: Floats = rows + steps[random.integers(0, len(steps), len(rows))]
-    return moved[random.permutation(len(moved))]
-
-
 def confidence(recalls: NDArray[np.float64]) -> tuple[float, float, float]:
     """Return the mean and the ends of its 95 % interval, by the normal approximation over queries."""
     mean = float(recalls.mean())
@@ -189,7 +172,7 @@ def _recall_by_keep(ladder: Ladder, truth: Truth, effort: int) -> dict[int, NDAr
     longest = min(longest, len(ladder))
     rows = ladder.structure.search(ladder.space.queries(truth.queries), longest, effort, ladder.threads)
     if ladder.held_out is not None:
-        rows = ladder.held_out.unlinked().added_to(rows)
+        rows = ladder.held_out.unlinked.added_to(rows)
     judge = Reranker(ladder.vectors, Rung(ladder.width, k), ladder.metric, ladder.scales.get(ladder.width))
     scores = judge.score(truth.queries, rows, ladder.threads)
     good = (scores >= truth.bar[:, None]) & (rows >= 0)

@@ -88,7 +88,10 @@ class Plan:
 
     @property
     def recall(self) -> float:
-        """The recall that was verified on all rows, with queries nothing was set by."""
+        """The recall that was verified on all rows, with queries nothing was set by.
+
+        Where these are rows held out, at most a thousand, it says nothing of how well those are found themselves.
+        """
         return self.chosen.recall
 
     @property
