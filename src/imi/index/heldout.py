@@ -33,14 +33,13 @@ class HeldOut:
         order = np.argsort(rows)
         self.rows = rows = rows[order]
         self.through = through = np.ascontiguousarray(through[order])
-        node, owner = through.ravel(), np.repeat(rows, through.shape[1])
-        known = node >= 0
-        order = np.argsort(node[known], kind="stable")
-        self._linked = owner[known][order]
-        self._nodes, counts = np.unique(node[known], return_counts=True)
-        self._starts = np.concatenate([[0], np.cumsum(counts)])
+        self._links: dict[int, list[int]] = {}
+        for row, near in zip(rows.tolist(), through.tolist(), strict=True):
+            for node in near:
+                if node >= 0:
+                    self._links.setdefault(node, []).append(row)
         self._marks = np.zeros(count + 1, dtype=np.int8)  # the last is for -1, no row
-        self._marks[self._nodes] = 1
+        self._marks[list(self._links)] = 1
         self._marks[rows] = -1  # a structure that holds it all the same, far out, must not find it twice
 
     @cached_property
@@ -53,17 +52,15 @@ class HeldOut:
         marks = self._marks[found]
         if not marks.any():
             return found
-        if (marks < 0).any():
+        if marks.min() < 0:
             found = np.where(marks < 0, -1, found)
+        linked: list[set[int]] = [set() for _ in found]
         query, place = np.nonzero(marks > 0)
-        node = np.searchsorted(self._nodes, found[query, place])
-        counts = self._starts[node + 1] - self._starts[node]
-        at = np.arange(int(counts.sum())) + np.repeat(self._starts[node + 1] - np.cumsum(counts), counts)
-        pairs = np.unique(np.repeat(query, counts) * np.int64(len(self._marks)) + self._linked[at])
-        query, row = np.divmod(pairs, len(self._marks))
-        rank = np.arange(len(pairs)) - np.searchsorted(query, query)
-        more = np.full((len(found), int(rank.max(initial=-1)) + 1), -1, dtype=np.int64)
-        more[query, rank] = row
+        for at, node in zip(query.tolist(), found[query, place].tolist(), strict=True):
+            linked[at].update(self._links[node])
+        more = np.full((len(found), max(map(len, linked))), -1, dtype=np.int64)
+        for at in set(query.tolist()):
+            more[at, : len(linked[at])] = sorted(linked[at])
         return np.concatenate([more, found], axis=1)
 
 

@@ -126,7 +126,7 @@ class Planner:
                 queries = queries[self.random.choice(len(queries), count, replace=False)]
             return find_truth(self.vectors, queries, self.metric, self.k)
         few = self.rows < max(100, 4 * self.k)  # too little would be left without them
-        count = min(count, self.rows) if few else min(count, max(200, self.rows // 40), self.rows // 4)
+        count = min(count, self.rows) if few else min(count, max(200, self.rows // 100), self.rows // 4)
         held = self.random.choice(self.rows, count, replace=False)
         asked = np.empty((len(held), self.width), dtype=np.float32)
         order = np.argsort(held)
