@@ -33,35 +33,39 @@ class HeldOut:
         order = np.argsort(rows)
         self.rows = rows = rows[order]
         self.through = through = np.ascontiguousarray(through[order])
-        self._links: dict[int, list[int]] = {}
+        # A structure that holds one all the same, far out, must not find it twice: it is a node that leads nowhere.
+        self._links: dict[int, list[int]] = {row: [] for row in rows.tolist()}
+        self._held = frozenset(self._links)
         for row, near in zip(rows.tolist(), through.tolist(), strict=True):
             for node in near:
                 if node >= 0:
                     self._links.setdefault(node, []).append(row)
-        self._marks = np.zeros(count + 1, dtype=np.int8)  # the last is for -1, no row
-        self._marks[list(self._links)] = 1
-        self._marks[rows] = -1  # a structure that holds it all the same, far out, must not find it twice
+        self._marked = np.zeros(count + 1, dtype=bool)  # the last is for -1, no row
+        self._marked[list(self._links)] = True
 
     @cached_property
     def unlinked(self) -> HeldOut:
         """The same rows with nothing linked to them: they are not found then."""
-        return HeldOut(self.rows, np.full_like(self.through, -1), len(self._marks) - 1)
+        return HeldOut(self.rows, np.full_like(self.through, -1), len(self._marked) - 1)
 
     def added_to(self, found: Rows) -> Rows:
         """Return shortlists (b, K) with the held-out rows linked to theirs in front, -1 where a list has fewer."""
-        marks = self._marks[found]
-        if not marks.any():
+        flat = found.reshape(-1)
+        places = self._marked.take(flat).nonzero()[0]
+        if not len(places):
             return found
-        if marks.min() < 0:
-            found = np.where(marks < 0, -1, found)
+        nodes = flat.take(places).tolist()
+        if not self._held.isdisjoint(nodes):
+            found = np.where(np.isin(found, self.rows), -1, found)
+        if len(found) == 1:
+            one = sorted(set().union(*map(self._links.__getitem__, nodes)))
+            return np.array([one + found[0].tolist()], dtype=np.int64)
         linked: list[set[int]] = [set() for _ in found]
-        query, place = np.nonzero(marks > 0)
-        for at, node in zip(query.tolist(), found[query, place].tolist(), strict=True):
+        for at, node in zip((places // found.shape[1]).tolist(), nodes, strict=True):
             linked[at].update(self._links[node])
-        more = np.full((len(found), max(map(len, linked))), -1, dtype=np.int64)
-        for at in set(query.tolist()):
-            more[at, : len(linked[at])] = sorted(linked[at])
-        return np.concatenate([more, found], axis=1)
+        most = max(map(len, linked))
+        more = [sorted(rows) + [-1] * (most - len(rows)) for rows in linked]
+        return np.concatenate([np.array(more, dtype=np.int64), found], axis=1)
 
 
 def without(rows: Rows, held: Rows | None, keep: int) -> tuple[NDArray[Any], Rows]:

@@ -310,7 +310,7 @@ def _best(scores: Floats, rows: Rows, keep: int, ordered: bool) -> tuple[Floats,
     """Return the best `keep` of each row of scores, in order when asked; short shortlists are padded."""
     if len(rows) == 1:
         first = (-scores[0]).argsort(kind="stable")[:keep]
-        best, found = scores[:, first], rows[:, first]
+        best, found = scores[0].take(first)[None], rows[0].take(first)[None]
     elif keep < rows.shape[1] and not ordered:
         order = np.argpartition(scores, rows.shape[1] - keep, axis=1)[:, -keep:]
         best, found = np.take_along_axis(scores, order, axis=1), np.take_along_axis(rows, order, axis=1)
