@@ -107,3 +107,17 @@ def test_many_neighbours_leave_queries_to_measure_by(nested):
     rows = np.random.default_rng(5).choice(500, 125, replace=False)
     truth = find_truth(nested[0][:500], nested[0][rows], "cosine", 300, rows)
     assert len(truth.queries) == 125 and not np.isin(truth.rows, rows).any()
+
+
+def test_one_list_gets_what_it_gets_among_many(nested):
+    held = held_from(nested[0])[0]
+    random = np.random.default_rng(5)
+    # Rows that lead to held ones, rows that do not, held ones themselves, and places where a list had no row.
+    pool = np.concatenate([held.through.ravel(), held.rows, np.arange(100), np.full(20, -1)])
+    lists = np.array([random.choice(pool, 12, replace=False) for _ in range(40)])
+    together = held.added_to(lists)
+    for alone, shared, given in zip((held.added_to(one[None])[0] for one in lists), together, lists, strict=True):
+        expected = {row for row in held.rows.tolist() if np.isin(held.through[held.rows == row], given).any()}
+        assert set(alone[: -len(given)].tolist()) == expected
+        assert alone[alone >= 0].tolist() == shared[shared >= 0].tolist()
+        assert not np.isin(alone[-len(given) :], held.rows).any()
