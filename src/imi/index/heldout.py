@@ -57,7 +57,7 @@ class HeldOut:
         nodes = flat.take(places).tolist()
         if not self._held.isdisjoint(nodes):
             found = np.where(np.isin(found, self.rows), -1, found)
-        if len(found) == 1:
+        if len(found) == 1:  # the common case: what many need would cost it more than the rerank
             one = sorted(set().union(*map(self._links.__getitem__, nodes)))
             return np.array([one + found[0].tolist()], dtype=np.int64)
         linked: list[set[int]] = [set() for _ in found]
