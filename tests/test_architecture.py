@@ -95,7 +95,7 @@ def test_training_does_not_know_collections(parsed):
 
 def test_files_and_functions_stay_small(parsed):
     path, tree = parsed
-    assert len(path.read_text("utf-8").splitlines()) <= 400, "one concept a file"
+    assert len(path.read_text("utf-8").splitlines()) <= 600, "one concept a file"
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             lines = (node.end_lineno or node.lineno) - node.lineno + 1

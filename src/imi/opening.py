@@ -15,6 +15,8 @@ from imi.collection.looking import Query, painter_of
 from imi.collection.places import resolve
 from imi.embedders.base import Embedder
 from imi.embedders.load import load
+from imi.errors import UsageError
+from imi.index.policy import IndexPolicy
 from imi.pictures import is_picture
 from imi.store.rows import Dtype
 from imi.vectors import cosine
@@ -26,6 +28,7 @@ def open(
     mode: Literal["rw", "r"] = "rw",
     *,
     dtype: Dtype = "float32",
+    policy: IndexPolicy | None = None,
 ) -> Collection:
     """Open a collection, a context manager; created when missing in the mode "rw".
 
@@ -36,6 +39,7 @@ def open(
             one.
         mode: "rw", or "r" for reading only.
         dtype: how a new collection stores vectors, "float32" or "float16" (half the size).
+        policy: when a folder's indexes are written and built; None for the measured defaults.
 
     Raises:
         UsageError: the URL's engine is not known, or the path is no collection.
@@ -45,8 +49,12 @@ def open(
     if is_address(str(path_or_url)):
         from imi.backends.opening import open_url
 
+        if policy is not None:
+            raise UsageError(
+                f"policy is {policy!r}, but an engine keeps its own indexes", hint="leave policy out for a URL"
+            )
         return open_url(str(path_or_url), model, mode)
-    return Collection(resolve(path_or_url), model, mode, dtype=dtype)
+    return Collection(resolve(path_or_url), model, mode, dtype=dtype, policy=policy)
 
 
 def similarity(

@@ -15,19 +15,18 @@ import imi
 from imi.collection import Collection
 from imi.index.exact import Exact
 from imi.index.plan import Plan, Tried
+from imi.index.policy import IndexPolicy
 from imi.index.rungs import parse_ladder
 from imi.records import Document
 
 WIDTH = 24
+# Files and ladders begin at sizes that a test can afford.
+SMALL = IndexPolicy(saved_rows=200, batch_rows=500, exact_rows=1500)
 
 
 @pytest.fixture(autouse=True)
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let files and ladders begin at sizes that a test can afford."""
-    monkeypatch.setattr("imi.collection.indexing._SAVED_FROM", 200)
-    monkeypatch.setattr("imi.collection.indexing._CHUNK", 500)
-    monkeypatch.setattr("imi.index.live.EXACT_ROWS", 1500)
-    # So few rows are best searched exactly, which a plan would find out: here a ladder is wanted.
+def planned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plan a ladder for few rows, which are best searched exactly, as a plan would find out."""
     rungs = parse_ladder("16:200,24:50", WIDTH)
     chosen = Tried(rungs, 1.0, 1.0, 1.0, 1000.0, 1, "all")
     fixed = Plan(0.95, 10, "cosine", 2000, WIDTH, chosen, (), True, (), "")
@@ -62,7 +61,7 @@ def check_exact(c: Collection, z: dict[str, np.ndarray], least: float = 1.0) -> 
 @pytest.fixture
 def big(tmp_path: Path):
     z = vectors(2000)
-    with imi.open(tmp_path / "c.imi") as c:
+    with imi.open(tmp_path / "c.imi", policy=SMALL) as c:
         c.add(rows(range(2000)), z)
         c._index.wait()
         yield c, {f"r{at}": vector for at, vector in enumerate(z)}
@@ -72,7 +71,7 @@ def test_a_ladder_is_built_behind_the_writes_and_answers(big, tmp_path: Path) ->
     c, z = big
     assert c.info.index["kind"] == "ladder" and c.info.index["built"] == 2000
     check_exact(c, z, least=0.9)
-    with imi.open(tmp_path / "c.imi", mode="r") as reader:
+    with imi.open(tmp_path / "c.imi", mode="r", policy=SMALL) as reader:
         assert reader.info.index["kind"] == "ladder"
         check_exact(reader, z, least=0.9)
     hits = c.explain(vectors(1, 5)[0], k=5)
@@ -126,7 +125,7 @@ def test_a_damaged_index_heals_by_itself(big, tmp_path: Path, damage: str) -> No
     elif damage == "manifest":
         (index / "manifest.json").write_text("{}")
     elif damage == "foreign":
-        with imi.open(tmp_path / "other.imi") as other:
+        with imi.open(tmp_path / "other.imi", policy=SMALL) as other:
             other.add(rows(range(2000)), vectors(2000, seed=77))
         shutil.rmtree(index)
         shutil.copytree(tmp_path / "other.imi" / "index", index)
@@ -142,7 +141,7 @@ def test_a_damaged_index_heals_by_itself(big, tmp_path: Path, damage: str) -> No
                 del content[at:]
             part.write_bytes(content)
     for mode in ("r", "rw"):
-        with imi.open(tmp_path / "c.imi", mode=mode) as again:
+        with imi.open(tmp_path / "c.imi", mode=mode, policy=SMALL) as again:
             check_exact(again, z, least=0.9)
 
 
@@ -158,13 +157,13 @@ def test_every_file_of_the_index_flipped_at_random(big, tmp_path: Path, number: 
         content = bytearray(part.read_bytes())
         content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
         (index / part.name).write_bytes(content)
-        with imi.open(tmp_path / "c.imi", mode="r") as again:
+        with imi.open(tmp_path / "c.imi", mode="r", policy=SMALL) as again:
             check_exact(again, z, least=0.9)
         shutil.copy(part, index / part.name)
 
 
 def _child(folder: Path, query: np.ndarray, expected: list[str]) -> None:
-    with imi.open(folder, mode="r") as c:
+    with imi.open(folder, mode="r", policy=SMALL) as c:
         os._exit(0 if [hit.id for hit in c.search(query, k=5)] == expected else 3)
 
 

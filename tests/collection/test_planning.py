@@ -11,22 +11,21 @@ import pytest
 import imi
 from imi.errors import CollectionError, UsageError
 from imi.index.plan import Plan, Tried
+from imi.index.policy import IndexPolicy
 from imi.index.rungs import parse_ladder
 from imi.records import Document
 
 WIDTH = 64
+SMALL = IndexPolicy(saved_rows=100, exact_rows=200, tail_rows=50)
 
 
 calls: list[dict[str, Any]] = []
 
 
 @pytest.fixture(autouse=True)
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let ladders begin at few rows, and planning be quick: it has its own tests."""
+def quick_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let planning be quick: it has its own tests."""
     calls.clear()
-    monkeypatch.setattr("imi.collection.indexing._SAVED_FROM", 100)
-    monkeypatch.setattr("imi.index.live.EXACT_ROWS", 200)
-    monkeypatch.setattr("imi.index.live._TAIL_ROWS", 50)
 
     def planned(z: np.ndarray, target_recall: float, memory: int | None, latency: float | None, **rest: Any) -> Plan:
         calls.append({"rows": len(z), "target": target_recall, "memory": memory, "latency": latency, **rest})
@@ -49,14 +48,14 @@ def rows(ids: range) -> list[Document]:
 
 def test_the_plan_is_kept_and_measured_again_at_fourfold_growth(tmp_path: Path) -> None:
     z = vectors(1700)
-    with imi.open(tmp_path / "c.imi") as c:
+    with imi.open(tmp_path / "c.imi", policy=SMALL) as c:
         c.add(rows(range(300)), z[:300])
         c._index.wait()
         assert calls[-1]["target"] == 0.95 and calls[-1]["memory"] == 1 << 30, "what collections plan by themselves"
         made = c.plan(0.8, memory=10**6, latency=0.5, seed=7, queries=vectors(25, seed=3))
         assert made.target == 0.8 and made.rows == 300
         assert calls[-1]["seed"] == 7 and calls[-1]["queries"].shape == (25, WIDTH)
-    with imi.open(tmp_path / "c.imi") as c:
+    with imi.open(tmp_path / "c.imi", policy=SMALL) as c:
         assert c.info.index["recall"] == 0.9 and c.info.index["ladder"] == made.to_dict()["chosen"]["ladder"]
         c.add(rows(range(300, 500)), z[300:500])
         c._index.wait()
@@ -75,7 +74,7 @@ def test_the_plan_is_kept_and_measured_again_at_fourfold_growth(tmp_path: Path) 
 def test_where_exact_search_was_found_best_nothing_is_built_again_and_again(tmp_path: Path, monkeypatch) -> None:
     best = Plan(0.95, 10, "cosine", 300, WIDTH, Tried((), 1.0, 1.0, 1.0, 1.0, 1, "all"), (), True, (), "")
     monkeypatch.setattr("imi.index.live.plan", lambda z, **rest: calls.append(rest) or best)
-    with imi.open(tmp_path / "c.imi") as c:
+    with imi.open(tmp_path / "c.imi", policy=SMALL) as c:
         for start in (0, 300, 600):
             c.add(rows(range(start, start + 300)), vectors(300, seed=start))
             c._index.wait()
@@ -83,7 +82,7 @@ def test_where_exact_search_was_found_best_nothing_is_built_again_and_again(tmp_
 
 
 def test_few_rows_real_queries_and_what_cannot_be(tmp_path: Path) -> None:
-    with imi.open(tmp_path / "c.imi") as c:
+    with imi.open(tmp_path / "c.imi", policy=SMALL) as c:
         with pytest.raises(UsageError, match="no vectors"):
             c.plan()
         c.add(rows(range(100)), vectors(100))

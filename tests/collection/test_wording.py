@@ -11,12 +11,15 @@ import numpy as np
 import pytest
 
 import imi
-from imi.collection import Collection, wording
+from imi.collection import Collection
 from imi.embedders.testing import HashEmbedder
+from imi.index.policy import IndexPolicy
 from imi.records import Document
 from imi.text.bm25 import BM25
 from imi.text.lexical import index_tokens, ranking_terms
 
+# The index begins at sizes that a test can afford.
+SMALL = IndexPolicy(words_from=100, words_saved=40, words_tail=60, words_batch=70)
 COMMON = ["the", "of", "cat", "dog", "猫", "犬", "tokyo", "kyoto", "river", "bank"]
 WORDS = [*COMMON, "京都", "歌う", "green", "slowly", "window", "窓", "seven", "orange", "piano", "雨"]
 QUERIES = [
@@ -25,13 +28,6 @@ QUERIES = [
     "京都の窓で猫と犬が雨の中で歌う",
     "the of the of nothing else than the",
 ]
-
-
-@pytest.fixture(autouse=True)
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the index begin at sizes that a test can afford."""
-    for name, value in {"FROM": 100, "_SAVED_FROM": 40, "_TAIL": 60, "_CHUNK": 70}.items():
-        monkeypatch.setattr(wording, name, value)
 
 
 def text(at: int) -> str:
@@ -65,7 +61,7 @@ def check(c: Collection, ids: list[int], where: dict[str, object] | None = None,
 
 @pytest.fixture
 def big(tmp_path: Path):
-    with imi.open(tmp_path / "c.imi", HashEmbedder()) as c:
+    with imi.open(tmp_path / "c.imi", HashEmbedder(), policy=SMALL) as c:
         c.add(rows(range(300)))
         c._index.wait()
         yield c
@@ -76,7 +72,7 @@ def test_the_index_comes_behind_the_writes_and_ranks_as_the_oracle(big, tmp_path
     check(big, list(range(300)), {"n": {">=": 295}})
     check(big, list(range(300)), {"n": {">=": 30}})
     assert big.info.index["words"]["rows"] == 300
-    with imi.open(tmp_path / "c.imi", HashEmbedder(), mode="r") as reader:
+    with imi.open(tmp_path / "c.imi", HashEmbedder(), mode="r", policy=SMALL) as reader:
         check(reader, list(range(300)))
     counted = big.search(QUERIES[0], mode="text", facets=["n"])
     assert {hit.metadata["n"] for hit in counted} <= {int(value) for value in counted.facets["n"]}
@@ -85,7 +81,7 @@ def test_the_index_comes_behind_the_writes_and_ranks_as_the_oracle(big, tmp_path
 
 
 def test_small_collections_and_contains_are_left_to_fts5(tmp_path: Path, big) -> None:
-    with imi.open(tmp_path / "few.imi", HashEmbedder()) as few:
+    with imi.open(tmp_path / "few.imi", HashEmbedder(), policy=SMALL) as few:
         few.add(rows(range(50)))
         check(few, list(range(50)), postings=False)
         assert not (tmp_path / "few.imi" / "index" / "words").exists()
@@ -94,7 +90,7 @@ def test_small_collections_and_contains_are_left_to_fts5(tmp_path: Path, big) ->
 
 
 def test_rows_added_updated_and_deleted_count_at_once(big, tmp_path: Path) -> None:
-    with imi.open(tmp_path / "c.imi", HashEmbedder(), mode="r") as reader:
+    with imi.open(tmp_path / "c.imi", HashEmbedder(), mode="r", policy=SMALL) as reader:
         ids = list(range(300))
         for turn in range(8):
             new = range(300 + 20 * turn, 320 + 20 * turn)
@@ -109,12 +105,12 @@ def test_rows_added_updated_and_deleted_count_at_once(big, tmp_path: Path) -> No
             check(reader, ids)
         big.add([Document("r7", "an orange piano that nobody else has, incomparably")])
         assert big.search("who has an incomparably orange piano", k=1, mode="text")[0].id == "r7"
-    with imi.open(tmp_path / "c.imi", HashEmbedder(), mode="r") as fresh:
+    with imi.open(tmp_path / "c.imi", HashEmbedder(), mode="r", policy=SMALL) as fresh:
         assert fresh.search("who has an incomparably orange piano", k=1, mode="text")[0].id == "r7"
 
 
 def test_far_behind_fts5_answers_until_the_files_are_there(big, tmp_path: Path) -> None:
-    with imi.open(tmp_path / "c.imi", HashEmbedder(), mode="r") as reader:
+    with imi.open(tmp_path / "c.imi", HashEmbedder(), mode="r", policy=SMALL) as reader:
         check(reader, list(range(300)))
         with big._index._writing():  # another process is writing index files: this one leaves them alone
             big.add(rows(range(300, 500)))
@@ -142,7 +138,7 @@ def test_a_damaged_index_is_noticed_and_heals_with_the_next_write(big, tmp_path:
     if damage == "manifest":
         (folder / "manifest.json").write_text("{}")
     elif damage == "foreign":
-        with imi.open(tmp_path / "other.imi", HashEmbedder()) as other:
+        with imi.open(tmp_path / "other.imi", HashEmbedder(), policy=SMALL) as other:
             other.add(rows(range(300)))
         shutil.rmtree(folder)
         shutil.copytree(tmp_path / "other.imi" / "index" / "words", folder)
@@ -155,10 +151,10 @@ def test_a_damaged_index_is_noticed_and_heals_with_the_next_write(big, tmp_path:
             content[at] ^= 0x10
             part.write_bytes(content if damage == "flip" else content[:at])
     ids = list(range(100 if damage == "older" else 0, 300))
-    with imi.open(tmp_path / "c.imi", HashEmbedder(), mode="r") as reader:
+    with imi.open(tmp_path / "c.imi", HashEmbedder(), mode="r", policy=SMALL) as reader:
         if damage != "older":  # its deletions are still to be had: it may catch up
             check(reader, ids, postings=False)
-    with imi.open(tmp_path / "c.imi", HashEmbedder()) as c:
+    with imi.open(tmp_path / "c.imi", HashEmbedder(), policy=SMALL) as c:
         c.add(rows(range(300, 301)))
         c._index.wait()
         check(c, [*ids, 300])

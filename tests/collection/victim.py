@@ -11,10 +11,10 @@ import sys
 from pathlib import Path
 
 import imi
-from imi.collection import indexing, wording
 from imi.embedders.testing import HashEmbedder
 from imi.index import live
 from imi.index.plan import Plan, Tried
+from imi.index.policy import IndexPolicy
 from imi.index.rungs import parse_ladder
 from imi.records import Document, ModelInfo
 
@@ -61,6 +61,10 @@ class Mirror(HashEmbedder):
         return super().embed(texts, kind, dims)[:, ::-1]
 
 
+SMALL = IndexPolicy(
+    saved_rows=20, batch_rows=100, exact_rows=60, tail_rows=20,
+    words_from=30, words_saved=20, words_tail=50, words_batch=40,
+)  # fmt: skip
 MODELS: dict[str, HashEmbedder] = {"hash": HashEmbedder(), "mirror": Mirror()}
 
 
@@ -73,14 +77,12 @@ def model_of(folder: Path) -> HashEmbedder:
 
 def upkeep(folder: Path, seed: int) -> None:
     """Add and delete with an index that is built all the time, back up, and migrate from one model to the other."""
-    indexing._SAVED_FROM, indexing._CHUNK, live.EXACT_ROWS, live._TAIL_ROWS = 20, 100, 60, 20
-    wording.FROM, wording._SAVED_FROM, wording._TAIL, wording._CHUNK = 30, 20, 50, 40
     # The first rung keeps every row, so that the ladder answers as the oracle does and a lost row shows.
     chosen = Tried(parse_ladder("16:200,64:20", 64), 1.0, 1.0, 1.0, 1000.0, 1, "all")
     fixed = Plan(0.95, 10, "cosine", 100, 64, chosen, (), True, (), "")
     live.plan = lambda *_, **__: fixed
     chance = random.Random(seed)
-    with imi.open(folder, model_of(folder) if folder.exists() else MODELS["hash"]) as c:
+    with imi.open(folder, model_of(folder) if folder.exists() else MODELS["hash"], policy=SMALL) as c:
         say(started=True)
         for turn in range(1, 10_000):
             kind = chance.choice(["write", "write", "write", "delete", "backup", "migrate"])

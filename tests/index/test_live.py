@@ -11,6 +11,7 @@ from imi.errors import Damaged, UsageError
 from imi.index.exact import Exact
 from imi.index.live import Live
 from imi.index.measure import latency
+from imi.index.policy import IndexPolicy
 from imi.index.rungs import Rung
 from tests.index.conftest import recall
 
@@ -88,13 +89,12 @@ def test_the_store_is_followed_by_difference(tmp_path):
 @pytest.fixture
 def grown(nested, monkeypatch, tmp_path):
     """A built ladder with a tail and dead rows, and the rows it stands for."""
-    monkeypatch.setattr(live_module, "EXACT_ROWS", 1000)
     monkeypatch.setattr("imi.index.search_plan.EXACT_NUMBERS", 1000)
     rung = Rung(64, 10, "int8", "hnsw")  # one candidate: choosing is tested elsewhere
     monkeypatch.setattr("imi.index.search_plan.first_rungs", lambda *_: [rung])
     monkeypatch.setattr("imi.index.measure.latency", partial(latency, seconds=0.002))
     vectors = nested[0]
-    live = Live.create(tmp_path / "index", 128)
+    live = Live.create(tmp_path / "index", 128, policy=IndexPolicy(exact_rows=1000))
     live.add(np.arange(2400) * 3, vectors[:2400])
     assert "outgrown" in (live.due or "")
     live.build(0.95)

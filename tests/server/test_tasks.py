@@ -3,6 +3,7 @@
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import partial
 
 import httpx
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 import imi
 from imi import tasks
 from imi.embedders.testing import HashEmbedder
-from imi.index import live
+from imi.index import IndexPolicy
 from imi.index.files import MANIFEST, read_manifest
 from imi.index.plan import Plan
 from imi.server.tasks import WAITING
@@ -81,14 +82,13 @@ def test_a_plan_is_what_the_collection_plans_and_needs_the_right_to_write(start,
 
 
 def test_an_index_that_is_due_is_built_when_the_server_starts(start, tmp_path, monkeypatch):
-    monkeypatch.setattr(live, "EXACT_ROWS", 10**6)
     rng = np.random.default_rng(0)
     folder = tmp_path / "grown.imi"
     with imi.open(folder) as made:
         documents = [imi.Document(str(at)) for at in range(400)]
         made.add(documents, vectors=rng.standard_normal((400, 16)).astype(np.float32))
         assert made.info.index["due"] is None
-    monkeypatch.setattr(live, "EXACT_ROWS", 300)
+    monkeypatch.setattr(imi, "open", partial(imi.open, policy=IndexPolicy(exact_rows=300)))
     server = start(collections=(str(folder),))
     deadline = time.monotonic() + 30
     while not (folder / "index" / MANIFEST).exists() and time.monotonic() < deadline:

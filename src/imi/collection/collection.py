@@ -25,6 +25,7 @@ from imi.collection.places import find
 from imi.collection.planning import Planned
 from imi.embedders.base import Embedder
 from imi.errors import UsageError
+from imi.index.policy import IndexPolicy
 from imi.records import Added, Document, Hits, Mode
 from imi.store.rows import Dtype
 from imi.store.store import Store
@@ -50,6 +51,7 @@ class Collection(Thumbnails, Planned):
         *,
         dtype: Dtype = "float32",
         durable: bool = True,
+        policy: IndexPolicy | None = None,
     ) -> None:
         """Open a collection; in the mode "rw" it is created when missing.
 
@@ -60,6 +62,7 @@ class Collection(Thumbnails, Planned):
             mode: "rw" or "r".
             dtype: how a new collection stores vectors, "float32" or "float16".
             durable: False trades the last commits at a power cut for speed.
+            policy: when its indexes are written and built; None for the default.
 
         Raises:
             UsageError: it is missing in the mode "r", or is no collection.
@@ -72,7 +75,7 @@ class Collection(Thumbnails, Planned):
         self._store = Store(self.folder, write=mode == "rw", durable=durable)
         self._model = CollectionModel(self._store, model)
         self._model.check()
-        self._index = CollectionIndex(self._store)
+        self._index = CollectionIndex(self._store, policy)
         self._finder = Finder(self._store, self._model, self._index)
 
     # --- life ---

@@ -20,26 +20,23 @@ from imi.errors import CollectionError, Damaged, ImiError, Locked, MissingExtra,
 from imi.index.files import MANIFEST
 from imi.index.live import Live
 from imi.index.plan import Plan, plan
+from imi.index.policy import IndexPolicy
 from imi.store.store import Store
 
 FOLDER = "index"
-MEMORY = 1 << 30
-"""Bytes that a built ladder may take in memory, unless `plan` is told otherwise."""
-_CHUNK = 50_000
-_SAVED_FROM = 2_000
-"""New rows from which writing the index is worth more than reading them from the file again."""
 
 
 class CollectionIndex:
     """Holds the vectors of one collection; safe to share between threads."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, policy: IndexPolicy | None = None) -> None:
         """Set up; nothing is read yet."""
         self._store = store
+        self._policy = policy or IndexPolicy()
         self.folder = store.folder / FOLDER
         self._lock = threading.RLock()
         self._builder: threading.Thread | None = None
-        self.words = WordIndex(store, self.folder)
+        self.words = WordIndex(store, self.folder, self._policy)
         self._reset()
 
     def _reset(self) -> None:
@@ -106,14 +103,15 @@ class CollectionIndex:
         self._stamp = self._manifest_time()
         fingerprint = self._fingerprint(epoch)
         try:
-            live = Live.open(self.folder, width, "cosine", fingerprint)
+            live = Live.open(self.folder, width, "cosine", fingerprint, self._policy)
         except (Damaged, TooNew, MissingExtra):
-            live = Live.create(self.folder if self._store.write else None, width, "cosine", fingerprint)
+            folder = self.folder if self._store.write else None
+            live = Live.create(folder, width, "cosine", fingerprint, self._policy)
         self._begin(live, epoch)
 
     def _anew(self, width: int, epoch: int) -> None:
         folder = self.folder if self._store.write else None
-        self._begin(Live.create(folder, width, "cosine", self._fingerprint(epoch)), epoch)
+        self._begin(Live.create(folder, width, "cosine", self._fingerprint(epoch), self._policy), epoch)
         self._catch_up()
 
     def _begin(self, live: Live, epoch: int) -> None:
@@ -131,13 +129,13 @@ class CollectionIndex:
         self._last_deletion, gone = self._store.deletions(self._last_deletion)
         live.remove(gone)
         while True:
-            rows, vectors = self._store.vectors(after=self._last_row, limit=_CHUNK)
+            rows, vectors = self._store.vectors(after=self._last_row, limit=self._policy.batch_rows)
             if len(rows) == 0:
                 return
             live.add(rows, vectors)
             self._last_row = int(rows[-1])
             self._unsaved += len(rows)
-            if len(rows) == _CHUNK and self._store.write:
+            if len(rows) == self._policy.batch_rows and self._store.write:
                 live = self._saved()
 
     def _saved(self) -> Live:
@@ -149,7 +147,7 @@ class CollectionIndex:
                 self._unsaved = 0
                 self._stamp = self._manifest_time()
                 if not self._building:
-                    self._live = Live.open(self.folder, live.width, live.metric, live.fingerprint)
+                    self._live = Live.open(self.folder, live.width, live.metric, live.fingerprint, self._policy)
         return self._ready()
 
     @contextmanager
@@ -175,7 +173,7 @@ class CollectionIndex:
         with self._store.reading():
             live, words = self.current(), self.words.due()
         with self._lock:
-            if live is not None and self._unsaved >= _SAVED_FROM and not self._building:
+            if live is not None and self._unsaved >= self._policy.saved_rows and not self._building:
                 live = self._saved()
             grown = live if live is not None and live.due is not None else None
             if (grown is not None or words) and not self._building:
@@ -229,7 +227,7 @@ class CollectionIndex:
                 if mine and words:
                     self.words.update()
                 if mine and live is not None:
-                    live.build(memory=MEMORY)
+                    live.build(memory=self._policy.memory)
                     self._stamp = self._manifest_time()
                     self._unsaved = 0
         except (OSError, MemoryError, RuntimeError, ImiError) as failed:

@@ -13,33 +13,29 @@ from typing import Any
 
 from imi.errors import Damaged, TooNew
 from imi.index.files import MANIFEST
+from imi.index.policy import IndexPolicy
 from imi.index.words import Words
 from imi.store.store import Store
 from imi.text.lexical import index_tokens
 
 FOLDER = "words"
-FROM = 10_000
-"""Texts below which FTS5 is quick enough."""
 _TOKENS = 1
 """Counts up when `imi.text.lexical` cuts texts differently."""
-_TAIL = 5_000
-"""New texts that a search takes in by itself; it costs about 20 µs each, once."""
-_SAVED_FROM = 2_000
-_CHUNK = 4_000
-"""Texts that are cut into words at a time: their words take some hundred bytes each while they are counted."""
 
 
 class WordIndex:
     """Holds the postings of one collection; safe to share between threads."""
 
-    def __init__(self, store: Store, folder: Path) -> None:
+    def __init__(self, store: Store, folder: Path, policy: IndexPolicy | None = None) -> None:
         """Set up; nothing is read yet.
 
         Args:
             store: whose texts.
             folder: of the collection's index; the words lie in a folder of their own in it.
+            policy: when the index is written; None for the default.
         """
         self._store = store
+        self._policy = policy or IndexPolicy()
         self.folder = folder / FOLDER
         self._lock = threading.RLock()
         self._reset()
@@ -110,8 +106,9 @@ class WordIndex:
 
     def _caught_up(self, words: Words) -> Words | None:
         """Return the words with the rows since, or None when those are too many for a search to take in."""
-        rows, texts = self._store.texts(after=self._row, limit=_TAIL + 1)
-        if len(rows) > _TAIL:
+        tail = self._policy.words_tail
+        rows, texts = self._store.texts(after=self._row, limit=tail + 1)
+        if len(rows) > tail:
             return None
         self._deletion, gone = self._store.deletions(self._deletion)
         if len(rows):
@@ -122,11 +119,12 @@ class WordIndex:
         """Whether writing the index is worth its time; must run inside `reading()`."""
         words = self.current()
         if words is None:
-            return self._store.write and self._store.text_count() >= FROM
+            return self._store.write and self._store.text_count() >= self._policy.words_from
         with self._lock:
             behind = self._row - int(words.about["row"])
             gone = self._deletion - int(words.about["deletion"])
-        return behind >= _SAVED_FROM or gone >= max(_SAVED_FROM, len(words) // 5)
+        saved = self._policy.words_saved
+        return behind >= saved or gone >= max(saved, len(words) // 5)
 
     def update(self) -> None:
         """Bring the files in step with the store; the caller holds the right to write index files.
@@ -150,8 +148,8 @@ class WordIndex:
         """Add the texts after a row and take away what was deleted since; a transaction for some thousand texts."""
         while True:
             with self._store.reading():
-                rows, texts = self._store.texts(after=row, limit=_CHUNK)
-                if len(rows) < _CHUNK:
+                rows, texts = self._store.texts(after=row, limit=self._policy.words_batch)
+                if len(rows) < self._policy.words_batch:
                     deletion, gone = self._store.deletions(deletion)
                     count, changes = self._store.text_count(), self._store.changes
                     break

@@ -5,9 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imi.index.policy import IndexPolicy
+
 if TYPE_CHECKING:
     from imi.index.exact import Exact
     from imi.index.ladder import Ladder
+
+__all__ = ["IndexPolicy", "load"]
 
 
 def load(folder: str | Path) -> Ladder | Exact:

@@ -39,12 +39,9 @@ from imi.index.ladder import Ladder, Step
 from imi.index.partfiles import gather, read_parts, write_parts
 from imi.index.parts import Keys, Part, best_of, with_newest
 from imi.index.plan import Plan, plan
+from imi.index.policy import IndexPolicy
 from imi.index.rungs import format_ladder, parse_ladder
 from imi.vectors import Floats, as_floats
-
-EXACT_ROWS = 20_000
-"""Below so many rows exact search is as fast as anything, and no ladder is built."""
-_TAIL_ROWS = 10_000
 
 
 class Live:
@@ -58,6 +55,7 @@ class Live:
         fingerprint: str,
         parts: Sequence[Part],
         planned: Plan | None,
+        policy: IndexPolicy,
     ) -> None:
         """Put parts together; use `create` or `open`."""
         self.folder = folder
@@ -65,6 +63,7 @@ class Live:
         self.metric = check_metric(metric)
         self.fingerprint = fingerprint
         self.plan = planned
+        self.policy = policy
         self._parts = tuple(parts)
         self._lock = threading.RLock()
         self._building = threading.Lock()
@@ -72,7 +71,14 @@ class Live:
         self._frozen = 0  # parts that a build is gathering
 
     @classmethod
-    def create(cls, folder: Path | None, width: int, metric: str = "cosine", fingerprint: str = "") -> Live:
+    def create(
+        cls,
+        folder: Path | None,
+        width: int,
+        metric: str = "cosine",
+        fingerprint: str = "",
+        policy: IndexPolicy | None = None,
+    ) -> Live:
         """Return an empty index.
 
         Args:
@@ -80,12 +86,20 @@ class Live:
             width: numbers in a vector.
             metric: "cosine", "dot" or "l2".
             fingerprint: of the model whose vectors come.
+            policy: when a ladder is due; None for the default.
         """
-        return cls(folder, width, metric, fingerprint, (), None)
+        return cls(folder, width, metric, fingerprint, (), None, policy or IndexPolicy())
 
     @classmethod
-    def open(cls, folder: Path, width: int, metric: str = "cosine", fingerprint: str = "") -> Live:
-        """Read an index from its folder.
+    def open(
+        cls,
+        folder: Path,
+        width: int,
+        metric: str = "cosine",
+        fingerprint: str = "",
+        policy: IndexPolicy | None = None,
+    ) -> Live:
+        """Read an index from its folder; see `create` for the arguments.
 
         Raises:
             Damaged: it is missing or altered, or was made for another width, metric or fingerprint.
@@ -102,7 +116,7 @@ class Live:
             planned = None if about["plan"] is None else Plan.from_dict(about["plan"])
         except (KeyError, IndexError, TypeError, ValueError) as wrong:
             raise Damaged(f"the manifest in {folder} does not describe an index: {wrong!r}") from wrong
-        return cls(folder, width, metric, fingerprint, parts, planned)
+        return cls(folder, width, metric, fingerprint, parts, planned, policy or IndexPolicy())
 
     @staticmethod
     def generation(folder: Path) -> int:
@@ -283,13 +297,13 @@ class Live:
         if base is None:
             dead = sum(part.dead for part in self._parts)
             kept = self.plan  # that exact search is best holds until it is measured again
-            if count > EXACT_ROWS and (kept is None or bool(kept.chosen.rungs) or count >= 4 * kept.rows):
+            if count > self.policy.exact_rows and (kept is None or bool(kept.chosen.rungs) or count >= 4 * kept.rows):
                 return f"{count} rows have outgrown exact search"
             return f"{dead} of {count + dead} rows are dead" if dead > max(1000, count) else None
         if base.dead * 5 > len(base):
             return f"{base.dead} of the ladder's {len(base)} rows are dead"
         tail = count - (len(base) - base.dead)
-        if tail > max(_TAIL_ROWS, len(base) // 8):
+        if tail > max(self.policy.tail_rows, len(base) // 8):
             return f"{tail} rows came after the ladder was built"
         return None
 
@@ -342,7 +356,7 @@ class Live:
     def _rebuild(self, seen: tuple[Part, ...], old: Plan | None, measure: Callable[[Any], Plan]) -> Plan | None:
         keys, stamps, vectors, written = gather(seen, self.folder, self.width)
         planned, ladder = None, None
-        if len(keys) > EXACT_ROWS:
+        if len(keys) > self.policy.exact_rows:
             planned = old
             if planned is None or len(keys) >= 4 * planned.rows:
                 planned = measure(vectors)
