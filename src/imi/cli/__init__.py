@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
-from typing import Annotated, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
-import typer
-
-from imi.cli.verbs import Group, lazy_group
+from imi.cli.verbs import Group, first_page
 from imi.errors import DataError, ImiError
 
 # One line a verb: its name and the module whose `register` adds it.
@@ -88,34 +86,6 @@ GROUPS = (
     ),
 )
 
-# The parent class of all complaints about arguments; Typer has moved its home between versions, its children stay.
-_BadUse: type[Exception] = typer.BadParameter.__bases__[0]
-
-
-def application() -> typer.Typer:
-    """Return the Typer application with its lazily imported verbs."""
-    app = typer.Typer(
-        cls=lazy_group(GROUPS),
-        name="imi",
-        rich_markup_mode=None,
-        pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"]},
-    )
-
-    @app.callback(invoke_without_command=True)
-    def root(
-        context: typer.Context,
-        version: Annotated[bool, typer.Option("--version", help="The version, and nothing else.")] = False,
-    ) -> None:
-        if version:
-            from imi._version import __version__
-
-            print(__version__)
-        elif context.invoked_subcommand is None:
-            print(context.get_help())
-
-    return app
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 1 the data or the run failed, 2 wrong use, 130 interrupted."""
@@ -132,24 +102,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "interrupted; what was committed before is safe", "run the same command again to complete it", 130
         )
     except Exception as error:
-        if os.environ.get("IMI_DEBUG") == "1":
+        if os.environ.get("IMI_DEBUG") == "1" and _exit_code(error) is None:
             raise
         return _explain(error)
 
 
 def _invoke(arguments: list[str]) -> int:
-    command: Any = typer.main.get_command(application())
-    if "_IMI_COMPLETE" in os.environ:
-        command.main(args=arguments, prog_name="imi")
-        return 0
-    try:
-        with command.make_context("imi", arguments) as context:
-            command.invoke(context)
-    except typer.Exit as leave:
-        return leave.exit_code
-    except typer.Abort:
-        raise KeyboardInterrupt from None
-    return 0
+    if "_IMI_COMPLETE" not in os.environ:
+        if not arguments or arguments in (["--help"], ["-h"]):
+            print(first_page(GROUPS))
+            return 0
+        run = _quick(arguments[0], arguments[1:])
+        if run is not None:
+            run()
+            return 0
+    from imi.cli.application import invoke
+
+    return invoke(arguments)
+
+
+def _quick(name: str, arguments: list[str]) -> Callable[[], None] | None:
+    """Return the call of a verb whose arguments can be read without Typer."""
+    from imi.cli.quick import read
+
+    for group in GROUPS:
+        if name in group.verbs:
+            return read(name, group.verbs[name], arguments)
+    return None
 
 
 def _explain(error: Exception) -> int:
@@ -157,17 +136,33 @@ def _explain(error: Exception) -> int:
         _list_failures(error)
     if isinstance(error, ImiError):
         return _complain(error.message, error.hint, error.exit_code)
-    if isinstance(error, _BadUse):
-        context: Any = getattr(error, "ctx", None)
+    if _is_bad_use(error):
+        complaint: Any = error
+        context = getattr(complaint, "ctx", None)
         path = context.command_path if context is not None else "imi"
-        message = error.format_message().rstrip(".")  # type: ignore[attr-defined]
+        message = complaint.format_message().rstrip(".")
         return _complain(message[:1].lower() + message[1:], f"{path} --help", 2)
+    leave = _exit_code(error)
+    if leave is not None:
+        return leave
     if isinstance(error, OSError):
         where = f": {error.filename}" if error.filename else ""
         return _complain(f"{(error.strerror or str(error)).lower()}{where}", None, 1)
     return _complain(
         f"unexpected {type(error).__name__}: {error}", "IMI_DEBUG=1 in front of the command shows where", 1
     )
+
+
+def _is_bad_use(error: Exception) -> bool:
+    """Whether Typer complains about arguments: one class is the parent of all that, and has moved between versions."""
+    typer = sys.modules.get("typer")
+    return typer is not None and isinstance(error, typer.BadParameter.__bases__[0])
+
+
+def _exit_code(error: Exception) -> int | None:
+    """Return the code of a verb that ended itself by `typer.Exit`."""
+    typer = sys.modules.get("typer")
+    return error.exit_code if typer is not None and isinstance(error, typer.Exit) else None
 
 
 def _list_failures(error: DataError, most: int = 10) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from imi.cli.parameters import Argument, Option
 
 
 def complete_collection(incomplete: str) -> list[str]:
@@ -29,41 +29,39 @@ def complete_model(incomplete: str) -> list[str]:
 
 CollectionName = Annotated[
     str,
-    typer.Argument(
+    Argument(
         metavar="COLLECTION",
         help="A collection: its path, .imi may be left off, or its URL.",
         autocompletion=complete_collection,
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="One JSON value instead of a table.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, warnings or hints.")]
-K = Annotated[int, typer.Option("-k", metavar="N", help="How many.")]
+Json = Annotated[bool, Option("--json", help="One JSON value instead of a table.")]
+Quiet = Annotated[bool, Option("--quiet", "-q", help="No progress, warnings or hints.")]
+K = Annotated[int, Option("-k", metavar="N", help="How many.")]
 Dims = Annotated[
-    int | None, typer.Option("--dims", metavar="N", help="Leading numbers of each vector to use; all by default.")
+    int | None, Option("--dims", metavar="N", help="Leading numbers of each vector to use; all by default.")
 ]
 Where = Annotated[
     list[str],
-    typer.Option(
+    Option(
         "--where", metavar="FILTER", help="Keep rows that pass: 'Score>=4', 'tag in a,b', or JSON. Given twice: both."
     ),
 ]
-Mode = Annotated[str, typer.Option("--mode", metavar="MODE", help="text, meaning or hybrid.")]
+Mode = Annotated[str, Option("--mode", metavar="MODE", help="text, meaning or hybrid.")]
 Model = Annotated[
     str | None,
-    typer.Option(
+    Option(
         "--model",
         metavar="NAME",
         help="A model: built-in, openai:NAME@URL, …; else IMI_MODEL.",
         autocompletion=complete_model,
     ),
 ]
-Seed = Annotated[int, typer.Option("--seed", metavar="N", help="The same seed gives the same answer.")]
-Out = Annotated[
-    Path | None, typer.Option("--out", metavar="FILE", help="Where the result goes; the suffix tells the kind.")
-]
-Figure = Annotated[Path | None, typer.Option("--figure", metavar="FILE", help="A picture: png, svg or html.")]
-Column = Annotated[str | None, typer.Option("--column", metavar="NAME", help="A metadata column.")]
-Texts = Annotated[list[str], typer.Argument(metavar="TEXT", help="Texts; - reads one a line from standard input.")]
+Seed = Annotated[int, Option("--seed", metavar="N", help="The same seed gives the same answer.")]
+Out = Annotated[Path | None, Option("--out", metavar="FILE", help="Where the result goes; the suffix tells the kind.")]
+Figure = Annotated[Path | None, Option("--figure", metavar="FILE", help="A picture: png, svg or html.")]
+Column = Annotated[str | None, Option("--column", metavar="NAME", help="A metadata column.")]
+Texts = Annotated[list[str], Argument(metavar="TEXT", help="Texts; - reads one a line from standard input.")]
 
 
 @dataclass(frozen=True, kw_only=True)

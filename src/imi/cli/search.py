@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from imi.cli.opening import open_to_read
 from imi.cli.options import CollectionName, Dims, Filtered, K, Mode, Model, read_texts
 from imi.cli.output import note, number, one_line, plain, show, show_json
+from imi.cli.parameters import Argument, Option
 from imi.cli.verbs import verb
 from imi.cli.where import parse_where
 from imi.errors import DataError, UsageError
@@ -20,6 +19,8 @@ from imi.pictures import is_picture_file
 from imi.records import Hits
 
 if TYPE_CHECKING:
+    import typer
+
     from imi.collection import Collection
 
 MODES = ("text", "meaning", "hybrid")
@@ -31,32 +32,30 @@ class Search(Filtered):
 
     collection: CollectionName
     query: Annotated[
-        list[str] | None, typer.Argument(metavar="QUERY", help="Words are one question; - reads a question a line.")
+        list[str] | None, Argument(metavar="QUERY", help="Words are one question; - reads a question a line.")
     ] = None
     image: Annotated[
         Path | None,
-        typer.Option("--image", metavar="FILE", help="Ask by a picture; a picture's file as QUERY does too."),
+        Option("--image", metavar="FILE", help="Ask by a picture; a picture's file as QUERY does too."),
     ] = None
     vector: Annotated[
         Path | None,
-        typer.Option("--vector", metavar="FILE", help="Ask by a vector: .npy, or JSON; - is standard input."),
+        Option("--vector", metavar="FILE", help="Ask by a vector: .npy, or JSON; - is standard input."),
     ] = None
     k: K = 10
     mode: Mode = "hybrid"
-    compare: Annotated[bool, typer.Option("--compare", help="The three modes side by side.")] = False
+    compare: Annotated[bool, Option("--compare", help="The three modes side by side.")] = False
     dims: Dims = None
-    min_score: Annotated[float | None, typer.Option("--min-score", metavar="X", help="Leave out hits below.")] = None
-    offset: Annotated[int, typer.Option("--offset", metavar="N", help="Leave out the first hits.")] = 0
-    facet: Annotated[list[str], typer.Option("--facet", metavar="COLUMN", help="Count the values of a column.")] = (
-        field(default_factory=list)
+    min_score: Annotated[float | None, Option("--min-score", metavar="X", help="Leave out hits below.")] = None
+    offset: Annotated[int, Option("--offset", metavar="N", help="Leave out the first hits.")] = 0
+    facet: Annotated[list[str], Option("--facet", metavar="COLUMN", help="Count the values of a column.")] = field(
+        default_factory=list
     )
-    exact: Annotated[bool, typer.Option("--exact", help="Compare with every row.")] = False
+    exact: Annotated[bool, Option("--exact", help="Compare with every row.")] = False
     ladder: Annotated[
-        str | None, typer.Option("--ladder", metavar="DIMS:KEEP,…", help="Rungs to climb, such as 64:200,512:10.")
+        str | None, Option("--ladder", metavar="DIMS:KEEP,…", help="Rungs to climb, such as 64:200,512:10.")
     ] = None
-    explain_search: Annotated[bool, typer.Option("--explain-search", help="Tell what was read to find the hits.")] = (
-        False
-    )
+    explain_search: Annotated[bool, Option("--explain-search", help="Tell what was read to find the hits.")] = False
     model: Model = None
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-import typer
+from typing import TYPE_CHECKING
 
 from imi.cli.options import Dims, Model, Output, Texts, model_name, read_texts
 from imi.cli.output import one_line, show
 from imi.cli.verbs import verb
 from imi.errors import UsageError
+
+if TYPE_CHECKING:
+    import typer
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,16 +18,18 @@ and its verbs stand in `GROUPS` of `imi.cli`.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import importlib
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args, get_type_hints
 
-import typer
-from typer.core import TyperGroup
-
+from imi.cli.parameters import Argument, Parameter
+from imi.cli.quick import Verbs
 from imi.errors import UsageError
+
+if TYPE_CHECKING:
+    import typer
+    from typer.core import TyperGroup
 
 Options = TypeVar("Options")
 
@@ -40,17 +42,22 @@ class Group:
     verbs: Mapping[str, str]
 
 
-def verb(app: typer.Typer, name: str, options: type[Options], run: Callable[[Options], None], *, example: str) -> None:
+def verb(
+    app: typer.Typer | Verbs, name: str, options: type[Options], run: Callable[[Options], None], *, example: str
+) -> None:
     """Add `run` to `app` as the command `name`; the fields of the dataclass `options` are its parameters.
 
     Args:
-        app: the Typer application of one command file.
+        app: the Typer application of one command file, or what stands in for it.
         name: the verb as typed.
-        options: a dataclass whose fields are annotated with `typer.Argument` or `typer.Option`.
+        options: a dataclass whose fields are annotated with `Argument` or `Option` of `imi.cli.parameters`.
         run: the command; its docstring is the help.
         example: one or more command lines that run as printed, the end of the help.
     """
-    hints = get_type_hints(options, include_extras=True)
+    if isinstance(app, Verbs):
+        app.known[name] = (options, run)
+        return
+    hints = {name: _typed(hint) for name, hint in get_type_hints(options, include_extras=True).items()}
     fields = dataclasses.fields(options)  # type: ignore[arg-type]
     # A verb's own options come first in the help, those of its bases after them: what all share is last.
     depth = {name: at for at, kind in reversed([*enumerate(options.__mro__)]) for name in inspect.get_annotations(kind)}
@@ -73,6 +80,17 @@ def verb(app: typer.Typer, name: str, options: type[Options], run: Callable[[Opt
     )(command)
 
 
+def _typed(hint: Any) -> Any:
+    """Return a field's annotation with Typer's declaration in the place of ours."""
+    kind, *declared = get_args(hint) or [hint]
+    if not declared or not isinstance(declared[0], Parameter):
+        return hint
+    import typer
+
+    make: Any = typer.Argument if isinstance(declared[0], Argument) else typer.Option
+    return Annotated[kind, make(*declared[0].names, **declared[0].settings)]
+
+
 def _default(field: dataclasses.Field[Any]) -> Any:
     if field.default_factory is not dataclasses.MISSING:
         return field.default_factory()
@@ -81,6 +99,8 @@ def _default(field: dataclasses.Field[Any]) -> Any:
 
 def lazy_group(groups: tuple[Group, ...]) -> type[TyperGroup]:
     """Return a command group whose verbs are imported one by one, when they are run or helped."""
+    from typer.core import TyperGroup
+
     modules = {name: module for group in groups for name, module in group.verbs.items()}
 
     class LazyGroup(TyperGroup):
@@ -105,6 +125,8 @@ def lazy_group(groups: tuple[Group, ...]) -> type[TyperGroup]:
 
 def load_verb(name: str, module: str) -> Any:
     """Import `module`, let it register its verbs and return the command called `name`."""
+    import typer
+
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
     # A callback keeps Typer from folding a file with one verb into a bare command.
     app.callback()(lambda: None)
@@ -114,6 +136,8 @@ def load_verb(name: str, module: str) -> Any:
 
 
 def _nearest(word: str, known: list[str]) -> str:
+    import difflib
+
     near = difflib.get_close_matches(word, known, n=2, cutoff=0.55)
     return " or ".join(f"imi {name}" for name in near) if near else "imi --help shows all verbs"
 
