@@ -33,8 +33,9 @@ format: $(VENV)/.dev ## put the sources in order
 	$(BIN)/ruff check --fix src tests examples benchmarks
 	$(BIN)/ruff format src tests examples benchmarks
 
-nightly: $(VENV)/.dev ## kills, mutations and big sizes: hours
+nightly: $(VENV)/.dev ## kills, mutations, big sizes and random examples: hours
 	$(BIN)/python -m pytest -m nightly --timeout 7200 $(TEST)
+	$(BIN)/python -m pytest -m 'property and not nightly' --hypothesis-profile random --timeout 7200 $(TEST)
 
 bench: $(VENV)/.dev ## every figure of the documentation, one script a claim
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done

@@ -5,10 +5,23 @@ import socket
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from imi.embedders.testing import HashEmbedder
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# The same examples in every run: a test fails because of a change, never by chance. `make nightly` looks for new ones.
+settings.register_profile("fixed", derandomize=True, database=None, deadline=None, print_blob=True)
+settings.register_profile("random", max_examples=2000, deadline=None, print_blob=True)
+settings.load_profile("fixed")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what Hypothesis draws examples for, so that `make nightly` can run these with many."""
+    for item in items:
+        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            item.add_marker("property")
 
 
 @pytest.fixture(scope="session")

@@ -50,15 +50,17 @@ def test_by_text_only_what_is_written_is_found(four):
 
 def test_the_demo_and_the_first_commands(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    start = time.process_time()
     assert imi.cli.main(["demo"]) == 0
+    first = time.process_time() - start
     rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
     assert len(rows) >= 15 and all(len(row) == 4 for row in rows)
     hits = "\n".join(row[2] for row in rows)
     assert "zipfile" in hits or "tarfile" in hits or "gzip" in hits
     assert "random" in hits and ("datetime" in hits or "calendar" in hits)
-    start = time.perf_counter()
+    start = time.process_time()
     assert imi.cli.main(["demo", "-q"]) == 0
-    assert time.perf_counter() - start < 5, "the second run only asks"
+    assert time.process_time() - start < first / 3, "the second run only asks"
     (tmp_path / "four.txt").write_text("\n".join(SENTENCES.values()), "utf-8")
     assert imi.cli.main(["add", "four", "four.txt"]) == 0
     capsys.readouterr()

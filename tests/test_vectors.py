@@ -10,6 +10,7 @@ from hypothesis.extra import numpy as hnp
 
 from imi import vectors
 from imi.errors import UsageError
+from tests.examples import examples
 
 rows = hnp.arrays(
     np.float32,
@@ -24,7 +25,7 @@ def slow_cosine(a: np.ndarray, b: np.ndarray) -> float:
 
 
 @given(rows, st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100))
 def test_truncate_is_the_unit_prefix(z: np.ndarray, data: st.DataObject) -> None:
     dims = data.draw(st.integers(1, z.shape[1]))
     if not (np.abs(z[:, :dims]).max(axis=1) > 0).all():
@@ -89,7 +90,7 @@ def test_what_is_no_matrix_is_refused(bad: object) -> None:
 
 
 @given(rows)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 def test_int8_is_within_half_a_step(z: np.ndarray) -> None:
     codes = vectors.quantize(z, "int8")
     assert codes.codes.dtype == np.int8
@@ -108,7 +109,7 @@ def test_queries_are_coded_on_the_documents_scale() -> None:
 
 
 @given(rows)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 def test_binary_keeps_the_sign_and_hamming_counts(z: np.ndarray) -> None:
     codes = vectors.quantize(z, "binary")
     np.testing.assert_array_equal(codes.restore() > 0, z > 0)
@@ -141,7 +142,7 @@ def test_l2_returns_the_axes_it_was_given(shape: tuple[tuple[int, ...], tuple[in
 
 
 @given(st.lists(st.integers(-3, 3), min_size=1, max_size=30), st.integers(1, 35))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100))
 def test_top_k_agrees_with_sorting_and_breaks_ties_by_place(scores: list[int], k: int) -> None:
     best, places = vectors.top_k(np.array(scores, np.float32), k)
     oracle = sorted(range(len(scores)), key=lambda at: (-scores[at], at))[:k]

@@ -9,6 +9,7 @@ import imi
 from imi.embedders.testing import HashEmbedder
 from imi.errors import UsageError
 from imi.index.exact import Exact
+from tests.examples import examples
 
 ROWS, WIDTH = 3000, 64
 NASTY = [
@@ -133,7 +134,7 @@ values = st.one_of(hostile, st.integers(-5, 30), st.floats(-5, 30), st.booleans(
 operators = st.sampled_from(["=", "!=", "<", "<=", ">", ">=", "in", "contains"])
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     name=st.one_of(st.sampled_from([*NASTY, "n", "list"]), hostile),
     operator=operators,
@@ -154,7 +155,7 @@ def test_no_filter_gets_out_of_its_parameters(pair, name, operator, value, other
     assert answers[0] == answers[1], where
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(query=hostile)
 def test_no_query_gets_out_of_its_parameters(pair, query):
     c, oracle = pair
@@ -165,7 +166,7 @@ def test_no_query_gets_out_of_its_parameters(pair, query):
     assert len(c) == len(NASTY)
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(8), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=hostile)
 def test_no_name_gets_out_of_its_quotes(postgres, name):
     from urllib.parse import quote

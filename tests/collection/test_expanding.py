@@ -12,6 +12,7 @@ from imi.errors import UsageError
 from imi.records import Document, Hit
 from imi.text.readers import ReadOptions, read
 from imi.text.readers.pieces import rows_of
+from tests.examples import examples
 
 WORDS = [
     "猫は眠る。",
@@ -49,7 +50,7 @@ def many(tmp_path_factory):
         yield collection
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40))
 @given(st.lists(st.sampled_from(WORDS), min_size=1, max_size=60), st.sampled_from([8, 20]), st.integers(1, 400))
 @example(["a. "] * 50, 8, 60)
 def test_a_passage_is_what_stands_in_the_document(many, parts, size, most):

@@ -12,6 +12,7 @@ import imi
 from imi.embedders.testing import HashEmbedder
 from imi.errors import UsageError
 from imi.records import Document
+from tests.examples import examples
 
 SYNTAX = [
     "'; DROP TABLE documents; --",
@@ -56,7 +57,7 @@ def c(tmp_path_factory: pytest.TempPathFactory):
 
 
 @given(query=strings, mode=st.sampled_from(["text", "meaning", "hybrid"]))
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(300), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_query_is_words(c: imi.Collection, query: str, mode: str) -> None:
     try:
         hits = c.search(query, k=5, mode=mode)  # type: ignore[arg-type]
@@ -67,7 +68,7 @@ def test_any_query_is_words(c: imi.Collection, query: str, mode: str) -> None:
 
 
 @given(text=strings)
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_id_text_field_and_value_comes_back(tmp_path_factory, text: str) -> None:
     with imi.open(tmp_path_factory.mktemp("h") / "c.imi", HashEmbedder()) as c:
         c.add([Document(text, text, {text: text}), Document("other ", "other", {"n": 1})])

@@ -119,7 +119,7 @@ def _run(examples: int, steps: int) -> None:
     run_state_machine_as_test(
         CollectionMachine,
         settings=settings(
-            max_examples=examples, stateful_step_count=steps, deadline=None, suppress_health_check=checks, database=None
+            max_examples=examples, stateful_step_count=steps, suppress_health_check=checks, database=None
         ),
     )
 

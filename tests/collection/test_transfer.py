@@ -19,6 +19,7 @@ from imi.collection.importing import is_export
 from imi.embedders.testing import HashEmbedder
 from imi.errors import DataError, ModelMismatch, TooNew, UsageError
 from imi.records import Document, ModelInfo
+from tests.examples import examples
 
 KINDS = list(WRITERS)
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.sampled_from(
@@ -55,7 +56,7 @@ def holds(c: imi.Collection) -> tuple[list[Document], list[str], np.ndarray]:
 
 @pytest.mark.parametrize("kind", KINDS)
 @given(rows=documents, bare=st.booleans())
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_round_trips(tmp_path_factory, kind: str, rows: list[Document], bare: bool) -> None:
     folder = tmp_path_factory.mktemp("t")
     z = np.random.default_rng(len(rows)).normal(size=(len(rows), 5)).astype(np.float32)

@@ -13,6 +13,7 @@ from imi.index.live import Live
 from imi.index.measure import latency
 from imi.index.policy import IndexPolicy
 from imi.index.rungs import Rung
+from tests.examples import examples
 from tests.index.conftest import recall
 
 
@@ -41,7 +42,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps, st.integers(0, 2**31))
 def test_any_history_answers_like_a_dictionary(tmp_path_factory, history, seed):
     random = np.random.default_rng(seed)

@@ -9,6 +9,7 @@ from imi.errors import Damaged
 from imi.index import ranked
 from imi.index.words import Words
 from imi.text.bm25 import BM25
+from tests.examples import examples
 
 
 def made(count, seed=0, vocabulary=400):
@@ -103,7 +104,7 @@ def test_segments_removals_and_filters_change_nothing(many, tmp_path):
     check(again.add([7000], [["w1", "猫"]]), {7000: ["w1", "猫"]}, [["猫"], ["w1", "w2"]])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40))
 @given(
     st.lists(st.lists(st.sampled_from("abcdefg猫京"), max_size=6), min_size=1, max_size=30),
     st.lists(st.integers(0, 29), max_size=10),

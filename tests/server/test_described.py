@@ -42,7 +42,6 @@ def examine_one(operation, examples: int) -> int:
 
     @settings(
         max_examples=examples,
-        deadline=None,
         database=None,
         suppress_health_check=list(HealthCheck),
         phases=[Phase.explicit, Phase.generate],

@@ -2,7 +2,6 @@
 
 import io
 import json
-import statistics
 import time
 
 import pytest
@@ -176,13 +175,13 @@ def test_a_wrong_key_takes_as_long_as_a_right_one(tmp_path):
     secrets = [keys.add(str(at), {}) for at in range(20)]
 
     def seconds(secret):
-        begin = time.perf_counter()
+        begin = time.thread_time()
         for _ in range(200):
             keys.find(secret)
-        return time.perf_counter() - begin
+        return time.thread_time() - begin
 
     kinds = {"first": secrets[0], "last": secrets[-1], "wrong": "imi-" + "x" * 43, "near": secrets[0][:-1] + "!"}
-    times = {name: statistics.median(seconds(secret) for _ in range(15)) for name, secret in kinds.items()}
+    times = {name: min(seconds(secret) for _ in range(15)) for name, secret in kinds.items()}
     assert max(times.values()) < 1.5 * min(times.values()), times
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from imi.errors import UsageError
 from imi.store.filters import compile_where
+from tests.examples import examples
 
 NAMES = ["Score", "tag", "a b", 'quo"te', "back\\slash", "and", "京都", "$.x", "'; DROP TABLE documents; --", "a.b", ""]
 scalars = st.one_of(
@@ -85,7 +86,7 @@ def passes(row: Mapping[str, Any], where: Mapping[str, Any]) -> bool:
 
 
 @given(st.lists(metadata, min_size=1, max_size=5), filters)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400))
 def test_sql_agrees_with_plain_python(rows: list[dict[str, Any]], where: dict[str, Any]) -> None:
     connection = apsw.Connection(":memory:")
     connection.execute("CREATE TABLE documents (row INTEGER PRIMARY KEY, metadata TEXT)")
@@ -106,7 +107,7 @@ def test_a_field_named_and_is_a_field_unless_a_list_follows() -> None:
 
 
 @given(st.text(max_size=20), st.text(max_size=20))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200))
 def test_names_and_values_are_data(name: str, value: str) -> None:
     connection = apsw.Connection(":memory:")
     connection.execute("CREATE TABLE documents (row INTEGER PRIMARY KEY, metadata TEXT)")

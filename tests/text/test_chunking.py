@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.examples import examples
 
 from imi.errors import UsageError
 from imi.text.chunking import chunk
@@ -39,7 +40,7 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150))
 @given(st.lists(PIECES, max_size=30).map("".join), st.integers(8, 60), st.sampled_from([by_bytes, by_words]))
 def test_offsets_are_exact_nothing_is_lost_and_nothing_is_too_long(text, size, count):
     chunks = chunk(text, count, size=size, overlap=size // 4)
@@ -55,7 +56,7 @@ def test_offsets_are_exact_nothing_is_lost_and_nothing_is_too_long(text, size, c
 
 
 @given(st.text(max_size=300), st.integers(1, 20))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100))
 def test_any_text_at_all(text, size):
     for one in chunk(text, lambda texts: np.array([len(t) for t in texts], np.int64), size=size, overlap=0):
         assert 0 < one.end - one.start <= size

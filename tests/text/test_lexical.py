@@ -5,6 +5,7 @@ import apsw
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tests.examples import examples
 
 from imi.text.lexical import FTS5_TOKENIZE, index_tokens, normalize_text, query_terms, ranking_terms
 
@@ -138,7 +139,7 @@ def test_the_commonest_terms_are_pruned_and_the_rare_ones_stay():
 ALPHABET = "東京都大学のはがーアイab1 AIok、!"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300))
 @given(
     st.lists(st.text(ALPHABET, max_size=12), min_size=1, max_size=6),
     st.text("東京都大学のはがーアイ", min_size=1, max_size=5),
@@ -149,7 +150,7 @@ def test_contains_equals_in_for_unsegmented_script(texts, query):
     assert set(Index(texts)(f'"{query}"')) == {i for i, t in enumerate(texts) if query in normalize_text(t)}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300))
 @given(st.text(ALPHABET, max_size=14), st.data())
 def test_any_part_of_a_text_that_begins_at_a_word_is_found(text, data):
     plain = re.sub(r"[^\w]+", " ", normalize_text(text)).strip()
@@ -162,7 +163,7 @@ def test_any_part_of_a_text_that_begins_at_a_word_is_found(text, data):
     assert Index([text])(f'"{query}"') == [0]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200))
 @given(
     st.lists(st.text("SQLiteabc12東京のを", max_size=12), min_size=1, max_size=5),
     st.text("SQLiteabc12", min_size=3, max_size=5),
@@ -191,7 +192,7 @@ def test_tokens_of_many_short_texts_take_seconds():
         f"うちの猫は{i}番目のタマと言います。" if i % 2 else f"The delivery of item {i} was quite bad"
         for i in range(20_000)
     ]
-    start = time.perf_counter()
+    start = time.process_time()
     for t in texts:
         index_tokens(t)
-    assert time.perf_counter() - start < 3
+    assert time.process_time() - start < 6
