@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.examples import examples
 
@@ -42,6 +42,10 @@ PIECES = st.sampled_from(
 
 @settings(max_examples=examples(150))
 @given(st.lists(PIECES, max_size=30).map("".join), st.integers(8, 60), st.sampled_from([by_bytes, by_words]))
+@example("\n\nก\n\n猫である。", 20, by_bytes)
+@example("ก\n\n\n\nก\n\n猫である。猫である。", 20, by_bytes)
+@example(" \u3000A cat. \n\nก\n\n猫である。", 24, by_bytes)
+@example("A cat. A cat. 猫である。", 16, by_words)
 def test_offsets_are_exact_nothing_is_lost_and_nothing_is_too_long(text, size, count):
     chunks = chunk(text, count, size=size, overlap=size // 4)
     covered = set()
@@ -53,6 +57,8 @@ def test_offsets_are_exact_nothing_is_lost_and_nothing_is_too_long(text, size, c
     assert all(at in covered or char.isspace() for at, char in enumerate(text))
     starts = [one.start for one in chunks]
     assert starts == sorted(set(starts))
+    ends = [one.end for one in chunks]
+    assert ends == sorted(set(ends)), "each chunk holds something new"
 
 
 @given(st.text(max_size=300), st.integers(1, 20))
@@ -90,3 +96,54 @@ def test_a_heading_begins_a_chunk_and_is_told():
 def test_sizes_that_cannot_be():
     with pytest.raises(UsageError, match="overlap"):
         chunk("a", by_bytes, size=4, overlap=4)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "👨‍👩‍👧‍👦" * 300,
+        "か\u3099" * 900,
+        "🇯🇵🇫🇷" * 200,
+        "e\u0301\u0323" * 300,
+        "👍🏽" * 300,
+        "각" * 300,
+    ],
+)
+@pytest.mark.parametrize("size", [30, 64, 101])
+def test_no_cut_inside_what_is_seen_as_one_character(text, size):
+    import unicodedata
+
+    whole = text[: len(text) // 2 * 2]
+    for one in chunk(whole, by_bytes, size=size, overlap=0):
+        piece = whole[one.start : one.end]
+        after = whole[one.end : one.end + 1]
+        assert not (piece[-1] == "\u200d" or (after and (after == "\u200d" or unicodedata.combining(after))))
+        assert not ("\U0001f3fb" <= after <= "\U0001f3ff") and not ("\u1160" <= after <= "\u11ff")
+        assert sum("\U0001f1e6" <= char <= "\U0001f1ff" for char in piece) % 2 == 0
+
+
+@pytest.mark.parametrize(
+    ("unit", "never"),
+    [
+        ("1,234,567.89と", (r"\d$", r"^[\d.,]*\d")),
+        ("東京《とうきょう》の", (r"[^》の]$", r"^[ぁ-ん]*》")),
+        ("言葉（ことば）を", (r"言$", r"^[ぁ-ん]*）")),
+        ("semantically ", (r"seman$", r"^tically")),
+    ],
+)
+def test_numbers_readings_and_words_are_not_taken_apart(unit, never):
+    import re
+
+    text = unit * 60
+    for one in chunk(text, by_bytes, size=97, overlap=0):
+        piece = text[one.start : one.end]
+        assert not re.search(never[1], piece) or piece.startswith(unit[:3])
+        assert piece.startswith(unit.strip()[0]) or piece[0] in "とのを"
+
+
+def test_a_heading_of_many_spaces_takes_linear_time():
+    import time
+
+    began = time.process_time()
+    found = chunk("# a" + " " * 20000 + "x\n\ncats\n", by_bytes, size=60000, overlap=0)
+    assert found[0].heading.startswith("a ") and time.process_time() - began < 2

@@ -14,10 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.errors import UsageError
+from imi.text.graphemes import nearest_cut, splits_number, splits_ruby
 from imi.text.sentences import sentence_spans
 
 Count = Callable[[Sequence[str]], NDArray[np.int64]]
-_HEADING = re.compile(r"(#{1,6})[ \t]+(\S.*?)[ \t]*#*\s*$")
+_HEADING = re.compile(r"(#{1,6})[ \t]+(\S.*)")
+_CLOSING = re.compile(r"(^|[ \t])#+$")
 _FENCE = re.compile(r"\s*(```|~~~)")
 
 
@@ -68,7 +70,8 @@ def _sections(text: str) -> list[tuple[str, list[tuple[int, int]]]]:
             fenced = not fenced
         heading = None if fenced or (start and text[start - 1] != "\n") else _HEADING.match(piece)
         if heading:
-            path = [one for one in path if one[0] < len(heading[1])] + [(len(heading[1]), heading[2])]
+            title = _CLOSING.sub("", heading[2].rstrip()).rstrip()
+            path = [one for one in path if one[0] < len(heading[1])] + [(len(heading[1]), title)]
             sections.append((" > ".join(title for _, title in path), []))
         sections[-1][1].append((start, end))
     return [section for section in sections if section[1]]
@@ -94,19 +97,25 @@ def _halves(text: str, start: int, end: int) -> list[tuple[int, int]]:
     middle = (start + end) // 2
     reach = max(1, (end - start) // 4)
     for marks in ("、，,;；:：", " \t\u3000"):
-        near = [at for at in range(max(start, middle - reach), min(end - 1, middle + reach)) if text[at] in marks]
+        # Behind the mark; a comma within a number or a reading is none.
+        near = [at + 1 for at in range(max(start, middle - reach), min(end - 1, middle + reach)) if text[at] in marks]
+        near = [at for at in near if not (splits_number(text, at) or splits_ruby(text, at))]
         if near:
-            middle = min(near, key=lambda at: abs(at - middle)) + 1
+            middle = min(near, key=lambda at: abs(at - middle))
             break
+    else:
+        middle = nearest_cut(text, start, end, middle)
     return [(start, middle), (middle, end)]
 
 
 def _packed(
     text: str, units: Sequence[tuple[int, int, int]], count_tokens: Count, size: int, overlap: int
 ) -> list[tuple[int, int]]:
+    # White space alone is nothing that a chunk could hold or repeat.
+    units = [unit for unit in units if not text[unit[0] : unit[1]].isspace()]
     packed: list[tuple[int, int]] = []
-    first = 0
-    while first < len(units):
+    first, new = 0, 0
+    while new < len(units):
         last, total = first, 0
         while last < len(units) and (last == first or total + units[last][2] <= size):
             total += units[last][2]
@@ -114,18 +123,15 @@ def _packed(
         # A sum of parts is nearly always at least the whole's count; where it is not, the last parts go.
         while last - first > 1 and int(count_tokens([text[units[first][0] : units[last - 1][1]]])[0]) > size:
             last -= 1
+        if last <= new and first < new:
+            first += 1  # what is repeated leaves no room for anything new: repeat less
+            continue
         packed.append((units[first][0], units[last - 1][1]))
-        if last == len(units):
-            break
         back, repeated = last, 0
         while back - 1 > first and repeated + units[back - 1][2] <= overlap:
             back -= 1
             repeated += units[back][2]
-        # What is repeated must leave room for the next unit, or the next chunk would hold nothing new.
-        while back < last and repeated + units[last][2] > size:
-            repeated -= units[back][2]
-            back += 1
-        first = back
+        first, new = back, last
     return packed
 
 
