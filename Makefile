@@ -22,16 +22,16 @@ test: $(VENV)/.dev ## the tests, about five minutes
 	$(BIN)/python -m pytest $(TEST)
 
 lint: $(VENV)/.dev ## style, format and types
-	$(BIN)/ruff check src tests examples benchmarks
-	$(BIN)/ruff format --check src tests examples benchmarks
+	$(BIN)/ruff check src tests examples benchmarks recipes experiments
+	$(BIN)/ruff format --check src tests examples benchmarks recipes experiments
 	$(BIN)/mypy
 
 types: $(VENV)/.dev ## types alone
 	$(BIN)/mypy
 
 format: $(VENV)/.dev ## put the sources in order
-	$(BIN)/ruff check --fix src tests examples benchmarks
-	$(BIN)/ruff format src tests examples benchmarks
+	$(BIN)/ruff check --fix src tests examples benchmarks recipes experiments
+	$(BIN)/ruff format src tests examples benchmarks recipes experiments
 
 nightly: $(VENV)/.dev ## kills, mutations, big sizes and random examples: hours
 	$(BIN)/python -m pytest -m nightly --timeout 7200 $(TEST)
@@ -41,10 +41,10 @@ bench: $(VENV)/.dev ## every figure of the documentation, one script a claim
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 model: $(VENV)/.dev ## train the built-in model again
-	$(BIN)/python -m imi.train.builtin --data $(DATA)
+	$(BIN)/python -m recipes.builtin.train --data $(DATA)
 
 lab: $(VENV)/.dev ## the paper's experiments and figures
-	$(BIN)/imi lab
+	$(BIN)/python -m experiments.matryoshka --out docs/lab
 
 wheel: $(VENV)/.base ## the package as others install it
 	rm -rf dist build

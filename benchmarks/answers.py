@@ -21,20 +21,20 @@ import numpy as np
 
 import imi
 import imi.cli
+from imi.evaluate import splits
+from imi.evaluate.datasets import Questions
 from imi.evaluate.intervals import mean_difference
-from imi.evaluate.kinds import Questions
 from imi.evaluate.ranking import gains_of_lists, ndcg, recall
 from imi.evaluate.sets import ENGLISH_QUESTIONS, load_set
-from imi.tasks.passages import Finding, find_passages
-from imi.train import splits
+from imi.rag.retrieve import Retrieval, find_passages
 
 DEPTH, READ = 10, 5
 ARMS = {
-    "text": Finding(DEPTH, "text"),
-    "meaning": Finding(DEPTH, "meaning"),
-    "hybrid": Finding(DEPTH, "hybrid"),
-    "hybrid, as searched": Finding(DEPTH, "hybrid", rerank="none"),
-    "hybrid + late": Finding(DEPTH, "hybrid", rerank="late"),
+    "text": Retrieval(DEPTH, "text"),
+    "meaning": Retrieval(DEPTH, "meaning"),
+    "hybrid": Retrieval(DEPTH, "hybrid"),
+    "hybrid, as searched": Retrieval(DEPTH, "hybrid", rerank="none"),
+    "hybrid + late": Retrieval(DEPTH, "hybrid", rerank="late"),
 }
 CONTENT = ("名詞", "動詞", "形容詞", "形状詞", "副詞", "代名詞")
 
@@ -148,7 +148,7 @@ def show(name: str, data: Path, model: str | None, most: int | None) -> None:
             arms = {}
             for arm, finding in ARMS.items():
 
-                def search(question: str, finding: Finding = finding) -> list[int]:
+                def search(question: str, finding: Retrieval = finding) -> list[int]:
                     return [int(hit.id) for hit in find_passages(collection, question, finding)]
 
                 arms[arm] = Arm(search, one, answers)

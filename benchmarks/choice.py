@@ -22,10 +22,10 @@ from vector_data import vectors
 import imi
 from imi.index.base import Index
 from imi.index.candidates import prefix_sizes
-from imi.index.engines import load_rabitqlib
 from imi.index.exact import Exact
 from imi.index.ladder import Ladder
 from imi.index.measure import Truth, find_truth, front, funnels, latency
+from imi.index.native import load_rabitqlib
 from imi.index.rungs import Rung, format_ladder
 
 COLUMNS = {

@@ -18,14 +18,14 @@ import numpy as np
 
 import imi
 from imi.embedders.quality import Teacher
+from imi.evaluate import splits
+from imi.evaluate.datasets import Questions
 from imi.evaluate.intervals import mean_difference
-from imi.evaluate.kinds import Questions
 from imi.evaluate.questions import ByWords, answers, hybrid, retrieval
 from imi.evaluate.ranking import nearest
 from imi.evaluate.scores import encode
 from imi.evaluate.sets import docs_across, english_over_japanese, load_set
 from imi.fusion import WEIGHT
-from imi.train import splits
 
 DEPTH = 100
 

@@ -27,9 +27,9 @@ import imi
 from imi.evaluate.ranking import average_precision, gains_of_labels, precision
 from imi.evaluate.sets import load_set
 from imi.index.base import Index
-from imi.index.engines import load_rabitqlib
 from imi.index.exact import Exact
 from imi.index.ladder import Ladder
+from imi.index.native import load_rabitqlib
 from imi.index.rungs import Rung, format_ladder
 
 SLACK = 0.002
@@ -61,9 +61,9 @@ def banking(data: Path) -> Set:
 
 
 def lab(name: str, shelf: Path) -> Set:
-    from imi.lab.shelf import Shelf
-    from imi.lab.studies import DIGITS, GLYPHS
-    from imi.lab.training import train
+    from experiments.matryoshka.saved_results import Shelf
+    from experiments.matryoshka.studies import DIGITS, GLYPHS
+    from experiments.matryoshka.training import train
 
     study = {"glyphs": GLYPHS, "digits": DIGITS}[name]
     kept = Shelf(shelf)

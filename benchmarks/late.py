@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 
 import imi
+from imi.evaluate import splits
 from imi.evaluate.sets import english_over_japanese
+from imi.rag.rerank import Late
+from imi.rag.retrieve import LATE, strange
 from imi.records import Document
-from imi.tasks.passages import LATE, strange
-from imi.tasks.rerank import Late
-from imi.train import splits
 
 WEIGHTS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 DEPTH = 40

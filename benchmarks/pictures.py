@@ -18,9 +18,9 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+from recipes.pictures.data import CIFAR, CLOTHING, cifar, clothing, drawings, on_white
 
 import imi
-from imi.train.picture_data import CIFAR, CLOTHING, cifar, clothing, drawings, on_white
 
 MODELS = ("pixels", "pixels:bits", "pixels:planes", "built-in")
 

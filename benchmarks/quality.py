@@ -14,8 +14,8 @@ import numpy as np
 
 import imi
 from imi.embedders.quality import Teacher
+from imi.evaluate.datasets import EvaluationSet, Similarity
 from imi.evaluate.intervals import Difference, mean_difference, spearman_difference
-from imi.evaluate.kinds import EvaluationSet, Similarity
 from imi.evaluate.scores import encode
 from imi.evaluate.sets import SETS, load_set
 

@@ -24,8 +24,8 @@ from sklearn.model_selection import train_test_split
 
 import imi
 from imi import tasks
+from imi.tasks.classifier_heads import train_head
 from imi.tasks.code import CodeIndex, Function, as_words
-from imi.tasks.heads import train_head
 from imi.tasks.intervals import bootstrap, wilson
 from imi.tasks.parts import in_parts
 from imi.tasks.regress import fit_numbers

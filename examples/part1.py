@@ -9,7 +9,7 @@ from pathlib import Path
 import token_lookup
 
 import imi
-from imi.tasks.answer import answer
+from imi.rag.answer import answer
 from imi.tasks.explain import characters, explain
 
 

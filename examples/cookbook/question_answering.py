@@ -10,7 +10,7 @@ from pathlib import Path
 from fine_food import load
 
 import imi
-from imi.tasks.answer import answer
+from imi.rag.answer import answer
 
 QUESTIONS = ("Which beans are good in burritos?", "What went wrong with the delivery?")
 

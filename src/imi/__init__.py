@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from imi.collection import Collection
     from imi.embedders.base import Embedder
     from imi.embedders.load import load
-    from imi.index.plan import plan
+    from imi.index.planner import plan
     from imi.opening import open, similarity
     from imi.vectors import normalize, quantize, truncate
 
@@ -35,7 +35,7 @@ _LAZY = {
     "load": "imi.embedders.load",
     "normalize": "imi.vectors",
     "open": "imi.opening",
-    "plan": "imi.index.plan",
+    "plan": "imi.index.planner",
     "quantize": "imi.vectors",
     "similarity": "imi.opening",
     "truncate": "imi.vectors",

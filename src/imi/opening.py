@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from imi.backends.address import is_address
 from imi.collection import Collection
-from imi.collection.looking import Query, painter_of
-from imi.collection.places import resolve
+from imi.collection.paths import resolve
+from imi.collection.pictures import Query, painter_of
 from imi.embedders.base import Embedder
 from imi.embedders.load import load
 from imi.errors import UsageError

@@ -8,8 +8,8 @@ import pytest
 import imi
 from imi.embedders.testing import HashEmbedder
 from imi.errors import UsageError
+from imi.rag.retrieve import Retrieval
 from imi.records import Document as Row
-from imi.tasks.passages import Finding
 
 pytest.importorskip("llama_index.core", reason="llama-index-core is not installed")
 from llama_index.core import Document, StorageContext, VectorStoreIndex
@@ -101,7 +101,7 @@ def _n(value):
 def test_retrievers_and_rows_that_imi_read_itself(tmp_path):
     with imi.open(tmp_path / "c.imi", model=HashEmbedder()) as collection:
         collection.add([Row(str(n), text, {"n": n}) for n, text in enumerate(TEXTS)])
-        found = ImiRetriever(collection, Finding(k=2, mode="meaning", rerank="late")).retrieve(TEXTS[1])
+        found = ImiRetriever(collection, Retrieval(k=2, mode="meaning", rerank="late")).retrieve(TEXTS[1])
         assert found[0].node.node_id == "1" and found[0].node.metadata == {"n": 1}
         assert found[0].score == pytest.approx(1, abs=1e-5)
 

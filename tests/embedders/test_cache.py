@@ -9,7 +9,7 @@ from tests.llm.standin import WIDTH, StandIn, true_vectors
 
 import imi
 from imi.embedders.cache import Cached, VectorStore, cache_limit, cache_path, key_of
-from imi.embedders.openai import Limits, OpenAI
+from imi.embedders.openai import OpenAI, RateLimits
 from imi.embedders.piecewise import BadTexts
 from imi.embedders.testing import HashEmbedder
 from imi.errors import DataError, EndpointError, UsageError
@@ -44,7 +44,7 @@ def store(tmp_path):
 
 
 def remote(server, store, **more):
-    limits = Limits(texts=more.pop("texts", 10), tokens=32_000, connections=4, timeout=5)
+    limits = RateLimits(texts=more.pop("texts", 10), tokens=32_000, connections=4, timeout=5)
     endpoint = Endpoint(server.url, first_wait=0.002, timeout=5, retries=more.pop("retries", 5))
     return Cached(OpenAI(f"m@{server.url}", endpoint=endpoint, limits=limits, **more), store)
 

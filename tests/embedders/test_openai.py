@@ -8,7 +8,7 @@ import pytest
 from tests.llm.standin import WIDTH, StandIn, true_vectors
 
 import imi.embedders.openai as module
-from imi.embedders.openai import Limits, OpenAI
+from imi.embedders.openai import OpenAI, RateLimits
 from imi.embedders.piecewise import BadTexts
 from imi.embedders.tokens import count_remote_tokens, estimate_tokens
 from imi.errors import EndpointError, UsageError
@@ -22,7 +22,7 @@ def server():
 
 
 def model_of(server, **more):
-    more.setdefault("limits", Limits(texts=10, tokens=32_000, connections=3, timeout=5))
+    more.setdefault("limits", RateLimits(texts=10, tokens=32_000, connections=3, timeout=5))
     return OpenAI(f"m@{server.url}", endpoint=Endpoint(server.url, first_wait=0.01, retries=5, timeout=5), **more)
 
 
@@ -104,7 +104,7 @@ def test_a_text_that_is_too_long_is_named(server):
 def test_a_server_of_small_requests_is_learnt_from(server):
     server.max_inputs = 4
     texts = texts_of(400)
-    model = model_of(server, limits=Limits(texts=64, tokens=10**6, connections=1, timeout=5))
+    model = model_of(server, limits=RateLimits(texts=64, tokens=10**6, connections=1, timeout=5))
     assert np.allclose(model.embed(texts), true_vectors(texts), atol=1e-6)
     assert server.asked() < 400 / 4 + 20
 
@@ -117,7 +117,7 @@ def test_a_request_of_too_many_tokens_is_halved(server):
 
 def test_requests_keep_to_their_number_of_tokens_and_texts(server):
     texts = [f"{at} " + "x" * 300 for at in range(30)]
-    model = model_of(server, limits=Limits(texts=7, tokens=250, connections=2, timeout=5))
+    model = model_of(server, limits=RateLimits(texts=7, tokens=250, connections=2, timeout=5))
     model.embed(texts)
     sizes = [len(body["input"]) for body in server.requests[1:]]
     assert max(sizes) == 2
@@ -126,12 +126,12 @@ def test_requests_keep_to_their_number_of_tokens_and_texts(server):
 
 def test_requests_run_side_by_side_and_no_more_than_allowed(server):
     server.faults.extend([("slow", 0.1)] * 7)
-    model_of(server, limits=Limits(texts=1, tokens=1000, connections=3, timeout=5)).embed(texts_of(6))
+    model_of(server, limits=RateLimits(texts=1, tokens=1000, connections=3, timeout=5)).embed(texts_of(6))
     assert server.most_in_flight == 3
 
 
 def test_a_wrong_key_ends_the_run_at_once(server):
-    model = model_of(server, limits=Limits(texts=1, tokens=1000, connections=2, timeout=5))
+    model = model_of(server, limits=RateLimits(texts=1, tokens=1000, connections=2, timeout=5))
     assert model.info
     server.key = "right"
     with pytest.raises(EndpointError, match="401") as raised:
@@ -203,7 +203,7 @@ def test_progress_reaches_the_end(server):
 
 
 def test_an_interrupted_run_keeps_what_was_under_way(server, monkeypatch):
-    model = model_of(server, limits=Limits(texts=1, tokens=1000, connections=4, timeout=5))
+    model = model_of(server, limits=RateLimits(texts=1, tokens=1000, connections=4, timeout=5))
     assert model.info
     server.faults.extend([None] * 8 + [("slow", 0.3)] * 100)
     kept = []

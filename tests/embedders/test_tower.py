@@ -16,7 +16,7 @@ torch = pytest.importorskip("torch")
 @pytest.fixture(scope="module")
 def trained():
     """Return a tower whose statistics are not those of a new one."""
-    from imi.train.picture_tower import Tower
+    from recipes.pictures.tower import Tower
 
     torch.manual_seed(0)
     tower = Tower(512, (4, 8, 8), 16)
@@ -32,7 +32,7 @@ def trained():
 @pytest.fixture(scope="module")
 def folder(trained, tmp_path_factory):
     """Return a copy of the built-in text model with a tower of its own, made for it."""
-    from imi.train.picture_tower import write_tower
+    from recipes.pictures.tower import write_tower
 
     folder = tmp_path_factory.mktemp("model")
     for file in FOLDER.iterdir():
@@ -59,7 +59,7 @@ def test_a_convolution_is_what_its_sum_says(size, stride):
 
 
 def test_numpy_runs_what_torch_trained(trained, folder):
-    from imi.train.picture_tower import embed_moved
+    from recipes.pictures.tower import embed_moved
 
     pixels = np.stack([noise(48, 48, seed) for seed in range(5)])
     mine = PictureTower(folder / "pictures").embed(list(pixels))
@@ -106,13 +106,13 @@ def test_a_tower_for_other_weights_is_refused(folder, tmp_path):
 def test_the_shipped_tower_is_made_for_the_shipped_text_model():
     shipped = FOLDER.parent / "pictures"
     model = imi.load()
-    assert PictureTower(shipped).text == model.info.weights, "another text model: python -m imi.train.pictures"
+    assert PictureTower(shipped).text == model.info.weights, "another text model: python -m recipes.pictures.train"
     assert model.embed_images([draw()]).shape == (1, 512)
     assert sum(file.stat().st_size for file in shipped.iterdir()) <= 3_000_000
 
 
 def test_the_shipped_tower_knows_drawings_that_it_was_trained_on_and_some_that_it_was_not(shared_data):
-    from imi.train.picture_data import drawings, on_white
+    from recipes.pictures.data import drawings, on_white
 
     model = imi.load()
     drawn = drawings(shared_data)
@@ -126,7 +126,7 @@ def test_the_shipped_tower_knows_drawings_that_it_was_trained_on_and_some_that_i
 
 
 def test_a_word_finds_a_drawing_in_both_languages(shared_data, tmp_path):
-    from imi.train.picture_data import drawings, on_white
+    from recipes.pictures.data import drawings, on_white
 
     drawn = [one for one in drawings(shared_data) if not one.held and one.set == "twemoji"]
     known = ("cat face", "weary cat", "pouting cat", "dog", "pizza")

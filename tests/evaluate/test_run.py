@@ -4,7 +4,7 @@ import pytest
 
 from imi.errors import UsageError
 from imi.evaluate import report
-from imi.evaluate.kinds import Labelled, Questions, Similarity, Translations
+from imi.evaluate.datasets import Labelled, Questions, Similarity, Translations
 from imi.evaluate.run import measure
 
 SETS = [

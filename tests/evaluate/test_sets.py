@@ -3,9 +3,9 @@ import json
 import pytest
 
 from imi.errors import DataError, UsageError
-from imi.evaluate.kinds import Labelled, Questions, Similarity, Translations
+from imi.evaluate import splits
+from imi.evaluate.datasets import Labelled, Questions, Similarity, Translations
 from imi.evaluate.sets import ENGLISH_QUESTIONS, SETS, load_set, own_set
-from imi.train import splits
 
 
 def write(path, lines):

@@ -5,7 +5,7 @@ from scipy.stats import spearmanr
 import imi
 from imi.errors import UsageError
 from imi.evaluate import bitext, sts
-from imi.evaluate.floors import CharNgrams, bitext_floor, sts_floor
+from imi.evaluate.baselines import CharNgrams, bitext_floor, sts_floor
 
 PAIRS = [
     ("a cat sat", "the cat sits"),

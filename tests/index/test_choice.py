@@ -5,10 +5,10 @@ import pytest
 
 import imi
 from imi.index.candidates import prefix_sizes
-from imi.index.engines import load_rabitqlib
 from imi.index.exact import Exact
 from imi.index.ladder import Ladder
 from imi.index.measure import find_truth, front, funnels, latency
+from imi.index.native import load_rabitqlib
 from imi.index.rungs import Rung
 
 

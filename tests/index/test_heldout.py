@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from imi.index import load
-from imi.index.engines import load_rabitqlib
 from imi.index.exact import Exact
 from imi.index.heldout import LINKS, HeldOut, without
 from imi.index.ladder import Ladder
 from imi.index.measure import find_truth
+from imi.index.native import load_rabitqlib
 from imi.index.rungs import Rung
 
 KINDS = [("flat", "float32"), ("hnsw", "int8"), ("ivf", "pq")] + ([("symphonyqg", "int8")] if load_rabitqlib() else [])

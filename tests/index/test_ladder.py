@@ -6,9 +6,9 @@ import pytest
 
 from imi.errors import UsageError
 from imi.index.base import Index
-from imi.index.engines import load_rabitqlib
 from imi.index.exact import Exact
 from imi.index.ladder import Ladder
+from imi.index.native import load_rabitqlib
 from imi.index.rungs import parse_ladder
 from tests.index.conftest import recall
 

@@ -90,9 +90,9 @@ def test_the_store_is_followed_by_difference(tmp_path):
 @pytest.fixture
 def grown(nested, monkeypatch, tmp_path):
     """A built ladder with a tail and dead rows, and the rows it stands for."""
-    monkeypatch.setattr("imi.index.search_plan.EXACT_NUMBERS", 1000)
+    monkeypatch.setattr("imi.index.planner.EXACT_NUMBERS", 1000)
     rung = Rung(64, 10, "int8", "hnsw")  # one candidate: choosing is tested elsewhere
-    monkeypatch.setattr("imi.index.search_plan.first_rungs", lambda *_: [rung])
+    monkeypatch.setattr("imi.index.planner.first_rungs", lambda *_: [rung])
     monkeypatch.setattr("imi.index.measure.latency", partial(latency, seconds=0.002))
     vectors = nested[0]
     live = Live.create(tmp_path / "index", 128, policy=IndexPolicy(exact_rows=1000))

@@ -6,7 +6,7 @@ import pytest
 
 import imi
 import imi.index.candidates as candidates
-import imi.index.search_plan as search_plan
+import imi.index.planner as search_plan
 from imi.errors import UsageError
 from imi.index.exact import Exact
 from imi.index.ladder import Ladder

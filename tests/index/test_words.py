@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imi.errors import Damaged
-from imi.index import ranked
+from imi.index import maxscore
 from imi.index.words import Words
 from imi.text.bm25 import BM25
 from tests.examples import examples
@@ -54,22 +54,24 @@ def many():
 @pytest.mark.parametrize("probe", [16, 4096])
 @pytest.mark.parametrize("lookup", [0.01, 12, 10_000])
 def test_the_best_are_those_of_the_oracle(many, monkeypatch, probe, lookup):
-    monkeypatch.setattr(ranked, "_FIRST_PROBE", probe)
-    monkeypatch.setattr(ranked, "_LOOKUP", lookup)
-    monkeypatch.setattr(ranked, "_WORTH", 0 if probe == 16 else 1_000_000)
-    monkeypatch.setattr(ranked, "_RUN", 4)
+    monkeypatch.setattr(maxscore, "_FIRST_PROBE", probe)
+    monkeypatch.setattr(maxscore, "_LOOKUP", lookup)
+    monkeypatch.setattr(maxscore, "_WORTH", 0 if probe == 16 else 1_000_000)
+    monkeypatch.setattr(maxscore, "_RUN", 4)
     words = Words().add(range(1, 2401), many)
     for k in (1, 10, 100, 3000):
         check(words, dict(enumerate(many, 1)), asked(many, 6, seed=k), k)
 
 
 def test_most_postings_of_common_words_are_never_read(many, monkeypatch):
-    monkeypatch.setattr(ranked, "_FIRST_PROBE", 16)
-    monkeypatch.setattr(ranked, "_WORTH", 0)
+    monkeypatch.setattr(maxscore, "_FIRST_PROBE", 16)
+    monkeypatch.setattr(maxscore, "_WORTH", 0)
     words = Words().add(range(1, 2401), many)
     read = []
-    whole = ranked._add_all
-    monkeypatch.setattr(ranked, "_add_all", lambda f, term, *rest: (read.append(term.postings), whole(f, term, *rest)))
+    whole = maxscore._add_all
+    monkeypatch.setattr(
+        maxscore, "_add_all", lambda f, term, *rest: (read.append(term.postings), whole(f, term, *rest))
+    )
     query = ["w0", "w1", "w2", "w3", "w200", "w201", "w202"]
     found, _ = words.search(query, 5)
     assert len(found) == 5

@@ -14,7 +14,7 @@ import pytest
 openai = pytest.importorskip("openai", reason="the extra `openai` is not installed")
 
 from imi.embedders.testing import HashEmbedder
-from imi.server.keys import Keys
+from imi.server.http.keys import Keys
 
 MODEL = HashEmbedder()
 ADA = "text-embedding-ada-002"

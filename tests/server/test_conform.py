@@ -8,10 +8,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
+from imi.bridges.conform import CHECKS, conform
 from imi.errors import EndpointError, UsageError
-from imi.server.checks import CHECKS
-from imi.server.conform import conform
-from imi.server.keys import Keys
+from imi.server.http.keys import Keys
 
 
 def test_our_server_keeps_every_line(served):
@@ -93,7 +92,7 @@ def test_a_careless_server_is_caught_where_it_is_careless(careless):
 
 
 def test_numbers_sent_as_base64_are_read_little_endian():
-    from imi.server.conform import _decoded
+    from imi.bridges.conform import _decoded
 
     assert _decoded(base64.b64encode(np.array([1.5, -2], "<f4").tobytes()).decode()) == [1.5, -2.0]
 

@@ -7,8 +7,8 @@ import pytest
 import imi
 from imi.embedders.testing import HashEmbedder
 from imi.errors import ImiError, UsageError
+from imi.server.registry import collection_paths
 from imi.server.settings import Settings
-from imi.server.shelf import collection_paths
 from tests.server.conftest import error_of
 
 pytest.importorskip("qdrant_client", reason="qdrant-client is not installed: pip install 'imi[qdrant]'")

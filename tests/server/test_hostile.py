@@ -9,7 +9,7 @@ import pytest
 
 import imi
 from imi.embedders.testing import HashEmbedder
-from imi.server.metrics import resident_bytes
+from imi.server.http.metrics import resident_bytes
 from imi.server.settings import Limits
 from tests.server.conftest import Running
 

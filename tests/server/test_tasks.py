@@ -13,9 +13,9 @@ import imi
 from imi import tasks
 from imi.embedders.testing import HashEmbedder
 from imi.index import IndexPolicy
-from imi.index.files import MANIFEST, read_manifest
+from imi.index.manifest import MANIFEST, read_manifest
 from imi.index.plan import Plan
-from imi.server.tasks import WAITING
+from imi.server.api.tasks import WAITING
 from tests.server.conftest import error_of
 
 API = "/api/v1/collections/pets/tasks"

@@ -6,8 +6,8 @@ from sklearn.metrics import f1_score
 
 from imi import tasks
 from imi.errors import DataError, UsageError
+from imi.tasks.classifier_heads import load_head, train_head
 from imi.tasks.classify import macro_f1, split_rows
-from imi.tasks.heads import load_head, train_head
 from imi.tasks.intervals import bootstrap, wilson
 from imi.vectors import normalize
 

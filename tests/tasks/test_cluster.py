@@ -6,9 +6,9 @@ from sklearn.metrics import adjusted_rand_score, silhouette_score
 
 from imi import tasks
 from imi.errors import UsageError
+from imi.tasks.keywords import distinctive_words, words_of
 from imi.tasks.kmeans import agreement, silhouette
 from imi.tasks.neighbours import nearest_rows
-from imi.tasks.words import distinctive_words, words_of
 
 TEXTS = ("the coffee is hot and strong", "my dog likes this food", "甘いチョコレートが美味しい")
 

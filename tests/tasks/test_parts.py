@@ -6,7 +6,7 @@ import pytest
 import imi
 from imi import tasks
 from imi.errors import UsageError
-from imi.tasks.heads import load_head
+from imi.tasks.classifier_heads import load_head
 from imi.tasks.parts import in_parts, tiled
 from imi.vectors import normalize, truncate
 

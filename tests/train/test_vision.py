@@ -3,13 +3,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from experiments.matryoshka.resnet50 import FolderBatches, ResNet50, train_folder
+from experiments.matryoshka.vit import SmallViT
 
 from imi.errors import DataError, UsageError
 from imi.train import MRL, MRLE, Fixed
 from imi.train.nets import Connected, SmallResNet
-from imi.train.resnet50 import FolderBatches, ResNet50, train_folder
 from imi.train.vision import ArrayBatches, Nested, Recipe, Slimmable, embed_pictures, fit, slim_shares, slope
-from imi.train.vit import SmallViT
 
 DIMS = (4, 8, 16)
 RECIPE = Recipe(epochs=3, batch=16, rate=0.1)

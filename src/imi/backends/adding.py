@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike
 
-from imi.backends.engine import Engine, Floats, Kept, Row
+from imi.backends.engine import Engine, EngineRow, Floats, StoredRow
 from imi.collection.adding import Candidate, OnError, all_refused, candidates, needs_vector, placed, refusal
 from imi.collection.description import Bound, check_same, own_vectors
 from imi.collection.model import CollectionModel
@@ -80,7 +80,7 @@ def _write(engine: Engine, model: CollectionModel, batch: list[Candidate], on_er
     return Added(added, plan.replaced + len(plan.changed), plan.unchanged)
 
 
-def _compare(batch: list[Candidate], found: dict[str, Kept], bound: Bound | None) -> _Plan:
+def _compare(batch: list[Candidate], found: dict[str, StoredRow], bound: Bound | None) -> _Plan:
     plan = _Plan()
     for one in batch:
         kept = found.get(one.document.id)
@@ -95,7 +95,7 @@ def _compare(batch: list[Candidate], found: dict[str, Kept], bound: Bound | None
     return plan
 
 
-def _stale(one: Candidate, kept: Kept, bound: Bound | None) -> bool:
+def _stale(one: Candidate, kept: StoredRow, bound: Bound | None) -> bool:
     if one.vector is None:
         return kept.digest is None and needs_vector(one, bound)
     return kept.digest != digest_of(one.vector)
@@ -126,6 +126,6 @@ def _embed(
     return bound
 
 
-def _row(one: Candidate, embedded: dict[str, Floats]) -> Row:
+def _row(one: Candidate, embedded: dict[str, Floats]) -> EngineRow:
     vector = one.vector if one.vector is not None else embedded.get(one.document.text or "")
-    return Row(one.document, one.metadata, vector, None if vector is None else digest_of(vector))
+    return EngineRow(one.document, one.metadata, vector, None if vector is None else digest_of(vector))

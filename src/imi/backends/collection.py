@@ -12,13 +12,13 @@ from numpy.typing import ArrayLike
 
 from imi.backends.adding import add
 from imi.backends.engine import Engine, Floats, Way, unique
-from imi.backends.finding import EngineFinder
-from imi.backends.tuning import tune
+from imi.backends.planning import tune
+from imi.backends.searching import EngineFinder
 from imi.collection import Collection, CollectionInfo
 from imi.collection.adding import OnError
-from imi.collection.arms import Page, check_page
 from imi.collection.description import Bound
 from imi.collection.model import CollectionModel
+from imi.collection.rankings import Page, check_page
 from imi.embedders.base import Embedder
 from imi.errors import CollectionError, UsageError
 from imi.index.plan import Plan

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from imi.backends.wheres import Filter
+from imi.backends.filter_tree import Filter
 from imi.collection.description import Bound
 from imi.errors import UsageError
 from imi.records import Document
@@ -41,7 +41,7 @@ class Abilities:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class EngineRow:
     """A row to write: its metadata as JSON text, its vector (width,), and the vector's digest as it was given."""
 
     document: Document
@@ -51,7 +51,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredRow:
     """What is there of a row: the document, and the digest of the vector that was given with it."""
 
     document: Document
@@ -95,7 +95,7 @@ class Engine(Protocol):
         """Return every metadata key that any row ever had, sorted."""
         ...
 
-    def kept(self, ids: Sequence[str]) -> dict[str, Kept]:
+    def kept(self, ids: Sequence[str]) -> dict[str, StoredRow]:
         """Return the rows with these ids; absent ids are left out."""
         ...
 
@@ -103,7 +103,7 @@ class Engine(Protocol):
         """Return the rows with these ids and their vectors."""
         ...
 
-    def write(self, new: Sequence[Row], changed: Sequence[Row]) -> None:
+    def write(self, new: Sequence[EngineRow], changed: Sequence[EngineRow]) -> None:
         """Write rows in place of those with their ids; of `changed` rows only the metadata and place are new."""
         ...
 

@@ -19,8 +19,8 @@ from imi.embedders.base import Embedder
 from imi.embedders.load import load
 from imi.errors import MissingExtra, UsageError
 from imi.opening import open as open_collection
+from imi.rag.retrieve import Retrieval, find_passages
 from imi.records import Document, Hit, Mode
-from imi.tasks.passages import Finding, find_passages
 
 try:
     from langchain_core.callbacks import CallbackManagerForRetrieverRun
@@ -182,7 +182,7 @@ class ImiVectorStore(VectorStore):
 class ImiRetriever(BaseRetriever):
     """A retriever with what `imi ask` can: reranked passages, and passages with what stands around them.
 
-    collection: an open one. k, mode, where, rerank, expand: as in `imi.tasks.passages.Finding`.
+    collection: an open one. k, mode, where, rerank, expand: as in `imi.rag.retrieve.Finding`.
     """
 
     collection: Any
@@ -193,7 +193,7 @@ class ImiRetriever(BaseRetriever):
     expand: int | None = None
 
     def _get_relevant_documents(self, query: str, *, run_manager: CallbackManagerForRetrieverRun) -> list[Page]:
-        finding = Finding(self.k, self.mode, self.where, False, self.rerank, self.expand)  # type: ignore[arg-type]  # searching checks it
+        finding = Retrieval(self.k, self.mode, self.where, False, self.rerank, self.expand)  # type: ignore[arg-type]  # searching checks it
         return [_page_of(hit) for hit in find_passages(self.collection, query, finding)]
 
 

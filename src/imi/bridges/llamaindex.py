@@ -18,8 +18,8 @@ from imi.collection import Collection
 from imi.embedders.base import Embedder
 from imi.embedders.load import load
 from imi.errors import MissingExtra, UsageError
+from imi.rag.retrieve import Retrieval, find_passages
 from imi.records import Document, Hit, Mode
-from imi.tasks.passages import Finding, find_passages
 
 try:
     from llama_index.core.base.base_retriever import BaseRetriever
@@ -172,7 +172,7 @@ class ImiVectorStore(BasePydanticVectorStore):
 class ImiRetriever(BaseRetriever):
     """A retriever with what `imi ask` can: reranked passages, and passages with what stands around them."""
 
-    def __init__(self, collection: Collection, finding: Finding | None = None) -> None:
+    def __init__(self, collection: Collection, finding: Retrieval | None = None) -> None:
         """Set up.
 
         Args:
@@ -180,7 +180,7 @@ class ImiRetriever(BaseRetriever):
             finding: how passages are found.
         """
         super().__init__()
-        self._collection, self._finding = collection, finding or Finding()
+        self._collection, self._finding = collection, finding or Retrieval()
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         hits = find_passages(self._collection, query_bundle.query_str, self._finding)

@@ -7,84 +7,9 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from imi.cli.verbs import Group, first_page
+from imi.cli.groups import GROUPS
+from imi.cli.verbs import first_page
 from imi.errors import DataError, ImiError
-
-# One line a verb: its name and the module whose `register` adds it.
-GROUPS = (
-    Group(
-        "find",
-        {
-            "search": "imi.cli.search",
-            "ask": "imi.cli.ask",
-            "recommend": "imi.cli.odd_and_alike",
-            "browse": "imi.cli.browse",
-            "map": "imi.cli.looking",
-        },
-    ),
-    Group(
-        "collections",
-        {
-            "add": "imi.cli.add",
-            "show": "imi.cli.collections",
-            "ls": "imi.cli.collections",
-            "rm": "imi.cli.collections",
-            "export": "imi.cli.upkeep",
-            "backup": "imi.cli.upkeep",
-            "verify": "imi.cli.upkeep",
-            "repair": "imi.cli.upkeep",
-            "copy": "imi.cli.copying",
-            "migrate": "imi.cli.upkeep",
-            "doctor": "imi.cli.odd_and_alike",
-            "plan": "imi.cli.plan",
-            "graph": "imi.cli.graph",
-        },
-    ),
-    Group(
-        "understand",
-        {
-            "similar": "imi.cli.similar",
-            "compare": "imi.cli.compare",
-            "explain": "imi.cli.explain",
-            "embed": "imi.cli.embed",
-            "cost": "imi.cli.cost",
-        },
-    ),
-    Group(
-        "tasks",
-        {
-            "classify": "imi.cli.tasks",
-            "zero-shot": "imi.cli.tasks",
-            "regress": "imi.cli.tasks",
-            "cluster": "imi.cli.tasks",
-            "anomalies": "imi.cli.odd_and_alike",
-            "dedupe": "imi.cli.odd_and_alike",
-            "diversity": "imi.cli.odd_and_alike",
-            "profiles": "imi.cli.tasks",
-            "code": "imi.cli.looking",
-            "customize": "imi.cli.looking",
-            "translate": "imi.cli.ask",
-        },
-    ),
-    Group(
-        "models",
-        {
-            "evaluate": "imi.cli.evaluate",
-            "train": "imi.cli.train",
-            "lab": "imi.cli.lab",
-        },
-    ),
-    Group(
-        "serve",
-        {
-            "serve": "imi.cli.serve",
-            "keys": "imi.cli.serve",
-            "conform": "imi.cli.serve",
-            "mcp": "imi.cli.mcp",
-            "demo": "imi.cli.demo",
-        },
-    ),
-)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

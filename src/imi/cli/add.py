@@ -34,7 +34,7 @@ _LOOK_SECONDS = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Add(Output):
+class AddOptions(Output):
     """What `imi add` takes."""
 
     collection: CollectionName
@@ -80,7 +80,7 @@ class Add(Output):
     model: Model = None
 
 
-def add(options: Add) -> None:
+def add(options: AddOptions) -> None:
     """Add files to a collection, or update what changed: rows by their id, unchanged texts are not embedded again.
 
     The collection is made when missing. A bad row stops the run before anything is written, unless
@@ -91,7 +91,7 @@ def add(options: Add) -> None:
         _watch(options)
 
 
-def _watch(options: Add) -> None:
+def _watch(options: AddOptions) -> None:
     """Add again whenever a file appears, changes or goes; what cannot be read is told, and watching goes on."""
     if "-" in options.sources:
         raise UsageError("standard input cannot be watched: -", hint="give files or folders")
@@ -121,7 +121,7 @@ def _stamps(sources: Sequence[str]) -> dict[str, tuple[int, int]]:
     return stamps
 
 
-def _add(options: Add) -> None:
+def _add(options: AddOptions) -> None:
     from imi.text.readers import ReadOptions
 
     if imports(options):
@@ -153,14 +153,14 @@ def _add(options: Add) -> None:
     _show_added(added, name, options)
 
 
-def imports(options: Add) -> bool:
+def imports(options: AddOptions) -> bool:
     """Whether the sources are exports of collections or stores of others, which bring their vectors.
 
     Raises:
         UsageError: one is not what --from says.
     """
-    from imi.collection.foreign import KINDS
     from imi.collection.importing import kind_of
+    from imi.collection.other_stores import KINDS
 
     allowed = ("imi", "llm", *KINDS)
     if options.from_ is not None and options.from_ not in allowed:
@@ -178,7 +178,7 @@ def imports(options: Add) -> bool:
     return all(kinds)
 
 
-def import_exports(options: Add) -> None:
+def import_exports(options: AddOptions) -> None:
     """Add exported collections with their vectors, which are not made again."""
     added = Added()
     # A new collection takes over the export's model, so none is asked for by the environment.
@@ -190,7 +190,7 @@ def import_exports(options: Add) -> None:
     _show_added(added, name, options)
 
 
-def _show_added(added: Added, name: str, options: Add) -> None:
+def _show_added(added: Added, name: str, options: AddOptions) -> None:
     counts = added.to_dict()
     rows = [[key, value] for key, value in counts.items() if key != "failed" and (value or key == "added")]
     show(counts, ["rows", "number"], rows, as_json=options.as_json)
@@ -209,14 +209,14 @@ def _again(sources: Sequence[str]) -> Iterator[None]:
         while piece := sys.stdin.buffer.read(2**20):
             spool.write(piece)
         before = sys.stdin
-        sys.stdin = _Rewinding(spool)
+        sys.stdin = _RewindingOptions(spool)
         try:
             yield
         finally:
             sys.stdin = before
 
 
-class _Rewinding:
+class _RewindingOptions:
     """Standard input that begins anew each time its bytes are asked for."""
 
     def __init__(self, spool: IO[bytes]) -> None:
@@ -228,7 +228,7 @@ class _Rewinding:
         return self._spool
 
 
-def _digests(options: Add, how: ReadOptions) -> dict[str, str]:
+def _digests(options: AddOptions, how: ReadOptions) -> dict[str, str]:
     """Return the digest of every file that the sources stand for."""
     from imi.collection.sources import file_digest
     from imi.text.readers import files_of
@@ -265,7 +265,7 @@ class _Files:
         if held is not None:
             held.add(document.id)
 
-    def settle(self, options: Add, added: Added) -> Added:
+    def settle(self, options: AddOptions, added: Added) -> Added:
         """Remember the files that were read whole, and return what was unchanged and removed."""
         broken = {failure.source for failure in added.failed}
         removed = 0
@@ -314,7 +314,12 @@ def _holds_many(source: str) -> bool:
 
 
 def _fill(
-    collection: Collection, options: Add, how: ReadOptions, bar: Progress | None, total: int, files: _Files
+    collection: Collection,
+    options: AddOptions,
+    how: ReadOptions,
+    bar: Progress | None,
+    total: int,
+    files: _Files,
 ) -> Added:
     from imi.text.readers import read
 
@@ -370,7 +375,7 @@ def register(app: typer.Typer) -> None:
     verb(
         app,
         "add",
-        Add,
+        AddOptions,
         add,
         example='imi add reviews.imi reviews.csv --id Id --template "Title: {Summary}; Content: {Text}"',
     )

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from imi.cli import GROUPS
+from imi.cli.groups import GROUPS
 from imi.cli.verbs import lazy_group
 
 

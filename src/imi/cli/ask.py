@@ -1,4 +1,4 @@
-"""`imi ask` and `imi translate`: answers and translations by a language model, checked."""
+"""`imi ask`: an answer from a collection, with checked citations."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imi.cli.opening import open_to_read
-from imi.cli.options import CollectionName, Filtered, Mode, Model, Output, model_name, read_texts
-from imi.cli.output import note, one_line, show, show_json
+from imi.cli.options import CollectionName, Filtered, Mode, Model, read_texts
+from imi.cli.output import note, one_line, show_json
 from imi.cli.verbs import verb
 from imi.cli.where import parse_where
 from imi.errors import UsageError
 
 if TYPE_CHECKING:
-    from imi.tasks.answer import Answer
+    from imi.rag.answer import Answer
+
 
 Llm = Annotated[
     str | None,
@@ -25,7 +26,7 @@ Llm = Annotated[
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ask(Filtered):
+class AskOptions(Filtered):
     """What `imi ask` takes."""
 
     collection: CollectionName
@@ -54,20 +55,20 @@ class Ask(Filtered):
     model: Model = None
 
 
-def ask(options: Ask) -> None:
+def ask(options: AskOptions) -> None:
     """Answer a question from a collection, with numbered citations that are checked against the passages.
 
     Sentences that no passage supports are marked [?]. Without a language model the best sentences are quoted.
     """
     from imi.llm import load_llm
-    from imi.tasks.answer import answer
-    from imi.tasks.passages import Finding
+    from imi.rag.answer import answer
+    from imi.rag.retrieve import Retrieval
 
     if options.mode not in ("text", "meaning", "hybrid"):
         raise UsageError(f"the mode is {options.mode!r}, allowed are text, meaning, hybrid")
     question = "\n".join(read_texts(options.question)) if "-" in options.question else " ".join(options.question)
     llm = load_llm(options.llm)
-    finding = Finding(
+    finding = Retrieval(
         options.k,
         options.mode,  # type: ignore[arg-type]  # checked above
         parse_where(options.where),
@@ -95,7 +96,7 @@ def _write(piece: str) -> None:
     print(piece, end="", file=sys.stderr, flush=True)
 
 
-def _show(found: Answer, options: Ask) -> None:
+def _show(found: Answer, options: AskOptions) -> None:
     if options.as_json:
         value = found.to_dict()
         if options.show_context:
@@ -117,33 +118,6 @@ def _show(found: Answer, options: Ask) -> None:
             print(f"\n--- {n}: {hit.id}\n{hit.text}")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Translate(Output):
-    """What `imi translate` takes."""
-
-    text: Annotated[list[str], typer.Argument(metavar="TEXT", help="Words are one text; - reads it.")]
-    to: Annotated[str, typer.Option("--to", metavar="LANGUAGE", help="ja, en, de … or a name.")] = "en"
-    llm: Llm = None
-    model: Model = None
-
-
-def translate(options: Translate) -> None:
-    """Translate a text over the Responses API and compare the meaning of both; a low similarity is flagged."""
-    import imi
-    from imi.llm import load_llm
-    from imi.llm.model import required
-    from imi.tasks.translate import translate as translated
-
-    text = "\n".join(read_texts(options.text)) if "-" in options.text else " ".join(options.text)
-    llm = required(load_llm(options.llm))
-    found = translated(text, llm, imi.load(model_name(options.model)), to=options.to)
-    if found.suspicious:
-        note(f"suspicious: source and translation have a similarity of {found.similarity:.2f}", quiet=options.quiet)
-    rows = [[found.text, found.similarity, "suspicious" if found.suspicious else ""]]
-    show(found.to_dict(), ["text", "similarity", ""], rows, as_json=options.as_json)
-
-
 def register(app: typer.Typer) -> None:
-    """Add the verbs."""
-    verb(app, "ask", Ask, ask, example='imi ask reviews.imi "Which beans are delicious?"')
-    verb(app, "translate", Translate, translate, example='imi translate "吾輩は猫である。" --to en --llm gpt-4.1-mini')
+    """Add the verb."""
+    verb(app, "ask", AskOptions, ask, example='imi ask reviews.imi "Which beans are delicious?"')

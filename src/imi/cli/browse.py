@@ -12,15 +12,15 @@ from urllib.parse import quote
 
 import typer
 
+from imi.cli.extras import needs
 from imi.cli.opening import home, open_to_read
 from imi.cli.options import CollectionName, Output
 from imi.cli.output import note, show
-from imi.cli.serve import server_part
 from imi.cli.verbs import verb
 
 
 @dataclass(frozen=True, kw_only=True)
-class Browse(Output):
+class BrowseOptions(Output):
     """What `imi browse` takes."""
 
     collection: CollectionName
@@ -34,7 +34,7 @@ class Browse(Output):
     )
 
 
-def browse(options: Browse) -> None:
+def browse(options: BrowseOptions) -> None:
     """Look at a collection in the browser: ask it three ways, filter, see why, and wander on its map.
 
     Serves this machine alone until interrupted; files dropped on the page become collections.
@@ -42,7 +42,10 @@ def browse(options: Browse) -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as `imi serve` does: threads inside requests only wait
     with open_to_read(options.collection) as collection:
         points, name = len(collection), collection.info.name
-    settings = server_part("settings").Settings(
+    with needs("server"):
+        from imi.server.running import serve
+        from imi.server.settings import Settings
+    settings = Settings(
         collections=(options.collection,), root=options.folder or home() / "dropped", port=options.port, log=False
     )
 
@@ -54,9 +57,9 @@ def browse(options: Browse) -> None:
             note("no browser could be opened; open this address yourself", quiet=options.quiet)
         note("Ctrl+C ends it", quiet=options.quiet)
 
-    server_part("running").serve(settings, ready)
+    serve(settings, ready)
 
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
-    verb(app, "browse", Browse, browse, example="imi browse reviews.imi")
+    verb(app, "browse", BrowseOptions, browse, example="imi browse reviews.imi")

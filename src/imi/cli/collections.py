@@ -17,14 +17,14 @@ from imi.errors import ImiError, UsageError
 
 
 @dataclass(frozen=True, kw_only=True)
-class Show(Output):
+class ShowOptions(Output):
     """What `imi show` takes."""
 
     collection: CollectionName
     id: Annotated[str | None, typer.Argument(metavar="ID", help="A row; else the collection itself.")] = None
 
 
-def show_collection(options: Show) -> None:
+def show_collection(options: ShowOptions) -> None:
     """Say what a collection holds, or show one of its rows."""
     with open_to_read(options.collection) as collection:
         found: Any = collection.info if options.id is None else collection.get(options.id)
@@ -42,13 +42,13 @@ def _told(value: Any) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class List(Output):
+class ListOptions(Output):
     """What `imi ls` takes."""
 
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to look; here by default.")] = Path()
 
 
-def list_collections(options: List) -> None:
+def list_collections(options: ListOptions) -> None:
     """List the collections in a folder."""
     import imi
     from imi.store.store import FILE
@@ -71,14 +71,14 @@ def list_collections(options: List) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Remove(Filtered):
+class RemoveOptions(Filtered):
     """What `imi rm` takes."""
 
     collection: CollectionName
     ids: Annotated[list[str] | None, typer.Argument(metavar="ID", help="Rows to remove; - reads one a line.")] = None
 
 
-def remove(options: Remove) -> None:
+def remove(options: RemoveOptions) -> None:
     """Remove rows, by their ids or by a filter."""
     from imi.cli.options import read_texts
 
@@ -94,6 +94,6 @@ def remove(options: Remove) -> None:
 
 def register(app: typer.Typer) -> None:
     """Add the verbs."""
-    verb(app, "show", Show, show_collection, example="imi show reviews.imi\nimi show reviews.imi 12")
-    verb(app, "ls", List, list_collections, example="imi ls")
-    verb(app, "rm", Remove, remove, example="imi rm reviews.imi 12\nimi rm reviews.imi --where 'Score<=2'")
+    verb(app, "show", ShowOptions, show_collection, example="imi show reviews.imi\nimi show reviews.imi 12")
+    verb(app, "ls", ListOptions, list_collections, example="imi ls")
+    verb(app, "rm", RemoveOptions, remove, example="imi rm reviews.imi 12\nimi rm reviews.imi --where 'Score<=2'")

@@ -15,7 +15,7 @@ from imi.errors import UsageError
 
 
 @dataclass(frozen=True, kw_only=True)
-class Compare(Output):
+class CompareOptions(Output):
     """What `imi compare` takes."""
 
     texts: Annotated[
@@ -28,7 +28,7 @@ class Compare(Output):
     figure: Figure = None
 
 
-def compare(options: Compare) -> None:
+def compare(options: CompareOptions) -> None:
     """Compare models over the same pairs of texts: the cosine under each, and how far above unrelated texts it lies.
 
     z counts standard deviations above random pairs: a cosine of .8 is near for one model and ordinary for another.
@@ -58,4 +58,10 @@ def compare(options: Compare) -> None:
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
-    verb(app, "compare", Compare, compare, example="imi compare\nimi compare cat 猫 車 --model built-in --model hash")
+    verb(
+        app,
+        "compare",
+        CompareOptions,
+        compare,
+        example="imi compare\nimi compare cat 猫 車 --model built-in --model hash",
+    )

@@ -41,13 +41,13 @@ _NEXT = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Demo(Output):
+class DemoOptions(Output):
     """What `imi demo` takes."""
 
     model: Model = None
 
 
-def demo(options: Demo) -> None:
+def demo(options: DemoOptions) -> None:
     """Ask the documentation of this Python, in English, Japanese and emoji: the first minute with imi.
 
     The first run indexes some five thousand modules, classes and functions; later ones only ask.
@@ -107,4 +107,4 @@ def _where(hit: Hit) -> str:
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
-    verb(app, "demo", Demo, demo, example="imi demo")
+    verb(app, "demo", DemoOptions, demo, example="imi demo")

@@ -16,7 +16,7 @@ from imi.errors import UsageError
 
 
 @dataclass(frozen=True, kw_only=True)
-class Embed(Output):
+class EmbedOptions(Output):
     """What `imi embed` takes."""
 
     texts: Texts
@@ -33,7 +33,7 @@ class Embed(Output):
     column: Annotated[str, typer.Option("--column", metavar="NAME", help="With --ray: the column of texts.")] = "text"
 
 
-def embed(options: Embed) -> None:
+def embed(options: EmbedOptions) -> None:
     """Turn texts into vectors, one a text, at length one.
 
     --out takes .npy (numbers alone), .csv (literal lists, as pandas reads them), .jsonl or .parquet. With --ray the
@@ -64,9 +64,9 @@ def embed(options: Embed) -> None:
     show(z, ["text", "numbers", "1", "2", "3", "4", ""], rows, as_json=options.as_json)
 
 
-def embed_on_ray(options: Embed, address: str) -> None:
+def embed_on_ray(options: EmbedOptions, address: str) -> None:
     """Embed a Parquet file on a Ray cluster."""
-    from imi.backends.ray_embedding import embed_parquet
+    from imi.bridges.ray_embedding import embed_parquet
 
     if options.kind not in ("query", "document"):
         raise UsageError(f"the kind is {options.kind!r}, allowed are query and document")
@@ -90,4 +90,4 @@ def embed_on_ray(options: Embed, address: str) -> None:
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
-    verb(app, "embed", Embed, embed, example='imi embed 猫 "a cat" --dims 64\nimi embed 猫 cat --out cats.npy')
+    verb(app, "embed", EmbedOptions, embed, example='imi embed 猫 "a cat" --dims 64\nimi embed 猫 cat --out cats.npy')

@@ -17,7 +17,7 @@ _FOLDERS = (Path("../shared/data"), Path("shared/data"))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluate(Output):
+class EvaluateOptions(Output):
     """What `imi evaluate` takes."""
 
     sets: Annotated[
@@ -42,7 +42,7 @@ class Evaluate(Output):
     figure: Figure = None
 
 
-def evaluate(options: Evaluate) -> None:
+def evaluate(options: EvaluateOptions) -> None:
     """Measure models on development sets: value and 95 % interval for every dims, beside BM25 and character n-grams.
 
     Without SET all public sets that are on this machine are measured. A file of one's own has the columns a, b, score
@@ -96,4 +96,4 @@ def _dims(given: str | None) -> tuple[int, ...] | None:
 def register(app: typer.Typer) -> None:
     """Add the verb."""
     example = "printf 'a\\tb\\tscore\\ncat\\t猫\\t5\\ncat\\t車\\t1\\n' > pairs.tsv\nimi evaluate pairs.tsv --dims 64,32"
-    verb(app, "evaluate", Evaluate, evaluate, example=example)
+    verb(app, "evaluate", EvaluateOptions, evaluate, example=example)

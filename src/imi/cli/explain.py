@@ -22,7 +22,7 @@ _TOKENS = 40
 
 
 @dataclass(frozen=True, kw_only=True)
-class Explain(Output):
+class ExplainOptions(Output):
     """What `imi explain` takes."""
 
     text: Annotated[
@@ -45,7 +45,7 @@ class Explain(Output):
     model: Model = None
 
 
-def explain(options: Explain) -> None:
+def explain(options: ExplainOptions) -> None:
     """Show what a model reads in a text: characters, bytes, tokens, their rows of numbers, and the vector.
 
     With two texts, `share` is each token's part of their similarity, and `effect` what is lost without it.
@@ -78,10 +78,10 @@ def explain(options: Explain) -> None:
         show(None, ["", "cosine"], [row for row in rows if row[1]], as_json=False)
 
 
-def _explain_picture(options: Explain) -> None:
+def _explain_picture(options: ExplainOptions) -> None:
     import imi
     from imi.cli.explain_picture import show_picture
-    from imi.collection.looking import painter_of
+    from imi.collection.pictures import painter_of
     from imi.tasks.explain_picture import explain_picture
 
     found = explain_picture(painter_of(imi.load(options.model)), options.text, options.other)
@@ -91,8 +91,8 @@ def _explain_picture(options: Explain) -> None:
         show_picture(found, quiet=options.quiet)
 
 
-def _explain_index(options: Explain, term: str) -> None:
-    from imi.collection.postings import postings
+def _explain_index(options: ExplainOptions, term: str) -> None:
+    from imi.collection.term_lookup import postings
 
     if options.other is not None:
         raise UsageError(f"--index looks into a collection; the text {options.other!r} has no place beside it")
@@ -127,4 +127,4 @@ def _show(reading: Reading) -> None:
 def register(app: typer.Typer) -> None:
     """Add the verb."""
     example = 'imi explain 猫\nimi explain "The cat sleeps." 猫が寝ています\nimi explain reviews.imi --index coffee'
-    verb(app, "explain", Explain, explain, example=example)
+    verb(app, "explain", ExplainOptions, explain, example=example)

@@ -15,7 +15,7 @@ from imi.cli.verbs import verb
 
 
 @dataclass(frozen=True, kw_only=True)
-class Graph(Output):
+class GraphOptions(Output):
     """What `imi graph` takes."""
 
     collection: CollectionName
@@ -24,7 +24,7 @@ class Graph(Output):
     dims: Dims = None
 
 
-def graph(options: Graph) -> None:
+def graph(options: GraphOptions) -> None:
     """Write each row's nearest rows, with their cosines, to a file: the k-NN graph."""
     from imi import tasks
     from imi.tasks.graph import check_kind
@@ -39,4 +39,4 @@ def graph(options: Graph) -> None:
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
-    verb(app, "graph", Graph, graph, example="imi graph reviews.imi --out near.graphml -k 5")
+    verb(app, "graph", GraphOptions, graph, example="imi graph reviews.imi --out near.graphml -k 5")

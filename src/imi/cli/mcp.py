@@ -8,15 +8,15 @@ from typing import Annotated
 
 import typer
 
+from imi.cli.extras import needs
 from imi.cli.opening import open_existing, open_to_read
 from imi.cli.options import CollectionName, Model, Output
 from imi.cli.output import note
-from imi.cli.serve import server_part
 from imi.cli.verbs import verb
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mcp(Output):
+class McpOptions(Output):
     """What `imi mcp` takes."""
 
     collection: CollectionName
@@ -24,12 +24,13 @@ class Mcp(Output):
     model: Model = None
 
 
-def mcp(options: Mcp) -> None:
+def mcp(options: McpOptions) -> None:
     """Offer a collection to agents over the Model Context Protocol: search, get, similar, and add with --write.
 
     It speaks on standard input and output, as agents start such servers themselves, until these are closed.
     """
-    tools = server_part("mcp", extra="mcp")
+    with needs("mcp"):
+        from imi.bridges import mcp as tools
     opened = open_existing if options.write else open_to_read
     with opened(options.collection, options.model) as collection:
         if sys.stdin.isatty():
@@ -39,4 +40,4 @@ def mcp(options: Mcp) -> None:
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
-    verb(app, "mcp", Mcp, mcp, example="imi mcp reviews.imi")
+    verb(app, "mcp", McpOptions, mcp, example="imi mcp reviews.imi")

@@ -25,7 +25,7 @@ _SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan(Output):
+class PlanOptions(Output):
     """What `imi plan` takes."""
 
     source: Annotated[str, typer.Argument(metavar="C|FILE", help="A collection, or a .npy file of vectors (n, d).")]
@@ -42,7 +42,7 @@ class Plan(Output):
     figure: Figure = None
 
 
-def plan(options: Plan) -> None:
+def plan(options: PlanOptions) -> None:
     """Measure ladders on your own vectors and take the cheapest that keeps the recall asked for.
 
     A collection is searched by it from then on, and measured again when it has grown fourfold. Collections plan by
@@ -75,7 +75,9 @@ def _amount(name: str, text: str, units: dict[str, float] | dict[str, int]) -> f
     return float(match[1]) * units[unit]
 
 
-def _planned(options: Plan, memory: int | None, latency: float | None, bar: Callable[[int, int], None] | None) -> Made:
+def _planned(
+    options: PlanOptions, memory: int | None, latency: float | None, bar: Callable[[int, int], None] | None
+) -> Made:
     import numpy as np
 
     import imi
@@ -94,4 +96,4 @@ def _planned(options: Plan, memory: int | None, latency: float | None, bar: Call
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
-    verb(app, "plan", Plan, plan, example="imi plan reviews.imi --recall .95")
+    verb(app, "plan", PlanOptions, plan, example="imi plan reviews.imi --recall .95")

@@ -27,7 +27,7 @@ MODES = ("text", "meaning", "hybrid")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Search(Filtered):
+class SearchOptions(Filtered):
     """What `imi search` takes."""
 
     collection: CollectionName
@@ -59,7 +59,7 @@ class Search(Filtered):
     model: Model = None
 
 
-def search(options: Search) -> None:
+def search(options: SearchOptions) -> None:
     """Find what is near a question: by the words in it (text), by what it means (meaning), or by both (hybrid).
 
     A short or quoted question in the mode text means "contains". Scores are the mode's own; higher is better.
@@ -72,7 +72,7 @@ def search(options: Search) -> None:
             _show_hits([(one, _ask(collection, one, options, options.mode)) for one in questions], options)
 
 
-def _questions(options: Search) -> list[Any]:
+def _questions(options: SearchOptions) -> list[Any]:
     given = options.query or []
     for name, file in (("--vector", options.vector), ("--image", options.image)):
         if file is not None and (given or options.compare or (options.vector and options.image)):
@@ -90,7 +90,7 @@ def _questions(options: Search) -> list[Any]:
     return [" ".join(given)]
 
 
-def _ask(collection: Collection, question: Any, options: Search, mode: str) -> Hits:
+def _ask(collection: Collection, question: Any, options: SearchOptions, mode: str) -> Hits:
     if mode not in MODES:
         raise UsageError(f"the mode is {mode!r}, allowed are {', '.join(MODES)}")
     where = parse_where(options.where)
@@ -119,11 +119,11 @@ def _ask(collection: Collection, question: Any, options: Search, mode: str) -> H
     )
 
 
-def _compare(collection: Collection, question: str, options: Search) -> dict[str, Hits]:
+def _compare(collection: Collection, question: str, options: SearchOptions) -> dict[str, Hits]:
     return {mode: _ask(collection, question, options, mode) for mode in MODES}
 
 
-def _show_hits(results: Sequence[tuple[Any, Hits]], options: Search) -> None:
+def _show_hits(results: Sequence[tuple[Any, Hits]], options: SearchOptions) -> None:
     if options.as_json:
         _show_answers(results, options)
         return
@@ -139,7 +139,7 @@ def _show_hits(results: Sequence[tuple[Any, Hits]], options: Search) -> None:
             show(None, [name, "rows"], [[value, count] for value, count in counts.items()], as_json=False)
 
 
-def _show_compared(results: Sequence[tuple[Any, dict[str, Hits]]], options: Search) -> None:
+def _show_compared(results: Sequence[tuple[Any, dict[str, Hits]]], options: SearchOptions) -> None:
     if options.as_json:
         _show_answers(results, options)
         return
@@ -149,7 +149,7 @@ def _show_compared(results: Sequence[tuple[Any, dict[str, Hits]]], options: Sear
         show(None, MODES, rows or [["nothing"] * len(MODES)], as_json=False, title=_title(question, results))
 
 
-def _show_answers(results: Sequence[tuple[Any, Any]], options: Search) -> None:
+def _show_answers(results: Sequence[tuple[Any, Any]], options: SearchOptions) -> None:
     """One question gives its answer, questions from standard input a list of them with what was asked."""
     if "-" in (options.query or []):
         show_json([{"query": question, "hits": answer} for question, answer in results])
@@ -194,4 +194,6 @@ def read_vector(path: Path) -> Any:
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
-    verb(app, "search", Search, search, example='imi search reviews.imi "delicious beans" -k 3 --where "Score>=4"')
+    verb(
+        app, "search", SearchOptions, search, example='imi search reviews.imi "delicious beans" -k 3 --where "Score>=4"'
+    )

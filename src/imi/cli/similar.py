@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Similar(Output):
+class SimilarOptions(Output):
     """What `imi similar` takes."""
 
     texts: Texts
@@ -23,7 +23,7 @@ class Similar(Output):
     dims: Dims = None
 
 
-def similar(options: Similar) -> None:
+def similar(options: SimilarOptions) -> None:
     """Show how near texts are to each other: the cosine of each with each, 1 for the same."""
     import imi
 
@@ -39,4 +39,4 @@ def similar(options: Similar) -> None:
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
-    verb(app, "similar", Similar, similar, example="imi similar cat 猫 車")
+    verb(app, "similar", SimilarOptions, similar, example="imi similar cat 猫 車")

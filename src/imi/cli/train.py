@@ -16,7 +16,7 @@ from imi.errors import MissingExtra
 
 
 @dataclass(frozen=True, kw_only=True)
-class Train(Output):
+class TrainOptions(Output):
     """What `imi train` takes."""
 
     pairs: Annotated[
@@ -34,7 +34,7 @@ class Train(Output):
     seed: Seed = 0
 
 
-def train(options: Train) -> None:
+def train(options: TrainOptions) -> None:
     """Train a model of your own on pairs of texts that should be near; every command then takes it as --model FOLDER.
 
     What the base knew of other texts is kept. Needs the extra `train`.
@@ -58,4 +58,4 @@ def train(options: Train) -> None:
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
-    verb(app, "train", Train, train, example="imi train --pairs my.tsv --out my-model")
+    verb(app, "train", TrainOptions, train, example="imi train --pairs my.tsv --out my-model")

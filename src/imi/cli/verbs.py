@@ -35,11 +35,12 @@ Options = TypeVar("Options")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Group:
-    """A group of verbs on the first help page, and the module that holds each."""
+class VerbGroup:
+    """A group of verbs on the first help page, and the module that holds each; hidden ones are on no page."""
 
     name: str
     verbs: Mapping[str, str]
+    hidden: bool = False
 
 
 def verb(
@@ -97,7 +98,7 @@ def _default(field: dataclasses.Field[Any]) -> Any:
     return inspect.Parameter.empty if field.default is dataclasses.MISSING else field.default
 
 
-def lazy_group(groups: tuple[Group, ...]) -> type[TyperGroup]:
+def lazy_group(groups: tuple[VerbGroup, ...]) -> type[TyperGroup]:
     """Return a command group whose verbs are imported one by one, when they are run or helped."""
     from typer.core import TyperGroup
 
@@ -142,7 +143,7 @@ def _nearest(word: str, known: list[str]) -> str:
     return " or ".join(f"imi {name}" for name in near) if near else "imi --help shows all verbs"
 
 
-def first_page(groups: tuple[Group, ...]) -> str:
+def first_page(groups: tuple[VerbGroup, ...]) -> str:
     """Return the page of `imi --help`: at most 24 lines of 80 columns."""
     lines = [
         "imi finds anything by meaning: Japanese, English and emoji, on this machine.",
@@ -150,7 +151,9 @@ def first_page(groups: tuple[Group, ...]) -> str:
         "  imi VERB COLLECTION [WHAT...] [--option]     imi VERB --help: with an example",
         "",
     ]
-    for group in filter(lambda group: group.verbs, groups):
+    for group in groups:
+        if group.hidden:
+            continue
         names = "  ".join(group.verbs)
         first, *rest = _fold(names, 65)
         lines.append(f"{group.name:<13}{first}")

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from imi.collection.description import Bound, check_same, own_vectors, read_bound, write_bound
-from imi.collection.looking import embed_pictures, note_painter, painter_of
 from imi.collection.model import CollectionModel
+from imi.collection.pictures import embed_pictures, note_painter, painter_of
 from imi.embedders.piecewise import BadTexts
 from imi.errors import DataError, Failure, UsageError
 from imi.pictures import Picture, open_all
 from imi.records import Added, Document
-from imi.store.pictures import Kept, picture_digests, put_pictures
+from imi.store.pictures import StoredPicture, picture_digests, put_pictures
 from imi.store.rows import New, Stored, encode_metadata
 from imi.store.store import Store
 from imi.text.lexical import index_tokens
@@ -186,7 +186,8 @@ class Adder:
         rows = self._store.insert(new, self._store.dtype)
         shown = [(row, one) for row, (one, _) in zip(rows, plan.anew, strict=True)]
         put_pictures(
-            self._store, [(row, Kept(one.digest, one.picture.thumbnail())) for row, one in shown if one.picture]
+            self._store,
+            [(row, StoredPicture(one.digest, one.picture.thumbnail())) for row, one in shown if one.picture],
         )
         if any(one.picture is not None and one.vector is None for _, one in shown):
             note_painter(self._store, painter_of(self._model.embedder()))

@@ -11,18 +11,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from imi.collection.adding import Adder, OnError
-from imi.collection.arms import How, Page, check_page, filter_of
 from imi.collection.description import Bound, CollectionInfo, describe, read_bound
 from imi.collection.exporting import export
-from imi.collection.finding import Finder
 from imi.collection.importing import import_into
-from imi.collection.indexing import CollectionIndex
-from imi.collection.looking import Query, Thumbnails
 from imi.collection.maintenance import Repaired, Verification, backup, repair, verify
 from imi.collection.migrating import Migration, Migrator
 from imi.collection.model import CollectionModel
-from imi.collection.places import find
+from imi.collection.paths import find
+from imi.collection.pictures import Query, Thumbnails
 from imi.collection.planning import Planned
+from imi.collection.rankings import How, Page, check_page, filter_of
+from imi.collection.searching import Finder
+from imi.collection.vector_index import CollectionIndex
 from imi.embedders.base import Embedder
 from imi.errors import UsageError
 from imi.index.policy import IndexPolicy

@@ -17,8 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from imi.collection.description import Bound, check_same, read_bound, write_bound
 from imi.collection.exporting import EMBEDDING, FORMAT, METADATA, MODEL, PLAIN, listing
-from imi.collection.foreign import read_store, recognise
 from imi.collection.model import CollectionModel
+from imi.collection.other_stores import read_store, recognise
 from imi.errors import DataError, Failure, MissingExtra, ModelMismatch, TooNew
 from imi.records import Added, Document, ModelInfo
 from imi.store.store import Store
@@ -32,7 +32,7 @@ _COMPARED, _SAME = 32, 0.98
 
 
 @dataclass(frozen=True)
-class Export:
+class ExportedFile:
     """An exported collection: the model of its vectors, if any, and its rows, read as they are needed.
 
     `foreign` tells that nothing is known of the model.
@@ -81,7 +81,7 @@ def _probe(path: Path) -> bool:
     return False
 
 
-def read_export(path: Path) -> Export:
+def read_export(path: Path) -> ExportedFile:
     """Open an export for reading.
 
     Raises:
@@ -90,7 +90,7 @@ def read_export(path: Path) -> Export:
         MissingExtra: a Parquet file without pyarrow, or a store of others without its package.
     """
     if place := recognise(path):
-        return Export(None, read_store(place), foreign=True)
+        return ExportedFile(None, read_store(place), foreign=True)
     reader = {".jsonl": _jsonl, ".csv": _csv, ".npy": _npy, ".parquet": _parquet, ".db": _llm}[path.suffix.lower()]
     try:
         about, rows = reader(path)
@@ -102,7 +102,7 @@ def read_export(path: Path) -> Export:
         bound = None if model is None else Bound.from_json(json.dumps(model))
     except (KeyError, TypeError, ValueError, UnicodeError, sqlite3.Error, OSError) as wrong:
         raise _unreadable(path, None, wrong) from wrong
-    return Export(bound, rows)
+    return ExportedFile(bound, rows)
 
 
 def _unreadable(path: Path, line: int | None, wrong: Exception) -> DataError:

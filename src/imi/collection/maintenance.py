@@ -14,13 +14,13 @@ from typing import Any
 import apsw
 import numpy as np
 
-from imi.collection.looking import painter_of
+from imi.collection.pictures import painter_of
 from imi.embedders.base import Embedder
 from imi.errors import CollectionError, Damaged, ImiError, UsageError
 from imi.records import Document
 from imi.store import database
 from imi.store.pictures import COLUMNS as PICTURE_COLUMNS
-from imi.store.pictures import MADE_BY, Kept, decode_picture, holds_pictures, pictures_of, put_pictures
+from imi.store.pictures import MADE_BY, StoredPicture, decode_picture, holds_pictures, pictures_of, put_pictures
 from imi.store.rows import COLUMNS, New, decode_document, decode_vectors, encode_metadata
 from imi.store.store import FILE, Store, make
 from imi.text.lexical import index_tokens
@@ -270,7 +270,7 @@ def _copy_rows(
 def _write(store: Store, new: Store, batch: list[Document], embedder: Callable[[], Embedder], lost: list[str]) -> int:
     """Write documents with their old vectors, or new ones where these are damaged; return how many are new."""
     vectors: dict[str, Any] = {}
-    pictures: dict[str, Kept] = {}
+    pictures: dict[str, StoredPicture] = {}
     bare: list[Document] = []
     for document in batch:
         row = -1
@@ -308,7 +308,7 @@ def _write(store: Store, new: Store, batch: list[Document], embedder: Callable[[
 
 
 def _embed_again(
-    bare: list[Document], pictures: dict[str, Kept], vectors: dict[str, Any], embedder: Callable[[], Embedder]
+    bare: list[Document], pictures: dict[str, StoredPicture], vectors: dict[str, Any], embedder: Callable[[], Embedder]
 ) -> int:
     """Embed the texts, and pictures by their thumbnails, whose vectors are damaged; return how many it could."""
     seen = [one for one in bare if one.id in pictures]

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.collection.description import Bound, read_bound, write_bound
-from imi.collection.looking import painter_of
+from imi.collection.pictures import painter_of
 from imi.embedders.base import Embedder
 from imi.embedders.load import load
 from imi.errors import CollectionError, UsageError

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike
 
-from imi.collection.indexing import CollectionIndex
+from imi.collection.vector_index import CollectionIndex
 from imi.index.base import check_queries
 from imi.index.plan import Plan
 from imi.store.store import Store

@@ -3,7 +3,7 @@
     z = unit(Σ scale[i] · row[i])          over the pieces i of a text
     vector = unit(z + relu(z·A + a)·B)
 
-The int8 table is read by memory map, so processes share it. The recipe that made the weights is `imi.train.builtin`.
+The int8 table is read by memory map, so processes share it. The recipe of the weights is `recipes.builtin.train`.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
-class Explanation:
+class PieceWeights:
     """The pieces of one text or two; `cosine` is the model's, `cosine_of_sums` what shares add up to."""
 
     a: tuple[Piece, ...]
@@ -176,7 +176,7 @@ class BuiltIn:
         if tower.text != self._about["weights"]:
             raise UsageError(
                 f"no picture tower was trained for the model {self.folder}: the one there is made for other weights",
-                hint=f"python -m imi.train.pictures --model {self.folder} --out {own}",
+                hint=f"python -m recipes.pictures.train --model {self.folder} --out {own}",
             )
         return tower
 
@@ -234,7 +234,7 @@ class BuiltIn:
         """Return the pieces that the model reads in a text, with their exact shares of the sum and measured effects."""
         return list(self.explain(text).a)
 
-    def explain(self, a: str, b: str | None = None) -> Explanation:
+    def explain(self, a: str, b: str | None = None) -> PieceWeights:
         """Return what the pieces of a text do, or which pieces carry the similarity of two texts.
 
         Shares are exact for the sum of rows. The hidden layer is no sum, so `effect` measures the whole model with
@@ -242,9 +242,9 @@ class BuiltIn:
         """
         text_a = _Read(self, a)
         if b is None:
-            return Explanation(text_a.pieces(text_a.sum, text_a.whole))
+            return PieceWeights(text_a.pieces(text_a.sum, text_a.whole))
         text_b = _Read(self, b)
-        return Explanation(
+        return PieceWeights(
             text_a.pieces(text_b.sum, text_b.whole),
             text_b.pieces(text_a.sum, text_a.whole),
             cosine=float(text_a.whole @ text_b.whole),

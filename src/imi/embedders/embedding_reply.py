@@ -16,14 +16,14 @@ QUARTER = "quarter_width"
 
 
 @dataclass(frozen=True, slots=True)
-class Embedded:
+class ParsedReply:
     """The vectors of one reply in the order of the request, (n, d) float32, and the tokens that were counted."""
 
     vectors: Floats
     tokens: int | None
 
 
-def read_embeddings(value: Any, count: int, width: int | None, url: str, dims: int | None = None) -> Embedded:
+def read_embeddings(value: Any, count: int, width: int | None, url: str, dims: int | None = None) -> ParsedReply:
     """Return the vectors of a reply, in the order of the request.
 
     Args:
@@ -60,7 +60,7 @@ def read_embeddings(value: Any, count: int, width: int | None, url: str, dims: i
     if not np.isfinite(z).all() or not z.any(axis=1).all():
         raise _wrong(url, "a vector of NaN or of zeros alone")
     tokens = usage.get("total_tokens", usage.get("prompt_tokens")) if isinstance(usage, dict) else None
-    return Embedded(z, tokens if isinstance(tokens, int) else None)
+    return ParsedReply(z, tokens if isinstance(tokens, int) else None)
 
 
 def _floats(row: Any, url: str) -> Floats:

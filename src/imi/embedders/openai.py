@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from imi import vectors
 from imi.embedders.base import Floats, Progress
-from imi.embedders.embedding_reply import QUARTER, Embedded, read_embeddings
+from imi.embedders.embedding_reply import QUARTER, ParsedReply, read_embeddings
 from imi.embedders.pieces import encodable
 from imi.embedders.piecewise import Keep, gather
 from imi.embedders.tokens import count_remote_tokens
@@ -40,7 +40,7 @@ _HOPELESS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class RateLimits:
     """How much goes into one request, and how many requests are under way at once."""
 
     texts: int
@@ -50,9 +50,9 @@ class Limits:
 
 
 # OpenAI takes 2,048 texts and 300,000 tokens; counts are estimates, so a third is left free.
-_OFFICIAL_LIMITS = Limits(texts=1024, tokens=200_000, connections=8, timeout=60.0)
+_OFFICIAL_LIMITS = RateLimits(texts=1024, tokens=200_000, connections=8, timeout=60.0)
 # Servers of one's own are slower and take less; TEI's default of 32 texts is learnt from its refusal.
-_OTHER_LIMITS = Limits(texts=128, tokens=32_000, connections=4, timeout=300.0)
+_OTHER_LIMITS = RateLimits(texts=128, tokens=32_000, connections=4, timeout=300.0)
 
 
 class OpenAI:
@@ -64,7 +64,7 @@ class OpenAI:
         *,
         endpoint: Endpoint | None = None,
         budget: Budget | None = None,
-        limits: Limits | None = None,
+        limits: RateLimits | None = None,
     ) -> None:
         """Set up; nothing is sent before the first text, or before the width of an unknown model is asked for.
 
@@ -156,7 +156,7 @@ class OpenAI:
             1 for _ in _batches(self.count_tokens(texts).tolist(), lambda: self.limits.texts, self.limits.tokens)
         )
 
-    def ask(self, texts: Sequence[str], width: int, dims: int | None, stopped: threading.Event) -> Embedded:
+    def ask(self, texts: Sequence[str], width: int, dims: int | None, stopped: threading.Event) -> ParsedReply:
         """Send one request and return its checked reply."""
         coded = self._encoding
         body: dict[str, Any] = {"model": self.model, "input": [text or " " for text in texts], "encoding_format": coded}

@@ -3,7 +3,7 @@
     48 × 48 pixels → 3 × 3 layer → four blocks of two 3 × 3 layers, the input added back → 1 × 1 layer → mean over
     places → one linear layer → unit vector
 
-int8 weights with one step a channel. The recipe that made them is `imi.train.pictures`.
+int8 weights with one step a channel. The recipe that made them is `recipes.pictures.train`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _BATCH = 32
 
 
 class PictureTower:
-    """A tower as `imi.train.pictures` writes it: tower.npz and tower.json."""
+    """A tower as `recipes.pictures.train` writes it: tower.npz and tower.json."""
 
     def __init__(self, folder: Path) -> None:
         """Read a tower.
@@ -43,7 +43,8 @@ class PictureTower:
                 layers = {name: arrays[name] for name in arrays.files}
         except (OSError, ValueError) as broken:
             raise DataError(
-                f"{folder} is no picture tower: {broken}", hint="python -m imi.train.pictures --out FOLDER makes one"
+                f"{folder} is no picture tower: {broken}",
+                hint="python -m recipes.pictures.train --out FOLDER makes one",
             ) from broken
         if self.about.get("format") != FORMAT:
             raise DataError(f"{folder} has format {self.about.get('format')!r}, this imi reads {FORMAT}")

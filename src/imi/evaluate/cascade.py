@@ -22,7 +22,7 @@ GRID = np.linspace(0.1, 1.0, 100)
 
 
 @dataclass(frozen=True)
-class Step:
+class CascadeStep:
     """The cascade ending at one dims, over all seeds: mean and standard deviation.
 
     Attributes:
@@ -53,12 +53,12 @@ class Adaptive:
         n: how many test rows each seed had.
     """
 
-    steps: tuple[Step, ...]
+    steps: tuple[CascadeStep, ...]
     thresholds: tuple[float, ...]
     oracle: float
     n: int
 
-    def cheapest(self, within: float = 0.0) -> Step:
+    def cheapest(self, within: float = 0.0) -> CascadeStep:
         """Return the step with the fewest expected dims whose accuracy is at most `within` below the largest dims."""
         bar = self.steps[-1].single - within
         return min((s for s in self.steps if s.accuracy >= bar), key=lambda s: s.expected_dims, default=self.steps[-1])
@@ -115,7 +115,7 @@ def adaptive(
     mean, spread = np.mean(accuracies, axis=0), np.std(accuracies, axis=0)
     cost, cost_spread, alone = np.mean(costs, axis=0), np.std(costs, axis=0), np.mean(singles, axis=0)
     table = zip(sizes, alone, mean, spread, cost, cost_spread, strict=True)
-    steps = tuple(Step(row[0], *map(float, row[1:])) for row in table)
+    steps = tuple(CascadeStep(row[0], *map(float, row[1:])) for row in table)
     return Adaptive(steps, first, float(np.mean(oracles)), len(truth) - held)
 
 

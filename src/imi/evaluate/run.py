@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from imi.embedders.base import Embedder
-from imi.evaluate.kinds import EvaluationSet, Questions
+from imi.evaluate.datasets import EvaluationSet, Questions
 from imi.evaluate.scores import Dims, Score, encode
 from imi.fusion import WEIGHT
 

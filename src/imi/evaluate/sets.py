@@ -1,6 +1,6 @@
 """Evaluation sets from local files: the public ones by name, and one's own by path. Nothing is downloaded.
 
-Only parts that training never sees are read: development parts, and what `imi.train.splits` holds out.
+Only parts that training never sees are read: development parts, and what `imi.evaluate.splits` holds out.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from imi.errors import DataError, UsageError
-from imi.evaluate.kinds import EvaluationSet, Labelled, Questions, Similarity, Translations
+from imi.evaluate import splits
+from imi.evaluate.datasets import EvaluationSet, Labelled, Questions, Similarity, Translations
 from imi.evaluate.questions import answers
-from imi.train import splits
 
 ENGLISH_QUESTIONS = Path(__file__).parent / "jaquad_english.tsv"
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")
@@ -25,7 +25,7 @@ def _sts(name: str, pairs: Iterable[splits.ScoredPair]) -> Similarity:
     return Similarity(name, [(row.a, row.b) for row in rows], [row.score for row in rows])
 
 
-def _bitext(name: str, pairs: Iterable[splits.Translation]) -> Translations:
+def _bitext(name: str, pairs: Iterable[splits.TranslationPairs]) -> Translations:
     return Translations(name, [(row.ja, row.en) for row in pairs])
 
 

@@ -14,8 +14,17 @@ if TYPE_CHECKING:
 __all__ = ["IndexPolicy", "load"]
 
 
+def save(index: Ladder | Exact, folder: str | Path) -> None:
+    """Write an index with its vectors to a folder; `load` reads it back, the vectors by memory map.
+
+    Raises:
+        UsageError: the first rung is a scan, which was not built.
+    """
+    index.save(folder)
+
+
 def load(folder: str | Path) -> Ladder | Exact:
-    """Read an index that its `save` wrote; vectors stay on disk, memory-mapped, and are checked as they are read.
+    """Read an index that `save` wrote; vectors stay on disk, memory-mapped, and are checked as they are read.
 
     Raises:
         Damaged: a file is missing, cut short or altered: build the index again.

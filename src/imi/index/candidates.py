@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from imi.index.engines import load_rabitqlib
 from imi.index.measure import Prefix
+from imi.index.native import load_rabitqlib
 from imi.index.rungs import Rung
 from imi.index.structures import lists_for
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from imi.errors import UsageError
 from imi.index.base import Rows, check_metric, check_queries, check_vectors
-from imi.index.files import CheckedVectors
+from imi.index.manifest import CheckedVectors, vector_parts, write_files
 from imi.vectors import Floats, Metric
 
 Doubles = NDArray[np.float64]
@@ -62,9 +62,9 @@ class Exact:
 
     def save(self, folder: str | Path) -> None:
         """Write the vectors; `imi.index.load` reads them back by memory map."""
-        from imi.index.saved import save_exact
-
-        save_exact(self, Path(folder))
+        table = {"shape": [len(self), self.width], "dtype": self.vectors.dtype.str}
+        about = {"exact": {"metric": self.metric, "dims": self.dims}, "table": table}
+        write_files(Path(folder), about, vector_parts(self.vectors))
 
     def search(self, queries: NDArray[Any], k: int = 10, allowed: Rows | None = None) -> tuple[Floats, Rows]:
         """Find the k best rows for each query, as `Index.search` says."""

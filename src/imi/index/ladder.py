@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 
 from imi.errors import UsageError
 from imi.index.base import Rows, check_metric, check_queries, check_vectors
-from imi.index.engines import processors
 from imi.index.exact import Exact
-from imi.index.files import CheckedVectors
-from imi.index.graphs import DEGREE, HnswRabitq, SymphonyQG
 from imi.index.heldout import HeldOut
-from imi.index.rerank import Reranker, inverse_lengths
+from imi.index.manifest import CheckedVectors, Write, vector_parts, write_files
+from imi.index.native import processors
+from imi.index.rabitq import DEGREE, HnswRabitq, SymphonyQG
+from imi.index.rerank import VectorReranker, inverse_lengths
 from imi.index.rungs import Rung, check_rungs
 from imi.index.space import Space
 from imi.index.structures import FaissStructure, Progress, Scan, Structure
@@ -88,7 +88,7 @@ class Ladder:
         self.held_out = held_out
         self.threads = processors()
         later = self.rungs[1:] or (Rung(rungs[0].dims, rungs[0].keep),)
-        self._later = [Reranker(vectors, rung, space.metric, scales.get(rung.dims)) for rung in later]
+        self._later = [VectorReranker(vectors, rung, space.metric, scales.get(rung.dims)) for rung in later]
         self._exact = Exact(vectors, space.metric, self._later[-1].rung.dims)
 
     @classmethod
@@ -170,9 +170,9 @@ class Ladder:
         Raises:
             UsageError: the first rung is a scan, which was not built.
         """
-        from imi.index.saved import save_ladder
-
-        save_ladder(self, Path(folder))
+        description, writers = ladder_parts(self)
+        table = {"shape": [len(self), self.width], "dtype": self.vectors.dtype.str}
+        write_files(Path(folder), {"ladder": description, "table": table}, writers | vector_parts(self.vectors))
 
     def with_rungs(self, rungs: Sequence[Rung]) -> Ladder:
         """Return a ladder over the same structure with other shortlists, efforts or later rungs.
@@ -331,3 +331,31 @@ def _passing(rows: Rows, mask: NDArray[np.bool_], keep: int) -> Rows:
     found = np.take_along_axis(rows, order, axis=1)
     found[~np.take_along_axis(good, order, axis=1)] = -1
     return np.ascontiguousarray(found)
+
+
+def ladder_parts(ladder: Ladder, tail: str = "") -> tuple[dict[str, Any], dict[str, Write]]:
+    """Return a ladder's description and the writers of its files, the full vectors apart; names end in `tail`."""
+    held = ladder.held_out
+    writers: dict[str, Write] = {f"{structure_name(held is not None)}{tail}": ladder.structure.save}
+    for dims, scale in ladder.scales.items():
+        if scale is not None:
+            writers[f"lengths{dims}x{tail}"] = scale.tofile
+    if ladder.space.rotation is not None:
+        writers[f"rotation{tail}"] = ladder.space.rotation.tofile
+    if held is not None:
+        writers[f"heldout{tail}"] = np.column_stack([held.rows, held.through]).tofile
+    description = {
+        "metric": ladder.metric,
+        "rungs": [rung.to_dict() for rung in ladder.rungs],
+        "longest": ladder.space.longest,
+        "latency": ladder.latency,
+        "held_out": None if held is None else held.through.shape[1],
+        "unit": [dims for dims, scale in ladder.scales.items() if scale is None],
+        "lengths": [dims for dims, scale in ladder.scales.items() if scale is not None],
+    }
+    return description, writers
+
+
+def structure_name(linked: bool) -> str:
+    """Name the structure's file: one that lacks rows has a name that a reader without their links does not look for."""
+    return "linked" if linked else "structure"

@@ -34,13 +34,14 @@ from numpy.typing import NDArray
 
 from imi.errors import Damaged, UsageError
 from imi.index.base import check_metric, check_queries
-from imi.index.files import read_manifest
 from imi.index.ladder import Ladder, Step
-from imi.index.partfiles import gather, read_parts, write_parts
-from imi.index.parts import Keys, Part, best_of, with_newest
-from imi.index.plan import Plan, plan
+from imi.index.manifest import read_manifest
+from imi.index.plan import Plan
+from imi.index.planner import plan
 from imi.index.policy import IndexPolicy
 from imi.index.rungs import format_ladder, parse_ladder
+from imi.index.segment_files import gather, read_parts, write_parts
+from imi.index.segments import Keys, Part, best_of, with_newest
 from imi.vectors import Floats, as_floats
 
 

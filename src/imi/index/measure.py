@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from imi.index.base import Index, Rows
 from imi.index.exact import Exact
-from imi.index.files import CheckedVectors
 from imi.index.heldout import without
 from imi.index.ladder import Ladder
-from imi.index.rerank import Reranker
+from imi.index.manifest import CheckedVectors
+from imi.index.rerank import VectorReranker
 from imi.index.rungs import Rung
 from imi.vectors import Floats, Metric
 
@@ -173,7 +173,7 @@ def _recall_by_keep(ladder: Ladder, truth: Truth, effort: int) -> dict[int, NDAr
     rows = ladder.structure.search(ladder.space.queries(truth.queries), longest, effort, ladder.threads)
     if ladder.held_out is not None:
         rows = ladder.held_out.unlinked.added_to(rows)
-    judge = Reranker(ladder.vectors, Rung(ladder.width, k), ladder.metric, ladder.scales.get(ladder.width))
+    judge = VectorReranker(ladder.vectors, Rung(ladder.width, k), ladder.metric, ladder.scales.get(ladder.width))
     scores = judge.score(truth.queries, rows, ladder.threads)
     good = (scores >= truth.bar[:, None]) & (rows >= 0)
     found = np.minimum(np.cumsum(good, axis=1), k) / k  # recall if the shortlist ended here

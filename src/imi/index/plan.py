@@ -1,12 +1,12 @@
-"""The planner: measure ladders on the user's own vectors and take the cheapest that keeps the recall asked for.
+"""A plan: the ladder that was chosen, everything that was tried, and the table and figure of it.
 
-What it measures, in order: the exact truth for held-out queries; what prefixes of the vectors are worth against random
-numbers; candidate ladders on a sample; the chosen one on all rows, where its shortlist and effort are set; and once
-more with queries that nothing was set by. Everything it tried is in the result.
+`imi.index.planner` makes one.
 """
 
 from __future__ import annotations
 
+import html
+import io
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,11 +14,11 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from imi.errors import UsageError
-from imi.index.base import check_metric, check_queries, check_vectors
+from imi.errors import MissingExtra, UsageError
+from imi.index.base import check_metric, check_vectors
 from imi.index.exact import Exact
-from imi.index.files import CheckedVectors
 from imi.index.ladder import Ladder
+from imi.index.manifest import CheckedVectors
 from imi.index.measure import Prefix, Vectors
 from imi.index.rungs import Rung, format_ladder
 from imi.vectors import Metric
@@ -128,9 +128,7 @@ class Plan:
             MissingExtra: matplotlib is not installed.
             UsageError: another suffix.
         """
-        from imi.index.figure import draw_plan
-
-        return draw_plan(self, Path(path))
+        return _draw_plan(self, Path(path))
 
     def build(self, vectors: NDArray[Any] | CheckedVectors, progress: Progress | None = None) -> Ladder | Exact:
         """Return the index over these vectors: the one that was built for measuring when they are the same object.
@@ -142,7 +140,7 @@ class Plan:
             raise UsageError(
                 f"vectors of width {vectors.shape[1]} for a plan made for width {self.width}", hint="plan again"
             )
-        if self.built is not None and (self.built.vectors is vectors or self.built.vectors is _as_table(vectors)):
+        if self.built is not None and (self.built.vectors is vectors or self.built.vectors is as_table(vectors)):
             return self.built
         if not self.chosen.rungs:
             return Exact(vectors, self.metric)
@@ -186,56 +184,58 @@ class Plan:
         )
 
 
-def plan(
-    vectors: NDArray[Any] | CheckedVectors,
-    target_recall: float = 0.95,
-    memory: int | None = None,
-    latency: float | None = None,
-    queries: NDArray[Any] | None = None,
-    seed: int = 0,
-    progress: Progress | None = None,
-    *,
-    metric: str = "cosine",
-    k: int = 10,
-) -> Plan:
-    """Measure ladders on these vectors and build the cheapest that keeps the recall.
-
-    Args:
-        vectors: (n, d), also a memory map.
-        target_recall: share of the k exact neighbours that a search must find, above 0 and at most 1.
-        memory: bytes that the index may take beside the full vectors, which can stay on disk; None for as much as
-            can be built in the memory that is free.
-        latency: seconds that a single query may take; None for as fast as can be.
-        queries: (m, d) real queries, at least 20; without them rows are held out of the structure and asked for.
-        seed: for the sample and the rows held out.
-        progress: called as progress(done, total).
-        metric: "cosine", "dot" or "l2".
-        k: how many neighbours the recall is about.
-
-    Raises:
-        UsageError: a value is out of range, or no structure fits the memory.
-    """
-    from imi.index.search_plan import Planner
-
-    table = _as_table(vectors)
-    if not 0 < target_recall <= 1:
-        raise UsageError(f"target_recall={target_recall}: a share above 0 and at most 1 is needed")
-    if len(table) < 2:
-        raise UsageError(f"{len(table)} vectors: at least 2 are needed to plan a search among them")
-    if queries is not None and len(queries) < 20:
-        raise UsageError(f"{len(queries)} queries are too few to measure with: give 20 or more, or none")
-    asked = None if queries is None else check_queries(queries, int(table.shape[1]), k)
-    planner = Planner(
-        table, check_metric(metric), min(k, len(table) - 1), target_recall, memory, latency, seed, progress
-    )
-    return planner.run(asked)
-
-
 def _better(a: Tried, b: Tried) -> bool:
     """Return whether a is nowhere behind b, and somewhere before it."""
     mine, other = (a.recall, a.qps, -a.bytes), (b.recall, b.qps, -b.bytes)
     return mine != other and all(x >= y for x, y in zip(mine, other, strict=True))
 
 
-def _as_table(vectors: NDArray[Any] | CheckedVectors) -> Vectors:
+def as_table(vectors: NDArray[Any] | CheckedVectors) -> Vectors:
+    """Return vectors as every part of the planner takes them."""
     return vectors if isinstance(vectors, CheckedVectors) else check_vectors(vectors)
+
+
+def _draw_plan(plan: Plan, path: Path) -> Path:
+    """Write the picture of a plan and return its path.
+
+    Raises:
+        MissingExtra: matplotlib is not installed.
+        UsageError: the suffix is not png, svg or html.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in (".png", ".svg", ".html"):
+        raise UsageError(f"figure {path.name!r}: the suffix must be .png, .svg or .html")
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as missing:
+        raise MissingExtra("matplotlib", "plot") from missing
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    axes = figure.subplots()
+    lines: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    for one in plan.tried:
+        first = one.rungs[0]
+        name = f"{first.structure} {first.codec} {first.dims}{'r' if first.rotated else ''}"
+        lines.setdefault((name, one.where), []).append((one.recall, one.qps))
+    for (name, where), points in lines.items():
+        points.sort()
+        full = where != "sample"
+        x, y = zip(*points, strict=True)
+        width, strength = (2.0, 1.0) if full else (0.8, 0.55)
+        axes.plot(x, y, "o-" if full else ".-", linewidth=width, alpha=strength, label=f"{name}, {where}")
+    axes.plot([plan.chosen.recall], [plan.chosen.qps], "*", color="black", markersize=16, label="chosen")
+    axes.axvline(plan.target, color="grey", linestyle="--", linewidth=1)
+    axes.set_yscale("log")
+    axes.set_xlabel(f"recall of the {plan.k} nearest")
+    axes.set_ylabel("single queries a second, one thread")
+    axes.set_title(f"{plan.rows:,} × {plan.width}, target {plan.target:g}")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=7)
+    if suffix != ".html":
+        figure.savefig(path, dpi=150)
+        return path
+    drawn = io.StringIO()
+    figure.savefig(drawn, format="svg")
+    picture = drawn.getvalue()
+    body = f"<!doctype html><meta charset=utf-8><title>imi plan</title>{picture[picture.index('<svg') :]}"
+    path.write_text(f"{body}<pre>{html.escape(plan.table)}</pre>", encoding="utf-8")
+    return path

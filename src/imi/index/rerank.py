@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.index.base import Rows
-from imi.index.engines import load_faiss, set_threads
-from imi.index.files import CheckedVectors
+from imi.index.manifest import CheckedVectors
+from imi.index.native import load_faiss, set_threads
 from imi.index.rungs import Rung
 from imi.index.space import unit_rows
 from imi.vectors import Floats, Metric, quantize
@@ -18,7 +18,7 @@ _BLOCK = 1 << 14
 _GATHERED = 1 << 24
 
 
-class Reranker:
+class VectorReranker:
     """One later rung: exact scores of the first `dims` numbers for the rows of a shortlist.
 
     float32 rungs read the full vectors themselves, also from a memory map, through faiss' `fvec_*_by_idx`; a prefix

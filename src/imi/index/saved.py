@@ -1,4 +1,4 @@
-"""A built ladder as files: what to write, and how to read it back after its checksums agree."""
+"""Reading an index back from its files after their checksums agree; `Ladder.save` and `Exact.save` write them."""
 
 from __future__ import annotations
 
@@ -12,43 +12,19 @@ from numpy.typing import NDArray
 from imi.errors import Damaged
 from imi.index.base import check_metric
 from imi.index.exact import Exact
-from imi.index.files import (
+from imi.index.heldout import HeldOut
+from imi.index.ladder import Ladder, structure_name
+from imi.index.manifest import (
     CheckedVectors,
     Manifest,
-    Write,
-    block_checksums,
     read_manifest,
     verified,
-    write_files,
 )
-from imi.index.graphs import HnswRabitq, SymphonyQG
-from imi.index.heldout import HeldOut
-from imi.index.ladder import Ladder
+from imi.index.rabitq import HnswRabitq, SymphonyQG
 from imi.index.rungs import Rung
 from imi.index.space import Space
 from imi.index.structures import FaissStructure, Structure
 from imi.vectors import Floats
-
-
-def save_ladder(ladder: Ladder, folder: Path, about: Mapping[str, Any] | None = None) -> Manifest:
-    """Write a ladder with its full vectors, so that `load_ladder` needs nothing else.
-
-    Args:
-        ladder: what to write.
-        folder: made when missing; an older index in it is replaced in one step.
-        about: more JSON values to keep with it, such as its plan.
-    """
-    plain, writers = ladder_parts(ladder)
-    writers |= vector_parts(ladder.vectors)
-    table = {"shape": [len(ladder), ladder.width], "dtype": ladder.vectors.dtype.str}
-    return write_files(folder, {"ladder": plain, "table": table, **(about or {})}, writers)
-
-
-def save_exact(index: Exact, folder: Path) -> Manifest:
-    """Write the vectors of an exact index."""
-    table = {"shape": [len(index), index.width], "dtype": index.vectors.dtype.str}
-    about = {"exact": {"metric": index.metric, "dims": index.dims}, "table": table}
-    return write_files(folder, about, vector_parts(index.vectors))
 
 
 def load_index(folder: Path) -> Ladder | Exact:
@@ -69,7 +45,7 @@ def load_index(folder: Path) -> Ladder | Exact:
 
 
 def load_ladder(folder: Path) -> tuple[Ladder, Mapping[str, Any]]:
-    """Read what `save_ladder` wrote and return it with what was kept beside it.
+    """Read what `Ladder.save` wrote and return it with what was kept beside it.
 
     Raises:
         Damaged: a file is missing, cut short or altered; vectors are checked block by block when they are read.
@@ -82,34 +58,6 @@ def load_ladder(folder: Path) -> tuple[Ladder, Mapping[str, Any]]:
         return read_ladder(folder, manifest, manifest.about["ladder"], vectors), manifest.about
     except (KeyError, IndexError, TypeError, ValueError) as wrong:
         raise Damaged(f"the manifest in {folder} does not describe a ladder: {wrong!r}") from wrong
-
-
-def ladder_parts(ladder: Ladder, tail: str = "") -> tuple[dict[str, Any], dict[str, Write]]:
-    """Return a ladder's description and the writers of its files, the full vectors apart; names end in `tail`."""
-    held = ladder.held_out
-    writers: dict[str, Write] = {f"{_name(held is not None)}{tail}": ladder.structure.save}
-    for dims, scale in ladder.scales.items():
-        if scale is not None:
-            writers[f"lengths{dims}x{tail}"] = scale.tofile
-    if ladder.space.rotation is not None:
-        writers[f"rotation{tail}"] = ladder.space.rotation.tofile
-    if held is not None:
-        writers[f"heldout{tail}"] = np.column_stack([held.rows, held.through]).tofile
-    description = {
-        "metric": ladder.metric,
-        "rungs": [rung.to_dict() for rung in ladder.rungs],
-        "longest": ladder.space.longest,
-        "latency": ladder.latency,
-        "held_out": None if held is None else held.through.shape[1],
-        "unit": [dims for dims, scale in ladder.scales.items() if scale is None],
-        "lengths": [dims for dims, scale in ladder.scales.items() if scale is not None],
-    }
-    return description, writers
-
-
-def _name(linked: bool) -> str:
-    """Name the structure's file: one that lacks rows has a name that a reader without their links does not look for."""
-    return "linked" if linked else "structure"
 
 
 def read_ladder(
@@ -130,7 +78,7 @@ def read_ladder(
     for dims in description["lengths"]:
         scales[int(dims)] = np.fromfile(verified(folder, manifest, f"lengths{dims}x{tail}"), dtype="<f4")
     links = description.get("held_out")  # indexes of before have none
-    path = verified(folder, manifest, f"{_name(links is not None)}{tail}")
+    path = verified(folder, manifest, f"{structure_name(links is not None)}{tail}")
     readers: dict[str, Callable[[Path, Rung], Structure]] = {
         "symphonyqg": SymphonyQG.load,
         "hnsw-rabitq": HnswRabitq.load,
@@ -149,18 +97,6 @@ def read_ladder(
         table = np.fromfile(verified(folder, manifest, f"heldout{tail}"), dtype="<i8").reshape(-1, 1 + int(links))
         held = HeldOut(table[:, 0].copy(), table[:, 1:].copy(), len(vectors))
     return Ladder(vectors, rungs, structure, space, scales, float(description["latency"]), held)
-
-
-def vector_parts(vectors: NDArray[Any] | CheckedVectors, tail: str = "") -> dict[str, Write]:
-    """Return the writers of a table of vectors and of its blocks' checksums, their names ending in `tail`."""
-    table = vectors.array if isinstance(vectors, CheckedVectors) else vectors
-
-    def write(path: Path) -> None:
-        with path.open("wb") as file:
-            for start in range(0, len(table), 1 << 14):
-                file.write(np.ascontiguousarray(vectors[start : start + (1 << 14)]).data)
-
-    return {f"vectors{tail}": write, f"sums{tail}": lambda path: block_checksums(table).tofile(path)}
 
 
 def map_vectors(folder: Path, manifest: Manifest, shape: tuple[int, int], dtype: str, tail: str = "") -> CheckedVectors:

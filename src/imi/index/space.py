@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.index.base import Rows
-from imi.index.files import CheckedVectors
+from imi.index.manifest import CheckedVectors
 from imi.vectors import Floats, Metric, truncate
 
 _EXILE = np.float32(2)

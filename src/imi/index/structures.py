@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from imi.errors import UsageError
 from imi.index.base import Rows
-from imi.index.engines import load_faiss, set_threads
 from imi.index.exact import Exact
-from imi.index.files import CheckedVectors
+from imi.index.manifest import CheckedVectors
+from imi.index.native import load_faiss, set_threads
 from imi.index.rungs import Rung
 from imi.index.space import Space
 from imi.vectors import Floats

@@ -25,10 +25,8 @@ from numpy.typing import NDArray
 
 from imi.errors import Damaged
 from imi.index.base import Rows
-from imi.index.files import Write, read_manifest, verified, write_files
-from imi.index.parts import Lookup
-from imi.index.postings import Mask, Segment, make_segment, merge_segments, norms, read_segment, term_hash
-from imi.index.ranked import (
+from imi.index.manifest import Write, read_manifest, verified, write_files
+from imi.index.maxscore import (
     Field,
     Term,
     best_documents,
@@ -37,6 +35,8 @@ from imi.index.ranked import (
     matching_documents,
     read_term,
 )
+from imi.index.postings import Mask, Segment, make_segment, merge_segments, norms, read_segment, term_hash
+from imi.index.segments import Lookup
 from imi.vectors import Floats
 
 

@@ -20,24 +20,24 @@ from imi._version import __version__
 from imi.embedders.base import Embedder
 from imi.embedders.load import load
 from imi.errors import ImiError
-from imi.server.described import Described
-from imi.server.forward import Forward
-from imi.server.gate import Gate
-from imi.server.health import health_routes
-from imi.server.keys import Keys
-from imi.server.limits import Limiter
-from imi.server.logs import Log
-from imi.server.look import Look
-from imi.server.metrics import Metrics
+from imi.server.api.collections import PREFIX, SearchRoutes
+from imi.server.api.health import health_routes
+from imi.server.api.llm_proxy import Forward
+from imi.server.api.openai import OpenAIRoutes
+from imi.server.api.openapi import Described
+from imi.server.api.page import Look
+from imi.server.api.static import Pages
+from imi.server.api.tasks import Tasks
+from imi.server.http.keys import Keys
+from imi.server.http.logs import Log
+from imi.server.http.metrics import Metrics
+from imi.server.http.middleware import Gate
+from imi.server.http.rate_limit import Limiter
+from imi.server.http.responses import ApiError, from_imi, unknown_url
 from imi.server.models import Models
-from imi.server.openai import OpenAI
-from imi.server.pages import Pages
-from imi.server.replies import ApiError, from_imi, unknown_url
-from imi.server.search import PREFIX, Search
+from imi.server.registry import Shelf, collection_paths
 from imi.server.settings import Settings
-from imi.server.shelf import Shelf, collection_paths
 from imi.server.state import State
-from imi.server.tasks import Tasks
 
 _DIRECT = re.compile(rf"/v1/|{PREFIX}/[^/]+/search$")
 
@@ -100,13 +100,13 @@ def build_app(state: State, log: Log | None = None) -> ASGIApp:
 
     api = FastAPI(title="imi", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     api.router.routes.extend([*health_routes(state), *Described(api).routes(), *Pages().routes()])
-    search = Search(state)
+    search = SearchRoutes(state)
     api.include_router(search.router())
     api.include_router(Look(state).router())
     api.include_router(Tasks(state).router())
     for kind in (ApiError, ImiError, HTTPException, RequestValidationError, ClientDisconnect):
         api.add_exception_handler(kind, _refuse)
-    return Gate(_Split([*OpenAI(state).routes(), *forward.routes(), search.direct()], api), state, log)
+    return Gate(_Split([*OpenAIRoutes(state).routes(), *forward.routes(), search.direct()], api), state, log)
 
 
 class _Split:

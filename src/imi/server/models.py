@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from imi.embedders.base import Embedder
 from imi.records import ModelInfo
 from imi.server.batching import Batcher
-from imi.server.replies import ApiError
+from imi.server.http.responses import ApiError
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from starlette.types import ASGIApp
 
 from imi.errors import UsageError
 from imi.server.app import build_app, build_state
-from imi.server.keys import Keys
-from imi.server.protocol import protocol_class
+from imi.server.http.keys import Keys
+from imi.server.http.timeouts import protocol_class
 from imi.server.settings import Settings
 from imi.server.state import State
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from imi.server.keys import Keys
-from imi.server.limits import Limiter
-from imi.server.metrics import Metrics
+from imi.server.http.keys import Keys
+from imi.server.http.metrics import Metrics
+from imi.server.http.rate_limit import Limiter
 from imi.server.models import Models
+from imi.server.registry import Shelf
 from imi.server.settings import Settings
-from imi.server.shelf import Shelf
 
 
 @dataclass(slots=True)

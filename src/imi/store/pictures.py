@@ -23,14 +23,14 @@ MADE_BY = "picture_fingerprint"
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredPicture:
     """A picture of a row: a JPEG, and the digest of the picture that it was made from."""
 
     digest: str
     thumbnail: bytes
 
 
-def put_pictures(store: Store, pictures: Iterable[tuple[int, Kept]]) -> None:
+def put_pictures(store: Store, pictures: Iterable[tuple[int, StoredPicture]]) -> None:
     """Keep pictures beside new rows; they go with their rows."""
     store.connection.executemany(
         f"INSERT INTO pictures ({COLUMNS}) VALUES (?, ?, ?, ?)",
@@ -43,7 +43,7 @@ def picture_digests(store: Store, rows: Iterable[int]) -> dict[int, str]:
     return {row: digest for row, digest in _found(store, "row, digest", rows)}
 
 
-def pictures_of(store: Store, rows: Iterable[int]) -> dict[int, Kept]:
+def pictures_of(store: Store, rows: Iterable[int]) -> dict[int, StoredPicture]:
     """Return the pictures of those of the rows that have one.
 
     Raises:
@@ -52,14 +52,14 @@ def pictures_of(store: Store, rows: Iterable[int]) -> dict[int, Kept]:
     return {values[0]: decode_picture(values) for values in _found(store, COLUMNS, rows)}
 
 
-def decode_picture(values: tuple[Any, ...]) -> Kept:
+def decode_picture(values: tuple[Any, ...]) -> StoredPicture:
     """Return the picture read as COLUMNS, verified.
 
     Raises:
         Damaged: it does not agree with its checksum.
     """
     row, digest, thumbnail, checksum = values
-    kept = Kept(str(digest), thumbnail if isinstance(thumbnail, bytes) else b"")
+    kept = StoredPicture(str(digest), thumbnail if isinstance(thumbnail, bytes) else b"")
     if _checksum(row, kept) != checksum:
         raise damaged([row], "picture")
     return kept
@@ -78,6 +78,6 @@ def _found(store: Store, columns: str, rows: Iterable[int]) -> Iterator[tuple[An
     return iter(store.connection.execute(sql, (apsw.carray(wanted),)))
 
 
-def _checksum(row: int, kept: Kept) -> int:
+def _checksum(row: int, kept: StoredPicture) -> int:
     """Return the CRC-32 of a picture, begun with its row number, so that another row's is noticed."""
     return zlib.crc32(kept.thumbnail, zlib.crc32(kept.digest.encode(), row & 0xFFFFFFFF))

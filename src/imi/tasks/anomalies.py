@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imi.tasks.figures import COLOURS, new_figure, save_figure
 from imi.tasks.neighbours import nearest_rows
+from imi.tasks.plots import COLOURS, new_figure, save_figure
 from imi.tasks.rows import check_count, check_share, check_varied, read_rows
 from imi.vectors import Floats
 

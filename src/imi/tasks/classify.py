@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.errors import UsageError
-from imi.tasks.figures import draw_confusion, save_figure
-from imi.tasks.heads import Head, Kind, as_labels, train_head
+from imi.tasks.classifier_heads import ClassifierHead, Kind, as_labels, train_head
 from imi.tasks.intervals import Interval, wilson
+from imi.tasks.plots import draw_confusion, save_figure
 from imi.tasks.rows import check_share, check_varied, is_collection, read_rows
 from imi.vectors import Floats
 
@@ -34,7 +34,7 @@ class Classification:
     labels: tuple[Any, ...]
     confusion: NDArray[np.int64]
     n: int
-    head: Head
+    head: ClassifierHead
 
     def predict(self, z: Any) -> NDArray[Any]:
         """Return the label of each vector, (n,)."""
@@ -170,6 +170,6 @@ def macro_f1(confusion: NDArray[np.int64]) -> float:
     return float((2 * right[seen > 0] / seen[seen > 0]).mean())
 
 
-def with_model(head: Head, collection: Any) -> Head:
+def with_model(head: ClassifierHead, collection: Any) -> ClassifierHead:
     """Return the head marked with the fingerprint of the collection's model, to refuse another model's vectors."""
     return replace(head, model=collection.info.fingerprint or "")

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.errors import UsageError
-from imi.tasks.figures import COLOURS, new_figure, save_figure, short
+from imi.tasks.keywords import distinctive_words
 from imi.tasks.kmeans import agreement, density_groups, silhouette, spherical_kmeans
+from imi.tasks.plots import COLOURS, new_figure, save_figure, short
 from imi.tasks.rows import check_count, check_varied, read_rows
-from imi.tasks.words import distinctive_words
 from imi.vectors import Floats
 
 Namer = Callable[[Sequence[Sequence[str]]], Sequence[str]]

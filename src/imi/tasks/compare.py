@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.errors import UsageError
-from imi.tasks.figures import COLOURS, new_figure, save_figure, short
+from imi.tasks.plots import COLOURS, new_figure, save_figure, short
 from imi.vectors import normalize
 
 Doubles = NDArray[np.float64]

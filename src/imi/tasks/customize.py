@@ -61,7 +61,7 @@ class Customization:
 
     def figure(self, path: str | Path) -> None:
         """Draw the area under the curve by dims, before and after."""
-        from imi.tasks.figures import COLOURS, new_figure, save_figure
+        from imi.tasks.plots import COLOURS, new_figure, save_figure
 
         figure, axes = new_figure(7, 4)
         dims = list(self.prefixes)

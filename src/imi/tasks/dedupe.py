@@ -21,7 +21,7 @@ _BLOCK = 1024
 
 
 @dataclass(frozen=True)
-class Group:
+class DuplicateGroup:
     """One group of near duplicates: the row to keep, those to drop, the least cosine between kept and dropped."""
 
     keep: int
@@ -34,18 +34,18 @@ class Group:
         return {"keep": self.ids[0], "drop": list(self.ids[1:]), "similarity": self.similarity}
 
 
-class Duplicates(Sequence[Group]):
+class Duplicates(Sequence[DuplicateGroup]):
     """Groups of near duplicates, the largest first; each has `.keep`, `.drop` (row numbers) and `.similarity`."""
 
-    def __init__(self, groups: Sequence[Group], threshold: float) -> None:
+    def __init__(self, groups: Sequence[DuplicateGroup], threshold: float) -> None:
         self.groups = tuple(groups)
         self.threshold = threshold
 
     @overload
-    def __getitem__(self, at: int) -> Group: ...
+    def __getitem__(self, at: int) -> DuplicateGroup: ...
     @overload
-    def __getitem__(self, at: slice) -> Sequence[Group]: ...
-    def __getitem__(self, at: int | slice) -> Group | Sequence[Group]:
+    def __getitem__(self, at: slice) -> Sequence[DuplicateGroup]: ...
+    def __getitem__(self, at: int | slice) -> DuplicateGroup | Sequence[DuplicateGroup]:
         return self.groups[at]
 
     def __len__(self) -> int:
@@ -62,7 +62,7 @@ class Duplicates(Sequence[Group]):
 
     def figure(self, path: Any) -> None:
         """Draw how large the groups are and how alike their rows."""
-        from imi.tasks.figures import COLOURS, new_figure, save_figure
+        from imi.tasks.plots import COLOURS, new_figure, save_figure
 
         figure, axes = new_figure(7, 4)
         sizes = [len(group.drop) + 1 for group in self.groups]
@@ -114,7 +114,7 @@ def dedupe(
         drop = tuple(int(row) for row in members if row != kept)
         unit = _doubles(rows.z[[kept, *drop]])
         least = float(np.clip((unit[1:] @ unit[0]).min(), -1, 1))
-        groups.append(Group(kept, drop, least, tuple(rows.ids[row] for row in (kept, *drop))))
+        groups.append(DuplicateGroup(kept, drop, least, tuple(rows.ids[row] for row in (kept, *drop))))
     return Duplicates(sorted(groups, key=lambda group: (-len(group.drop), group.keep)), threshold)
 
 

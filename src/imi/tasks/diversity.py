@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imi.tasks.figures import COLOURS, new_figure, save_figure
 from imi.tasks.intervals import Interval, bootstrap
+from imi.tasks.plots import COLOURS, new_figure, save_figure
 from imi.tasks.rows import check_count, read_rows
 from imi.vectors import Floats
 

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.errors import UsageError
-from imi.index.graph import knn_graph
-from imi.index.plan import plan
+from imi.index.knn import knn_graph
+from imi.index.planner import plan
 from imi.tasks.rows import read_rows
 from imi.vectors import Floats
 

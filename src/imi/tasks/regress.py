@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.errors import UsageError
-from imi.tasks.figures import COLOURS, new_figure, save_figure
 from imi.tasks.intervals import Interval, bootstrap
-from imi.tasks.kernel import Kernel, fit_kernel
+from imi.tasks.kernel_ridge import Kernel, fit_kernel
+from imi.tasks.plots import COLOURS, new_figure, save_figure
 from imi.tasks.rows import check_share, check_varied, read_rows
 from imi.vectors import Floats
 

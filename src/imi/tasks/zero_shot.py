@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from imi.errors import UsageError
 from imi.tasks.classify import macro_f1, plain_label
-from imi.tasks.figures import draw_confusion, save_figure
 from imi.tasks.intervals import Interval, wilson
 from imi.tasks.parts import PARTS, in_parts, tiled
+from imi.tasks.plots import draw_confusion, save_figure
 from imi.tasks.rows import is_collection, read_rows
 from imi.vectors import Floats, normalize, truncate
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from imi.train.corpus import PairKind
-from imi.train.prepared import Ints, Prepared
+from imi.train.prepared import Ints, PairKind, Prepared
 from imi.train.student import Batch
 
 SENTENCE_PIECES = 5
@@ -38,7 +37,7 @@ class Mix:
         }
 
 
-class Batches:
+class TextBatches:
     """An endless, seeded row of batches over prepared data."""
 
     def __init__(self, data: Prepared, mix: Mix, seed: int) -> None:

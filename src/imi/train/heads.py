@@ -16,7 +16,7 @@ from imi.errors import UsageError
 from imi.train.losses import check_sizes
 
 
-class Head(nn.Module):
+class NestedHead(nn.Module):
     """What the three heads have in common: sizes, classes, and logits of one prefix."""
 
     def __init__(self, dims: Sequence[int], classes: int) -> None:
@@ -46,7 +46,7 @@ class Head(nn.Module):
         return tuple(self.of_size(z, size) for size in self.dims)
 
 
-class MRL(Head):
+class MRL(NestedHead):
     """A linear classifier of its own for each size: one output per size."""
 
     def __init__(self, dims: Sequence[int], classes: int) -> None:
@@ -59,7 +59,7 @@ class MRL(Head):
         return layer.weight, layer.bias
 
 
-class MRLE(Head):
+class MRLE(NestedHead):
     """One linear classifier whose first m columns serve size m, its bias all sizes: one output per size."""
 
     def __init__(self, dims: Sequence[int], classes: int) -> None:
@@ -71,7 +71,7 @@ class MRLE(Head):
         return self.layer.weight[:, :size], self.layer.bias
 
 
-class Fixed(Head):
+class Fixed(NestedHead):
     """FF-k: a classifier on the first k numbers alone, the baseline that is trained once for each k."""
 
     def __init__(self, k: int, classes: int) -> None:
@@ -83,7 +83,7 @@ class Fixed(Head):
         return self.layer.weight, self.layer.bias
 
 
-def probabilities(head: Head, z: Tensor) -> Tensor:
+def probabilities(head: NestedHead, z: Tensor) -> Tensor:
     """Return softmax probabilities (sizes, n, classes) of z (n, d), smallest size first, without gradients."""
     with torch.no_grad():
         return torch.stack([functional.softmax(output, dim=-1) for output in head(z)])

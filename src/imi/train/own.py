@@ -17,7 +17,7 @@ import torch
 from imi.embedders.base import Progress
 from imi.embedders.builtin import FOLDER, BuiltIn
 from imi.errors import DataError, Failure, UsageError
-from imi.train.batches import Batches, Mix
+from imi.train.batches import Mix, TextBatches
 from imi.train.export import Layer, write_model
 from imi.train.prepared import Prepared, split_all
 from imi.train.student import Student, Weights, loss
@@ -116,7 +116,7 @@ def train_own(
     mix = Mix(
         pairs=min(PAIRS, len(pairs)), neighbours=OTHERS, neighbour_size=1, groups=0, scored=min(64, len(ready.scored))
     )
-    batches = Batches(ready, mix, seed)
+    batches = TextBatches(ready, mix, seed)
     total = epochs * -(-len(pairs) // mix.pairs)
     for step in range(total):
         numbers, batch = batches.next()

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from imi.errors import DataError, UsageError
-from imi.train.heads import Head
+from imi.train.heads import NestedHead
 from imi.train.losses import Loss, MatryoshkaLoss
 from imi.vectors import Floats
 
@@ -127,7 +127,7 @@ class ArrayBatches:
 class Nested(nn.Module):
     """A body and a head: embeddings once, logits for each size from their prefixes."""
 
-    def __init__(self, body: nn.Module, head: Head) -> None:
+    def __init__(self, body: nn.Module, head: NestedHead) -> None:
         super().__init__()
         self.body, self.head = body, head
 
@@ -139,7 +139,7 @@ class Nested(nn.Module):
 class Slimmable(nn.Module):
     """The slimmable network: for each size the body runs at that share of its channels, with the leading weights."""
 
-    def __init__(self, body: nn.Module, head: Head) -> None:
+    def __init__(self, body: nn.Module, head: NestedHead) -> None:
         """Put a body with one share for each size, as `slim_shares` gives them, and a head together."""
         super().__init__()
         if len(body.shares) != len(head.dims):

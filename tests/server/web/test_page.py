@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 import imi
 from imi import tasks
 from imi.server.app import build_app, build_state
-from imi.server.keys import Keys
+from imi.server.http.keys import Keys
 from imi.server.running import Server, configure
 from imi.server.settings import Settings
 

@@ -19,7 +19,7 @@ _PATIENCE = 20
 _UNREACHABLE = 2  # the client's own number for a server that is not there
 
 
-class Client:
+class MilvusConnection:
     """One client, and how to call it."""
 
     def __init__(self, address: Address) -> None:

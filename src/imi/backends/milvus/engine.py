@@ -10,8 +10,9 @@ from typing import Any
 from pymilvus import DataType, MilvusClient
 
 from imi.backends.address import Address
-from imi.backends.engine import Abilities, Floats, Kept, Ranking, Row, Size, Way, cannot
-from imi.backends.milvus.client import Client
+from imi.backends.engine import Abilities, EngineRow, Floats, Ranking, Size, StoredRow, Way, cannot
+from imi.backends.filter_tree import Filter
+from imi.backends.milvus.client import MilvusConnection
 from imi.backends.milvus.entities import (
     PLACED,
     document_of,
@@ -24,7 +25,6 @@ from imi.backends.milvus.entities import (
 )
 from imi.backends.milvus.expressions import both, compile_filter, has_word, one_of, word
 from imi.backends.phrases import rank_phrases, words_of
-from imi.backends.wheres import Filter
 from imi.collection.description import Bound
 from imi.errors import TooNew, UsageError
 from imi.index.rungs import Rung, format_ladder, parse_ladder
@@ -54,7 +54,7 @@ class MilvusEngine:
         self.label = address.shown
         self._name, self._beside = address.name, f"{address.name}_imi"
         self._asked = address.numbers("prefixes")
-        self._client = Client(address)
+        self._client = MilvusConnection(address)
         self._bound: Bound | None = None
         self._prefixes: tuple[int, ...] = ()
         self._ladder: str | None = None
@@ -125,9 +125,9 @@ class MilvusEngine:
 
     # --- rows ---
 
-    def kept(self, ids: Sequence[str]) -> dict[str, Kept]:
+    def kept(self, ids: Sequence[str]) -> dict[str, StoredRow]:
         """Return the rows with these ids; absent ids are left out."""
-        return {one["id"]: Kept(document_of(one), one["digest"]) for one in self._found(ids, PLACED)}
+        return {one["id"]: StoredRow(document_of(one), one["digest"]) for one in self._found(ids, PLACED)}
 
     def fetch(self, ids: Sequence[str]) -> dict[str, tuple[Document, Floats | None]]:
         """Return the rows with these ids and their vectors."""
@@ -144,7 +144,7 @@ class MilvusEngine:
             )
         )
 
-    def write(self, new: Sequence[Row], changed: Sequence[Row]) -> None:
+    def write(self, new: Sequence[EngineRow], changed: Sequence[EngineRow]) -> None:
         """Write rows; a request that was cut off leaves some of its rows, and is sent again."""
         notes: dict[str, tuple[str, dict[str, Any]]] = {}
         for row in (*new, *changed):
@@ -155,7 +155,9 @@ class MilvusEngine:
         # An entity is only ever replaced whole, so that a change of metadata takes the vector along.
         there = self._found([row.document.id for row in changed], ["id", "digest", "seen", "full"])
         old = {one["id"]: (vector_of(one), one["digest"]) for one in there}
-        again = [Row(row.document, row.metadata, *old[row.document.id]) for row in changed if row.document.id in old]
+        again = [
+            EngineRow(row.document, row.metadata, *old[row.document.id]) for row in changed if row.document.id in old
+        ]
         width = 1 if self._bound is None else self._bound.width
         entities = [entity_of(row, width, self._prefixes) for row in (*new, *again)]
         self._note(notes)

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from pymilvus import DataType, Function, FunctionType, MilvusClient
 
-from imi.backends.engine import Floats, Row
-from imi.backends.facts import facts_of
+from imi.backends.engine import EngineRow, Floats
+from imi.backends.filter_digests import facts_of
 from imi.backends.milvus.expressions import word
 from imi.errors import DataError, Failure
 from imi.records import Document
@@ -70,7 +70,7 @@ def indexes_of(prefixes: Sequence[int]) -> Any:
     return found
 
 
-def entity_of(row: Row, width: int, prefixes: Sequence[int]) -> dict[str, Any]:
+def entity_of(row: EngineRow, width: int, prefixes: Sequence[int]) -> dict[str, Any]:
     """Return a row as an entity. A row without a vector has one that no search looks at.
 
     Raises:

@@ -6,8 +6,8 @@ import hashlib
 import json
 from collections.abc import Sequence
 
-from imi.backends.facts import any_of, check_range, column, numeric, present, without_not
-from imi.backends.wheres import Both, Compare, Filter, Not
+from imi.backends.filter_digests import any_of, check_range, column, numeric, present, without_not
+from imi.backends.filter_tree import Both, FieldComparison, Filter, Not
 
 _OPPOSITE = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 NOTHING, EVERYTHING = 'pk == ""', 'pk != ""'
@@ -28,7 +28,7 @@ def _expression(where: Filter, texts: frozenset[str], label: str) -> str:
         return "(" + f" {where.word} ".join(_expression(part, texts, label) for part in where.parts) + ")"
     negated = isinstance(where, Not)
     one = where.part if isinstance(where, Not) else where
-    if not isinstance(one, Compare):
+    if not isinstance(one, FieldComparison):
         return _expression(without_not(where), texts, label)
     if one.operator in _OPPOSITE:
         return _range(one, negated, label)
@@ -41,7 +41,7 @@ def _expression(where: Filter, texts: frozenset[str], label: str) -> str:
     return f"(not ({either}))" if negated else f"({either})"
 
 
-def _range(one: Compare, negated: bool, label: str) -> str:
+def _range(one: FieldComparison, negated: bool, label: str) -> str:
     check_range(one, label)
     has = f"json_contains(facts, {json.dumps(numeric(one.name))})"
     key, value = json.dumps(column(one.name)), repr(float(one.value))

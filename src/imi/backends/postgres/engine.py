@@ -9,6 +9,7 @@ from typing import Any
 from psycopg import sql
 
 from imi.backends.engine import Abilities, Floats, Ranking, Way
+from imi.backends.filter_tree import Filter
 from imi.backends.postgres import words
 from imi.backends.postgres.connection import SETTINGS
 from imi.backends.postgres.filters import Condition, compile_filter
@@ -22,7 +23,6 @@ from imi.backends.postgres.ladder import (
 )
 from imi.backends.postgres.rows import lexeme
 from imi.backends.postgres.table import PostgresTable
-from imi.backends.wheres import Filter
 from imi.fusion import expected_score
 from imi.index.rungs import Rung, format_ladder
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from imi.backends.wheres import Both, Compare, Filter, Not
+from imi.backends.filter_tree import Both, FieldComparison, Filter, Not
 
 Condition = tuple[str, list[Any]]
 _TEXT, _NUMBER = "string", "number"
@@ -23,7 +23,7 @@ def compile_filter(where: Filter) -> Condition:
     return _compare(where)
 
 
-def _compare(one: Compare) -> Condition:
+def _compare(one: FieldComparison) -> Condition:
     name, value = one.name, one.value
     if isinstance(value, str) and "\0" in value and one.operator in ("=", "contains"):
         return "false", []  # no text here holds U+0000, and no parameter can
@@ -64,7 +64,7 @@ def _one_of(name: str, values: list[Any]) -> Condition:
     if scalars:
         sql, parameters = "coalesce(fields -> %s = ANY(%s::jsonb[]), false)", [name, scalars]
     if None in values:
-        null, more = _compare(Compare(name, "=", None))
+        null, more = _compare(FieldComparison(name, "=", None))
         return f"({sql} OR {null})", [*parameters, *more]
     return sql, parameters
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from imi.backends.engine import Floats, Row
+from imi.backends.engine import EngineRow, Floats
 from imi.errors import UsageError
 from imi.text.lexical import index_tokens
 
@@ -76,12 +76,12 @@ def decode_vector(sent: bytes, dtype: str) -> Floats:
     return np.frombuffer(sent, ">f2" if dtype == "halfvec" else ">f4", offset=4).astype(np.float32)
 
 
-def encode_rows(rows: Sequence[Row], dtype: str) -> bytes:
+def encode_rows(rows: Sequence[EngineRow], dtype: str) -> bytes:
     """Return rows as one binary COPY of id, text, metadata, parent, start, end, tokens, length, vector, digest."""
     return _HEADER + b"".join(_encode_row(row, dtype) for row in rows) + _TRAILER
 
 
-def _encode_row(row: Row, dtype: str) -> bytes:
+def _encode_row(row: EngineRow, dtype: str) -> bytes:
     document = row.document
     tokens = None if document.text is None else [lexeme(token) for token in index_tokens(document.text)]
     fields: list[bytes | None] = [
@@ -101,7 +101,7 @@ def _encode_row(row: Row, dtype: str) -> bytes:
     )
 
 
-def check_storable(row: Row) -> None:
+def check_storable(row: EngineRow) -> None:
     """Refuse what PostgreSQL's text cannot hold.
 
     Raises:

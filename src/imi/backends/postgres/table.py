@@ -10,13 +10,13 @@ from typing import Any
 from psycopg import sql
 
 from imi.backends.address import Address
-from imi.backends.engine import Floats, Kept, Row, Size
+from imi.backends.engine import EngineRow, Floats, Size, StoredRow
+from imi.backends.filter_tree import Filter
 from imi.backends.postgres.connection import Connections
 from imi.backends.postgres.filters import Condition, compile_filter
 from imi.backends.postgres.ladder import Column
 from imi.backends.postgres.rows import check_storable, decode_vector, encode_rows
 from imi.backends.postgres.schema import COPIED, FORMAT, check_format, check_name, make_shared, make_table
-from imi.backends.wheres import Filter
 from imi.collection.description import Bound
 from imi.errors import CollectionError
 from imi.records import Document
@@ -133,10 +133,10 @@ class PostgresTable:
 
     # --- rows ---
 
-    def kept(self, ids: Sequence[str]) -> dict[str, Kept]:
+    def kept(self, ids: Sequence[str]) -> dict[str, StoredRow]:
         """Return the rows with these ids; absent ids are left out."""
         found = self._select(f"id, {_PLACED}, digest", ids)
-        return {values[0]: Kept(_document(values), values[6]) for values in found}
+        return {values[0]: StoredRow(_document(values), values[6]) for values in found}
 
     def fetch(self, ids: Sequence[str]) -> dict[str, tuple[Document, Floats | None]]:
         """Return the rows with these ids and their vectors."""
@@ -158,7 +158,7 @@ class PostgresTable:
     def _vector(self, sent: bytes | None) -> Floats | None:
         return None if sent is None else decode_vector(sent, self._known().column.dtype)
 
-    def write(self, new: Sequence[Row], changed: Sequence[Row]) -> None:
+    def write(self, new: Sequence[EngineRow], changed: Sequence[EngineRow]) -> None:
         """Write rows in one transaction: those of these ids are deleted, the new ones come by COPY."""
         for row in (*new, *changed):
             check_storable(row)

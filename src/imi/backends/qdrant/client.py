@@ -21,7 +21,7 @@ Result = TypeVar("Result")
 _PATIENCE = 20
 
 
-class Client:
+class QdrantConnection:
     """One client, and how to call it."""
 
     def __init__(self, address: Address) -> None:

@@ -9,9 +9,10 @@ from typing import Any
 from qdrant_client import models
 
 from imi.backends.address import Address
-from imi.backends.engine import Abilities, Floats, Kept, Ranking, Row, Size, Way, cannot
+from imi.backends.engine import Abilities, EngineRow, Floats, Ranking, Size, StoredRow, Way, cannot
+from imi.backends.filter_tree import Filter
 from imi.backends.phrases import rank_phrases, word_number, words_of
-from imi.backends.qdrant.client import Client
+from imi.backends.qdrant.client import QdrantConnection
 from imi.backends.qdrant.filters import compile_filter, has_any
 from imi.backends.qdrant.points import (
     FULL,
@@ -25,7 +26,6 @@ from imi.backends.qdrant.points import (
     prefix_name,
     vector_of,
 )
-from imi.backends.wheres import Filter
 from imi.collection.description import Bound
 from imi.errors import TooNew, UsageError
 from imi.index.rungs import Rung, format_ladder, parse_ladder
@@ -59,7 +59,7 @@ class QdrantEngine:
         self._asked = address.numbers("prefixes")
         self._coded = address.choice("quantization", ("int8", "binary", "none"))
         self._local = address.local
-        self._client = Client(address)
+        self._client = QdrantConnection(address)
         self._bound: Bound | None = None
         self._prefixes: tuple[int, ...] = ()
         self._ladder: str | None = None
@@ -143,10 +143,10 @@ class QdrantEngine:
 
     # --- rows ---
 
-    def kept(self, ids: Sequence[str]) -> dict[str, Kept]:
+    def kept(self, ids: Sequence[str]) -> dict[str, StoredRow]:
         """Return the rows with these ids; absent ids are left out."""
         found = (dict(one.payload or {}) for one in self._retrieved(ids, vectors=False))
-        return {payload["id"]: Kept(document_of(payload), payload.get("digest")) for payload in found}
+        return {payload["id"]: StoredRow(document_of(payload), payload.get("digest")) for payload in found}
 
     def fetch(self, ids: Sequence[str]) -> dict[str, tuple[Document, Floats | None]]:
         """Return the rows with these ids and their vectors."""
@@ -162,7 +162,7 @@ class QdrantEngine:
             self._client.call(lambda c: c.retrieve(self._name, numbers, with_payload=PLACED, with_vectors=wanted))
         )
 
-    def write(self, new: Sequence[Row], changed: Sequence[Row]) -> None:
+    def write(self, new: Sequence[EngineRow], changed: Sequence[EngineRow]) -> None:
         """Write rows; a request that was cut off leaves some of its rows, and is sent again."""
         notes: dict[str, dict[str, Any]] = {}
         for row in (*new, *changed):

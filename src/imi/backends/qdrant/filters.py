@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from qdrant_client import models
 
-from imi.backends.facts import any_of, check_range, column, present
-from imi.backends.wheres import Both, Compare, Filter, Not
+from imi.backends.filter_digests import any_of, check_range, column, present
+from imi.backends.filter_tree import Both, FieldComparison, Filter, Not
 
 _BOUNDS = {"<": "lt", "<=": "lte", ">": "gt", ">=": "gte"}
 
@@ -46,7 +46,7 @@ def nothing() -> models.Filter:
     return models.Filter(must=[models.FieldCondition(key="facts", match=models.MatchValue(value="none"))])
 
 
-def _range(one: Compare, label: str) -> models.Filter:
+def _range(one: FieldComparison, label: str) -> models.Filter:
     check_range(one, label)
     bounds = models.Range(**{_BOUNDS[one.operator]: float(one.value)})
     return models.Filter(must=[models.FieldCondition(key=f"numbers.{column(one.name)}", range=bounds)])

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from qdrant_client import models
 
-from imi.backends.engine import Floats, Row
-from imi.backends.facts import facts_of
+from imi.backends.engine import EngineRow, Floats
+from imi.backends.filter_digests import facts_of
 from imi.backends.phrases import sparse
 from imi.records import Document
 from imi.text.lexical import index_tokens
@@ -37,7 +37,7 @@ def prefix_name(dims: int) -> str:
     return f"first{dims}"
 
 
-def described(row: Row) -> dict[str, Any]:
+def described(row: EngineRow) -> dict[str, Any]:
     """Return the part of the payload that metadata and place make."""
     facts, numbers = facts_of(row.document.metadata)
     return {
@@ -50,7 +50,7 @@ def described(row: Row) -> dict[str, Any]:
     }
 
 
-def point_of(row: Row, prefixes: Sequence[int]) -> models.PointStruct:
+def point_of(row: EngineRow, prefixes: Sequence[int]) -> models.PointStruct:
     """Return a row as a point; its vectors are at length one."""
     document = row.document
     vectors: dict[str, Any] = {}

@@ -11,12 +11,41 @@ import re
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from imi.tasks.map import Map
+from imi.vectors import Floats
+
+
+class MapData(Protocol):
+    """What the page draws; `imi.tasks.map.Map` is one."""
+
+    @property
+    def points(self) -> Floats:
+        """Coordinates, (n, 2)."""
+
+    @property
+    def neighbours(self) -> NDArray[np.int64]:
+        """Each row's nearest rows, (n, k)."""
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """One id a row."""
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """One text a row."""
+
+    @property
+    def columns(self) -> Mapping[str, Sequence[Any]]:
+        """Metadata columns that can colour the points, by name."""
+
+    @property
+    def colour(self) -> str | None:
+        """The column that colours them first."""
+
 
 MODULES = ("words.js", "cells.js", "raster.js", "points.js", "colours.js", "moving.js", "panel.js", "map.js")
 """In the order in which each needs only those before it."""
@@ -28,12 +57,12 @@ _VALUES = 200
 _MODULE_LINES = re.compile(r"^import [^;]*;\n|^export (?=function|class|const)", re.MULTILINE)
 
 
-def write_page(drawn: Map, path: str | Path, title: str) -> None:
+def write_page(drawn: MapData, path: str | Path, title: str) -> None:
     """Write a map as a page that opens from disk."""
     Path(path).write_text(page(page_data(drawn, title)), encoding="utf-8")
 
 
-def page_data(drawn: Map, title: str) -> dict[str, Any]:
+def page_data(drawn: MapData, title: str) -> dict[str, Any]:
     """Return what the page's `mountMap` takes: coordinates as base64 float32, texts, ids, columns and neighbours."""
     points = np.asarray(drawn.points, dtype="<f4")
     near = np.asarray(drawn.neighbours[:, :5], dtype="<i4")

@@ -1,0 +1,28 @@
+"""`python -m imi.lab --out docs/lab`: the whole lab without the command line's dress, for the Makefile."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+from pathlib import Path
+
+from experiments.matryoshka.run import NAMES, Order, run_lab
+
+
+def main() -> None:
+    """Parse, run, and log the steps to standard error."""
+    parser = argparse.ArgumentParser(prog="python -m imi.lab", description="The Matryoshka paper's experiments.")
+    parser.add_argument("name", nargs="?", default="all", choices=NAMES)
+    parser.add_argument("--data", type=Path, help="pictures, or the folder that holds the two sets of photos")
+    parser.add_argument("--seeds", type=int, default=int(os.environ.get("SEEDS", "3")))
+    parser.add_argument("--out", type=Path, default=Path("docs/lab"))
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    given = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    order = Order(name=given.name, data=given.data, seeds=given.seeds, out=given.out, jobs=given.jobs)
+    run_lab(order, logging.getLogger("imi.lab").info)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,221 @@
+"""The page of the lab: every table of ours beside the paper's, and in words where they differ and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from experiments.matryoshka import paper
+from experiments.matryoshka.collect import Outcome
+from experiments.matryoshka.figures import FIGURES, METHODS
+from experiments.matryoshka.verdicts import verdicts
+
+_INTRO = """# The Matryoshka lab
+
+What the paper ([Kusupati et al. 2022](https://arxiv.org/abs/2205.13147)) measures with ResNet50 on ImageNet, measured
+again on data that two cores can carry, and set beside the paper's figures. Written by `make lab` (`imi lab`); every
+number below comes from that run. The same seed gives the same table: each training runs on one thread.
+
+**What differs from the paper, everywhere.** The networks are hundreds of times smaller, the data a hundred times, and
+the widest embedding has {width} numbers instead of 2,048. Ten classes need nine dimensions at most: on ten-class data
+everything from 16 numbers upwards is a tie, and only the smallest sizes can tell methods apart. The signs
+("glyphs") have 240 classes in eight families for that reason. Post-hoc SVD is kinder here than in the paper: with few
+classes a trained network already lives in few directions, and SVD finds them; we also train a classifier anew on each
+SVD size, where the paper cuts the trained one.
+"""
+_PAPER_OF = {"linear": ("Table 1, Figure 2", paper.LINEAR), "1-nn": ("Table 2, Figure 3", paper.NEAREST),
+             "map@10": ("Figure 7", paper.MAP10)}  # fmt: skip
+
+
+def write_page(outcomes: Sequence[Outcome], notes: Sequence[str]) -> str:
+    """Return the page in Markdown.
+
+    Args:
+        outcomes: what was run, the study that tells most first.
+        notes: further sections, each whole: other bodies, the toy, what was not run.
+    """
+    parts = [_INTRO.format(width=outcomes[0].study.dims[-1]), _what_was_run(outcomes)]
+    for outcome in outcomes:
+        parts.append(_study(outcome))
+    parts += notes
+    return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return a Markdown table; None is an empty cell, floats have two decimals."""
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    lines += ["| " + " | ".join(_cell(cell) for cell in row) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:.2f}" if isinstance(value, float) else str(value)
+
+
+def _what_was_run(outcomes: Sequence[Outcome]) -> str:
+    rows = [
+        (o.study.name, o.counts["train"], o.counts["held"], o.counts["test"], o.counts["classes"], o.seeds,
+         "residual " + "-".join(map(str, o.study.stages)) if o.study.stages else "fully connected", o.study.epochs)
+        for o in outcomes
+    ]  # fmt: skip
+    head = ("study", "training", "thresholds", "test", "classes", "seeds", "network", "epochs")
+    return "## What was run\n\n" + table(head, rows)
+
+
+def _study(outcome: Outcome) -> str:
+    name = outcome.study.name
+    parts = [f"## {name}", _bar(outcome)]
+    for figure, (where, theirs) in _PAPER_OF.items():
+        image = f"![{figure} by size]({name}-{figure.replace('@', '')}.png)"
+        parts += [f"### {FIGURES[figure][:-3]} by size ({where})", _by_size(outcome, figure), image]
+        parts.append(f"The paper's, on ImageNet-1K:\n\n{_theirs(theirs)}")
+    parts += [_between(outcome), _adaptive(outcome), _retrieval(outcome), _indexes(outcome), _relatives(outcome)]
+    parts += [_tails(outcome), _storage(outcome)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _bar(outcome: Outcome) -> str:
+    rows = [(verdict.claim, verdict.measured, verdict.holds) for verdict in verdicts(outcome)]
+    return "What was claimed, and what this run says of it:\n\n" + table(("claim", "measured", "holds"), rows)
+
+
+def _by_size(outcome: Outcome, figure: str) -> str:
+    sizes = outcome.study.dims
+    rows = []
+    for method, label in METHODS.items():
+        cells: list[object] = [label]
+        for size in sizes:
+            mean = outcome.mean(figure, method, size)
+            spread = 100 * outcome.spread.get(f"{figure}/{method}/{size}", 0.0)
+            cells.append(None if mean is None else f"{mean:.2f} ± {spread:.2f}" if outcome.seeds > 1 else mean)
+        rows.append(cells)
+    text = table(("", *map(str, sizes)), rows)
+    if outcome.seeds == 1:
+        return text + "\n\nOne seed, percent."
+    return text + f"\n\nMean ± standard deviation over {outcome.seeds} seeds, percent."
+
+
+def _theirs(values: dict[str, tuple[float, ...]]) -> str:
+    width = len(paper.SIZES)
+    rows = [[METHODS[method], *row, *[None] * (width - len(row))] for method, row in values.items()]
+    return table(("", *map(str, paper.SIZES)), rows)
+
+
+def _between(outcome: Outcome) -> str:
+    sizes = sorted({*outcome.study.dims, *outcome.study.between})
+    rows = [[FIGURES[f], *(outcome.mean(f, "mrl", size) for size in sizes)] for f in ("1-nn", "map@10")]
+    head = ["", *(f"*{size}*" if size in outcome.study.between else str(size) for size in sizes)]
+    return (
+        "### Sizes between (Figure 5)\n\n"
+        + table(head, rows)
+        + f"\n\nSizes in italics were never trained for.\n\n![between]({outcome.study.name}-between.png)"
+    )
+
+
+def _adaptive(outcome: Outcome) -> str:
+    found = outcome.extras["adaptive"]
+    rows = [
+        (s["dims"], 100 * s["single"], f"{s['expected_dims']:.2f} ± {s['expected_std']:.2f}",
+         f"{100 * s['accuracy']:.2f} ± {100 * s['accuracy_std']:.2f}")
+        for s in found["steps"]
+    ]  # fmt: skip
+    theirs = ", ".join(f"{accuracy} at {size}" for size, accuracy in paper.ADAPTIVE)
+    return (
+        "### Adaptive classification (Table 3, Figure 6)\n\n"
+        + table(("up to", "that size alone", "expected size", "accuracy"), rows)
+        + f"\n\nThirty random splits of {outcome.counts['held']} pictures for the thresholds and {found['n']} for the "
+        f"figures, first seed. The oracle that picks a right size for each picture: {100 * found['oracle']:.2f}.\n\n"
+        f"The paper's: {theirs}; oracle 81.54.\n\n![adaptive]({outcome.study.name}-adaptive.png)"
+    )
+
+
+def _retrieval(outcome: Outcome) -> str:
+    searches = outcome.extras["searches"]
+    full = max((row for row in searches if row["kind"] == "single"), key=lambda row: row["mflops"])
+    kept = [row for row in searches if row["kind"] != "adaptive" or row["rungs"][-1][0] == outcome.study.dims[-1]]
+    rows = [
+        (row["kind"], " → ".join(f"{dims}:{keep}" for dims, keep in row["rungs"]), f"{row['mflops']:.3f}",
+         f"{full['mflops'] / row['mflops']:.1f}×", row["micros"], f"{full['micros'] / row['micros']:.1f}×",
+         100 * row["map10"], 100 * row["p10"], 100 * row["top1"], row["recall"])
+        for row in kept
+    ]  # fmt: skip
+    more = [
+        (" → ".join(f"{dims}:{keep}" for dims, keep in row["rungs"]), *(100 * row["maps"][key] for key in full["maps"]))
+        for row in kept
+        if row["kind"] == "single"
+    ]
+    head = ("", "rungs", "MFLOPs", "fewer", "µs", "faster", "mAP@10", "P@10", "top-1", "recall@10")
+    single, two = paper.RETRIEVAL["single"], paper.RETRIEVAL["adaptive"]
+    return (
+        "### Adaptive and funnel retrieval (Figure 8, appendix F)\n\n"
+        + table(head, rows)
+        + f"\n\nThe database is the {outcome.counts['train']} training pictures, the queries the test pictures; recall "
+        "is of the ten nearest by all numbers. MFLOPs count an exact first rung, as in the paper; a database this "
+        "small fits into the processor's cache, so time gains less than work. HNSW's MFLOPs are those of the exact "
+        f"search it stands in for.\n\nThe paper's: {single[1]} at {single[0]:.0f} MFLOPs with all 2,048 numbers, "
+        f"{two[1]} at {two[0]:.1f} with 16 and a shortlist of 200.\n\n![compute]({outcome.study.name}-compute.png)\n\n"
+        + table(("rungs", *full["maps"]), more)
+        + "\n\nThe shortlist's length K, smallest size first, then all numbers:\n\n"
+        + table(("K", "mAP@10", "MFLOPs"),
+                [(r["k"], 100 * r["map10"], f"{r['mflops']:.3f}") for r in outcome.extras["ablation"]])
+        + f"\n\n![shortlist]({outcome.study.name}-shortlist.png)"
+    )  # fmt: skip
+
+
+def _indexes(outcome: Outcome) -> str:
+    rows = [
+        (r["size"], r["exact_bytes"] / 1e6, f"{r['exact_seconds']:.4f}", r["hnsw_bytes"] / 1e6, r["hnsw_seconds"],
+         *(paper.INDEX.get(r["size"], (None, None))))
+        for r in outcome.extras["indexes"]
+    ]  # fmt: skip
+    head = ("size", "exact MB", "build s", "HNSW32 MB", "build s", "paper: exact MB", "paper: HNSW32 MB")
+    return "### Index size and build time (Table 20)\n\n" + table(head, rows)
+
+
+def _relatives(outcome: Outcome) -> str:
+    if "relatives" not in outcome.extras:
+        return ""
+    rows = [
+        (r["size"], *(100 * r[key] for key in ("accuracy", "superclass", "kin"))) for r in outcome.extras["relatives"]
+    ]
+    head = ("size", "class right", "superclass right", "errors within the superclass")
+    return (
+        "### What a coarse prefix confuses\n\n"
+        + table(head, rows)
+        + f"\n\n![relatives]({outcome.study.name}-relatives.png)\n\nOne picture that the smallest size takes for "
+        f"another, and what each size says of it:\n\n![example]({outcome.study.name}-example.png)"
+    )
+
+
+def _tails(outcome: Outcome) -> str:
+    sizes = outcome.study.dims
+    rows: list[Sequence[object]] = []
+    for method, found in outcome.extras["long_tail"].items():
+        for key in ("all", "head", "tail"):
+            rows.append([f"{METHODS[method][:3]}, {key}", *(100 * found[str(size)][key] for size in sizes)])
+    text = (
+        "### Long tail and few shots\n\nNearest class mean when class after class has fewer examples, down to one:\n\n"
+    )
+    text += table(("long tail", *map(str, sizes)), rows)
+    if "few_shots" in outcome.extras:
+        rows = [
+            [f"{METHODS[method][:3]}, {count} shots", *(100 * found[str(size)][count] for size in sizes)]
+            for method, found in outcome.extras["few_shots"].items()
+            for count in found[str(sizes[0])]
+        ]
+        text += "\n\nClasses that training never saw, nearest mean of a few examples:\n\n"
+        text += table(("few shots", *map(str, sizes)), rows)
+    return text + "\n\n(FF is the one network of full width, cut to the size.)"
+
+
+def _storage(outcome: Outcome) -> str:
+    n, sizes = outcome.counts["train"], outcome.study.dims
+    apart, one = 4 * n * sum(sizes), 4 * n * sizes[-1]
+    return (
+        "### Storage\n\n"
+        f"A database for each size, as separate FF models need: {apart / 1e6:.1f} MB for {n} pictures. One nested "
+        f"database: {one / 1e6:.1f} MB, {apart / one:.2f} times less, and one pass of one network a picture instead of "
+        f"{len(sizes)}. For 1.3 million pictures at the paper's sizes: "
+        f"{4 * 1.3e6 * sum(paper.SIZES) / 1e9:.1f} GB against {4 * 1.3e6 * paper.SIZES[-1] / 1e9:.1f} GB."
+    )

@@ -1,0 +1,145 @@
+"""One call writes the whole page: studies, the toy, other bodies, tables and figures."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from experiments.matryoshka.collect import Outcome, run_study
+from experiments.matryoshka.figures import draw_all, draw_paper
+from experiments.matryoshka.page import table, write_page
+from experiments.matryoshka.saved_results import Shelf
+from experiments.matryoshka.studies import CLOTHES, DIGITS, GLYPHS, PHOTOS, Study
+from imi.errors import UsageError
+
+Say = Callable[[str], None]
+NAMES = ("all", "vision", "glyphs", "digits", "toy")
+PHOTO_FILE, CLOTHES_FILE = "cifar10_train_10k.zip", "clothing_small_96px.zip"
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to run.
+
+    Attributes:
+        name: one of `NAMES`.
+        data: a set of pictures, or a folder with the two files of photos; None for the folder of public data sets.
+        dims: other sizes; None for the study's own.
+        seeds: of each study; `by_study` says otherwise for some, 0 leaves one out ("bodies" is the other networks).
+        out: folder of the page.
+        jobs: trainings side by side.
+    """
+
+    name: str = "all"
+    data: Path | None = None
+    dims: tuple[int, ...] | None = None
+    seeds: int = 3
+    out: Path = Path("docs/lab")
+    jobs: int = 2
+    by_study: Mapping[str, int] | None = None
+
+
+def run_lab(order: Order, say: Say = lambda _: None) -> dict[str, Any]:
+    """Run what is ordered, write tables, figures and page, and return the figures.
+
+    What was done before under `out/.cache` is not done again, so an interrupted run goes on.
+
+    Raises:
+        UsageError: the name is not known, or the pictures asked for are not there.
+    """
+    if order.name not in NAMES:
+        raise UsageError(f"there is no experiment {order.name!r}: {', '.join(NAMES)}")
+    if order.seeds < 1 or order.jobs < 1:
+        raise UsageError(f"seeds is {order.seeds} and jobs is {order.jobs}, both must be at least 1")
+    order.out.mkdir(parents=True, exist_ok=True)
+    cache = order.out / ".cache"
+    outcomes, left_out = [], []
+    studies, missing = chosen(order)
+    left_out += missing
+    for study in studies:
+        seeds = (order.by_study or {}).get(study.name, order.seeds)
+        if seeds < 1:
+            left_out.append(f"{study.name}: not run; `imi lab` goes on with it.")
+            continue
+        say(f"{study.name}: {seeds} seeds of {', '.join(study.methods)}")
+        outcomes.append(
+            run_study(study, seeds, cache, jobs=order.jobs, progress=lambda done, total: say(f"  {done} of {total}"))
+        )
+        if seeds < order.seeds:
+            left_out.append(
+                f"{study.name}: {seeds} of {order.seeds} seeds were run; `imi lab` goes on with the others."
+            )
+    notes = _notes(order, Shelf(cache), say, left_out)
+    return _write(order.out, outcomes, notes)
+
+
+def chosen(order: Order) -> tuple[list[Study], list[str]]:
+    """Return the studies of an order and, in words, those that have no data here.
+
+    Raises:
+        UsageError: pictures were named that are not there.
+    """
+    studies: list[Study] = []
+    missing: list[str] = []
+    if order.name in ("all", "glyphs"):
+        studies.append(GLYPHS)
+    if order.name in ("all", "vision"):
+        found = photo_studies(order.data)
+        if not found and order.name == "vision":
+            raise UsageError("vision needs pictures", hint="imi lab vision --data FOLDER, zip or npz")
+        if not found:
+            missing.append("photos: there was no data beside this clone (`--data FOLDER` names it).")
+        studies += found
+    if order.name in ("all", "digits"):
+        studies.append(DIGITS)
+    return [study.with_dims(order.dims) if order.dims else study for study in studies], missing
+
+
+def photo_studies(data: Path | None) -> list[Study]:
+    """Return the studies on photos: the two known files where they lie, or the one set that was named."""
+    folder = data or Path(os.environ.get("IMI_SHARED_DATA", "../shared/data")) / "images"
+    known = [(PHOTOS, folder / PHOTO_FILE), (CLOTHES, folder / CLOTHES_FILE)]
+    found = [replace(study, data=str(path)) for study, path in known if path.is_file()]
+    if not found and data is not None:
+        return [replace(PHOTOS, name=data.stem, data=str(data))]
+    return found
+
+
+def _notes(order: Order, shelf: Shelf, say: Say, left_out: Sequence[str]) -> list[str]:
+    notes = []
+    if order.name in ("all", "toy"):
+        from experiments.matryoshka.toy import toy_section
+
+        say("toy: three numbers a word")
+        notes.append(toy_section(order.out))
+    if order.name == "all" and (order.by_study or {}).get("bodies") == 0:
+        left_out = [*left_out, "other bodies (a vision transformer, pictures with words): not run."]
+    elif order.name == "all":
+        from experiments.matryoshka.other_networks import bodies_section
+
+        say("other bodies: a vision transformer, image-text pairs, ResNet50")
+        notes.append(bodies_section(shelf))
+    if left_out:
+        notes.append("## Not run\n\n" + "\n".join(f"- {line}" for line in left_out))
+    return notes
+
+
+def _write(out: Path, outcomes: Sequence[Outcome], notes: Sequence[str]) -> dict[str, Any]:
+    figures = {outcome.study.name: outcome.to_dict() for outcome in outcomes}
+    for outcome in outcomes:
+        draw_all(outcome, out)
+    if outcomes:
+        draw_paper(out / "paper-linear.png")
+        page = write_page(outcomes, notes)
+    else:
+        page = "# The Matryoshka lab\n\n" + "\n\n".join(notes) + "\n"
+    (out / "README.md").write_text(page, "utf-8")
+    (out / "results.json").write_text(json.dumps(figures, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    return figures
+
+
+__all__ = ["NAMES", "Order", "chosen", "photo_studies", "run_lab", "table"]

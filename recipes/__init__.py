@@ -1,0 +1,1 @@
+"""The recipes of the models that the package ships; run from a checkout."""

@@ -1,0 +1,49 @@
+"""`imi conform`: does a server keep OpenAI's embeddings contract?"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+
+from imi.cli.extras import needs
+from imi.cli.options import Output
+from imi.cli.output import note, show
+from imi.cli.verbs import verb
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConformOptions(Output):
+    """What `imi conform` takes."""
+
+    url: Annotated[str, typer.Argument(metavar="URL", help="The base of an OpenAI-compatible endpoint.")]
+    model: Annotated[
+        str | None, typer.Option("--model", metavar="NAME", help="What to ask for; the first listed by default.")
+    ] = None
+    key: Annotated[
+        str | None,
+        typer.Option("--key", metavar="KEY", help="A bearer key.", envvar="OPENAI_API_KEY", show_envvar=False),
+    ] = None
+
+
+def conform(options: ConformOptions) -> None:
+    """Check whether an endpoint keeps OpenAI's embeddings contract, line by line; exit code 1 where it does not."""
+    checked = []
+    with needs("server"):
+        from imi.bridges.conform import conform as check
+    for one in check(options.url, options.model, options.key):
+        checked.append(one)
+        note(f"{'ok    ' if one.ok else 'BROKEN'} {one.check}", quiet=options.quiet or not sys.stderr.isatty())
+    rows = [["ok" if one.ok else "BROKEN", one.check, one.detail] for one in checked]
+    show([one.to_dict() for one in checked], ["", "check", "detail"], rows, as_json=options.as_json)
+    broken = sum(not one.ok for one in checked)
+    note(f"{len(checked) - broken} of {len(checked)} kept", quiet=options.quiet)
+    if broken:
+        raise typer.Exit(1)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    verb(app, "conform", ConformOptions, conform, example="imi conform http://localhost:8000/v1")

@@ -1,0 +1,67 @@
+"""`imi keys`: who may use the server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import typer
+
+from imi.cli.extras import needs
+from imi.cli.options import Output
+from imi.cli.output import note, show
+from imi.cli.serve import KeysFile
+from imi.cli.verbs import verb
+from imi.errors import UsageError
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeysOptions(Output):
+    """What `imi keys` takes."""
+
+    action: Annotated[str, typer.Argument(metavar="add|ls|rm", help="Make a key, list them, take one away.")]
+    name: Annotated[str, typer.Argument(metavar="[NAME]", help="What the key is called.")] = ""
+    read: Annotated[
+        list[str], typer.Option("--read", metavar="COLLECTION", help="It may read this collection; * for all.")
+    ] = field(default_factory=list)
+    write: Annotated[
+        list[str], typer.Option("--write", metavar="COLLECTION", help="It may read and write this; * for all.")
+    ] = field(default_factory=list)
+    keys: KeysFile = None
+
+
+def keys(options: KeysOptions) -> None:
+    """Make, list and remove the keys of `imi serve`; a new key reads all collections unless told otherwise."""
+    with needs("server"):
+        from imi.server.http.keys import Keys, Right
+        from imi.server.settings import Settings
+    held = Keys(Settings(keys=options.keys).keys_file)
+    if options.action == "ls":
+        rows = [key.to_dict() for key in held.all()]
+        table = [[row["name"], _grants(row["grants"]), row["created"]] for row in rows]
+        show(rows, ["name", "may", "created"], table, as_json=options.as_json)
+        return
+    if not options.name:
+        raise UsageError(f"imi keys {options.action} needs a name", hint=f"imi keys {options.action} NAME")
+    if options.action == "add":
+        grants: dict[str, Right] = dict.fromkeys(options.read, "read")
+        grants |= dict.fromkeys(options.write, "write")
+        grants = grants or {"*": "read"}
+        secret = held.add(options.name, grants)
+        note(f"{options.name} may {_grants(grants)}; the key is shown this once", quiet=options.quiet)
+        show({"name": options.name, "key": secret, "grants": grants}, ["key"], [[secret]], as_json=options.as_json)
+    elif options.action == "rm":
+        held.remove(options.name)
+        show({"removed": options.name}, ["removed"], [[options.name]], as_json=options.as_json)
+    else:
+        raise UsageError(f"imi keys cannot {options.action!r}", hint="imi keys add NAME, imi keys ls, imi keys rm NAME")
+
+
+def _grants(grants: Mapping[str, str]) -> str:
+    return ", ".join(f"{right} {'all' if name == '*' else name}" for name, right in grants.items())
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    verb(app, "keys", KeysOptions, keys, example="imi keys add alice --read reviews --write notes")

@@ -1,0 +1,77 @@
+"""`imi zero-shot`: labels without training."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from imi.cli.classify import _labels, _report
+from imi.cli.opening import open_to_read
+from imi.cli.options import Column
+from imi.cli.task_options import Sentences, TaskOptions
+from imi.cli.verbs import verb
+from imi.errors import UsageError
+
+
+@dataclass(frozen=True, kw_only=True)
+class ZeroShotOptions(TaskOptions):
+    """What `imi zero-shot` takes."""
+
+    labels: Annotated[str | None, typer.Option("--labels", metavar="A,B", help="The labels, parted by commas.")] = None
+    describe: Annotated[
+        Path | None,
+        typer.Option("--describe", metavar="FILE", help='JSON: {"label": "a description", …} or lists of them.'),
+    ] = None
+    column: Column = None
+    abstain: Annotated[
+        float, typer.Option("--abstain", metavar="CONFIDENCE", help="Below this confidence the label is left out.")
+    ] = 0.0
+    sentences: Sentences = False
+
+
+def zero_shot(options: ZeroShotOptions) -> None:
+    """Label rows by what labels mean, without training; with --column, say how often that is right."""
+    from imi import tasks
+    from imi.tasks.rows import read_rows
+
+    labels: Any = [one.strip() for one in options.labels.split(",")] if options.labels else []
+    if options.describe:
+        described = _read_descriptions(options.describe)
+        labels = {one: described.get(one, ()) for one in labels} if labels else described
+    with open_to_read(options.collection) as collection:
+        how: Any = {"truth": options.column, "abstain": options.abstain, "dims": options.dims, "seed": options.seed}
+        how["sentences"] = options.sentences
+        result = tasks.zero_shot(collection, labels, **how)
+        ids = read_rows(collection).ids if result.accuracy is None else []
+    if result.accuracy is not None:
+        _report(result, options)
+        return
+    pairs = zip(ids, result.predictions, result.confidence.tolist(), strict=True)
+    _labels([{"id": one, "label": label, "confidence": sure} for one, label, sure in pairs], options)
+
+
+def _read_descriptions(path: Path) -> dict[str, Any]:
+    try:
+        described = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as wrong:
+        raise UsageError(
+            f"{path} is no JSON: {wrong}", hint='{"good": ["I love it", "great"], "bad": "awful"}'
+        ) from wrong
+    if not isinstance(described, dict):
+        raise UsageError(f"{path} holds no JSON object of labels and descriptions", hint='{"good": "I love it", …}')
+    return described
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    verb(
+        app,
+        "zero-shot",
+        ZeroShotOptions,
+        zero_shot,
+        example='imi zero-shot reviews.imi --labels "good food,broken on arrival"',
+    )

@@ -1,0 +1,166 @@
+"""The two arms of a search, by text and by meaning, and what is made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imi.collection.text_index import WordIndex
+from imi.errors import UsageError
+from imi.fusion import expected_score
+from imi.index.live import Live
+from imi.records import Document, Hit, Mode
+from imi.store.filters import Condition, compile_where
+from imi.store.store import Store
+from imi.text.lexical import query_terms
+
+Floats = NDArray[np.float32]
+Rows = NDArray[np.int64]
+MODES: tuple[Mode, ...] = ("text", "meaning", "hybrid")
+_FEW = 10_000
+"""Entries of FTS5 that are read without counting the cost."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One ranking: rows, best first, and their scores on the arm's own scale."""
+
+    rows: Rows
+    scores: Floats
+
+    def cut(self, offset: int, k: int) -> Arm:
+        """Return the k rows after the first `offset`."""
+        return Arm(self.rows[offset : offset + k], self.scores[offset : offset + k])
+
+    def above(self, least: float | None) -> Arm:
+        """Return the rows that score at least that much."""
+        if least is None:
+            return self
+        with np.errstate(over="ignore"):  # beyond float32 it is infinite, which is right
+            kept = self.scores >= least
+        return Arm(self.rows[kept], self.scores[kept])
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which part of a ranking is wanted."""
+
+    k: int
+    offset: int = 0
+    min_score: float | None = None
+
+    def of(self, arm: Arm) -> Arm:
+        """Return that part."""
+        return arm.above(self.min_score).cut(self.offset, self.k)
+
+
+def filter_of(store: Store, where: Mapping[str, Any] | None) -> Condition | None:
+    """Compile a filter and check its fields against those that rows have ever had.
+
+    Raises:
+        UsageError: the filter is malformed, or names a field that no row has.
+    """
+    if where is None:
+        return None
+    condition = compile_where(where)
+    check_fields(store, condition.fields)
+    return condition
+
+
+def check_fields(store: Store, names: frozenset[str] | set[str]) -> None:
+    """Refuse fields that no row has ever had, naming those that there are.
+
+    Raises:
+        UsageError: a field is unknown.
+    """
+    known = store.fields()
+    unknown = sorted(names.difference(known))
+    if unknown:
+        raise UsageError(
+            f"no row of {store.folder} has the field {unknown[0]!r}",
+            hint=f"fields here: {', '.join(known) if known else 'none at all'}",
+        )
+
+
+@dataclass(frozen=True)
+class TextArm:
+    """A ranking by text, and what a text that answers the whole query would score; None for "contains" queries."""
+
+    arm: Arm
+    expected: float | None
+
+
+def by_text(store: Store, words: WordIndex, text: str, keep: int, allowed: Rows | None) -> TextArm:
+    """Rank by BM25, or by containing a short or quoted query; must run inside `reading()`.
+
+    Args:
+        store: holds the full text.
+        words: ranks what does not mean "contains", where there is such an index.
+        text: the query.
+        keep: how many rows; below 0 all that match, where the commonest words of a ranked query do not count.
+        allowed: rows that may be found; None for all.
+    """
+    query = query_terms(text)
+    postings = None if query.phrase else words.current()
+    if postings is not None:
+        if keep >= 0:
+            return TextArm(Arm(*postings.search(query.terms, keep, allowed)), postings.expected(query.terms))
+        telling = query.pruned(postings.counts(query.terms), len(postings)).terms
+        rows = postings.matching(telling, allowed)
+        return TextArm(Arm(rows, np.zeros(len(rows), np.float32)), None)
+    expected = None
+    if not query.phrase:
+        counts = store.term_counts(query.terms)
+        total = store.count()
+        expected = expected_score((counts.get(term, 0) for term in query.terms), total)
+        query = query.pruned(counts, max(total, _FEW))
+    expression = query.fts5()
+    if not expression:
+        return TextArm(Arm(np.empty(0, np.int64), np.empty(0, np.float32)), expected)
+    return TextArm(Arm(*store.match(expression, keep, allowed)), expected)
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """How vectors are compared: by fewer numbers, with every row, by a ladder of one's own; and whether to tell."""
+
+    dims: int | None = None
+    exact: bool = False
+    ladder: str | None = None
+    explain: bool = False
+
+
+def by_meaning(
+    live: Live | None, vector: Floats, keep: int, allowed: Rows | None, how: How
+) -> tuple[Arm, dict[str, Any]]:
+    """Rank by the cosine of vectors; the dict tells what was read where `how.explain` asks for it."""
+    story: dict[str, Any] = {}
+    if live is None or (allowed is not None and len(allowed) == 0):
+        return Arm(np.empty(0, np.int64), np.empty(0, np.float32)), story
+    if how.explain:
+        scores, keys, story = live.explain(vector, keep, allowed, dims=how.dims, exact=how.exact, ladder=how.ladder)
+    else:
+        scores, keys = live.search(vector, keep, allowed, dims=how.dims, exact=how.exact, ladder=how.ladder)
+    real = keys[0] >= 0
+    return Arm(keys[0][real], scores[0][real]), story
+
+
+def check_page(k: int, offset: int, mode: str) -> None:
+    """Refuse what no search can be asked for, naming the value."""
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
+        raise UsageError(f"k is {k!r}, allowed are whole numbers from 1")
+    if isinstance(offset, bool) or not isinstance(offset, int | np.integer) or offset < 0:
+        raise UsageError(f"offset is {offset!r}, allowed are whole numbers from 0")
+    if mode not in MODES:
+        raise UsageError(f"mode is {mode!r}, allowed are {', '.join(MODES)}")
+
+
+def hits_of(arm: Arm, documents: Mapping[int, Document]) -> Iterator[Hit]:
+    """Yield the hits of an arm, whose documents were read in the same transaction."""
+    for row, score in zip(arm.rows.tolist(), arm.scores.tolist(), strict=True):
+        document = documents[row]
+        yield Hit(document.id, float(score), document.text, document.metadata)

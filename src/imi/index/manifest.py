@@ -1,0 +1,252 @@
+"""Index files: a manifest with checksums, replaced in one step, and vectors checked block by block as they are read.
+
+A folder holds `manifest.json` and the files it names, which carry their generation in their names. Writing makes new
+files beside the old ones, flushes them, and replaces the manifest last; a crash at any point leaves the old index
+whole. Nothing here is the truth: whatever fails its checksum is Damaged, and the owner builds it again from its store.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imi.errors import Damaged, TooNew, UsageError
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+_CHUNK = 1 << 22
+_BLOCK_BYTES = 1 << 16
+_HINT = "the index is derived: it is built again from the collection (imi repair COLLECTION)"
+
+Write = Callable[[Path], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a folder holds: its generation, what its owner wrote about it, and each file's size and checksum."""
+
+    generation: int
+    about: Mapping[str, Any]
+    files: Mapping[str, Mapping[str, Any]]
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read and verify the manifest, not the files.
+
+    Raises:
+        Damaged: it is missing, unreadable or does not agree with its checksum.
+        TooNew: a newer imi wrote it.
+    """
+    path = folder / MANIFEST
+    try:
+        plain = json.loads(path.read_text(encoding="utf-8"))
+        body, checksum = plain["body"], plain["crc32"]
+        if checksum != _text_crc(body):
+            raise Damaged(f"{path} does not agree with its checksum", hint=_HINT)
+        if body["format"] > FORMAT:
+            raise TooNew(f"{path} has format {body['format']}, this imi reads up to {FORMAT}", hint="upgrade imi")
+        return Manifest(body["generation"], body["about"], body["files"])
+    except FileNotFoundError as missing:
+        raise Damaged(f"{path} is missing", hint=_HINT) from missing
+    except (ValueError, KeyError, TypeError, OSError) as unreadable:
+        raise Damaged(f"{path} cannot be read: {unreadable}", hint=_HINT) from unreadable
+
+
+def write_files(
+    folder: Path,
+    about: Mapping[str, Any],
+    writers: Mapping[str, Write],
+    keep: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Manifest:
+    """Write files and then the manifest that names them, in one step for any reader; drop what it no longer names.
+
+    Args:
+        folder: made when missing.
+        about: JSON values that come back in `Manifest.about`.
+        writers: for each name, what writes the file at a path.
+        keep: entries of the present manifest whose files stay as they are.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    generation = _last_generation(folder) + 1
+    files = dict(keep or {})
+    for name, write in writers.items():
+        path = folder / f"{name}-{generation}"
+        write(path)
+        _flush(path)
+        files[name] = {"path": path.name, "bytes": path.stat().st_size, "crc32": file_crc(path)}
+    body = {"format": FORMAT, "generation": generation, "about": dict(about), "files": files}
+    temporary = folder / f"{MANIFEST}.{os.getpid()}.{threading.get_ident()}"
+    temporary.write_text(json.dumps({"body": body, "crc32": _text_crc(body)}), encoding="utf-8")
+    _flush(temporary)
+    os.replace(temporary, folder / MANIFEST)
+    _flush(folder)
+    named = {entry["path"] for entry in files.values()}
+    for path in folder.iterdir():
+        stem, _, tail = path.name.rpartition("-")
+        if stem and tail.isdigit() and path.name not in named:
+            path.unlink(missing_ok=True)
+    return Manifest(generation, about, files)
+
+
+def _last_generation(folder: Path) -> int:
+    """Return the highest generation in any file's name, so that a broken manifest never leads to a name used twice."""
+    tails = [path.name.rpartition("-")[2] for path in folder.iterdir()]
+    return max((int(tail) for tail in tails if tail.isdigit()), default=0)
+
+
+def verified(folder: Path, manifest: Manifest, name: str, whole: bool = True) -> Path:
+    """Return a file's path after its size and, when `whole`, its content agree with the manifest.
+
+    Raises:
+        Damaged: they do not, or the file is missing.
+    """
+    entry = manifest.files.get(name)
+    if entry is None:
+        raise Damaged(f"{folder / MANIFEST} names no {name}", hint=_HINT)
+    path = folder / str(entry["path"])
+    if not path.is_file():
+        raise Damaged(f"{path} is missing", hint=_HINT)
+    if path.stat().st_size != entry["bytes"]:
+        raise Damaged(f"{path} has {path.stat().st_size} bytes, {entry['bytes']} were written", hint=_HINT)
+    if whole and file_crc(path) != entry["crc32"]:
+        raise Damaged(f"{path} does not agree with its checksum", hint=_HINT)
+    return path
+
+
+def file_crc(path: Path) -> int:
+    """Return the CRC-32 of a file, read in pieces."""
+    crc = 0
+    with path.open("rb") as file:
+        while piece := file.read(_CHUNK):
+            crc = zlib.crc32(piece, crc)
+    return crc
+
+
+def _text_crc(body: Any) -> int:
+    return zlib.crc32(json.dumps(body, sort_keys=True).encode())
+
+
+def _flush(path: Path) -> None:
+    if path.is_dir() and os.name == "nt":
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def block_rows(width: int, dtype: np.dtype[Any]) -> int:
+    """Return how many rows of a table are checked together: about 64 KiB."""
+    return max(1, _BLOCK_BYTES // (width * dtype.itemsize))
+
+
+def block_checksums(vectors: NDArray[Any], start: int = 0) -> NDArray[np.uint32]:
+    """Return the CRC-32 of each block of rows of a C-contiguous table."""
+    rows = block_rows(vectors.shape[1], vectors.dtype)
+    return np.array(
+        [zlib.crc32(np.ascontiguousarray(vectors[s : s + rows]).data) for s in range(start, len(vectors), rows)],
+        dtype=np.uint32,
+    )
+
+
+class CheckedVectors:
+    """A memory-mapped table whose blocks of rows are compared with their checksums when they are first read."""
+
+    def __init__(
+        self, path: Path, shape: tuple[int, int], dtype: str, checksums: NDArray[np.uint32], fresh: bool = False
+    ) -> None:
+        """Map a file of raw rows; one just written by this process is `fresh` and needs no checking.
+
+        Raises:
+            Damaged: the file's size is not that of the shape, or the checksums are not one a block.
+        """
+        kind = np.dtype(dtype)
+        if kind not in (np.dtype("<f4"), np.dtype("<f2")):
+            raise UsageError(f"dtype {dtype!r} of mapped vectors: float32 or float16 are possible")
+        self._path = path
+        self._rows = block_rows(shape[1], kind)
+        if path.stat().st_size != shape[0] * shape[1] * kind.itemsize or len(checksums) != -(-shape[0] // self._rows):
+            raise Damaged(f"{path} does not hold {shape[0]} × {shape[1]} numbers of {kind}", hint=_HINT)
+        self.array: NDArray[Any] = np.empty(shape, kind) if shape[0] == 0 else np.memmap(path, kind, "r", shape=shape)
+        self.checksums = checksums
+        self._unread = np.full(len(checksums), not fresh)
+        self._left = 0 if fresh else len(checksums)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n, d)."""
+        return (int(self.array.shape[0]), int(self.array.shape[1]))
+
+    @property
+    def ndim(self) -> int:
+        """Two."""
+        return 2
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """float32 or float16."""
+        return self.array.dtype
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def __getitem__(self, key: Any) -> NDArray[Any]:
+        rows = key[0] if isinstance(key, tuple) else key
+        if self._left:
+            self.ensure(self._touched(rows))
+        return np.asarray(self.array[key])
+
+    def _touched(self, rows: Any) -> NDArray[np.int64]:
+        """Return rows that lie in every block a key reads, without listing them all for a slice."""
+        if not isinstance(rows, slice):
+            return np.arange(len(self))[rows] if np.asarray(rows).dtype == bool else np.asarray(rows, dtype=np.int64)
+        taken = range(len(self))[rows]
+        if not len(taken):
+            return np.empty(0, dtype=np.int64)
+        low, high = min(taken[0], taken[-1]), max(taken[0], taken[-1])
+        return np.append(np.arange(low, high, self._rows), high)
+
+    def ensure(self, rows: NDArray[np.int64] | np.int64) -> None:
+        """Check the blocks that hold these rows, those not checked before; -1 stands for no row.
+
+        Raises:
+            Damaged: a block's content is not what was written; `rows` says which.
+        """
+        if not self._left:
+            return
+        blocks = np.unique(np.atleast_1d(rows).ravel() // self._rows)
+        for block in blocks[blocks >= 0]:
+            if not self._unread[block]:
+                continue
+            first = int(block) * self._rows
+            if zlib.crc32(np.ascontiguousarray(self.array[first : first + self._rows]).data) != self.checksums[block]:
+                last = min(first + self._rows, len(self))
+                raise Damaged(
+                    f"{self._path}: rows {first} to {last - 1} do not agree with their checksum",
+                    hint=_HINT,
+                    rows=range(first, last),
+                )
+            self._unread[block] = False
+        self._left = int(self._unread.sum())
+
+
+def vector_parts(vectors: NDArray[Any] | CheckedVectors, tail: str = "") -> dict[str, Write]:
+    """Return the writers of a table of vectors and of its blocks' checksums, their names ending in `tail`."""
+    table = vectors.array if isinstance(vectors, CheckedVectors) else vectors
+
+    def write(path: Path) -> None:
+        with path.open("wb") as file:
+            for start in range(0, len(table), 1 << 14):
+                file.write(np.ascontiguousarray(vectors[start : start + (1 << 14)]).data)
+
+    return {f"vectors{tail}": write, f"sums{tail}": lambda path: block_checksums(table).tofile(path)}

@@ -1,0 +1,298 @@
+"""The planner: measure ladders on the user's own vectors and take the cheapest that keeps the recall asked for.
+
+What it measures, in order: the exact truth for held-out queries; what prefixes of the vectors are worth against random
+dimensions; candidate ladders on a sample; the chosen one on all rows, where its shortlist and effort are set; and once
+more with queries that nothing was set by. Everything it tried is in the result.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imi.errors import UsageError
+from imi.index.base import Rows, check_metric, check_queries
+from imi.index.candidates import building_bytes, first_rungs, prefix_sizes, row_bytes
+from imi.index.exact import Exact
+from imi.index.heldout import LINKS, HeldOut
+from imi.index.ladder import Ladder
+from imi.index.manifest import CheckedVectors
+from imi.index.measure import (
+    Point,
+    Prefix,
+    Truth,
+    Vectors,
+    confidence,
+    find_truth,
+    front,
+    funnels,
+    prefix_worth,
+)
+from imi.index.measure import latency as median_latency
+from imi.index.memory import free_memory
+from imi.index.plan import Plan, Progress, Tried, as_table
+from imi.index.rungs import Rung
+from imi.vectors import Floats, Metric
+
+EXACT_NUMBERS = 5_000_000
+"""Rows times width below which an exact search ends in half a millisecond, and nothing is worth building."""
+_TRUTH_WORK = 5e11
+_SAMPLE_NUMBERS = 8_000_000
+_SAMPLE_SECONDS = 20.0
+
+
+def plan(
+    vectors: NDArray[Any] | CheckedVectors,
+    target_recall: float = 0.95,
+    memory: int | None = None,
+    latency: float | None = None,
+    queries: NDArray[Any] | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+    *,
+    metric: str = "cosine",
+    k: int = 10,
+) -> Plan:
+    """Measure ladders on these vectors and build the cheapest that keeps the recall.
+
+    Args:
+        vectors: (n, d), also a memory map.
+        target_recall: share of the k exact neighbours that a search must find, above 0 and at most 1.
+        memory: bytes that the index may take beside the full vectors, which can stay on disk; None for as much as
+            can be built in the memory that is free.
+        latency: seconds that a single query may take; None for as fast as can be.
+        queries: (m, d) real queries, at least 20; without them rows are held out of the structure and asked for.
+        seed: for the sample and the rows held out.
+        progress: called as progress(done, total).
+        metric: "cosine", "dot" or "l2".
+        k: how many neighbours the recall is about.
+
+    Raises:
+        UsageError: a value is out of range, or no structure fits the memory.
+    """
+    table = as_table(vectors)
+    if not 0 < target_recall <= 1:
+        raise UsageError(f"target_recall={target_recall}: a share above 0 and at most 1 is needed")
+    if len(table) < 2:
+        raise UsageError(f"{len(table)} vectors: at least 2 are needed to plan a search among them")
+    if queries is not None and len(queries) < 20:
+        raise UsageError(f"{len(queries)} queries are too few to measure with: give 20 or more, or none")
+    asked = None if queries is None else check_queries(queries, int(table.shape[1]), k)
+    planner = Planner(
+        table, check_metric(metric), min(k, len(table) - 1), target_recall, memory, latency, seed, progress
+    )
+    return planner.run(asked)
+
+
+class Planner:
+    """One run of the planner over one table; `run` does it all."""
+
+    def __init__(
+        self,
+        vectors: Vectors,
+        metric: Metric,
+        k: int,
+        target: float,
+        memory: int | None,
+        latency: float | None,
+        seed: int,
+        progress: Progress | None,
+    ) -> None:
+        self.vectors = vectors
+        self.metric = metric
+        self.k = k
+        self.target = target
+        self.memory = memory
+        self.latency = latency
+        self.random = np.random.default_rng(seed)
+        self.progress = progress
+        self.rows, self.width = len(vectors), int(vectors.shape[1])
+        self.tried: list[Tried] = []
+
+    def run(self, queries: Floats | None) -> Plan:
+        """Return the plan, with its index built."""
+        self._tell(0)
+        if self.rows * self.width <= EXACT_NUMBERS or self.rows < 2000:
+            return self._exact_plan(queries)
+        truth = self._truth(queries)
+        self._tell(1)
+        prefixes, matryoshka = self._prefixes(truth.part(slice(0, None, 2)))
+        self._tell(2)
+        ranked = self._try_on_sample(prefixes, matryoshka, queries)
+        self._tell(3)
+        for rung in ranked:
+            done = self._set_and_verify(rung, truth)
+            if done is not None:
+                self._tell(5)
+                return self._plan(*done, prefixes, matryoshka, self._note(matryoshka, prefixes, done[0]))
+        exact = Exact(self.vectors, self.metric)
+        chosen = self._exact_tried(exact, truth.queries)
+        note = "no structure that fits the limits kept the recall: exact search answers"
+        return self._plan(chosen, exact, prefixes, matryoshka, note)
+
+    def _tell(self, done: int) -> None:
+        if self.progress is not None:
+            self.progress(done, 5)
+
+    def _plan(
+        self, chosen: Tried, index: Ladder | Exact, prefixes: Sequence[Prefix], matryoshka: bool, note: str
+    ) -> Plan:
+        return Plan(
+            self.target,
+            self.k,
+            self.metric,
+            self.rows,
+            self.width,
+            chosen,
+            tuple(self.tried),
+            matryoshka,
+            tuple(prefixes),
+            note,
+            index,
+            self.memory,
+            self.latency,
+        )
+
+    def _exact_plan(self, queries: Floats | None) -> Plan:
+        exact = Exact(self.vectors, self.metric)
+        truth = self._truth(queries)
+        prefixes, matryoshka = self._prefixes(truth)
+        chosen = self._exact_tried(exact, truth.queries)
+        note = f"exact search is simply best for {self.rows} rows × {self.width} numbers: recall 1, nothing to build"
+        self._tell(5)
+        return self._plan(chosen, exact, prefixes, matryoshka, note)
+
+    def _exact_tried(self, exact: Exact, queries: Floats) -> Tried:
+        return Tried((), 1.0, 1.0, 1.0, 1 / median_latency(exact, queries, self.k), 4 * self.rows, "all rows")
+
+    def _truth(self, queries: Floats | None) -> Truth:
+        """Search exactly for the queries, or for rows to hold out: as many as a few seconds allow, at most 1,000."""
+        count = int(np.clip(_TRUTH_WORK / (self.rows * self.width), 200, 1000))
+        if queries is not None:
+            if len(queries) > count:
+                queries = queries[self.random.choice(len(queries), count, replace=False)]
+            return find_truth(self.vectors, queries, self.metric, self.k)
+        few = self.rows < max(100, 4 * self.k)  # too little would be left without them
+        count = min(count, self.rows) if few else min(count, max(200, self.rows // 100), self.rows // 4)
+        held = self.random.choice(self.rows, count, replace=False)
+        asked = np.empty((len(held), self.width), dtype=np.float32)
+        order = np.argsort(held)
+        asked[order] = self.vectors[held[order]]
+        if not np.isfinite(asked).all():
+            raise UsageError("the vectors hold NaN or infinite numbers", hint="imi doctor FILE lists such rows")
+        return find_truth(self.vectors, asked, self.metric, self.k, None if few else held)
+
+    def _prefixes(self, truth: Truth) -> tuple[list[Prefix], bool]:
+        """Measure prefixes on all rows, and as many random numbers on a sample against the sample's own truth."""
+        sizes = [size for size in prefix_sizes(self.width) if size * 8 >= self.width or size <= 64]
+        if not sizes:
+            return [], False
+        some = np.sort(self.random.choice(self.rows, min(self.rows, 20_000), replace=False))
+        if truth.held is not None:
+            some = np.setdiff1d(some, truth.held)
+        sample = np.asarray(self.vectors[some], dtype=np.float32)
+        queries = truth.queries[:100]
+        exact = Exact(sample, self.metric).search(queries, self.k)[1]
+        mixed = self.random.permutation(self.width)
+        lucky, plain = [], []
+        for size in sizes:
+            chance = Exact(np.ascontiguousarray(sample[:, mixed[:size]]), self.metric)
+            lucky.append(_shared(exact, chance.search(np.ascontiguousarray(queries[:, mixed[:size]]), self.k)[1]))
+            plain.append(_shared(exact, Exact(sample, self.metric, size).search(queries, self.k)[1]))
+        gains = [share - luck for share, luck, size in zip(plain, lucky, sizes, strict=True) if size <= self.width // 2]
+        matryoshka = bool(gains) and float(np.mean(gains)) > 0.02
+        measured = truth.part(slice(0, 200))
+        return prefix_worth(self.vectors, measured, sizes, self.metric, self.target, lucky), matryoshka
+
+    def _try_on_sample(self, prefixes: Sequence[Prefix], matryoshka: bool, queries: Floats | None) -> list[Rung]:
+        """Build every candidate on a sample, and rank the first rungs that reach the target by their time."""
+        room = free_memory()
+        rungs = first_rungs(self.rows, self.width, prefixes, matryoshka, self.memory, room)
+        if not rungs:  # what is said to be free may be wrong: the smallest is worth trying
+            possible = first_rungs(self.rows, self.width, prefixes, matryoshka, self.memory)
+            rungs = sorted(possible, key=lambda rung: building_bytes(rung, self.rows))[:1]
+        if not rungs:
+            least = min(row_bytes(Rung(min(64, self.width), 1, "pq", "ivf"), self.rows), 64) * self.rows
+            raise UsageError(f"memory={self.memory}: no structure fits {self.rows} rows, {int(least)} bytes would do")
+        size = int(min(self.rows * 0.9, max(10_000, _SAMPLE_NUMBERS // self.width)))
+        held = min(400, self.rows // 20)
+        chosen = self.random.choice(self.rows, min(self.rows, size + held), replace=False)
+        sample = np.asarray(self.vectors[np.sort(chosen[held:])], dtype=np.float32)
+        asked = queries[:held] if queries is not None else np.asarray(self.vectors[np.sort(chosen[:held])], np.float32)
+        truth = find_truth(sample, asked, self.metric, self.k)
+        scored: list[tuple[float, Rung]] = []
+        stop = time.monotonic() + _SAMPLE_SECONDS
+        for rung in rungs:
+            if len(scored) > 1 and time.monotonic() > stop:
+                break  # a busy machine: what was measured must do
+            ladder = Ladder.build(sample, (rung, Rung(self.width, self.k)), self.metric)
+            points = front(ladder, truth, self.target)
+            good = [point for point in points if point.recall >= self.target]
+            size_all = int(row_bytes(rung, self.rows) * self.rows)
+            for point in points:
+                self.tried.append(_tried(point, size_all, "sample", "" if good else "stops gaining recall"))
+            if good:
+                scored.append((min(point.seconds for point in good), rung))
+        return [rung for _, rung in sorted(scored, key=lambda pair: pair[0])]
+
+    def _set_and_verify(self, rung: Rung, truth: Truth) -> tuple[Tried, Ladder] | None:
+        """Build on all rows, set shortlist and effort there, verify with other queries; None where it misses.
+
+        Without real queries the structure is built without the rows that are asked for, and finds them by links.
+        """
+        held = None
+        if truth.held is not None:
+            near = truth
+            if self.metric == "dot":  # the largest products are the longest rows', near to nothing
+                near = find_truth(self.vectors, truth.queries, "l2", self.k, truth.held)
+            held = HeldOut(truth.held if near.held is None else near.held, near.rows[:, :LINKS], self.rows)
+        ladder = Ladder.build(self.vectors, (rung, Rung(self.width, self.k)), self.metric, held_out=held)
+        self._tell(4)
+        tuning, checking = truth.part(slice(0, None, 2)), truth.part(slice(1, None, 2))
+        points = self._with_funnels(ladder, tuning, front(ladder, tuning, self.target))
+        size = int(row_bytes(rung, self.rows) * self.rows)
+        self.tried += [_tried(point, size, "all rows", "") for point in points]
+        for point in points:
+            if point.recall < self.target or (self.latency is not None and point.seconds > self.latency):
+                continue
+            done = ladder.with_rungs(point.rungs)
+            found = checking.recalls(*done.without_held_out().search(checking.queries, self.k))
+            mean, low, high = confidence(found)
+            if mean >= self.target - 0.004:
+                done.latency = point.seconds
+                return Tried(point.rungs, mean, low, high, 1 / point.seconds, size, "all rows", "verified"), done
+        return None
+
+    def _with_funnels(self, ladder: Ladder, truth: Truth, points: list[Point]) -> list[Point]:
+        """Add deeper ladders made of the two quickest that reach the recall; return all, the quickest first."""
+        good = [point for point in points if point.recall >= self.target][:2]
+        deeper = [more for point in good for more in funnels(ladder, truth, point)]
+        return sorted([*points, *deeper], key=lambda point: point.seconds)
+
+    def _note(self, matryoshka: bool, prefixes: Sequence[Prefix], chosen: Tried) -> str:
+        if matryoshka:
+            first = chosen.rungs[0]
+            if first.dims < self.width:
+                return f"the first {first.dims} of {self.width} numbers find the candidates, the full vectors rank them"
+            return f"all {self.width} numbers are searched at once: prefixes would not be faster at this recall"
+        middle = min(prefixes, key=lambda prefix: abs(prefix.dims - self.width // 4), default=None)
+        share = (
+            ""
+            if middle is None
+            else f" (the first {middle.dims} hold {middle.top:.2f} of the nearest, random ones {middle.chance:.2f})"
+        )
+        answer = "a rotation learnt from them is used instead" if chosen.rungs[0].rotated else "the full width is used"
+        return f"these vectors are no Matryoshka{share}: {answer}"
+
+
+def _tried(point: Point, size: int, where: str, note: str) -> Tried:
+    return Tried(point.rungs, point.recall, point.low, point.high, 1 / point.seconds, size, where, note)
+
+
+def _shared(a: Rows, b: Rows) -> float:
+    """Return the mean share of a's rows that are in b's."""
+    return float((a[:, :, None] == b[:, None, :]).any(axis=2).mean())

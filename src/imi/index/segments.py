@@ -1,0 +1,144 @@
+"""Parts of a changing index: rows that arrived together, each with a key, a stamp and whether it is still alive."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imi.index.base import Rows
+from imi.index.exact import Exact
+from imi.index.ladder import Ladder
+from imi.index.manifest import CheckedVectors
+from imi.vectors import Floats, Metric
+
+Keys = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+
+class Lookup:
+    """Finds the place of a key among unique keys: by subtraction, by a table or by bisection, whichever fits them."""
+
+    def __init__(self, keys: Keys) -> None:
+        self._count = len(keys)
+        self._low = int(keys.min(initial=0)) if len(keys) else 0
+        span = int(keys.max()) - self._low + 1 if len(keys) else 0
+        self._run = span == len(keys) and bool((np.diff(keys) == 1).all())
+        self._table: NDArray[np.int32] | None = None
+        if not self._run and span <= 8 * len(keys) + 1024:
+            self._table = np.full(span, -1, dtype=np.int32)
+            self._table[keys - self._low] = np.arange(len(keys), dtype=np.int32)
+        self._span = span
+        if not self._run and self._table is None:
+            self._order = np.argsort(keys)
+            self._sorted = keys[self._order]
+
+    def places(self, keys: Keys) -> Rows:
+        """Return the place of each key, -1 where it is not among them."""
+        if self._count == 0:
+            return np.full(len(keys), -1, dtype=np.int64)
+        if self._run or self._table is not None:
+            at = keys - self._low
+            inside = (at >= 0) & (at < self._span)
+            if self._table is None:
+                return np.where(inside, at, -1)
+            return np.where(inside, self._table[np.where(inside, at, 0)], -1).astype(np.int64)
+        at = np.minimum(np.searchsorted(self._sorted, keys), self._count - 1)
+        return np.where(self._sorted[at] == keys, self._order[at], -1)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows with their vectors, searched by a ladder where one was built and exactly otherwise; never changed in place.
+
+    keys and stamps are (n,) int64, alive (n,) bool; saved is what the names of this part's files end in.
+    """
+
+    keys: Keys
+    stamps: Keys
+    vectors: NDArray[Any] | CheckedVectors
+    alive: Mask
+    metric: Metric
+    ladder: Ladder | None = None
+    saved: str | None = None
+    dead: int = 0
+    lookup: Lookup = field(repr=False, default_factory=lambda: Lookup(np.empty(0, dtype=np.int64)))
+    exact: Exact | None = field(repr=False, default=None)
+
+    @classmethod
+    def make(
+        cls,
+        keys: Keys,
+        stamps: Keys,
+        vectors: NDArray[Any] | CheckedVectors,
+        metric: Metric,
+        ladder: Ladder | None = None,
+        saved: str | None = None,
+        alive: Mask | None = None,
+    ) -> Part:
+        """Return a part with what its searches need."""
+        living = np.ones(len(keys), dtype=bool) if alive is None else alive
+        dead = len(keys) - int(np.count_nonzero(living))
+        exact = Exact(vectors, metric)
+        return cls(keys, stamps, vectors, living, metric, ladder, saved, dead, Lookup(keys), exact)
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def without(self, keys: Keys) -> tuple[Part, int]:
+        """Return this part with these keys dead, and how many of them were alive in it."""
+        places = np.unique(self.lookup.places(keys))  # a key that is named twice dies once
+        places = places[places >= 0]
+        places = places[self.alive[places]]
+        if not len(places):
+            return self, 0
+        alive = self.alive.copy()
+        alive[places] = False
+        return replace(self, alive=alive, dead=self.dead + len(places)), len(places)
+
+    def mask(self, allowed: Keys | None) -> Mask | None:
+        """Return which rows may be found, or None for all of them."""
+        if allowed is None:
+            return self.alive if self.dead else None
+        places = self.lookup.places(allowed)
+        mask = np.zeros(len(self), dtype=bool)
+        mask[places[places >= 0]] = True
+        return mask & self.alive if self.dead else mask
+
+    def search_exactly(
+        self, queries: Floats, k: int, mask: Mask | None, dims: int | None = None
+    ) -> tuple[Floats, Rows]:
+        """Search every row that the mask passes, by all numbers or the first `dims`."""
+        index = self.exact if dims is None and self.exact is not None else Exact(self.vectors, self.metric, dims)
+        return index.search(queries, k, None if mask is None else np.flatnonzero(mask))
+
+
+def with_newest(parts: tuple[Part, ...], newest: Part, frozen: int = 0) -> tuple[Part, ...]:
+    """Append a part, first joining it with unsaved ones not four times its size: few parts, and few copies of a row.
+
+    The first `frozen` parts stay as they are.
+    """
+    kept = list(parts)
+    while len(kept) > frozen and kept[-1].ladder is None and kept[-1].saved is None and len(kept[-1]) < 4 * len(newest):
+        newest = joined([kept.pop(), newest])
+    return (*kept, newest)
+
+
+def joined(parts: list[Part]) -> Part:
+    """Return one part in memory with the live rows of several."""
+    return Part.make(
+        np.concatenate([part.keys[part.alive] for part in parts]),
+        np.concatenate([part.stamps[part.alive] for part in parts]),
+        np.concatenate([part.vectors[part.alive] for part in parts]),
+        parts[0].metric,
+    )
+
+
+def best_of(scores: Floats, keys: Keys, more: Floats, others: Keys, k: int) -> tuple[Floats, Keys]:
+    """Merge two sorted lists of hits for each query into the k best, ties by key."""
+    every = np.concatenate([scores, more], axis=1)
+    names = np.concatenate([keys, others], axis=1)
+    order = np.lexsort((names, -every), axis=1)[:, :k]
+    return np.take_along_axis(every, order, axis=1), np.take_along_axis(names, order, axis=1)

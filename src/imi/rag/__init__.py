@@ -1,0 +1,1 @@
+"""Retrieval-augmented generation: passages for a question, answers with checked citations, agents."""

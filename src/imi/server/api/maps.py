@@ -1,0 +1,187 @@
+"""The maps of a server's collections: laid out once in the background, kept in memory and beside the index."""
+
+from __future__ import annotations
+
+import base64
+import os
+import threading
+import zipfile
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from imi.backends.collection import EngineCollection
+from imi.collection import Collection
+from imi.errors import ImiError
+from imi.server.http.responses import ApiError
+from imi.server.state import State
+from imi.tasks.layout import principal_plane, tsne_plane
+from imi.tasks.map_page import rows_data
+from imi.tasks.neighbours import nearest_rows
+from imi.tasks.rows import Rows, read_rows
+from imi.vectors import Floats, normalize
+
+MOST = 100_000
+"""Points of a map; of more documents every so many is taken."""
+FILE = "map.npz"
+_KEPT = 3
+_NEAREST = 45
+_SHARE = 0.3
+"""Of the work that finding neighbours is, roughly."""
+
+
+class _Stopped(Exception):
+    """The server stops, and nobody waits for the map any longer."""
+
+
+@dataclass(slots=True)
+class _Drawn:
+    """One map on its way: `state` is working, sketch, ready, empty or failed."""
+
+    version: str
+    state: str = "working"
+    share: float = 0.0
+    rows: Mapping[str, Any] = field(default_factory=dict)
+    plane: Floats | None = None
+    message: str | None = None
+
+
+class Maps:
+    """Draws maps one after the other; all methods may be called from any thread."""
+
+    def __init__(self, state: State) -> None:
+        self._server = state
+        self._changing = threading.Lock()
+        self._drawn: dict[str, _Drawn] = {}
+        self._painter = ThreadPoolExecutor(1, thread_name_prefix="imi-map")
+
+    def state(self, name: str, collection: Collection) -> dict[str, Any]:
+        """Return how far the map is, beginning it where there is none of this state of the collection."""
+        version = collection.info.version
+        with self._changing:
+            drawn = self._drawn.get(name)
+            if drawn is None or drawn.version != version:
+                self._drawn.pop(name, None)
+                drawn = self._drawn[name] = _Drawn(version)
+                while len(self._drawn) > _KEPT:
+                    del self._drawn[next(iter(self._drawn))]
+                self._painter.submit(self._draw, drawn, collection)
+        return {
+            "state": drawn.state,
+            "share": drawn.share,
+            "version": drawn.version,
+            "count": len(drawn.rows.get("ids", ())),
+            "message": drawn.message,
+        }
+
+    def rows(self, name: str, _: Collection) -> Mapping[str, Any]:
+        """Return ids, texts and columns of the points, and of how many documents they are.
+
+        Raises:
+            ApiError: 409 while they are not read yet.
+        """
+        return self._finished(name).rows
+
+    def plane(self, name: str, _: Collection) -> dict[str, Any]:
+        """Return the points as base64 of little-endian float32, and whether this is a sketch or the finished layout.
+
+        Raises:
+            ApiError: 409 while there is not even a sketch.
+        """
+        drawn = self._finished(name)
+        points = np.asarray(drawn.plane, dtype="<f4")
+        return {
+            "state": drawn.state,
+            "version": drawn.version,
+            "points": base64.b64encode(points.tobytes()).decode("ascii"),
+        }
+
+    def _finished(self, name: str) -> _Drawn:
+        drawn = self._drawn.get(name)
+        if drawn is None or drawn.plane is None:
+            raise ApiError(409, "The map is not drawn yet; GET …/map says how far it is.", code="map_not_ready")
+        return drawn
+
+    def _draw(self, drawn: _Drawn, collection: Collection) -> None:
+        """Do the work of one map on the painter's thread."""
+        try:
+            rows, total = _chosen(collection)
+            if len(rows) == 0:
+                drawn.state = "empty"
+                return
+            drawn.rows = rows_data(rows.ids, rows.texts or rows.ids, _columns(rows), 160 if len(rows) > 10_000 else 400)
+            drawn.rows = {**drawn.rows, "of": total}
+            # A collection on an engine has no folder of its own to keep a map in.
+            folder = None if isinstance(collection, EngineCollection) else collection.folder
+            kept = None if folder is None else _load(folder, drawn.version, len(rows))
+            if kept is not None:
+                drawn.plane, drawn.state, drawn.share = kept, "ready", 1.0
+                return
+            drawn.plane = principal_plane(rows.z) if len(rows) > 1 else np.zeros((len(rows), 2), np.float32)
+            drawn.state = "sketch"
+            if len(rows) >= 5:
+                drawn.plane = self._laid_out(drawn, rows)
+                if folder is not None:
+                    _save(folder, drawn.version, drawn.plane)
+            drawn.state, drawn.share = "ready", 1.0
+        except _Stopped:
+            drawn.state, drawn.message = "failed", "the server stops"
+        except (ImiError, OSError, MemoryError) as broken:
+            drawn.state, drawn.message = "failed", str(broken)
+
+    def _laid_out(self, drawn: _Drawn, rows: Rows) -> Floats:
+        def told(start: float, width: float) -> Any:
+            def tell(done: int, total: int) -> None:
+                drawn.share = start + width * done / max(1, total)
+                if self._server.stopping:
+                    raise _Stopped
+
+            return tell
+
+        cosines, near = nearest_rows(rows.z, min(_NEAREST, len(rows) - 1), progress=told(0.0, _SHARE))
+        return tsne_plane(rows.z, cosines, near, progress=told(_SHARE, 1 - _SHARE))
+
+
+def _chosen(collection: Collection) -> tuple[Rows, int]:
+    """Return the documents that have a vector, or of very many an even choice, and how many there are."""
+    ids = collection.ids(with_vector=True)
+    if not ids:
+        return Rows(np.empty((0, 1), np.float32), [], [], []), 0
+    if len(ids) <= MOST:
+        return read_rows(collection), len(ids)
+    some = [ids[at] for at in np.linspace(0, len(ids) - 1, MOST).astype(np.int64)]
+    documents = collection.get(some)
+    texts = [document.text or "" for document in documents]
+    return Rows(normalize(collection.vectors(some)), some, texts, [one.metadata for one in documents]), len(ids)
+
+
+def _columns(rows: Rows) -> dict[str, list[Any]]:
+    metadata = rows.metadata or []
+    names = sorted({name for one in metadata for name in one})
+    return {name: [one.get(name) for one in metadata] for name in names}
+
+
+def _load(folder: Path, version: str, count: int) -> Floats | None:
+    """Return the layout that was kept, None where there is none of this state."""
+    try:
+        with np.load(folder / "index" / FILE) as kept:
+            plane = kept["plane"]
+            fits = str(kept["version"]) == version and plane.shape == (count, 2)
+            return np.asarray(plane, np.float32) if fits else None
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+
+
+def _save(folder: Path, version: str, plane: Floats) -> None:
+    """Keep a layout; one that cannot be written is drawn again next time."""
+    temporary = folder / "index" / f"{FILE}.{os.getpid()}.npz"
+    try:
+        temporary.parent.mkdir(exist_ok=True)
+        np.savez(temporary, plane=plane, version=np.array(version))
+        os.replace(temporary, folder / "index" / FILE)
+    except OSError:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,195 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from experiments.matryoshka.collect import Outcome, run_study
+from experiments.matryoshka.glyphs import choose_signs
+from experiments.matryoshka.measure import few_shots, long_tail, measure_seed, relatives
+from experiments.matryoshka.page import table
+from experiments.matryoshka.pictures import Part, Pictures, digits, read_pictures
+from experiments.matryoshka.retrieval import funnel_rungs, mflops
+from experiments.matryoshka.run import Order, run_lab
+from experiments.matryoshka.saved_results import Shelf
+from experiments.matryoshka.studies import DIGITS, GLYPHS
+from experiments.matryoshka.toy import autoencoder_against_pca, learn, lookup
+from experiments.matryoshka.training import Trained
+from experiments.matryoshka.verdicts import verdicts
+
+from imi.errors import DataError, UsageError
+
+TINY = replace(DIGITS, dims=(4, 16, 32), fixed=(4, 16, 32), between=(8, 24), epochs=4)
+
+
+@pytest.fixture(scope="module")
+def outcome(tmp_path_factory) -> Outcome:
+    return run_study(TINY, 2, tmp_path_factory.mktemp("shelf"))
+
+
+def test_every_method_is_measured_at_every_size(outcome):
+    for figure in ("linear", "1-nn", "map@10", "p@100"):
+        for method in ("mrl", "mrl-e", "slimmable", "ff"):
+            assert {4, 16, 32} <= set(outcome.sizes(figure, method))
+        for method in ("svd", "random"):
+            assert outcome.sizes(figure, method) == [4, 16]
+    assert {8, 24} <= set(outcome.sizes("1-nn", "mrl"))
+    assert outcome.mean("linear", "mrl", 32) > 90
+    assert outcome.mean("linear", "mrl", 4) > outcome.mean("linear", "random", 4)
+    assert len(outcome.hits["linear/mrl/4"]) == outcome.counts["test"] == 359
+    low, high = outcome.interval("linear", "mrl", 32)
+    assert low < outcome.mean("linear", "mrl", 32) < high
+
+
+def test_ladders_are_measured_against_exact_search(outcome):
+    searches = outcome.extras["searches"]
+    full = max((row for row in searches if row["kind"] == "single"), key=lambda row: row["mflops"])
+    assert full["recall"] == 1 and full["mflops"] == pytest.approx(1258 * 32 / 1e6)
+    assert full["map10"] == pytest.approx(float(outcome_first(outcome, "map@10/mrl/32")), abs=0.02)
+    assert {row["kind"] for row in searches} == {"single", "adaptive", "funnel", "hnsw"}
+    assert all(row["mflops"] < full["mflops"] for row in searches if row["kind"] in ("adaptive", "funnel"))
+    longer = [row["map10"] for row in outcome.extras["ablation"]]
+    assert longer[-1] > longer[0]
+
+
+def outcome_first(outcome: Outcome, name: str) -> float:
+    return float(outcome.hits[name].mean())
+
+
+def test_verdicts_speak_of_every_claim(outcome):
+    found = verdicts(outcome)
+    assert len(found) == 10 and {verdict.holds for verdict in found} <= {"yes", "no", "cannot tell"}
+    # The same method against itself is never worse, and never above.
+    assert outcome.gap("linear", "mrl", "mrl", 16).value == 0
+
+
+def test_a_run_that_was_cut_off_goes_on_and_the_same_seed_gives_the_same_table(tmp_path):
+    tiny = replace(TINY, epochs=1)
+    one = run_study(tiny, 1, tmp_path / "one")
+    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "one").glob("*mrl-0*.npz")}
+    assert kept
+    for path in (tmp_path / "one").glob("*hits*"):
+        path.unlink()
+    again = run_study(tiny, 1, tmp_path / "one")
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    other = run_study(tiny, 1, tmp_path / "two")
+    for name, rows in one.hits.items():
+        assert np.array_equal(rows, again.hits[name]) and np.array_equal(rows, other.hits[name]), name
+
+
+def test_one_call_writes_page_figures_and_results(tmp_path, monkeypatch):
+    monkeypatch.setattr("experiments.matryoshka.run.DIGITS", replace(TINY, epochs=1))
+    run_lab(Order("digits", seeds=1, out=tmp_path, jobs=1))
+    page = (tmp_path / "README.md").read_text("utf-8")
+    for heading in ("Table 1", "Table 3", "Table 20", "Figure 5", "Figure 7", "Figure 8", "Storage"):
+        assert heading in page
+    linked = {part.split(")")[0] for part in page.split("](") if part.split(")")[0].endswith(".png")}
+    assert linked and all((tmp_path / name).stat().st_size < 200_000 for name in linked)
+    figures = json.loads((tmp_path / "results.json").read_text("utf-8"))["digits"]["figures"]
+    assert figures["linear/mrl/32"]["interval"][0] <= figures["linear/mrl/32"]["value"]
+    assert (tmp_path / ".cache" / ".gitignore").read_text("utf-8") == "*\n"
+
+
+def made(n: int = 40, classes: int = 4) -> tuple[Trained, Pictures]:
+    """Embeddings whose first two numbers tell two groups apart and whose others tell the classes apart."""
+    y = np.arange(n) % classes
+    z = np.zeros((n, 2 + classes), np.float32)
+    z[np.arange(n), y // 2] = 2
+    z[np.arange(n), 2 + y] = 1
+    p = {2: np.zeros((n, classes)), 6: np.eye(classes)[y]}
+    p[2][np.arange(n), 2 * (y // 2)] = 1
+    part = Part(np.zeros((n, 1, 2, 2), np.float32), y)
+    pictures = Pictures("made", part, part, part, ("a", "b", "c", "d"), ("x", "x", "y", "y"), part)
+    arrays = {f"z.{name}.6": z for name in ("train", "test", "novel")}
+    arrays |= {f"p.{name}.{size}": p[size] for name in ("held", "test") for size in (2, 6)}
+    return Trained("mrl", (2, 6), arrays), pictures
+
+
+def test_a_prefix_that_knows_groups_confuses_relatives_only():
+    rows = relatives(*made())
+    assert rows[0] == {"size": 2, "accuracy": 0.5, "superclass": 1.0, "kin": 1.0}
+    assert rows[1]["accuracy"] == 1
+
+
+def test_nearest_means_of_few_examples():
+    model, pictures = made()
+    assert few_shots(model, 6, pictures.novel.y, (1, 3)) == {"1": 1.0, "3": 1.0}
+    assert few_shots(model, 2, pictures.novel.y, (3,))["3"] == pytest.approx(0.5, abs=0.01)
+    assert long_tail(model, 6, pictures)["all"] == 1
+
+
+def test_hits_of_made_embeddings_are_known():
+    model, pictures = made()
+    full = Trained("ff-6", (6,), model.arrays)
+    hits = measure_seed({"mrl": model, "ff-6": full}, pictures, (), 0)
+    assert hits["linear/mrl/2"].mean() == 0.5 and hits["linear/mrl/6"].mean() == 1
+    assert hits["map@10/mrl/6"].mean() == 1 and hits["p@25/mrl/6"].mean() == pytest.approx(0.4)
+
+
+def test_work_is_counted_as_in_the_paper():
+    assert mflops(1_281_167, ((2048, 10),)) == pytest.approx(2623.83, abs=0.01)
+    assert mflops(1_281_167, ((16, 200), (2048, 200))) == pytest.approx(20.908, abs=0.001)
+    assert funnel_rungs((8, 16, 32, 64), 40) == ((8, 40), (16, 20), (32, 10), (64, 10))
+
+
+def test_pictures_from_folder_and_npz_are_split_by_class(tmp_path):
+    from PIL import Image
+
+    for name in ("cat", "dog"):
+        (tmp_path / "set" / name).mkdir(parents=True)
+        for at in range(10):
+            Image.new("RGB", (8, 8), (at, 99 * (name == "cat"), 0)).save(tmp_path / "set" / name / f"{at}.png")
+    found = read_pictures(tmp_path / "set", size=8)
+    assert found.classes == ("cat", "dog") and found.groups == ("animals", "animals")
+    assert [len(part) for part in (found.train, found.held, found.test)] == [14, 2, 4]
+    assert np.allclose(found.train.x.mean(axis=(0, 2, 3)), 0, atol=1e-5)
+    np.savez(tmp_path / "set.npz", x=np.zeros((20, 4, 4), np.uint8), y=np.repeat([3, 5], 10))
+    assert read_pictures(tmp_path / "set.npz").classes == ("3", "5")
+    with pytest.raises(UsageError, match="no folder, zip or npz"):
+        read_pictures(tmp_path / "nothing")
+    (tmp_path / "set" / "dog" / "0.png").write_bytes(b"no picture")
+    with pytest.raises(DataError, match="1 pictures cannot be read") as caught:
+        read_pictures(tmp_path / "set")
+    assert caught.value.failures[0].source == "dog/0.png"
+
+
+def test_parts_of_digits_share_no_picture():
+    found = digits()
+    rows = [part.x.reshape(len(part), -1) for part in (found.train, found.held, found.test)]
+    assert sum(map(len, rows)) == 1797 == len(np.unique(np.concatenate(rows), axis=0))
+
+
+def test_signs_are_known_or_novel_and_all_different():
+    known, novel, families = choose_signs()
+    assert len(known) == len(families) == 240 and len(set(families)) == 8 and len(novel) == 41
+    assert not set(known) & set(novel) and len(set(known)) == 240
+
+
+def test_shelf_makes_once_and_settings_tell_results_apart(tmp_path):
+    shelf, calls = Shelf(tmp_path), []
+    make = lambda: calls.append(1) or {"value": len(calls)}  # noqa: E731
+    assert shelf.table("a", 1, make) == shelf.table("a", 1, make) == {"value": 1}
+    assert shelf.table("a", 2, make) == {"value": 2}
+
+
+def test_the_slides_toy():
+    assert lookup(["fox", "dog"]).round(4).tolist() == [
+        [pytest.approx(1.2753), pytest.approx(-0.2010), pytest.approx(-0.1606)],
+        [pytest.approx(0.9178), pytest.approx(1.5810), pytest.approx(1.3010)],
+    ]
+    learnt = learn()
+    assert learnt.vectors.shape[1] == 3 and learnt.nearest("car") in ("bus", "truck", "fuel", "drives", "fast")
+    planes = autoencoder_against_pca()
+    assert planes["angle"] < 1 and planes["error"] == pytest.approx(planes["pca_error"], rel=1e-3)
+
+
+def test_what_cannot_be_run_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="no experiment 'visoin'"):
+        run_lab(Order("visoin", out=tmp_path))
+    with pytest.raises(UsageError, match="seeds is 0"):
+        run_lab(Order("toy", seeds=0, out=tmp_path))
+    with pytest.raises(UsageError, match="at least two sizes"):
+        GLYPHS.with_dims((8,))
+
+
+def test_tables_leave_unmeasured_cells_empty():
+    assert table(("a", "b"), [(1, None), ("x", 0.5)]) == "| a | b |\n|---|---|\n| 1 |  |\n| x | 0.50 |"
