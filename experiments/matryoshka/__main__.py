@@ -1,4 +1,4 @@
-"""`python -m imi.lab --out docs/lab`: the whole lab without the command line's dress, for the Makefile."""
+"""`python -m experiments.matryoshka --out docs/lab`: the whole set of experiments; `make lab` calls it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from experiments.matryoshka.run import NAMES, Order, run_lab
 
 def main() -> None:
     """Parse, run, and log the steps to standard error."""
-    parser = argparse.ArgumentParser(prog="python -m imi.lab", description="The Matryoshka paper's experiments.")
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.matryoshka", description="The Matryoshka paper's experiments."
+    )
     parser.add_argument("name", nargs="?", default="all", choices=NAMES)
     parser.add_argument("--data", type=Path, help="pictures, or the folder that holds the two sets of photos")
     parser.add_argument("--seeds", type=int, default=int(os.environ.get("SEEDS", "3")))

@@ -12,7 +12,7 @@ from experiments.matryoshka.verdicts import verdicts
 _INTRO = """# The Matryoshka lab
 
 What the paper ([Kusupati et al. 2022](https://arxiv.org/abs/2205.13147)) measures with ResNet50 on ImageNet, measured
-again on data that two cores can carry, and set beside the paper's figures. Written by `make lab` (`imi lab`); every
+again on data that two cores can carry, and set beside the paper's figures. Written by `make lab`; every
 number below comes from that run. The same seed gives the same table: each training runs on one thread.
 
 **What differs from the paper, everywhere.** The networks are hundreds of times smaller, the data a hundred times, and

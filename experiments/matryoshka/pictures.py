@@ -82,7 +82,10 @@ def read_pictures(source: Path, *, size: int = 32, seed: int = 0) -> Pictures:
     elif source.suffix == ".npz" and source.is_file():
         x, names = _of_npz(source)
     else:
-        raise UsageError(f"{source} is no folder, zip or npz of pictures", hint="imi lab digits needs no data")
+        raise UsageError(
+            f"{source} is no folder, zip or npz of pictures",
+            hint="python -m experiments.matryoshka digits needs no data",
+        )
     return split(source.stem, x, names, seed=seed)
 
 

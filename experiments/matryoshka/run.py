@@ -63,7 +63,7 @@ def run_lab(order: Order, say: Say = lambda _: None) -> dict[str, Any]:
     for study in studies:
         seeds = (order.by_study or {}).get(study.name, order.seeds)
         if seeds < 1:
-            left_out.append(f"{study.name}: not run; `imi lab` goes on with it.")
+            left_out.append(f"{study.name}: not run; `make lab` goes on with it.")
             continue
         say(f"{study.name}: {seeds} seeds of {', '.join(study.methods)}")
         outcomes.append(
@@ -71,7 +71,7 @@ def run_lab(order: Order, say: Say = lambda _: None) -> dict[str, Any]:
         )
         if seeds < order.seeds:
             left_out.append(
-                f"{study.name}: {seeds} of {order.seeds} seeds were run; `imi lab` goes on with the others."
+                f"{study.name}: {seeds} of {order.seeds} seeds were run; `make lab` goes on with the others."
             )
     notes = _notes(order, Shelf(cache), say, left_out)
     return _write(order.out, outcomes, notes)
@@ -90,7 +90,9 @@ def chosen(order: Order) -> tuple[list[Study], list[str]]:
     if order.name in ("all", "vision"):
         found = photo_studies(order.data)
         if not found and order.name == "vision":
-            raise UsageError("vision needs pictures", hint="imi lab vision --data FOLDER, zip or npz")
+            raise UsageError(
+                "vision needs pictures", hint="python -m experiments.matryoshka vision --data FOLDER, zip or npz"
+            )
         if not found:
             missing.append("photos: there was no data beside this clone (`--data FOLDER` names it).")
         studies += found
