@@ -14,6 +14,10 @@ from imi.errors import Failure
 if TYPE_CHECKING:
     import pandas
 
+FACTS = "imi"
+"""The metadata key under which imi keeps what it knows of a row itself, apart from the fields that are the user's."""
+_MIRRORED = ("source", "line", "page", "heading")
+
 Kind = Literal["query", "document"]
 Mode = Literal["text", "meaning", "hybrid"]
 
@@ -41,6 +45,41 @@ class Document:
         if self.parent is not None:
             plain |= {"parent": self.parent, "start": self.start, "end": self.end}
         return plain
+
+
+def with_facts(metadata: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return metadata with imi's own facts of a row under the key `imi`; facts that are there already are replaced.
+
+    `source`, `line`, `page` and `heading` can also be read and filtered by their plain names, but where the user has a
+    field of that name: that field is then the user's, and the fact is under `imi` only.
+    """
+    before = own_facts(metadata)
+    user = {
+        name: value
+        for name, value in metadata.items()
+        if name != FACTS and not (name in _MIRRORED and name in before and before[name] == value)
+    }
+    merged = {**before, **{name: value for name, value in facts.items() if value is not None}}
+    return {**{name: merged[name] for name in _MIRRORED if name in merged}, **user, FACTS: merged}
+
+
+def own_facts(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what imi itself noted of a row: source, line, page, heading, …; empty for rows that came from no file."""
+    found = metadata.get(FACTS)
+    return found if isinstance(found, Mapping) else {}
+
+
+def facts_of(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return imi's own facts, or, for rows without them (of an older imi, or added from Python), the plain fields."""
+    found = metadata.get(FACTS)
+    if isinstance(found, Mapping):
+        return found
+    return {name: metadata[name] for name in _MIRRORED if name in metadata}
+
+
+def user_fields(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the metadata without the key that imi's own facts are kept under."""
+    return {name: value for name, value in metadata.items() if name != FACTS}
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@ import json
 import pytest
 
 import imi
+from imi.records import with_facts
 
 SENTENCES = "AIは素晴らしい！\nうちの猫はタマと言います\nうちのペットはいつも寝ています\n金魚は夜は休むのかな？\n"
 
@@ -41,7 +42,9 @@ def test_a_new_collection_gets_the_suffix(here, run):
 def test_standard_input(here, run):
     assert run("add", "notes", "-", stdin=SENTENCES).rows == [["added", "4"]]
     assert run("add", "lines", "-", stdin='{"text": "猫", "n": 1}\n{"text": "犬"}\n').rows == [["added", "2"]]
-    assert run("show", "lines", "stdin:1", "--json").json["metadata"] == {"source": "-", "line": 1, "n": 1}
+    assert run("show", "lines", "stdin:1", "--json").json["metadata"] == with_facts(
+        {"n": 1}, {"source": "-", "line": 1}
+    )
     assert run("add", "notes", "-", "-").code == 2
     empty = run("add", "notes", "-", stdin="")
     assert empty.code == 1 and "holds no rows" in empty.err

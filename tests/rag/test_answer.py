@@ -11,7 +11,7 @@ from imi.rag.answer import NOTHING, answer
 from imi.rag.citations import UNSUPPORTED, check, supports
 from imi.rag.retrieve import Retrieval, delimited, find_passages, strange
 from imi.rag.translate import translate
-from imi.records import Document, Hit
+from imi.records import Document, Hit, with_facts
 from imi.text.readers import ReadOptions
 from imi.text.readers.pieces import rows_of
 
@@ -159,7 +159,7 @@ def test_late_scoring_finds_the_best_sentence(notes):
 
 def test_passages_are_read_with_what_stands_around_them(tmp_path, server, llm):
     text = "The report is due. " + "It is long. " * 20 + "The office wants it on 31 March. " + "Nothing else. " * 20
-    pieces = [row.document for row in rows_of(text, "report", {"page": 1}, ReadOptions(size=12))]
+    pieces = [row.document for row in rows_of(text, "report", with_facts({}, {"page": 1}), ReadOptions(size=12))]
     with imi.open(tmp_path / "r.imi", model=HashEmbedder()) as collection:
         collection.add(pieces)
         small = answer(collection, "office 31 March", finding=Retrieval(k=1)).passages[0]

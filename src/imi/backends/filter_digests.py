@@ -14,6 +14,7 @@ from typing import Any
 
 from imi.backends.engine import cannot
 from imi.backends.filter_tree import Both, FieldComparison, Filter, Not
+from imi.records import FACTS
 
 _LARGEST = 2**53
 
@@ -59,7 +60,7 @@ def facts_of(metadata: Mapping[str, Any]) -> tuple[list[str], dict[str, float]]:
     found: list[str] = []
     numbers: dict[str, float] = {}
     for name, value in metadata.items():
-        if value is None:
+        if value is None or name == FACTS:
             continue
         found.append(present(name))
         if isinstance(value, list | tuple):

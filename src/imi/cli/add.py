@@ -21,7 +21,7 @@ from imi.cli.options import CollectionName, Model, Output
 from imi.cli.output import Progress, note, progress, show
 from imi.cli.verbs import verb
 from imi.errors import DataError, Failure, UsageError
-from imi.records import Added, Document
+from imi.records import Added, Document, own_facts
 
 if TYPE_CHECKING:
     from imi.collection import Collection
@@ -261,7 +261,7 @@ class _Files:
 
     def note(self, document: Document) -> None:
         """Remember a row of a file that was read before."""
-        held = self._ids.get(str(document.metadata.get("source")))
+        held = self._ids.get(str(own_facts(document.metadata).get("source")))
         if held is not None:
             held.add(document.id)
 

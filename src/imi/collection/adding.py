@@ -15,7 +15,7 @@ from imi.collection.pictures import embed_pictures, note_painter, painter_of
 from imi.embedders.piecewise import BadTexts
 from imi.errors import DataError, Failure, UsageError
 from imi.pictures import Picture, open_all
-from imi.records import Added, Document
+from imi.records import Added, Document, own_facts
 from imi.store.pictures import StoredPicture, picture_digests, put_pictures
 from imi.store.rows import New, Stored, encode_metadata
 from imi.store.store import Store
@@ -317,12 +317,14 @@ def all_refused(refused: list[Failure], bad: BadTexts) -> DataError:
 
 def refusal(document: Document, bad: BadTexts) -> Failure:
     """Return why a text was not taken, with the place that it came from."""
-    source, line = document.metadata.get("source", f"id {document.id}"), document.metadata.get("line")
+    facts = own_facts(document.metadata)
+    source, line = facts.get("source", f"id {document.id}"), facts.get("line")
     return Failure(str(source), line if isinstance(line, int) else None, bad.reasons[document.text or ""])
 
 
 def _failure(document: object, at: int, wrong: UsageError) -> Failure:
-    metadata = document.metadata if isinstance(document, Document) else {}
-    source, line = metadata.get("source"), metadata.get("line")
+    # A field called source is the user's: only what imi itself noted says which file and line a row came from.
+    facts = own_facts(document.metadata) if isinstance(document, Document) else {}
+    source, line = facts.get("source"), facts.get("line")
     where = str(source) if source is not None else f"row {at + 1}"
     return Failure(where, line if isinstance(line, int) else None, wrong.message)

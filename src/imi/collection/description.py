@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from imi.errors import CollectionError, ModelMismatch
-from imi.records import ModelInfo
+from imi.records import FACTS, ModelInfo
 from imi.store.store import FILE, Store
 
 OWN = "own vectors"
@@ -139,7 +139,7 @@ def describe(store: Store, index: _Index) -> CollectionInfo:
             fingerprint=None if bound is None else bound.fingerprint,
             dims=store.width,
             dtype=store.dtype,
-            fields=tuple(store.fields()),
+            fields=tuple(name for name in store.fields() if name != FACTS),
             bytes={"collection": _size(store.folder, f"{FILE}*"), "index": _size(index.folder, "**/*")},
             index=index.info(),
             version=f"{store.meta('identity')}.{store.epoch}.{store.changes}",

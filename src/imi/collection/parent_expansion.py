@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from imi.collection.collection import Collection
 from imi.errors import UsageError
-from imi.records import Document, Hit
+from imi.records import Document, Hit, facts_of
 from imi.store.adjacent_rows import pieces_between, rows_between
 from imi.text.readers import is_prose
 
@@ -75,7 +75,7 @@ def expand(collection: Collection, hits: Iterable[Hit], characters: int) -> list
             one = Expanded(hit, None, None, None, (hit.id,))
             if document is not None and _body(document) is not None:
                 one = _in_whole(collection, hit, document, characters)
-            elif document is not None and is_prose(str(document.metadata.get("source", ""))):
+            elif document is not None and is_prose(str(facts_of(document.metadata).get("source", ""))):
                 one = _among_lines(collection, hit, document, characters)
             held.update(one.ids)
             found.append(one)
@@ -105,11 +105,12 @@ def _in_whole(collection: Collection, hit: Hit, document: Document, most: int) -
 
 
 def _among_lines(collection: Collection, hit: Hit, document: Document, most: int) -> Expanded:
-    line = document.metadata.get("line")
+    facts = facts_of(document.metadata)
+    line = facts.get("line")
     alone = Expanded(hit, None, None, None, (hit.id,))
     if not isinstance(line, int) or document.text is None:
         return alone
-    near = rows_between(collection._store, str(document.metadata["source"]), line - _LINES, line + _LINES)
+    near = rows_between(collection._store, str(facts.get("source")), line - _LINES, line + _LINES)
     near = [one for one in near if one.text is not None]
     at = next((at for at, one in enumerate(near) if one.id == document.id), None)
     if at is None:
@@ -121,14 +122,14 @@ def _among_lines(collection: Collection, hit: Hit, document: Document, most: int
 def _grown(near: Sequence[Document], at: int, most: int, join: Callable[[_Run, Document, bool], _Run | None]) -> _Run:
     """Add neighbours after and before in turn, as long as they follow one another and the text stays short enough."""
     first = near[at]
-    heading = first.metadata.get("heading")
+    heading = facts_of(first.metadata).get("heading")
     run = _Run(_body(first) or first.text or "", first.start or 0, first.end or 0, [first.id])
     before, after = at - 1, at + 1
     while True:
         grew = False
         for behind in (True, False):
             other = after if behind else before
-            follows = 0 <= other < len(near) and near[other].metadata.get("heading") == heading
+            follows = 0 <= other < len(near) and facts_of(near[other].metadata).get("heading") == heading
             joined = join(run, near[other], behind) if follows else None
             if joined is None or len(joined.text) > most:
                 # Nothing comes after what does not fit: a passage has no holes.
@@ -154,7 +155,7 @@ def _join_pieces(run: _Run, other: Document, behind: bool) -> _Run | None:
 
 
 def _join_lines(run: _Run, other: Document, behind: bool) -> _Run | None:
-    heading = other.metadata.get("heading")
+    heading = facts_of(other.metadata).get("heading")
     text = other.text or ""
     if not behind:
         # The heading that stands above each paragraph is said once, above the first.

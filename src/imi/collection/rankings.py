@@ -13,7 +13,7 @@ from imi.collection.text_index import WordIndex
 from imi.errors import UsageError
 from imi.fusion import expected_score
 from imi.index.live import Live
-from imi.records import Document, Hit, Mode
+from imi.records import FACTS, Document, Hit, Mode
 from imi.store.filters import Condition, compile_where
 from imi.store.store import Store
 from imi.text.lexical import query_terms
@@ -78,11 +78,11 @@ def check_fields(store: Store, names: frozenset[str] | set[str]) -> None:
         UsageError: a field is unknown.
     """
     known = store.fields()
-    unknown = sorted(names.difference(known))
+    unknown = sorted(name for name in names.difference(known) if not (FACTS in known and name.startswith(f"{FACTS}.")))
     if unknown:
         raise UsageError(
             f"no row of {store.folder} has the field {unknown[0]!r}",
-            hint=f"fields here: {', '.join(known) if known else 'none at all'}",
+            hint=f"fields here: {', '.join(name for name in known if name != FACTS) or 'none at all'}",
         )
 
 

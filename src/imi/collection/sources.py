@@ -8,7 +8,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from imi.collection.collection import Collection
-from imi.store.sources import digests, forget, note_digests
+from imi.store.sources import count_from, digests, forget, ids_from, note_digests
+
+_NOTED = "2:"
+"""Begins what is noted of files whose rows carry imi's own facts; before, only the field `source` said it."""
 
 
 def file_digest(path: str, reading: str) -> str:
@@ -21,7 +24,7 @@ def file_digest(path: str, reading: str) -> str:
 
 
 class Sources:
-    """The files behind a collection's rows, by the metadata field `source`."""
+    """The files behind a collection's rows, by imi's own key, never by a field of the user's."""
 
     def __init__(self, collection: Collection) -> None:
         self._collection = collection
@@ -31,23 +34,28 @@ class Sources:
 
     @property
     def known(self) -> Mapping[str, str]:
-        """Digest and number of rows of each source that was added whole, as DIGEST:ROWS."""
+        """What is noted of each source that was added whole: the form of the note, digest and number of rows."""
         return self._known
 
     def unchanged(self, found: Mapping[str, str]) -> dict[str, int]:
         """Return those of the files with these digests that need not be read, with their numbers of rows.
 
-        A file whose rows were deleted since is read again.
+        A file whose rows were deleted since is read again, and one that an older imi read.
         """
         same: dict[str, int] = {}
-        for path, digest in found.items():
-            kept, _, rows = self._known.get(path, "").partition(":")
-            if kept == digest and rows.isdigit() and self._count(path) == int(rows):
-                same[path] = int(rows)
+        with self._store.reading():
+            for path, digest in found.items():
+                kept, _, rows = self._known.get(path, "").removeprefix(_NOTED).partition(":")
+                if kept == digest and rows.isdigit() and count_from(self._store, path) == int(rows):
+                    same[path] = int(rows)
         return same
 
-    def _count(self, path: str) -> int:
-        return self._collection.count({"source": path}) if "source" in self._collection.info.fields else 0
+    def _ids(self, path: str) -> list[str]:
+        with self._store.reading():
+            return ids_from(self._store, path, older=path in self._known and not self._is_noted(path))
+
+    def _is_noted(self, path: str) -> bool:
+        return self._known[path].startswith(_NOTED)
 
     def settle(self, path: str, digest: str, ids: Ids[str] | None) -> int:
         """Remember a file that was read whole; delete its rows that it no longer holds, and return how many.
@@ -57,20 +65,21 @@ class Sources:
             digest: of its bytes.
             ids: the rows that it holds now; None where it was never read before, so that no other can be there.
         """
-        stale: list[str] = []
-        if ids is not None and self._count(path):
-            stale = [one.id for one in self._collection.documents({"source": path}) if one.id not in ids]
+        stale = [] if ids is None else [one for one in self._ids(path) if one not in ids]
         if stale:
             self._collection.delete(stale)
         with self._store.writing():
-            note_digests(self._store, {path: f"{digest}:{self._count(path)}"})
+            note_digests(self._store, {path: f"{_NOTED}{digest}:{count_from(self._store, path)}"})
         return len(stale)
 
     def vanish(self, folders: Iterable[str], present: Ids[str]) -> int:
         """Delete the rows of known files below these folders that are not there any more; return how many rows."""
         below = tuple(f"{folder.rstrip('/')}/" for folder in folders)
         gone = [path for path in self._known if path.startswith(below) and path not in present]
-        removed = sum(self._collection.delete(where={"source": path}) for path in gone if self._count(path))
+        removed = 0
+        for path in gone:
+            ids = self._ids(path)
+            removed += self._collection.delete(ids) if ids else 0
         if gone:
             with self._store.writing():
                 forget(self._store, gone)

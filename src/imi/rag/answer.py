@@ -15,7 +15,7 @@ from imi.llm.model import required
 from imi.rag.agent import gather_passages
 from imi.rag.citations import Citation, check
 from imi.rag.retrieve import Retrieval, delimited, find_passages
-from imi.records import Hit
+from imi.records import Hit, facts_of
 from imi.text.lexical import index_tokens
 from imi.text.sentences import sentences
 
@@ -87,7 +87,7 @@ def answer(
 
 def _said(hit: Hit) -> list[str]:
     """Return the different sentences of a passage, without the headings that say what it is about."""
-    heading = str(hit.metadata.get("heading") or "")
+    heading = str(facts_of(hit.metadata).get("heading") or "")
     titles = {heading, heading.rpartition(" > ")[2]}
     all_of_it = list(dict.fromkeys(sentences(hit.text or "")))
     return [one for one in all_of_it if one.strip("# ") not in titles] or all_of_it
@@ -107,6 +107,7 @@ def _quoted(collection: Collection, question: str, passages: Sequence[Hit]) -> A
     text = "\n".join(f"“{one}” [{n}]" for n, one in chosen)
     cited = sorted({n for n, _ in chosen})
     citations = tuple(
-        Citation(n, passages[n - 1].id, passages[n - 1].text, passages[n - 1].metadata.get("page"), True) for n in cited
+        Citation(n, passages[n - 1].id, passages[n - 1].text, facts_of(passages[n - 1].metadata).get("page"), True)
+        for n in cited
     )
     return Answer(text, citations, None, tuple(passages))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from imi.embedders.base import Embedder
-from imi.records import Hit
+from imi.records import Hit, facts_of
 from imi.text.lexical import index_tokens
 from imi.text.sentences import sentence_spans, sentences
 
@@ -60,7 +60,7 @@ def _citation(n: int, passages: Sequence[Hit], held: bool) -> Citation:
     if not 1 <= n <= len(passages):
         return Citation(n, None, None, None, False)
     hit = passages[n - 1]
-    return Citation(n, hit.id, hit.text, hit.metadata.get("page"), held)
+    return Citation(n, hit.id, hit.text, facts_of(hit.metadata).get("page"), held)
 
 
 def _with_citations(text: str) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from imi.records import Document
 from imi.store.rows import COLUMNS, decode_document
+from imi.store.sources import ORIGIN
 from imi.store.store import Store
 
 
@@ -15,8 +16,11 @@ def pieces_between(store: Store, parent: str, start: int, end: int) -> list[Docu
 
 def rows_between(store: Store, source: str, first: int, last: int) -> list[Document]:
     """Return the rows of a file that are no pieces and stand on its lines from first to last, in order, verified."""
-    sql = (
-        f"SELECT {COLUMNS} FROM documents WHERE source = ? AND parent IS NULL "
-        "AND json_extract(metadata, '$.line') BETWEEN ? AND ? ORDER BY json_extract(metadata, '$.line'), row"
-    )
-    return [decode_document(values).document for values in store.connection.execute(sql, (source, first, last))]
+    found = []
+    for origin, line in ((ORIGIN, "'$.imi.line'"), (f"{ORIGIN} IS NULL AND source", "'$.line'")):
+        sql = (
+            f"SELECT {COLUMNS} FROM documents WHERE {origin} = ? AND parent IS NULL "
+            f"AND json_extract(metadata, {line}) BETWEEN ? AND ? ORDER BY json_extract(metadata, {line}), row"
+        )
+        found += [decode_document(values).document for values in store.connection.execute(sql, (source, first, last))]
+    return found

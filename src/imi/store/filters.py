@@ -16,10 +16,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from imi.errors import UsageError
+from imi.records import FACTS
 
 OPERATORS = ("=", "!=", "<", "<=", ">", ">=", "in", "contains")
 _LOGIC = ("and", "or", "not")
 _DEEPEST = 50
+_OWN = f"{FACTS}."
+_TYPE, _VALUE = "json_type(documents.metadata, ?)", "json_extract(documents.metadata, ?)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,14 +174,16 @@ class _Reader:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        if '"' in name or "\\" in name or "\0" in name:
+        if name.startswith(_OWN) and name[len(_OWN) :].isidentifier():
+            self.parameter = f"$.{name}"
+            self.type, self.value = _TYPE, _VALUE
+        elif '"' in name or "\\" in name or "\0" in name:
             self.parameter = name
             self.type = "(SELECT type FROM json_each(documents.metadata) WHERE key = ?)"
             self.value = "(SELECT value FROM json_each(documents.metadata) WHERE key = ?)"
         else:
             self.parameter = f'$."{name}"'
-            self.type = "json_type(documents.metadata, ?)"
-            self.value = "json_extract(documents.metadata, ?)"
+            self.type, self.value = _TYPE, _VALUE
 
     def condition(self, template: str, *values: object) -> Condition:
         """Fill {type} and {value}; parameters follow in the order in which the places stand in the template."""

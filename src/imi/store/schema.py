@@ -97,6 +97,11 @@ MIGRATIONS: tuple[str, ...] = (
         DELETE FROM pictures WHERE row = old.row;
     END;
     """,
+    # 3: the file that a row came from is imi's own fact, whatever the user's column `source` says
+    """
+    CREATE INDEX documents_origin ON documents (json_extract(metadata, '$.imi.source'))
+    WHERE json_extract(metadata, '$.imi.source') IS NOT NULL;
+    """,
 )
 
 FORMAT = len(MIGRATIONS)

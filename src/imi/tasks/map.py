@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.errors import MissingExtra, UsageError
+from imi.records import FACTS
 from imi.tasks.layout import principal_plane, tsne_plane
 from imi.tasks.map_page import write_page
 from imi.tasks.neighbours import nearest_rows
@@ -199,7 +200,7 @@ def _points(
 
 def _columns(metadata: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     """Return the columns whose values are plain and do not differ in every row."""
-    names = sorted({name for one in metadata for name in one})
+    names = sorted({name for one in metadata for name in one} - {FACTS})
     found = {}
     for name in names:
         values = [one.get(name) for one in metadata]

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.errors import UsageError
+from imi.records import FACTS
 from imi.tasks.parts import in_parts
 from imi.vectors import Floats, as_floats, normalize, truncate
 
@@ -37,7 +38,7 @@ class Rows:
         values = np.empty(len(self), dtype=object)
         values[:] = [data.get(name) for data in self.metadata]
         if all(value is None for value in values):
-            known = sorted({key for data in self.metadata for key in data})
+            known = sorted({key for data in self.metadata for key in data} - {FACTS})
             raise UsageError(
                 f"no row has a column {name!r}; the columns are: {', '.join(known) if known else 'none'}",
                 hint="imi show COLLECTION ID prints one document with its columns",

@@ -5,6 +5,7 @@ from tests.drawn import album, draw, png_head
 
 from imi.errors import Failure
 from imi.pictures import Picture
+from imi.records import user_fields
 from imi.text.readers import looked_at, read
 
 pytest.importorskip("PIL")
@@ -20,7 +21,7 @@ def test_a_folder_of_pictures_is_read_with_its_tags(tmp_path):
     assert len(rows) == 10
     photo = rows[str(tmp_path / "disc" / "photo.jpg")]
     assert photo.text is None and photo.picture == photo.id
-    assert photo.metadata == {
+    assert user_fields(photo.metadata) == {
         "source": photo.id, "format": "jpeg", "width": 300, "height": 200, "folder": "disc",
         "taken": "2023:05:01 12:30:00",
     }  # fmt: skip

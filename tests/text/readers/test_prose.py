@@ -4,6 +4,7 @@ import sys
 import pytest
 
 from imi.errors import DataError, Failure, UsageError
+from imi.records import with_facts
 from imi.text.readers import ReadOptions, files_of, read
 
 FOUR = "AIは素晴らしい！\nうちの猫はタマと言います\nうちのペットはいつも寝ています\n金魚は夜は休むのかな？\n"
@@ -23,7 +24,9 @@ def test_a_line_is_a_document(tmp_path):
     source = write(tmp_path / "four.txt", FOUR)
     found = list(read(source))
     assert texts(found) == FOUR.split("\n")[:-1]
-    assert found[1].document.id == f"{source}:2" and found[1].document.metadata == {"source": source, "line": 2}
+    assert found[1].document.id == f"{source}:2" and found[1].document.metadata == with_facts(
+        {}, {"source": source, "line": 2}
+    )
 
 
 def test_paragraphs_wrapped_by_hand_are_joined_and_lists_are_not(tmp_path):
@@ -42,7 +45,7 @@ def test_markdown_sections_carry_their_headings(tmp_path):
     intro, cats, food = read(source)
     assert intro.document.text == "intro" and "heading" not in intro.document.metadata
     assert cats.document.text == "Cats\nThey sleep.\n\n```\n# no heading\n```"
-    assert food.document.metadata == {"source": source, "line": 13, "heading": "Cats > Food"}
+    assert food.document.metadata == with_facts({}, {"source": source, "line": 13, "heading": "Cats > Food"})
 
 
 def test_long_sections_are_cut_at_paragraphs(tmp_path):

@@ -4,6 +4,7 @@ import tracemalloc
 import pytest
 
 from imi.errors import DataError, Failure, UsageError
+from imi.records import with_facts
 from imi.text.readers import ReadOptions, Row, read
 
 HEADER = "Id,ProductId,Score,Summary,Text\n"
@@ -26,7 +27,7 @@ def test_template_id_and_types(tmp_path):
     first, second = rows(source, template="Title: {Summary}; Content: {Text}", id="Id")
     assert (first.id, first.text) == ("7", 'Title: Good; Content: Two\nlines, "quoted"')
     kept = {"Id": 7, "ProductId": "B00", "Score": 5, "Summary": " Good ", "Text": 'Two\nlines, "quoted"'}
-    assert first.metadata == {"source": source, "line": 2} | kept
+    assert first.metadata == with_facts(kept, {"source": source, "line": 2})
     # A number that would lose its zeros stays text; the second row begins after the two lines of the first.
     assert (second.metadata["ProductId"], second.metadata["Score"], second.metadata["line"]) == ("0012", 1.5, 4)
 
@@ -39,12 +40,12 @@ def test_ids_come_from_source_and_line_without_an_id_column(tmp_path):
 
 def test_index_column_without_a_name_is_no_metadata(tmp_path):
     source = write(tmp_path, "r.csv", ",Score,Text\n0,5,a\n")
-    assert set(rows(source)[0].metadata) == {"source", "line", "Score"}
+    assert set(rows(source)[0].metadata) == {"source", "line", "Score", "imi"}
 
 
 def test_columns_narrow_the_metadata(tmp_path):
     source = write(tmp_path, "r.csv", HEADER + "1,B,5,s,t\n")
-    assert set(rows(source, columns=("Score",))[0].metadata) == {"source", "line", "Score"}
+    assert set(rows(source, columns=("Score",))[0].metadata) == {"source", "line", "Score", "imi"}
 
 
 def test_without_a_text_column_all_columns_speak(tmp_path):

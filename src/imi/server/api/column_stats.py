@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from imi.records import FACTS
+
 MOST_COLUMNS = 200
 LISTED = 40
 """Values that are listed with their counts; a column with more of them is searched by a part of its text."""
@@ -79,7 +81,7 @@ def columns_of(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     columns: dict[str, _Column] = {}
     for metadata in rows:
         for name, value in metadata.items():
-            if value is None:
+            if value is None or name == FACTS:
                 continue
             column = columns.get(name)
             if column is None:

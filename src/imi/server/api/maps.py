@@ -17,6 +17,7 @@ import numpy as np
 from imi.backends.collection import EngineCollection
 from imi.collection import Collection
 from imi.errors import ImiError
+from imi.records import FACTS
 from imi.server.http.responses import ApiError
 from imi.server.state import State
 from imi.tasks.layout import principal_plane, tsne_plane
@@ -161,7 +162,7 @@ def _chosen(collection: Collection) -> tuple[Rows, int]:
 
 def _columns(rows: Rows) -> dict[str, list[Any]]:
     metadata = rows.metadata or []
-    names = sorted({name for one in metadata for name in one})
+    names = sorted({name for one in metadata for name in one} - {FACTS})
     return {name: [one.get(name) for one in metadata] for name in names}
 
 

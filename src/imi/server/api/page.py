@@ -19,7 +19,7 @@ from starlette.responses import Response
 
 from imi.collection import Collection
 from imi.errors import ImiError, UsageError
-from imi.records import Document, Hit
+from imi.records import Document, Hit, user_fields
 from imi.server.api.collections import PREFIX, Name, route_class
 from imi.server.api.column_stats import columns_of
 from imi.server.api.highlight import piece_of, spans_of, wanted_terms
@@ -194,7 +194,7 @@ def _seen(hit: Hit | Document, terms: list[str], pictures: Set[str]) -> dict[str
 def _shown(metadata: Mapping[str, Any]) -> dict[str, Any]:
     """Return metadata whose values fit a line."""
     shown: dict[str, Any] = {}
-    for name, value in metadata.items():
+    for name, value in user_fields(metadata).items():
         plain = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
         shown[name] = plain[: _VALUE - 1] + "…" if isinstance(plain, str) and len(plain) > _VALUE else plain
     return shown

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from imi.errors import DataError, Failure, MissingExtra, UsageError
 from imi.pictures import SUFFIXES
+from imi.records import own_facts
 from imi.text.readers.databases import read_sqlite
 from imi.text.readers.documents import (
     CODE,
@@ -136,7 +137,7 @@ def _reader_of(path: str) -> Reader:
 def read_archive(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
     """Yield what the files in a zip archive hold that a reader knows."""
     for item in read_zip(source, options, lambda name: READERS.get(_suffix(name))):
-        prose = isinstance(item, Row) and READERS.get(_suffix(item.document.metadata["source"])) in _PROSE
+        prose = isinstance(item, Row) and READERS.get(_suffix(own_facts(item.document.metadata)["source"])) in _PROSE
         yield from cut(item, options) if isinstance(item, Row) and prose else (item,)
 
 

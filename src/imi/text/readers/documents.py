@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from imi.errors import Failure, MissingExtra
+from imi.records import own_facts, with_facts
 from imi.text.readers.lines import open_bytes, open_text, stray_byte
 from imi.text.readers.pictures import opened
 from imi.text.readers.pieces import rows_of
@@ -44,7 +45,7 @@ def read_html(source: str, options: ReadOptions) -> Items:
     if not text:
         yield Failure(source, None, "the page holds no text")
         return
-    yield from rows_of(text, source, {"source": source}, options, lines=False)
+    yield from rows_of(text, source, with_facts({}, {"source": source}), options, lines=False)
 
 
 def read_pdf(source: str, options: ReadOptions) -> Items:
@@ -60,7 +61,9 @@ def read_pdf(source: str, options: ReadOptions) -> Items:
         reader = PdfReader(source)
         for number, page in enumerate(reader.pages, 1):
             text = page.extract_text()
-            for row in rows_of(text, f"{source}:p{number}", {"source": source, "page": number}, options, lines=False):
+            for row in rows_of(
+                text, f"{source}:p{number}", with_facts({}, {"source": source, "page": number}), options, lines=False
+            ):
                 found = True
                 yield row
     except (PyPdfError, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as broken:
@@ -81,7 +84,7 @@ def read_notebook(source: str, options: ReadOptions) -> Items:
             yield Failure(source, None, f"no notebook: {str(broken)[:120]}")
             return
     text = "\n\n".join(part for part in parts if part.strip())
-    yield from rows_of(text, source, {"source": source}, options, lines=False)
+    yield from rows_of(text, source, with_facts({}, {"source": source}), options, lines=False)
 
 
 def _cell(cell: Any) -> str:
@@ -98,9 +101,9 @@ def read_code(source: str, options: ReadOptions) -> Items:
         yield Failure(source, None, wrong)
         return
     # A line of comment is no heading.
-    for row in rows_of(text.replace("\r\n", "\n"), source, {"source": source}, options):
+    for row in rows_of(text.replace("\r\n", "\n"), source, with_facts({}, {"source": source}), options):
         document = row.document
-        told = {key: value for key, value in document.metadata.items() if key != "heading"}
+        told = with_facts({}, {"source": source, "line": own_facts(document.metadata).get("line")})
         body = text.replace("\r\n", "\n")[document.start : document.end]
         yield Row(replace(document, text=body, metadata=told))
 
@@ -116,7 +119,7 @@ def read_office(source: str, options: ReadOptions) -> Items:
     except Exception as broken:
         yield Failure(source, None, f"markitdown cannot read it: {str(broken).splitlines()[0][:120]}")
         return
-    yield from rows_of(text, source, {"source": source}, options, lines=False)
+    yield from rows_of(text, source, with_facts({}, {"source": source}), options, lines=False)
 
 
 def read_zip(source: str, options: ReadOptions, reader_of: Callable[[str], Any]) -> Items:
@@ -158,7 +161,7 @@ def _renamed(item: Row | Failure, path: str, name: str) -> Row | Failure:
             return replace(item, source=name)
     document = item.document
     parent = None if document.parent is None else document.parent.replace(path, name, 1)
-    told = dict(document.metadata) | {"source": name}
+    told = with_facts(document.metadata, {"source": name})
     if "folder" in told:
         told["folder"] = name.rsplit("/", 2)[-2]
     return Row(replace(document, id=document.id.replace(path, name, 1), metadata=told, parent=parent), item.vector)

@@ -9,7 +9,7 @@ from typing import Any
 
 from imi.errors import DataError, Failure
 from imi.pictures import describe_picture, open_all, open_picture
-from imi.records import Document
+from imi.records import Document, with_facts
 from imi.text.readers.rows import ReadOptions, Row
 
 _AT_ONCE = 64
@@ -22,12 +22,12 @@ def read_picture(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
     except DataError as wrong:
         yield _failure(source, wrong)
         return
-    metadata: dict[str, Any] = {"source": source, "format": told.format, "width": told.width, "height": told.height}
+    metadata: dict[str, Any] = {"format": told.format, "width": told.width, "height": told.height}
     if folder := Path(source).parent.name:
         metadata["folder"] = folder
     if told.taken:
         metadata["taken"] = told.taken
-    yield Row(Document(source, None, metadata, picture=source))
+    yield Row(Document(source, None, with_facts(metadata, {"source": source}), picture=source))
 
 
 def opened(row: Row) -> Row | Failure:

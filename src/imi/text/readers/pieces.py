@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imi.records import Document
+from imi.records import Document, own_facts, with_facts
 from imi.text.chunking import Count, chunk
 from imi.text.readers.rows import ReadOptions, Row
 
@@ -46,7 +46,7 @@ def rows_of(
     line, seen = first_line, 0
     for number, one in enumerate(chunk(text, count, size=size, overlap=size // 8), 1):
         line, seen = line + text.count("\n", seen, one.start), one.start
-        told = dict(metadata) | ({"line": line} if lines else {}) | ({"heading": one.heading} if one.heading else {})
+        told = with_facts(metadata, {"line": line if lines else None, "heading": one.heading or None})
         body = text[one.start : one.end]
         # A chunk from the middle of a section says what the section is about.
         shown = f"{one.heading}\n{body}" if one.heading and not body.startswith("#") else body
@@ -61,7 +61,7 @@ def cut(row: Row, options: ReadOptions) -> Iterator[Row]:
     if document.text is None or (len(document.text) <= LONGEST and not _exceeds(document.text, options)):
         yield row
         return
-    line = document.metadata.get("line")
+    line = own_facts(document.metadata).get("line")
     first = line if isinstance(line, int) else 1
     yield from rows_of(document.text, document.id, document.metadata, options, first_line=first)
 

@@ -6,10 +6,9 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
 
 from imi.errors import Failure
-from imi.records import Document
+from imi.records import Document, with_facts
 from imi.text.readers.jsons import json_rows
 from imi.text.readers.lines import Numbered, read_lines
 from imi.text.readers.rows import ReadOptions, Row, place_id, refuse_columns
@@ -128,7 +127,6 @@ def _blocks(lines: Iterable[Numbered | Failure]) -> Iterator[_Block | Failure]:
 
 
 def _row(source: str, line: int, text: str, *, heading: str | None = None) -> Row:
-    metadata: dict[str, Any] = {"source": source, "line": line}
-    if heading is not None:
-        metadata["heading"] = heading
-    return Row(Document(place_id(source, line), text, metadata))
+    return Row(
+        Document(place_id(source, line), text, with_facts({}, {"source": source, "line": line, "heading": heading}))
+    )

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.errors import Failure, UsageError
-from imi.records import Document
+from imi.records import FACTS, Document, with_facts
 from imi.text.readers.lines import STDIN
 
 # Where no template says what the text is, the first of these columns that is there.
@@ -105,12 +105,12 @@ class RowReader:
         text = self._text_of(values) or None
         if text is None and vector is None:
             return Failure(self._source, line, "the row has no text")
-        dropped = {"", options.vectors, *self._lists}
+        dropped = {"", FACTS, options.vectors, *self._lists}
         if options.template is None:
             dropped.add(self._text)  # kept once, as the text
         keep = options.columns or [name for name in values if name not in dropped]
         metadata = {name: typed(values[name]) for name in keep if _present(values.get(name))}
-        return Row(Document(identity, text, {"source": self._source, "line": line} | metadata), vector)
+        return Row(Document(identity, text, with_facts(metadata, {"source": self._source, "line": line})), vector)
 
     def _text_of(self, values: Mapping[str, Any]) -> str:
         if self._options.template is not None:
