@@ -13,7 +13,6 @@ import os
 import threading
 import warnings
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -132,6 +131,8 @@ def open_all(sources: Sequence[Source]) -> list[Picture | DataError]:
     if len(sources) < 2:
         return [one(source) for source in sources]
     # Pillow lets other threads run while it unpacks.
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
         return list(threads.map(one, sources))
 

@@ -96,7 +96,7 @@ def test_memory_that_runs_out_in_a_build_leaves_searches_exact(tmp_path: Path, m
     def out_of_memory(*_: object, **__: object) -> None:
         raise MemoryError("not enough memory for the index")
 
-    monkeypatch.setattr("imi.index.live.plan", out_of_memory)
+    monkeypatch.setattr("imi.index.planner.plan", out_of_memory)
     with imi.open(tmp_path / "c.imi", HashEmbedder(), policy=IndexPolicy(exact_rows=100)) as c:
         with pytest.warns(RuntimeWarning, match="searches stay exact"):
             c.add([Document(f"d{at}", f"row {at}") for at in range(300)])

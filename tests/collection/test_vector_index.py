@@ -30,7 +30,7 @@ def planned(monkeypatch: pytest.MonkeyPatch) -> None:
     rungs = parse_ladder("16:200,24:50", WIDTH)
     chosen = Tried(rungs, 1.0, 1.0, 1.0, 1000.0, 1, "all")
     fixed = Plan(0.95, 10, "cosine", 2000, WIDTH, chosen, (), True, (), "")
-    monkeypatch.setattr("imi.index.live.plan", lambda *_, **__: fixed)
+    monkeypatch.setattr("imi.index.planner.plan", lambda *_, **__: fixed)
 
 
 def vectors(number: int, seed: int = 0) -> np.ndarray:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import imi
 from imi.embedders.testing import HashEmbedder
-from imi.index import live
+from imi.index import planner
 from imi.index.plan import Plan, Tried
 from imi.index.policy import IndexPolicy
 from imi.index.rungs import parse_ladder
@@ -80,7 +80,7 @@ def upkeep(folder: Path, seed: int) -> None:
     # The first rung keeps every row, so that the ladder answers as the oracle does and a lost row shows.
     chosen = Tried(parse_ladder("16:200,64:20", 64), 1.0, 1.0, 1.0, 1000.0, 1, "all")
     fixed = Plan(0.95, 10, "cosine", 100, 64, chosen, (), True, (), "")
-    live.plan = lambda *_, **__: fixed
+    planner.plan = lambda *_, **__: fixed
     chance = random.Random(seed)
     with imi.open(folder, model_of(folder) if folder.exists() else MODELS["hash"], policy=SMALL) as c:
         say(started=True)

@@ -11,6 +11,9 @@ from imi.cli.groups import GROUPS
 from imi.cli.verbs import first_page
 from imi.errors import DataError, ImiError
 
+_SHORT = frozenset({"search", "similar", "show", "ls", "ask"})
+"""Verbs that are over in a blink, and multiply no large matrices."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 1 the data or the run failed, 2 wrong use, 130 interrupted."""
@@ -48,6 +51,9 @@ def _invoke(arguments: list[str]) -> int:
 
 def _quick(name: str, arguments: list[str]) -> Callable[[], None] | None:
     """Return the call of a verb whose arguments can be read without Typer."""
+    if name in _SHORT:
+        # Making threads for matrix products takes longer than the products of one question.
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from imi.cli.quick import read
 
     for group in GROUPS:

@@ -5,17 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from imi.collection.adding import Adder, OnError
 from imi.collection.description import Bound, CollectionInfo, describe, read_bound
-from imi.collection.exporting import export
-from imi.collection.importing import import_into
-from imi.collection.maintenance import Repaired, Verification, backup, repair, verify
-from imi.collection.migrating import Migration, Migrator
 from imi.collection.model import CollectionModel
 from imi.collection.paths import find
 from imi.collection.pictures import Query, Thumbnails
@@ -30,6 +25,12 @@ from imi.records import Added, Document, Hits, Mode
 from imi.store.rows import Dtype
 from imi.store.store import Store
 from imi.vectors import truncate
+
+# What only some verbs need is imported when they are called: a search from a cold start is mostly imports.
+if TYPE_CHECKING:
+    from imi.collection.adding import OnError
+    from imi.collection.maintenance import Repaired, Verification
+    from imi.collection.migrating import Migration
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
@@ -132,6 +133,8 @@ class Collection(Thumbnails, Planned):
             ModelMismatch: the vectors are not of the collection's model.
             Locked: another writer holds the collection.
         """
+        from imi.collection.adding import Adder
+
         added = Adder(self._store, self._model).add(documents, vectors, on_error, progress)
         self._index.settle()
         return added
@@ -249,6 +252,8 @@ class Collection(Thumbnails, Planned):
 
     def verify(self, *, progress: Callable[[int, int], None] | None = None) -> Verification:
         """Read everything and compare all checksums and counts; `.ok`, and `.problems` with what does not agree."""
+        from imi.collection.maintenance import verify
+
         return verify(self._store, progress)
 
     def repair(self, *, progress: Callable[[int, int], None] | None = None) -> Repaired:
@@ -256,6 +261,8 @@ class Collection(Thumbnails, Planned):
 
         A text whose vector is damaged is embedded again. Close other readers first: they would go on with the old file.
         """
+        from imi.collection.maintenance import repair
+
         self._store.check_writable()
         repaired = repair(self._store, self._model.embedder, progress)
         self._index.forget()
@@ -267,6 +274,8 @@ class Collection(Thumbnails, Planned):
         Raises:
             UsageError: something is at the path already.
         """
+        from imi.collection.maintenance import backup
+
         backup(self._store, Path(path), progress)
 
     def export(
@@ -280,6 +289,8 @@ class Collection(Thumbnails, Planned):
             vectors: whether vectors are written too.
             progress: called as progress(done, total).
         """
+        from imi.collection.exporting import export
+
         return export(self._store, Path(path), vectors=vectors, progress=progress)
 
     def import_(self, path: str | Path, *, progress: Callable[[int, int], None] | None = None) -> Added:
@@ -289,6 +300,8 @@ class Collection(Thumbnails, Planned):
             ModelMismatch: its vectors are of another model than the collection's.
             DataError: the file cannot be read.
         """
+        from imi.collection.importing import import_into
+
         return import_into(self, self._store, self._model, Path(path), progress)
 
     def migrate(
@@ -312,6 +325,8 @@ class Collection(Thumbnails, Planned):
         Raises:
             UsageError: nothing would change, or dims is outside 1 to the width.
         """
+        from imi.collection.migrating import Migrator
+
         migrator = Migrator(self._store, model, dims)
         if estimate:
             return migrator.estimate()

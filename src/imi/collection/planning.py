@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from imi.collection.vector_index import CollectionIndex
 from imi.index.base import check_queries
-from imi.index.plan import Plan
 from imi.store.store import Store
+
+if TYPE_CHECKING:
+    from imi.index.plan import Plan
 
 
 class Planned:

@@ -11,7 +11,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import apsw
 
@@ -19,10 +19,11 @@ from imi.collection.text_index import WordIndex
 from imi.errors import CollectionError, Damaged, ImiError, Locked, MissingExtra, TooNew, UsageError
 from imi.index.live import Live
 from imi.index.manifest import MANIFEST
-from imi.index.plan import Plan
-from imi.index.planner import plan
 from imi.index.policy import IndexPolicy
 from imi.store.store import Store
+
+if TYPE_CHECKING:
+    from imi.index.plan import Plan
 
 FOLDER = "index"
 
@@ -209,7 +210,9 @@ class CollectionIndex:
         if made is None:  # few rows: nothing is built, and the plan says so
             with self._store.reading():
                 vectors = self._store.vectors()[1]
-            made = plan(vectors, target_recall, memory, latency, queries, seed, progress)
+            from imi.index.planner import plan
+
+            made = plan(vectors, target_recall, memory, latency, queries=queries, seed=seed, progress=progress)
         return made
 
     def current_plan(self) -> Plan | None:

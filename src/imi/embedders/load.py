@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from importlib.metadata import entry_points
 from pathlib import Path
 
 from imi.embedders.base import Embedder
@@ -75,6 +74,8 @@ def load(name: str | Path | None = None) -> Embedder:
         return BuiltIn(Path(asked))
     if rest:
         # Packages of others bring models under names of their own; see docs/plugins.md.
+        from importlib.metadata import entry_points
+
         for point in entry_points(group="imi.embedders", name=kind):
             made: Embedder = point.load()(rest)
             return made

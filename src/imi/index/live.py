@@ -27,7 +27,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,13 +36,15 @@ from imi.errors import Damaged, UsageError
 from imi.index.base import check_metric, check_queries
 from imi.index.ladder import Ladder, Step
 from imi.index.manifest import read_manifest
-from imi.index.plan import Plan
-from imi.index.planner import plan
 from imi.index.policy import IndexPolicy
 from imi.index.rungs import format_ladder, parse_ladder
 from imi.index.segment_files import gather, read_parts, write_parts
 from imi.index.segments import Keys, Part, best_of, with_newest
 from imi.vectors import Floats, as_floats
+
+# Planning is imported where it is done: a search has no need of it.
+if TYPE_CHECKING:
+    from imi.index.plan import Plan
 
 
 class Live:
@@ -114,7 +116,7 @@ class Live:
             if made != (width, metric, fingerprint):
                 raise Damaged(f"the index in {folder} was made for {made}, not {(width, metric, fingerprint)}")
             parts = read_parts(folder, manifest, width, check_metric(metric))
-            planned = None if about["plan"] is None else Plan.from_dict(about["plan"])
+            planned = None if about["plan"] is None else _plan_of(about["plan"])
         except (KeyError, IndexError, TypeError, ValueError) as wrong:
             raise Damaged(f"the manifest in {folder} does not describe an index: {wrong!r}") from wrong
         return cls(folder, width, metric, fingerprint, parts, planned, policy or IndexPolicy())
@@ -193,6 +195,8 @@ class Live:
     def remove(self, keys: NDArray[Any]) -> int:
         """Make rows unfindable and return how many there were; keys that are not there are no error."""
         names = np.asarray(keys, dtype=np.int64).ravel()
+        if not len(names):
+            return 0
         with self._lock:
             changed = [part.without(names) for part in self._parts]
             self._parts = tuple(part for part, _ in changed)
@@ -332,6 +336,8 @@ class Live:
             replan: measure anew, by these values.
             progress: called as progress(done, total).
         """
+        from imi.index.planner import plan
+
         old = None if replan else self.plan
         if old is not None:
             target_recall, memory, latency = old.target, old.memory, old.latency
@@ -406,3 +412,9 @@ class Live:
             "recall": None if self.plan is None or base is None else self.plan.recall,
             "due": self.due,
         }
+
+
+def _plan_of(kept: dict[str, Any]) -> Plan:
+    from imi.index.plan import Plan
+
+    return Plan.from_dict(kept)

@@ -1,0 +1,64 @@
+"""How long `imi --help`, `imi similar` and `imi search` of 10,000 rows take from a cold start, in processor time.
+
+    python benchmarks/cold.py
+
+Each command runs in a process of its own, several times; the least time of all is printed, beside the interpreter's own
+and numpy's, as other processes only ever add. Published figures of others, from their own pages, for the question alone
+and on their machines: semble 1.5 ms a question once its index is in memory (about .3 s to index a repository first),
+qmd 15 to 20 s a question with its reranker, anygrep no figure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+WORDS = "window door river stone paper green light music bread winter letter garden summer bridge engine forest".split()  # noqa: SIM905
+
+
+def processor_seconds(command: list[str], times: int) -> float:
+    """Return the least processor time that a command took, its user and system time together."""
+    least = float("inf")
+    for _ in range(times):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        least = min(least, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    return least
+
+
+def sentences(count: int) -> str:
+    """Return that many lines that differ."""
+    return "".join(
+        f"The {WORDS[n % 16]} by the {WORDS[n // 16 % 16]} is number {n}, near the {WORDS[n // 256 % 16]}.\n"
+        for n in range(count)
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, default=10_000)
+    parser.add_argument("--times", type=int, default=9)
+    asked = parser.parse_args()
+    imi = [sys.executable, "-m", "imi"]
+    with tempfile.TemporaryDirectory() as folder:
+        lines, collection = Path(folder, "lines.txt"), str(Path(folder, "lines.imi"))
+        lines.write_text(sentences(asked.rows), "utf-8")
+        subprocess.run([*imi, "add", collection, str(lines), "-q"], check=True, stdout=subprocess.DEVNULL)
+        commands = {
+            "python, nothing": [sys.executable, "-c", "pass"],
+            "python, numpy": [sys.executable, "-c", "import numpy"],
+            "imi --help": [*imi, "--help"],
+            "imi similar cat 猫": [*imi, "similar", "cat", "猫"],
+            f"imi search, {asked.rows:,} rows": [*imi, "search", collection, "a window by the river"],
+        }
+        for name, command in commands.items():
+            print(f"{name:<30}{processor_seconds(command, asked.times) * 1000:7.0f} ms")
+
+
+if __name__ == "__main__":
+    main()
