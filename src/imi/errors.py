@@ -7,6 +7,7 @@
     ├── CollectionError   the collection cannot do it
     │   ├── Locked        another writer holds it
     │   ├── Damaged       a checksum does not agree; `.rows` says where
+    │   ├── NotTrusted    a file names a model that the user has not
     │   └── TooNew        written by a newer imi than this one
     ├── EndpointError     a remote service failed; `.status`, `.retry_after`
     └── MissingExtra      an optional package is not installed; `.extra` names it
@@ -79,6 +80,10 @@ class Damaged(CollectionError):
     def __init__(self, message: str, *, hint: str | None = None, rows: Sequence[int | str] = ()) -> None:
         super().__init__(message, hint=hint)
         self.rows = tuple(rows)
+
+
+class NotTrusted(CollectionError):
+    """A file names a model, or holds a format, that is used only on the user's own word."""
 
 
 class TooNew(CollectionError):

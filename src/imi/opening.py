@@ -29,6 +29,7 @@ def open(
     *,
     dtype: Dtype = "float32",
     policy: IndexPolicy | None = None,
+    trust: bool = False,
 ) -> Collection:
     """Open a collection, a context manager; created when missing in the mode "rw".
 
@@ -40,6 +41,8 @@ def open(
         mode: "rw", or "r" for reading only.
         dtype: how a new collection stores vectors, "float32" or "float16" (half the size).
         policy: when a folder's indexes are written and built; None for the measured defaults.
+        trust: whether the model that the collection names may be used, though it is not imi's own and you never named
+            it; your word is remembered. Until then only text is searched.
 
     Raises:
         UsageError: the URL's engine is not known, or the path is no collection.
@@ -53,8 +56,8 @@ def open(
             raise UsageError(
                 f"policy is {policy!r}, but an engine keeps its own indexes", hint="leave policy out for a URL"
             )
-        return open_url(str(path_or_url), model, mode)
-    return Collection(resolve(path_or_url), model, mode, dtype=dtype, policy=policy)
+        return open_url(str(path_or_url), model, mode, trust=trust)
+    return Collection(resolve(path_or_url), model, mode, dtype=dtype, policy=policy, trust=trust)
 
 
 def similarity(

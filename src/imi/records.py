@@ -97,7 +97,10 @@ class Hit:
 
 
 class Hits(Sequence[Hit]):
-    """The answers to one query, best first; prints as a small table."""
+    """The answers to one query, best first; prints as a small table.
+
+    `notes` are sentences on what kept the search from being what was asked for, such as a model that is not trusted.
+    """
 
     def __init__(
         self,
@@ -106,11 +109,13 @@ class Hits(Sequence[Hit]):
         mode: Mode = "meaning",
         facets: Mapping[str, Mapping[str, int]] | None = None,
         search: Mapping[str, Any] | None = None,
+        notes: Sequence[str] = (),
     ) -> None:
         self._hits = tuple(hits)
         self.mode = mode
         self.facets = {name: dict(counts) for name, counts in (facets or {}).items()}
         self.search = dict(search or {})
+        self.notes = tuple(notes)
 
     @overload
     def __getitem__(self, at: int) -> Hit: ...
@@ -118,7 +123,7 @@ class Hits(Sequence[Hit]):
     def __getitem__(self, at: slice) -> Hits: ...
     def __getitem__(self, at: int | slice) -> Hit | Hits:
         if isinstance(at, slice):
-            return Hits(self._hits[at], mode=self.mode, facets=self.facets, search=self.search)
+            return Hits(self._hits[at], mode=self.mode, facets=self.facets, search=self.search, notes=self.notes)
         return self._hits[at]
 
     def __len__(self) -> int:
@@ -140,7 +145,8 @@ class Hits(Sequence[Hit]):
         """Return what `--json` prints: a list, or hits with facets and search where these were asked for."""
         if not self.facets and not self.search:
             return self.to_dicts()
-        return {"hits": self.to_dicts(), "facets": self.facets, "search": self.search}
+        told = {"hits": self.to_dicts(), "facets": self.facets, "search": self.search}
+        return told | {"notes": list(self.notes)} if self.notes else told
 
     def to_pandas(self) -> pandas.DataFrame:
         """Return a data frame with columns id, score, text and one a metadata key.

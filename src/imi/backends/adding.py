@@ -113,7 +113,7 @@ def _embed(
     texts = [str(one.document.text) for one in anew if needs_vector(one, bound)]
     if texts or (bound is None and given is not None):
         embedder = model.embedder()
-        bound = bound or Bound(model.name, embedder.info)
+        bound = bound or model.bind(embedder)
         check_same(engine.label, bound.info, embedder.info)
         unique = [text for text in dict.fromkeys(texts) if text not in embedded]
         if unique:

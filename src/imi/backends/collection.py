@@ -52,7 +52,13 @@ class EngineCollection(Collection):
     """
 
     def __init__(
-        self, engine: Engine, name: str, model: str | Embedder | None = None, mode: Literal["rw", "r"] = "rw"
+        self,
+        engine: Engine,
+        name: str,
+        model: str | Embedder | None = None,
+        mode: Literal["rw", "r"] = "rw",
+        *,
+        trust: bool = False,
     ) -> None:
         """Open a collection; it is made on the engine with its first row.
 
@@ -61,6 +67,7 @@ class EngineCollection(Collection):
             name: of the collection there.
             model: what embeds, as for `imi.open`.
             mode: "rw", or "r" for reading only.
+            trust: as for `imi.open`.
 
         Raises:
             UsageError: it is missing in the mode "r".
@@ -74,7 +81,7 @@ class EngineCollection(Collection):
         self._write = mode == "rw"
         if not self._write and engine.bound() is None:
             raise UsageError(f"there is no collection {self.label}", hint=f"imi add {self.label} FILE makes one")
-        self._model = CollectionModel(_Remembered(engine), model)
+        self._model = CollectionModel(_Remembered(engine), model, trusted=trust)
         self._model.check()
         self._found = EngineFinder(engine, self._model)
 

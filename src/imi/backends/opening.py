@@ -20,7 +20,9 @@ _ENGINES: dict[EngineName, tuple[str, str, str, str]] = {
 """Of each engine its module, its class, the package that it stands on, and the extra that brings it."""
 
 
-def open_url(url: str, model: str | Embedder | None = None, mode: Literal["rw", "r"] = "rw") -> EngineCollection:
+def open_url(
+    url: str, model: str | Embedder | None = None, mode: Literal["rw", "r"] = "rw", *, trust: bool = False
+) -> EngineCollection:
     """Open a collection on an engine; see `imi.open`.
 
     Raises:
@@ -32,7 +34,7 @@ def open_url(url: str, model: str | Embedder | None = None, mode: Literal["rw", 
     address = read_address(url)
     engine = _connect(address)
     try:
-        return EngineCollection(engine, address.name, model, mode)
+        return EngineCollection(engine, address.name, model, mode, trust=trust)
     except BaseException:
         engine.close()
         raise

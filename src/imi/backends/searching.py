@@ -52,7 +52,7 @@ class EngineFinder:
         text = query if isinstance(query, str) else None
         if text is not None and not text.strip():
             raise UsageError("the query is empty", hint="give some words, an emoji, or a vector")
-        mode = self._possible(mode, text is not None)
+        mode, notes = self._possible(mode, text is not None)
         vector = None if mode == "text" else self._query_vector(query)
         allowed = self.filter(where)
         self._check_facets(facets)
@@ -60,7 +60,7 @@ class EngineFinder:
         least = page.min_score
         kept = [one for one in ranking if least is None or one[1] >= least][page.offset : page.offset + page.k]
         counts = self._facets(facets, allowed, text if mode == "text" else None)
-        return Hits(self._hits(kept), mode=mode, facets=counts, search=story)
+        return Hits(self._hits(kept), mode=mode, facets=counts, search=story, notes=notes)
 
     def similar(self, id: str, k: int, where: Mapping[str, Any] | None, dims: int | None) -> Hits:
         """Find the rows nearest to a row's vector, without the row; see `Collection.similar`."""
@@ -145,15 +145,13 @@ class EngineFinder:
             Hit(id_, score, documents[id_].text, documents[id_].metadata) for id_, score in ranking if id_ in documents
         ]
 
-    def _possible(self, mode: Mode, words: bool) -> Mode:
-        """Return the mode that the query and the collection allow."""
+    def _possible(self, mode: Mode, words: bool) -> tuple[Mode, tuple[str, ...]]:
+        """Return the mode that the query and the collection allow, and why it is not the one asked for."""
         if not words:
             if mode == "text":
                 raise UsageError("a vector cannot be searched by text", hint='use mode="meaning"')
-            return "meaning"
-        bound = self._engine.bound()
-        # Nothing here can embed the words, and half of the hybrid is better than an error.
-        return "text" if mode == "hybrid" and not self._model.given and bound is not None and bound.own else mode
+            return "meaning", ()
+        return self._model.possible(mode)
 
     def _query_vector(self, query: str | ArrayLike) -> Floats:
         bound = self._engine.bound()

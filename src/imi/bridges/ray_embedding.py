@@ -26,6 +26,7 @@ from imi.collection.exporting import EMBEDDING, METADATA, MODEL, about
 from imi.embedders.base import Embedder
 from imi.embedders.load import load
 from imi.errors import DataError, MissingExtra, UsageError
+from imi.llm.endpoint import public_name
 from imi.records import Kind
 
 MANIFEST = "manifest.jsonl"
@@ -155,7 +156,7 @@ def _loaded(model: str) -> Embedder:
 
 
 def _bound(embedder: Embedder, model: str, dims: int | None) -> Bound:
-    return Bound(model, embedder.info, None if dims == embedder.info.width else dims)
+    return Bound(public_name(model), embedder.info, None if dims == embedder.info.width else dims)
 
 
 def _tasks(source: Path, how: tuple[str, str, Kind, int | None, str], rows: int) -> Iterator[EmbeddingTask]:

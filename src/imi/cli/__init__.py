@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextvars import copy_context
 from typing import Any
 
 from imi.cli.groups import GROUPS
@@ -18,7 +19,8 @@ _SHORT = frozenset({"search", "similar", "show", "ls", "ask"})
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 1 the data or the run failed, 2 wrong use, 130 interrupted."""
     try:
-        code = _invoke(list(sys.argv[1:] if arguments is None else arguments))
+        # A context of its own: what --trust grants ends with the command.
+        code = copy_context().run(_invoke, list(sys.argv[1:] if arguments is None else arguments))
         sys.stdout.flush()
         return code
     except BrokenPipeError:

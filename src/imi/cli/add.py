@@ -17,7 +17,7 @@ import typer
 
 from imi.backends.address import is_address
 from imi.cli.opening import exists, open_to_read, open_to_write
-from imi.cli.options import CollectionName, Model, Output
+from imi.cli.options import CollectionName, Model, Trusting
 from imi.cli.output import Progress, note, progress, show
 from imi.cli.verbs import verb
 from imi.errors import DataError, Failure, UsageError
@@ -34,7 +34,7 @@ _LOOK_SECONDS = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class AddOptions(Output):
+class AddOptions(Trusting):
     """What `imi add` takes."""
 
     collection: CollectionName

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imi.cli.opening import open_to_read
-from imi.cli.options import CollectionName, Filtered, Mode, Model, read_texts
+from imi.cli.options import CollectionName, Filtered, Mode, Model, Trusting, read_texts
 from imi.cli.output import note, one_line, show_json
 from imi.cli.verbs import verb
 from imi.cli.where import parse_where
@@ -26,7 +26,7 @@ Llm = Annotated[
 
 
 @dataclass(frozen=True, kw_only=True)
-class AskOptions(Filtered):
+class AskOptions(Trusting, Filtered):
     """What `imi ask` takes."""
 
     collection: CollectionName
@@ -86,6 +86,9 @@ def ask(options: AskOptions) -> None:
             agent=options.agent,
             on_text=_write if streams else None,
         )
+        refused = collection.untrusted
+    if refused is not None:
+        note(f"found by text alone: {refused}")
     if streams:
         note("\n")
     _show(found, options)

@@ -14,13 +14,13 @@ import typer
 
 from imi.cli.extras import needs
 from imi.cli.opening import home, open_to_read
-from imi.cli.options import CollectionName, Output
+from imi.cli.options import CollectionName, Trusting
 from imi.cli.output import note, show
 from imi.cli.verbs import verb
 
 
 @dataclass(frozen=True, kw_only=True)
-class BrowseOptions(Output):
+class BrowseOptions(Trusting):
     """What `imi browse` takes."""
 
     collection: CollectionName

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from imi.cli.opening import open_existing, open_to_read
-from imi.cli.options import CollectionName, Output
+from imi.cli.options import CollectionName, Output, Trusting
 from imi.cli.output import note, progress, show
 from imi.cli.verbs import verb
 from imi.errors import Damaged
@@ -55,7 +55,7 @@ def verify(options: VerifyOptions) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RepairOptions(Output):
+class RepairOptions(Trusting):
     """What `imi repair` takes."""
 
     collection: CollectionName

@@ -10,13 +10,13 @@ import typer
 
 from imi.cli.extras import needs
 from imi.cli.opening import open_existing, open_to_read
-from imi.cli.options import CollectionName, Model, Output
+from imi.cli.options import CollectionName, Model, Trusting
 from imi.cli.output import note
 from imi.cli.verbs import verb
 
 
 @dataclass(frozen=True, kw_only=True)
-class McpOptions(Output):
+class McpOptions(Trusting):
     """What `imi mcp` takes."""
 
     collection: CollectionName

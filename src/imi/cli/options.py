@@ -57,6 +57,9 @@ Model = Annotated[
         autocompletion=complete_model,
     ),
 ]
+Trust = Annotated[
+    bool, Option("--trust", help="Use the model that the collection names, though you never named it yourself.")
+]
 Seed = Annotated[int, Option("--seed", metavar="N", help="The same seed gives the same answer.")]
 Out = Annotated[Path | None, Option("--out", metavar="FILE", help="Where the result goes; the suffix tells the kind.")]
 Figure = Annotated[Path | None, Option("--figure", metavar="FILE", help="A picture: png, svg or html.")]
@@ -70,6 +73,20 @@ class Output:
 
     as_json: Json = False
     quiet: Quiet = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trusting(Output):
+    """A verb that may use the model which a collection names."""
+
+    trust: Trust = False
+
+    def __post_init__(self) -> None:
+        """Let what is opened by this call of the command use it."""
+        if self.trust:
+            from imi.trust import grant
+
+            grant()
 
 
 @dataclass(frozen=True, kw_only=True)

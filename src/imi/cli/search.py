@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from imi.cli.opening import open_to_read
-from imi.cli.options import CollectionName, Dims, Filtered, K, Mode, Model, read_texts
+from imi.cli.options import CollectionName, Dims, Filtered, K, Mode, Model, Trusting, read_texts
 from imi.cli.output import note, number, one_line, plain, show, show_json
 from imi.cli.parameters import Argument, Option
 from imi.cli.verbs import verb
 from imi.cli.where import parse_where
-from imi.errors import DataError, UsageError
+from imi.errors import DataError, NotTrusted, UsageError
 from imi.pictures import is_picture_file
 from imi.records import Hits
 
@@ -27,7 +27,7 @@ MODES = ("text", "meaning", "hybrid")
 
 
 @dataclass(frozen=True, kw_only=True)
-class SearchOptions(Filtered):
+class SearchOptions(Trusting, Filtered):
     """What `imi search` takes."""
 
     collection: CollectionName
@@ -72,6 +72,12 @@ def search(options: SearchOptions) -> None:
             _show_hits([(one, _ask(collection, one, options, options.mode)) for one in questions], options)
 
 
+def warn(*results: Hits) -> None:
+    """Say, also where no hints are wanted, why hits are not what was asked for."""
+    for told in dict.fromkeys(one for hits in results for one in hits.notes):
+        note(told)
+
+
 def _questions(options: SearchOptions) -> list[Any]:
     given = options.query or []
     for name, file in (("--vector", options.vector), ("--image", options.image)):
@@ -106,7 +112,7 @@ def _ask(collection: Collection, question: Any, options: SearchOptions, mode: st
             exact=options.exact,
             ladder=options.ladder,
         )
-        return hits if options.explain_search else Hits(hits, mode=hits.mode)
+        return hits if options.explain_search else Hits(hits, mode=hits.mode, notes=hits.notes)
     return collection.search(
         question,
         k=options.k,
@@ -120,10 +126,17 @@ def _ask(collection: Collection, question: Any, options: SearchOptions, mode: st
 
 
 def _compare(collection: Collection, question: str, options: SearchOptions) -> dict[str, Hits]:
-    return {mode: _ask(collection, question, options, mode) for mode in MODES}
+    found = {}
+    for mode in MODES:
+        try:
+            found[mode] = _ask(collection, question, options, mode)
+        except NotTrusted:  # what the hybrid says of it is enough
+            found[mode] = Hits([], mode="meaning")
+    return found
 
 
 def _show_hits(results: Sequence[tuple[Any, Hits]], options: SearchOptions) -> None:
+    warn(*(hits for _, hits in results))
     if options.as_json:
         _show_answers(results, options)
         return
@@ -140,6 +153,7 @@ def _show_hits(results: Sequence[tuple[Any, Hits]], options: SearchOptions) -> N
 
 
 def _show_compared(results: Sequence[tuple[Any, dict[str, Hits]]], options: SearchOptions) -> None:
+    warn(*(hits for _, compared in results for hits in compared.values()))
     if options.as_json:
         _show_answers(results, options)
         return

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from imi.cli.extras import needs
-from imi.cli.options import Model, Output, complete_collection, model_name
+from imi.cli.options import Model, Trusting, complete_collection, model_name
 from imi.cli.output import note
 from imi.cli.verbs import verb
 
@@ -20,7 +20,7 @@ KeysFile = Annotated[
 
 
 @dataclass(frozen=True, kw_only=True)
-class ServeOptions(Output):
+class ServeOptions(Trusting):
     """What `imi serve` takes."""
 
     collections: Annotated[

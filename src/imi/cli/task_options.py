@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from imi.cli.options import CollectionName, Dims, Figure, Output, Seed
+from imi.cli.options import CollectionName, Dims, Figure, Seed, Trusting
 
 
 @dataclass(frozen=True, kw_only=True)
-class TaskOptions(Output):
+class TaskOptions(Trusting):
     """What every task on a collection takes."""
 
     collection: CollectionName

@@ -158,7 +158,7 @@ class Adder:
         if missing or (bound is None and (given is not None or embedded)):
             embedder = self._model.embedder()
             if bound is None:
-                bound = Bound(self._model.name, embedder.info)
+                bound = self._model.bind(embedder)
             check_same(self._store.folder, bound.info, embedder.info)
             texts = list(dict.fromkeys(one.key for one in missing if one.picture is None))
             if texts:

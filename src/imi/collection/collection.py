@@ -19,7 +19,8 @@ from imi.collection.rankings import How, Page, check_page, filter_of
 from imi.collection.searching import Finder
 from imi.collection.vector_index import CollectionIndex
 from imi.embedders.base import Embedder
-from imi.errors import UsageError
+from imi.embedders.load import load
+from imi.errors import NotTrusted, UsageError
 from imi.index.policy import IndexPolicy
 from imi.records import Added, Document, Hits, Mode
 from imi.store.rows import Dtype
@@ -53,6 +54,7 @@ class Collection(Thumbnails, Planned):
         dtype: Dtype = "float32",
         durable: bool = True,
         policy: IndexPolicy | None = None,
+        trust: bool = False,
     ) -> None:
         """Open a collection; in the mode "rw" it is created when missing.
 
@@ -64,6 +66,8 @@ class Collection(Thumbnails, Planned):
             dtype: how a new collection stores vectors, "float32" or "float16".
             durable: False trades the last commits at a power cut for speed.
             policy: when its indexes are written and built; None for the default.
+            trust: whether the model that the collection names may be used, though it is not imi's own and you never
+                named it; your word is remembered. Until then only text is searched.
 
         Raises:
             UsageError: it is missing in the mode "r", or is no collection.
@@ -74,7 +78,7 @@ class Collection(Thumbnails, Planned):
         self.folder = Path(path)
         find(self.folder, create=mode == "rw", dtype=dtype)
         self._store = Store(self.folder, write=mode == "rw", durable=durable)
-        self._model = CollectionModel(self._store, model)
+        self._model = CollectionModel(self._store, model, trusted=trust)
         self._model.check()
         self._index = CollectionIndex(self._store, policy)
         self._finder = Finder(self._store, self._model, self._index)
@@ -410,6 +414,23 @@ class Collection(Thumbnails, Planned):
             CollectionError: the vectors are the user's own, or the model was given as an object and is not known now.
         """
         return self._model.embedder()
+
+    @property
+    def reader(self) -> Embedder:
+        """An embedder for comparing texts with each other: the collection's, the built-in one where that is not usable.
+
+        Its vectors never meet those of the collection.
+        """
+        with self._store.reading():
+            bound = read_bound(self._store)
+        if self._model.untrusted is not None or (bound is not None and bound.own and not self._model.given):
+            return load()
+        return self._model.embedder()
+
+    @property
+    def untrusted(self) -> NotTrusted | None:
+        """Why the model that the collection names is not used; None where it may be."""
+        return self._model.untrusted
 
     @property
     def bound(self) -> Bound | None:

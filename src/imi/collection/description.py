@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from imi.errors import CollectionError, ModelMismatch
+from imi.llm.endpoint import public_name, public_url
 from imi.records import FACTS, ModelInfo
 from imi.store.store import FILE, Store
 
@@ -73,8 +74,12 @@ class Bound:
     def from_json(cls, text: str) -> Bound:
         """Return what `to_json` wrote."""
         values = json.loads(text)
-        info = values["info"]
-        return cls(values["name"], ModelInfo(**(info | {"dims": tuple(info["dims"])})), values["dims"])
+        info, name = values["info"], values["name"]
+        # A password that an earlier version wrote down goes no further.
+        clean = {"dims": tuple(info["dims"]), "id": public_name(str(info["id"]))}
+        if "://" in str(info.get("source", "")):
+            clean["source"] = public_url(str(info["source"]))
+        return cls(None if name is None else public_name(str(name)), ModelInfo(**(info | clean)), values["dims"])
 
 
 def own_vectors(width: int) -> ModelInfo:

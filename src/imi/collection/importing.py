@@ -303,7 +303,7 @@ def _claimed(store: Store, model: CollectionModel, rows: Pairs) -> Pairs:
                 hint="name the model that made them, or leave the model out and add them to a collection of their own",
             )
         if kept is None:
-            _bind(store, model, Bound(model.name, embedder.info))
+            _bind(store, model, model.bind(embedder))
     return chain(first, rows)
 
 

@@ -14,12 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from imi import trust
 from imi.collection.description import Bound, read_bound, write_bound
 from imi.collection.pictures import painter_of
 from imi.embedders.base import Embedder
 from imi.embedders.load import load
 from imi.errors import CollectionError, UsageError
 from imi.index.exact import Exact
+from imi.llm.endpoint import public_name
 from imi.store.pictures import MADE_BY, pictures_of
 from imi.store.rows import encode_vector, vector_checksum
 from imi.store.store import Store
@@ -85,9 +87,10 @@ class Migrator:
             info = self._embedder.info
             if dims is not None and not 1 <= dims <= info.width:
                 raise UsageError(f"dims is {dims}, allowed are 1 to {info.width}, the width of {info.id}")
-            self._new = Bound(
-                model if isinstance(model, str) else None, info, None if dims in (None, info.width) else dims
-            )
+            name = public_name(model) if isinstance(model, str) else None
+            if name is not None:
+                trust.remember(name, info.fingerprint, key=True)
+            self._new = Bound(name, info, None if dims in (None, info.width) else dims)
         if self._new.fingerprint == old.fingerprint:
             raise UsageError(f"{store.folder} has vectors of {old.info.id} at {old.width} numbers already")
 

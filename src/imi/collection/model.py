@@ -7,10 +7,13 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
+from imi import trust
 from imi.collection.description import Bound, check_same, no_model, read_bound
 from imi.embedders.base import Embedder
 from imi.embedders.load import load
-from imi.errors import CollectionError
+from imi.errors import CollectionError, NotTrusted
+from imi.llm.endpoint import public_name
+from imi.records import Mode
 
 DEFAULT = "built-in"
 
@@ -35,15 +38,17 @@ class Remembers(Protocol):
 class CollectionModel:
     """What embeds for a collection: the model that it was opened with, else the one that it was filled with."""
 
-    def __init__(self, store: Remembers, given: str | Embedder | None) -> None:
+    def __init__(self, store: Remembers, given: str | Embedder | None, *, trusted: bool = False) -> None:
         """Set up; nothing is loaded yet.
 
         Args:
             store: the collection's.
             given: a name for `imi.load`, an embedder, or None.
+            trusted: whether the model that the collection names may be used, whatever it is.
         """
         self._store = store
         self._given = given
+        self._trusted = trusted or trust.granted_now()
         self._loaded: Embedder | None = None
         self._lock = threading.Lock()
 
@@ -57,7 +62,35 @@ class CollectionModel:
         """The name to write down with the first vectors; None for an embedder that was given as an object."""
         if self._given is None:
             return DEFAULT
-        return self._given if isinstance(self._given, str) else None
+        return public_name(self._given) if isinstance(self._given, str) else None
+
+    def bind(self, embedder: Embedder) -> Bound:
+        """Return what to write down with the first vectors; a name that the user gave is the user's word on it."""
+        bound = Bound(self.name, embedder.info)
+        self._keep_word(bound)
+        return bound
+
+    @property
+    def untrusted(self) -> NotTrusted | None:
+        """Why the collection's model may not be used: its file names it, and the user has not; else None."""
+        if self._given is not None:
+            return None
+        with self._store.reading():
+            bound = read_bound(self._store)
+        return None if bound is None or bound.name is None or self._word(bound) else self._refused(bound.name)
+
+    def possible(self, mode: Mode) -> tuple[Mode, tuple[str, ...]]:
+        """Return the mode in which words can be searched for, and why it is not the one asked for.
+
+        Where nothing here may embed the words, half of the hybrid is better than an error.
+        """
+        if mode != "hybrid" or self._given is not None:
+            return mode, ()
+        with self._store.reading():
+            bound = read_bound(self._store)
+        if bound is None or bound.name is None or self._word(bound) is not None:
+            return ("text" if bound is not None and bound.own else mode), ()
+        return "text", (f"searched by text alone: {self._refused(bound.name)}".replace("\n", "; "),)
 
     def embedder(self) -> Embedder:
         """Return the embedder of `bound`."""
@@ -70,6 +103,7 @@ class CollectionModel:
 
         Raises:
             CollectionError: the vectors are the user's own, or of an embedder that must be given again.
+            NotTrusted: only the collection's file names the model, and it is not one of imi's own.
             ModelMismatch: the model is not the collection's.
         """
         with self._lock:
@@ -84,12 +118,41 @@ class CollectionModel:
                         f"{self._store.folder} was filled with the embedder {bound.info.id}, given as an object",
                         hint="give it again: imi.open(path, model=embedder)",
                     )
-                name = self._given or (None if bound is None else bound.name) or DEFAULT
-                loaded = load(name) if isinstance(name, str) else name
-                if bound is not None:
-                    check_same(self._store.folder, bound.info, loaded.info)
-                self._loaded = loaded
+                loaded = self._loaded = self._load(bound)
             return loaded, bound
+
+    def _load(self, bound: Bound | None) -> Embedder:
+        if self._given is None and bound is not None and bound.name is not None:
+            word = self._word(bound)
+            if word is None:
+                raise self._refused(bound.name)
+            loaded = load(bound.name, send_key=word.key)
+        elif self._given is None or isinstance(self._given, str):
+            loaded = load(self._given or DEFAULT)
+        else:
+            loaded = self._given
+        if bound is not None:
+            check_same(self._store.folder, bound.info, loaded.info)
+            self._keep_word(bound)
+        return loaded
+
+    def _word(self, bound: Bound) -> trust.Word | None:
+        """Return the user's word on the model that the collection names."""
+        name, fingerprint = bound.name or "", bound.info.fingerprint
+        if trust.is_own(name):
+            return trust.Word(name, fingerprint, key=False)
+        word = trust.word_on(name, fingerprint)
+        return trust.Word(name, fingerprint, key=False) if word is None and self._trusted else word
+
+    def _keep_word(self, bound: Bound) -> None:
+        """Keep what the user said of a model: that its name was typed, or that it is trusted."""
+        if isinstance(self._given, str):
+            trust.remember(public_name(self._given), bound.info.fingerprint, key=True)
+        elif self._given is None and self._trusted and bound.name is not None:
+            trust.remember(bound.name, bound.info.fingerprint, key=False)
+
+    def _refused(self, name: str) -> NotTrusted:
+        return trust.refused(self._store.folder, name)
 
     def check(self) -> None:
         """Compare a model that was given with the collection's.

@@ -55,7 +55,7 @@ class Finder:
         text = query if isinstance(query, str) else None
         if text is not None and not text.strip():
             raise UsageError("the query is empty", hint="give some words, an emoji, a picture, or a vector")
-        mode = self._possible(mode, text is not None)
+        mode, notes = self._possible(mode, text is not None)
         vector, of = (None, None) if mode == "text" else self._query_vector(query)
         for attempt in range(_ATTEMPTS):
             with self._store.reading():
@@ -74,7 +74,7 @@ class Finder:
                     counted = np.sort(by_text(self._store, self._index.words, text, -1, allowed).arm.rows)
                 counts = {field: self._store.facet(field, counted) for field in facets}
                 break
-        return Hits(hits_of(arm, documents), mode=mode, facets=counts, search=story)
+        return Hits(hits_of(arm, documents), mode=mode, facets=counts, search=story, notes=notes)
 
     def similar(self, id: str, k: int, where: Mapping[str, Any] | None, dims: int | None) -> Hits:
         """Find the rows nearest to a row's vector, without the row; see `Collection.similar`."""
@@ -91,7 +91,8 @@ class Finder:
             return Hits(hits_of(arm, self._store.by_rows(arm.rows)), mode="meaning")
 
     def _check_model(self, of: str | None) -> None:
-        if of is not None and of != self._store.meta("fingerprint"):
+        bound = None if of is None else read_bound(self._store)
+        if of is not None and (bound is None or of != bound.fingerprint):
             raise ModelMismatch(
                 f"{self._store.folder} was migrated to another model while this search ran", hint="search again"
             )
@@ -127,18 +128,13 @@ class Finder:
             self._index.renew()
             return by_meaning(self._index.current(), vector, keep, allowed, how)
 
-    def _possible(self, mode: Mode, words: bool) -> Mode:
-        """Return the mode that the query and the collection allow."""
+    def _possible(self, mode: Mode, words: bool) -> tuple[Mode, tuple[str, ...]]:
+        """Return the mode that the query and the collection allow, and why it is not the one asked for."""
         if not words:
             if mode == "text":
                 raise UsageError("a vector or a picture cannot be searched by text", hint='use mode="meaning"')
-            return "meaning"
-        if mode == "hybrid" and not self._model.given:
-            with self._store.reading():
-                bound = read_bound(self._store)
-            # Nothing here can embed the words, and half of the hybrid is better than an error.
-            return "text" if bound is not None and bound.own else mode
-        return mode
+            return "meaning", ()
+        return self._model.possible(mode)
 
     def _query_vector(self, query: Query) -> tuple[Floats, str | None]:
         """Return the query as a vector, and the fingerprint of what embedded it, None for a vector that was given."""

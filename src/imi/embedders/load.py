@@ -22,13 +22,15 @@ NAMES = (
 )
 
 
-def load(name: str | Path | None = None) -> Embedder:
+def load(name: str | Path | None = None, *, send_key: bool = True) -> Embedder:
     """Return the model of a name; what a model needs is imported only when it is asked for.
 
     Args:
         name: "built-in", "quality" (the teacher, rotated; better and slower), a folder that `imi train` wrote, or one
             of the prefixes "openai:", "st:", "hf-static:", "onnx:", "clip:", or "pixels"; None is what IMI_MODEL says,
             else "built-in". The built-in model, "clip:" and "pixels" read pictures.
+        send_key: whether an endpoint that the name holds gets OPENAI_API_KEY: False where a file named it. OpenAI's own
+            and that of OPENAI_BASE_URL get it in any case.
 
     Raises:
         UsageError: no such model; the message lists the names that are allowed.
@@ -53,7 +55,7 @@ def load(name: str | Path | None = None) -> Embedder:
         from imi.embedders.cache import Cached
         from imi.embedders.openai import OpenAI
 
-        return Cached(OpenAI(rest))
+        return Cached(OpenAI(rest, send_key=send_key))
     if kind == "st" and rest:
         from imi.embedders.sentence_transformers import SentenceTransformers
 

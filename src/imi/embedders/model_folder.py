@@ -11,6 +11,15 @@ from typing import Any
 
 from imi.errors import DataError
 
+_MODULES = frozenset(
+    ("Transformer", "Pooling", "Normalize", "Dense", "CLIPModel", "StaticEmbedding", "LayerNorm", "Dropout", "Router",
+     "WeightedLayerPooling")
+)  # fmt: skip
+"""Parts of sentence-transformers that read weights and settings alone, and no class by a name in a file."""
+_LARGEST_SETTINGS = 1 << 20
+_PICKLES = frozenset((".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib", ".h5", ".msgpack"))
+_LEFT_BY_TRAINING = re.compile(r"(training_args|optimizer|scheduler|scaler|rng_state).*")
+_NAMES_A_MODEL = ("auto_map", "custom_pipelines", "base_model_name_or_path", "tokenizer_name_or_path")
 _TRAINED = re.compile(r'"matryoshka_dims":\s*\[([\d,\s]+)\]')
 
 
@@ -27,6 +36,56 @@ def read_json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as broken:
         raise DataError(f"{path} cannot be read: {broken}", hint="copy the model folder again") from broken
     return value if isinstance(value, dict) else {}
+
+
+def check_runs_no_code(folder: Path) -> None:
+    """Refuse a folder that would load code, pickles, or another model that a file in it names.
+
+    Raises:
+        DataError: it would.
+    """
+    for path in sorted(folder.rglob("*.json")):
+        values = _settings(path)
+        named = next((key for key in _NAMES_A_MODEL if values.get(key)), None)
+        if named is not None or path.name == "adapter_config.json":
+            raise _refused(path, f"it names code or another model ({named or 'an adapter of one'})")
+    for part in _listed(folder / "modules.json"):
+        _check_module(folder, str(part.get("type", "")), str(part.get("path", "")), folder / "modules.json")
+    for router in sorted(folder.rglob("router_config.json")):
+        for kind in dict(_settings(router).get("types") or {}).values():
+            _check_module(folder, str(kind), "", router)
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() not in _PICKLES or _LEFT_BY_TRAINING.fullmatch(path.name):
+            continue
+        if not any(path.parent.glob("*.safetensors")):
+            raise _refused(path, "weights that are pickled can run code; only .safetensors are read")
+
+
+def _check_module(folder: Path, kind: str, place: str, said_by: Path) -> None:
+    if not kind.startswith("sentence_transformers.") or kind.rpartition(".")[2] not in _MODULES:
+        raise _refused(said_by, f"it asks for the class {kind!r}, which is not a part of sentence-transformers")
+    if Path(place).is_absolute() or ".." in Path(place).parts:
+        raise _refused(said_by, f"it names the place {place!r}, outside of the folder")
+
+
+def _refused(path: Path, why: str) -> DataError:
+    return DataError(f"{path} is not loaded: {why}", hint="save the model as safetensors, without code of its own")
+
+
+def _listed(path: Path) -> list[dict[str, Any]]:
+    try:
+        found = json.loads(path.read_text("utf-8")) if path.is_file() else []
+    except (OSError, ValueError, RecursionError) as broken:
+        raise DataError(f"{path} cannot be read: {broken}", hint="copy the model folder again") from broken
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
+def _settings(path: Path) -> dict[str, Any]:
+    """Return a file's JSON object; large ones are vocabularies and no settings."""
+    try:
+        return read_json(path) if path.stat().st_size < _LARGEST_SETTINGS else {}
+    except DataError:
+        return {}  # whoever needs it says so
 
 
 def trained_dims(folder: Path | None, width: int) -> tuple[int, ...]:

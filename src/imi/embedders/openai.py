@@ -25,7 +25,7 @@ from imi.embedders.piecewise import Keep, gather
 from imi.embedders.tokens import count_remote_tokens
 from imi.errors import ImiError, UsageError
 from imi.llm.budget import Budget
-from imi.llm.endpoint import OFFICIAL, Endpoint, split_name
+from imi.llm.endpoint import OFFICIAL, Endpoint, is_configured, public_url, split_name
 from imi.llm.replies import Refusal
 from imi.records import Kind, ModelInfo
 
@@ -65,6 +65,7 @@ class OpenAI:
         endpoint: Endpoint | None = None,
         budget: Budget | None = None,
         limits: RateLimits | None = None,
+        send_key: bool = True,
     ) -> None:
         """Set up; nothing is sent before the first text, or before the width of an unknown model is asked for.
 
@@ -73,8 +74,11 @@ class OpenAI:
             endpoint: in place of one made from the URL and OPENAI_API_KEY.
             budget: in place of that of IMI_BUDGET and IMI_BUDGET_TOKENS.
             limits: of requests.
+            send_key: whether a URL in the name gets OPENAI_API_KEY; OpenAI's own and OPENAI_BASE_URL always do.
         """
-        self.model, self.url = split_name(name)
+        self.model, self._address = split_name(name)
+        self.url = public_url(self._address)
+        self._send_key = send_key or is_configured(self._address)
         self.budget = budget or Budget.from_environment(self.model)
         self.limits = limits or (_OFFICIAL_LIMITS if self.url == OFFICIAL else _OTHER_LIMITS)
         self._given = endpoint
@@ -84,7 +88,8 @@ class OpenAI:
     @cached_property
     def endpoint(self) -> Endpoint:
         """The connection, opened when first needed, so that costs can be told without a key."""
-        return self._given or Endpoint(self.url, timeout=self.limits.timeout)
+        key = None if self._send_key else ""
+        return self._given or Endpoint(self._address, key=key, timeout=self.limits.timeout)
 
     @property
     def id(self) -> str:

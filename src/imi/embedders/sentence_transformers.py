@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from imi import vectors
 from imi.embedders.base import Floats, Progress
-from imi.embedders.model_folder import prompts_of, trained_dims
+from imi.embedders.model_folder import check_runs_no_code, prompts_of, trained_dims
 from imi.embedders.pieces import encodable
 from imi.errors import MissingExtra, UsageError
 from imi.records import Kind, ModelInfo
@@ -35,15 +35,23 @@ class SentenceTransformers:
         Raises:
             MissingExtra: sentence-transformers is not installed.
             UsageError: there is no such model on this machine.
+            DataError: its folder holds code, pickled weights, or names another model.
         """
         try:
             from sentence_transformers import SentenceTransformer
         except ImportError as missing:
             raise MissingExtra("sentence-transformers", "st") from missing
         device = device or os.environ.get("IMI_DEVICE") or None
+        place = model_place(name)
         try:
             with _silent():
-                self._model: Any = SentenceTransformer(name, device=device, local_files_only=True)
+                self._model: Any = SentenceTransformer(
+                    str(place),
+                    device=device,
+                    local_files_only=True,
+                    trust_remote_code=False,
+                    model_kwargs={"use_safetensors": True},
+                )
         except (OSError, ValueError, RuntimeError) as wrong:
             raise UsageError(
                 f"the model {name!r} cannot be loaded: {str(wrong).splitlines()[0][:200]}",
@@ -51,12 +59,11 @@ class SentenceTransformers:
             ) from wrong
         folder = Path(name) if Path(name).is_dir() else None
         width = int(self._model.get_embedding_dimension())
-        card = folder or _snapshot(name)
         settings = {"prompts": self._model.prompts, "default_prompt_name": self._model.default_prompt_name}
         self.info = ModelInfo(
             id=f"st:{folder.resolve().name if folder else name}",
             width=width,
-            dims=trained_dims(card, width),
+            dims=trained_dims(place, width),
             weights=_hash_weights(self._model),
             pooling=" ".join(type(module).__name__ for module in self._model),
             tokenizer=_hash_tokenizer(self._model.tokenizer),
@@ -103,6 +110,23 @@ class SentenceTransformers:
             return np.zeros(0, np.int64)
         found = self._model.tokenizer(encodable(texts), truncation=False, verbose=False)["input_ids"]
         return np.fromiter(map(len, found), np.int64, len(texts))
+
+
+def model_place(name: str) -> Path:
+    """Return the folder of a model, given as a folder or as a hub name whose files are here, after a look into it.
+
+    Raises:
+        UsageError: there is no such model on this machine.
+        DataError: it holds code, pickled weights, or names another model.
+    """
+    place = Path(name) if Path(name).is_dir() else _snapshot(name)
+    if place is None:
+        raise UsageError(
+            f"the model {name!r} cannot be loaded: it is not on this machine",
+            hint="give the folder of a saved model; imi downloads none",
+        )
+    check_runs_no_code(place)
+    return place
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import threading
 import time
 import weakref
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from imi.errors import MissingExtra, UsageError
 from imi.llm.replies import Refusal, refusal
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 Read = TypeVar("Read")
 OFFICIAL = "https://api.openai.com/v1"
+_SECRET = re.compile("key|token|secret|password|passwd|credential|signature|^sig$|^auth|^code$", re.IGNORECASE)
 LONGEST_WAIT = 120.0
 """Seconds; an endpoint that asks for more is given up, and the caller told how long it wants."""
 
@@ -33,9 +36,36 @@ def split_name(name: str) -> tuple[str, str]:
     """
     model, at, url = name.partition("@http")
     url = f"http{url}" if at else os.environ.get("OPENAI_BASE_URL") or OFFICIAL
-    if not model or not url.startswith(("http://", "https://")):
-        raise UsageError(f"{name!r} names no model and URL", hint="MODEL, or MODEL@http://localhost:8080/v1")
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not model or not usable:
+        # What cannot be read may hold a password: it is not repeated.
+        raise UsageError(
+            f"{model!r} with a URL that cannot be read names no model and URL" if at else f"{name!r} names no model",
+            hint="MODEL, or MODEL@http://localhost:8080/v1; special characters of a password as %XX",
+        )
     return model, url.rstrip("/")
+
+
+def is_configured(url: str) -> bool:
+    """Whether a base URL is OpenAI's own or that of OPENAI_BASE_URL, which get the key whoever names them."""
+    return url.rstrip("/") in (OFFICIAL, (os.environ.get("OPENAI_BASE_URL") or OFFICIAL).rstrip("/"))
+
+
+def public_name(name: str) -> str:
+    """Return a model's name as it is kept and shown: the URL in it without user, password and keys."""
+    model, at, url = name.partition("@http")
+    return f"{model}@{public_url(f'http{url}')}" if at else name
+
+
+def public_url(url: str) -> str:
+    """Return a URL without user, password, and the values of what sounds like a secret in its query."""
+    parts = urlsplit(url)
+    kept = "&".join(one for one in parts.query.split("&") if not _SECRET.search(one.partition("=")[0]))
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), kept, ""))
 
 
 class Endpoint:
@@ -48,7 +78,7 @@ class Endpoint:
 
         Args:
             url: the base, such as http://localhost:8080/v1.
-            key: the bearer key; None for OPENAI_API_KEY.
+            key: the bearer key; None for OPENAI_API_KEY, an empty text for none at all.
             timeout: seconds without a byte after which a try is given up.
             retries: how often a try is repeated after 408, 409, 429, 5xx, a cut or no connection.
             first_wait: seconds before the first repetition; doubled each time up to 8, with jitter.
@@ -61,14 +91,18 @@ class Endpoint:
             import httpx
         except ImportError as missing:
             raise MissingExtra("httpx", "remote") from missing
-        self.url = url.rstrip("/")
-        key = key or os.environ.get("OPENAI_API_KEY")
+        self.url = public_url(url)
+        parts = urlsplit(url)
+        self._query = f"?{parts.query}" if parts.query else ""
+        user, _, password = parts.netloc.rpartition("@")[0].partition(":")
+        key = os.environ.get("OPENAI_API_KEY") if key is None else key
         if not key and self.url == OFFICIAL:
             raise UsageError(
                 "OPENAI_API_KEY is not set", hint="export OPENAI_API_KEY=…, or name another endpoint: @URL"
             )
         self._client = httpx.Client(
             headers={"Authorization": f"Bearer {key}"} if key else {},
+            auth=(unquote(user), unquote(password)) if user or password else None,
             timeout=httpx.Timeout(timeout, connect=min(10.0, timeout)),
             limits=httpx.Limits(max_connections=64),
         )
@@ -136,7 +170,7 @@ class Endpoint:
         url = self._at(path)
         content, headers = json.dumps(body).encode(), {"Content-Type": "application/json"}
         try:
-            with self._client.stream("POST", url, content=content, headers=headers) as reply:
+            with self._client.stream("POST", url + self._query, content=content, headers=headers) as reply:
                 if not reply.is_success:
                     told = reply.headers
                     raise refusal(url, reply.status_code, reply.read(), retry_after(told), told.get("x-should-retry"))
@@ -152,7 +186,7 @@ class Endpoint:
             ) from broken
 
     def _at(self, path: str) -> str:
-        return f"{self.url}/{path.lstrip('/')}"
+        return f"{self.url.partition('?')[0]}/{path.lstrip('/')}"
 
     def _wait_or_raise(self, error: Refusal, attempt: int, stopped: threading.Event) -> None:
         if not error.again or attempt >= self._retries or stopped.is_set():

@@ -81,7 +81,7 @@ def answer(
     content = f"{delimited([hit.text or '' for hit in passages])}\n\nQuestion: {question}"
     messages = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": content}]
     reply = llm.chat(messages, on_text=on_text, temperature=0)
-    text, citations = check(reply.text.strip(), passages, collection.model)
+    text, citations = check(reply.text.strip(), passages, collection.reader)
     return Answer(text, citations, llm.name, tuple(passages))
 
 
@@ -96,7 +96,7 @@ def _said(hit: Hit) -> list[str]:
 def _quoted(collection: Collection, question: str, passages: Sequence[Hit]) -> Answer:
     """Quote the sentences that are nearest to the question, by meaning and by its words, best first."""
     found = [(n, one) for n, hit in enumerate(passages, 1) for one in _said(hit)]
-    model = collection.model
+    model = collection.reader
     asked = set(index_tokens(question))
     meaning = model.embed([one for _, one in found]) @ model.embed([question], "query")[0]
     words = np.array([len(asked & set(index_tokens(one))) / max(1, len(asked)) for _, one in found])

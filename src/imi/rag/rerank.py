@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from imi.embedders.base import Embedder
+from imi.embedders.sentence_transformers import model_place
 from imi.errors import DataError, MissingExtra, UsageError
 from imi.text.sentences import sentences
 
@@ -57,8 +58,11 @@ class CrossEncoder:
             from sentence_transformers import CrossEncoder as Encoder
         except ImportError as missing:
             raise MissingExtra("sentence-transformers", "st") from missing
+        place = str(model_place(name))
         try:
-            self._model: Any = Encoder(name, local_files_only=True)
+            self._model: Any = Encoder(
+                place, local_files_only=True, trust_remote_code=False, model_kwargs={"use_safetensors": True}
+            )
         except (OSError, ValueError) as wrong:
             raise UsageError(
                 f"the cross-encoder {name!r} cannot be loaded: {str(wrong).splitlines()[0][:200]}",

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.embedders.base import Embedder
+from imi.llm.endpoint import public_name
 from imi.records import ModelInfo
 from imi.server.batching import Batcher
 from imi.server.http.responses import ApiError
@@ -18,9 +19,13 @@ from imi.server.http.responses import ApiError
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """One model that is loaded: the name it was asked for by, its embedder and its queue."""
+    """One model that is loaded: the name it was asked for by, its embedder and its queue.
+
+    `given` is the name with the password that its URL may hold, which nobody is told.
+    """
 
     name: str
+    given: str
     embedder: Embedder
     batcher: Batcher
     info: ModelInfo
@@ -49,10 +54,11 @@ class Models:
             on_batch: told the number of texts and the seconds of each call.
         """
         self.created = int(time.time())
-        self.aliases = dict(aliases)
+        self.aliases = {alias: public_name(name) for alias, name in aliases.items()}
         self._by_name: dict[str, Served] = {}
-        for name, embedder in embedders.items():
-            served = Served(name, embedder, Batcher(embedder, pool, on_batch), embedder.info)
+        for given, embedder in embedders.items():
+            name = public_name(given)
+            served = Served(name, given, embedder, Batcher(embedder, pool, on_batch), embedder.info)
             served.batcher.measure()
             self._by_name[name] = served
         self.default = next(iter(self._by_name.values()))

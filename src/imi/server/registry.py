@@ -109,7 +109,7 @@ class Shelf:
                     409, f"There is a collection {name!r} already.", param="name", code="collection_exists",
                     headers={"x-should-retry": "false"},
                 )  # fmt: skip
-            self._open[name] = imi.open(path, model=None if served is None else served.name)
+            self._open[name] = imi.open(path, model=None if served is None else served.given)
             return self._open[name]
 
     def warm(self) -> None:

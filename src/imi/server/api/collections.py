@@ -389,7 +389,8 @@ def _described(name: str, collection: Collection) -> dict[str, Any]:
 
 
 def _hits(hits: Hits) -> dict[str, Any]:
-    return {"hits": hits.to_dicts(), "mode": hits.mode, "facets": hits.facets}
+    found = {"hits": hits.to_dicts(), "mode": hits.mode, "facets": hits.facets}
+    return found | {"notes": list(hits.notes)} if hits.notes else found
 
 
 _INGEST_BODY: dict[str, Any] = {

@@ -155,6 +155,7 @@ class HitsReply(BaseModel):
     hits: list[HitReply]
     mode: str
     facets: dict[str, dict[str, int]]
+    notes: list[str] = Field(default=[], description="Why the search was not what was asked for; mostly absent.")
 
 
 class ErrorDetail(BaseModel):

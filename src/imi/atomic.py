@@ -1,0 +1,141 @@
+"""Files that appear whole, locks between processes, and whether a path still stands for the file that was opened."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from imi.errors import Locked
+
+Identity = tuple[int, int]
+"""Device and inode: what a file is, whatever its path says."""
+_WAIT_SECONDS = 10.0
+_TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.EISDIR, errno.ENOTDIR)
+
+
+def identity(path: Path) -> Identity | None:
+    """Return which file lies at a path; None where there is none."""
+    try:
+        state = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return (state.st_dev, state.st_ino)
+
+
+def write_whole(path: Path, data: bytes, *, mode: int = 0o600) -> None:
+    """Put bytes into a file, which is replaced as one: a reader sees the old bytes or the new ones.
+
+    Args:
+        path: its folder is made when missing.
+        data: what the file will hold.
+        mode: its permissions.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = sibling(path)
+    try:
+        handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with os.fdopen(handle, "wb") as out:
+            out.write(data)
+            out.flush()
+            os.fsync(out.fileno())
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def sibling(path: Path) -> Path:
+    """Return a hidden name beside a path that nobody else uses."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(6)}.new")
+
+
+def rename_new(source: Path, target: Path) -> bool:
+    """Give a folder its name; False, with nothing changed, where something is there already (an empty folder is not).
+
+    Raises:
+        OSError: it cannot be renamed for another reason.
+    """
+    try:
+        os.rename(source, target)
+    except OSError as wrong:
+        if wrong.errno in _TAKEN or (os.name == "nt" and target.exists()):
+            return False
+        raise
+    sync_folder(target.parent)
+    return True
+
+
+def link_new(source: Path, target: Path) -> bool:
+    """Give a file a second name; False, with nothing changed, where something is there already.
+
+    Raises:
+        OSError: it cannot be linked for another reason.
+    """
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        return False
+    sync_folder(target.parent)
+    return True
+
+
+def sync_folder(folder: Path) -> None:
+    """Write the names in a folder to the disk, so that a file just made or renamed survives a power cut."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as wrong:
+        # Some network file systems cannot; they write names at once.
+        if wrong.errno not in (errno.EINVAL, errno.EBADF, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def locked(path: Path, *, wait: float = _WAIT_SECONDS) -> Iterator[None]:
+    """Hold the lock of a file that is read, changed and replaced; others wait.
+
+    The lock is a file of its own beside it, which stays: the file itself is replaced, and with it a lock on it.
+
+    Raises:
+        Locked: somebody else held it all the time.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        end = time.monotonic() + wait
+        while not _try(handle):
+            if time.monotonic() > end:
+                raise Locked(
+                    f"{path} is being changed by another process, and stayed so for {wait:g} s",
+                    hint="wait for it to end, then run the same command again",
+                )
+            time.sleep(0.01)
+        yield
+    finally:
+        os.close(handle)  # and with it the lock
+
+
+def _try(handle: int) -> bool:
+    if sys.platform == "win32":
+        import msvcrt
+
+        with suppress(OSError):
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+            return True
+        return False
+    import fcntl
+
+    with suppress(BlockingIOError):
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    return False
