@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.backends.address import is_address
-from imi.collection import Collection
+from imi.collection import Collection, FolderCollection
 from imi.collection.paths import resolve
 from imi.collection.pictures import Query, painter_of
 from imi.embedders.base import Embedder
@@ -57,7 +57,7 @@ def open(
                 f"policy is {policy!r}, but an engine keeps its own indexes", hint="leave policy out for a URL"
             )
         return open_url(str(path_or_url), model, mode, trust=trust)
-    return Collection(resolve(path_or_url), model, mode, dtype=dtype, policy=policy, trust=trust)
+    return FolderCollection(resolve(path_or_url), model, mode, dtype=dtype, policy=policy, trust=trust)
 
 
 def similarity(

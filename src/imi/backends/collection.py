@@ -5,25 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any, Literal, NoReturn, overload
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from imi.backends.adding import add
-from imi.backends.engine import Engine, Floats, Way, unique
+from imi.backends.engine import Engine, Floats, unique
 from imi.backends.planning import tune
-from imi.backends.searching import EngineFinder
+from imi.backends.searching import EngineSource
 from imi.collection import Collection, CollectionInfo
 from imi.collection.adding import OnError
 from imi.collection.description import Bound
 from imi.collection.model import CollectionModel
-from imi.collection.rankings import Page, check_page
+from imi.collection.searching import Searcher
 from imi.embedders.base import Embedder
 from imi.errors import CollectionError, UsageError
 from imi.index.plan import Plan
-from imi.records import Added, Document, Hits, Mode
-from imi.vectors import truncate
+from imi.records import Added, Document
 
 
 class _Remembered:
@@ -46,10 +45,11 @@ class _Remembered:
 class EngineCollection(Collection):
     """A collection whose rows, vectors and full text are kept and searched by an engine.
 
-    Made by `imi.open` of a URL. Every verb means what it means for a collection in a folder; those that look after a
-    file (`backup`, `verify`, `repair`, `export`, `migrate`) are refused: the engine has its own ways for that, and
-    `imi copy` brings the rows into a folder.
+    Made by `imi.open` of a URL. What looks after a file (`backup`, `verify`, `repair`, `export`, `migrate`) is refused:
+    the engine has its own ways for that, and `imi copy` brings the rows into a folder.
     """
+
+    local = False
 
     def __init__(
         self,
@@ -83,7 +83,8 @@ class EngineCollection(Collection):
             raise UsageError(f"there is no collection {self.label}", hint=f"imi add {self.label} FILE makes one")
         self._model = CollectionModel(_Remembered(engine), model, trusted=trust)
         self._model.check()
-        self._found = EngineFinder(engine, self._model)
+        self._source = EngineSource(engine)
+        self._searcher = Searcher(self._source, self._model)
 
     def close(self) -> None:
         """Let go of the engine; the collection cannot be used afterwards."""
@@ -129,104 +130,45 @@ class EngineCollection(Collection):
         self._engine.settle()
         return added
 
-    def delete(self, ids: str | Iterable[str] | None = None, *, where: Mapping[str, Any] | None = None) -> int:
-        """Delete rows by id or by filter; return how many were there."""
+    def _delete(self, ids: list[str] | None, where: Mapping[str, Any] | None) -> int:
         self._check_writable()
-        if (ids is None) == (where is None):
-            raise UsageError(
-                "delete needs either ids or where", hint='delete(["1", "2"]) or delete(where={"Score": 1})'
-            )
         if ids is None:
-            return self._engine.remove(None, self._found.filter(where))
-        return self._engine.remove([ids] if isinstance(ids, str) else unique(ids), None)
+            return self._engine.remove(None, self._source.filter(where))
+        return self._engine.remove(unique(ids), None)
 
     # --- reading ---
 
-    @overload
-    def get(self, ids: str) -> Document: ...  # type: ignore[overload-overlap]  # a str is an iterable of str
-    @overload
-    def get(self, ids: Iterable[str]) -> list[Document]: ...
-    def get(self, ids: str | Iterable[str]) -> Document | list[Document]:
-        """Return the document with an id, or a list for a list of ids, in its order."""
-        wanted = [ids] if isinstance(ids, str) else list(ids)
-        found = self._engine.kept(unique(wanted))
-        for id_ in wanted:
-            if id_ not in found:
-                raise UsageError(
-                    f"{self.label} has no row with the id {id_!r}", hint=f"imi search {self.label} finds ids"
-                )
-        documents = [found[id_].document for id_ in wanted]
-        return documents[0] if isinstance(ids, str) else documents
+    def _documents_by_id(self, ids: Sequence[str]) -> Mapping[str, Document]:
+        return {id_: kept.document for id_, kept in self._engine.kept(unique(ids)).items()}
 
     def count(self, where: Mapping[str, Any] | None = None) -> int:
         """Return how many rows there are, or how many pass a filter."""
-        return self._engine.count(self._found.filter(where))
+        return self._engine.count(self._source.filter(where))
 
     def ids(self, *, with_vector: bool = False) -> list[str]:
         """Return all ids in the engine's order, which is that of `vectors` and `documents`."""
         parts = self._engine.scroll(None, vectors=with_vector)
         return [one.id for part in parts for one, z in part if not with_vector or z is not None]
 
-    def vectors(self, ids: Iterable[str] | None = None, dims: int | None = None) -> Floats:
-        """Return vectors (n, dims or width) float32; see `Collection.vectors`."""
-        if ids is None:
-            z = [z for part in self._engine.scroll(None, vectors=True) for _, z in part if z is not None]
-        else:
-            wanted = list(ids)
-            found = {id_: z for id_, (_, z) in self._engine.fetch(unique(wanted)).items() if z is not None}
-            missing = [id_ for id_ in wanted if id_ not in found]
-            if missing:
-                raise UsageError(f"{self.label} has no vector for the id {missing[0]!r}")
-            z = [found[id_] for id_ in wanted]
+    def vectors_by_id(self, ids: Sequence[str]) -> dict[str, Floats]:
+        """Return the vectors (width,) of those of these rows that have one, by id."""
+        return {id_: z for id_, (_, z) in self._engine.fetch(unique(ids)).items() if z is not None}
+
+    def _all_vectors(self) -> Floats:
+        z = [z for part in self._engine.scroll(None, vectors=True) for _, z in part if z is not None]
         bound = self._engine.bound()
-        table = np.array(z, dtype=np.float32).reshape(len(z), 1 if bound is None else bound.width)
-        return table if dims is None or len(table) == 0 else truncate(table, dims)
+        return np.array(z, dtype=np.float32).reshape(len(z), 1 if bound is None else bound.width)
 
     def documents(self, where: Mapping[str, Any] | None = None, *, with_vector: bool = False) -> Iterator[Document]:
         """Iterate over all rows, or those that pass a filter, in the engine's order."""
-        for part in self._engine.scroll(self._found.filter(where), vectors=with_vector):
+        for part in self._engine.scroll(self._source.filter(where), vectors=with_vector):
             yield from (one for one, z in part if not with_vector or z is not None)
 
     # --- finding ---
 
-    def search(
-        self,
-        query: Any,
-        k: int = 10,
-        mode: Mode = "hybrid",
-        where: Mapping[str, Any] | None = None,
-        dims: int | None = None,
-        min_score: float | None = None,
-        offset: int = 0,
-        facets: Sequence[str] = (),
-    ) -> Hits:
-        """Find the rows that answer a query, best first; see `Collection.search`."""
-        check_page(k, offset, mode)
-        return self._found.search(query, Page(k, offset, min_score), mode, where, Way(dims), facets)
-
     def thumbnail(self, id: str) -> None:
         """Return None: pictures are kept in collections on this machine only."""
         return None
-
-    def similar(self, id: str, k: int = 10, *, where: Mapping[str, Any] | None = None, dims: int | None = None) -> Hits:
-        """Find the rows whose vectors are nearest to a row's own, which is left out."""
-        check_page(k, 0, "meaning")
-        return self._found.similar(id, k, where, dims)
-
-    def explain(
-        self,
-        query: Any,
-        k: int = 10,
-        mode: Mode = "meaning",
-        where: Mapping[str, Any] | None = None,
-        dims: int | None = None,
-        *,
-        exact: bool = False,
-        ladder: str | None = None,
-    ) -> Hits:
-        """Search, and tell in `.search` which ladder the engine climbed; see `Collection.explain`."""
-        check_page(k, 0, mode)
-        return self._found.search(query, Page(k), mode, where, Way(dims, exact, ladder), ())
 
     def plan(
         self,
@@ -275,43 +217,6 @@ class EngineCollection(Collection):
         """What keeps and searches the rows."""
         return self._engine
 
-    # --- what a file is for ---
-
-    def _elsewhere(self, verb: str) -> NoReturn:
-        raise UsageError(
-            f"{verb} is for collections in a folder, {self.label} lies on an engine",
-            hint=f"imi copy '{self.label}' NAME.imi, then imi {verb} NAME.imi",
-        )
-
-    def verify(self, *, progress: Callable[[int, int], None] | None = None) -> NoReturn:
-        """Refuse: engines check their own pages."""
-        self._elsewhere("verify")
-
-    def repair(self, *, progress: Callable[[int, int], None] | None = None) -> NoReturn:
-        """Refuse: engines mend themselves."""
-        self._elsewhere("repair")
-
-    def backup(self, path: str | Path, *, progress: Callable[[int, int], None] | None = None) -> NoReturn:
-        """Refuse: engines have backups of their own."""
-        self._elsewhere("backup")
-
-    def export(
-        self, path: str | Path, *, vectors: bool = True, progress: Callable[[int, int], None] | None = None
-    ) -> NoReturn:
-        """Refuse: a copy in a folder can be exported."""
-        self._elsewhere("export")
-
-    def import_(self, path: str | Path, *, progress: Callable[[int, int], None] | None = None) -> NoReturn:
-        """Refuse: a folder takes exports, and can be copied here."""
-        self._elsewhere("import")
-
-    def migrate(
-        self,
-        dims: int | None = None,
-        model: str | Embedder | None = None,
-        *,
-        estimate: bool = False,
-        progress: Callable[[int, int], None] | None = None,
-    ) -> NoReturn:
-        """Refuse: a copy in a folder can be migrated, and copied back under another name."""
-        self._elsewhere("migrate")
+    def bind(self, bound: Bound) -> None:
+        """Record the model of the vectors to come; see `Collection.bind`."""
+        self._engine.prepare(bound)

@@ -18,9 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imi.backends.collection import EngineCollection
 from imi.collection import Collection
-from imi.collection.description import Bound, check_same, write_bound
+from imi.collection.description import Bound, check_same
 from imi.errors import CollectionError, UsageError
 from imi.records import Document
 from imi.vectors import cosine
@@ -94,7 +93,7 @@ def copy(source: Collection, target: Collection, *, progress: Progress | None = 
     if there is not None and bound is not None:
         check_same(_label(target), there.info, bound.info)
     if bound is not None and there is None:
-        _bind(target, bound)
+        target.bind(bound)
     sent, whole, unchanged, samples = 0, _Sum(), 0, _Samples()
     for part in _pages(source):
         for document, vector in part:
@@ -120,28 +119,8 @@ def _pages(collection: Collection) -> Iterator[Pairs]:
 
 
 def _with_vectors(collection: Collection, documents: Sequence[Document]) -> Pairs:
-    found = _vectors(collection, [one.id for one in documents])
+    found = collection.vectors_by_id([one.id for one in documents])
     return [(one, found.get(one.id)) for one in documents]
-
-
-def _vectors(collection: Collection, ids: Sequence[str]) -> dict[str, Floats]:
-    """Return the vectors of those of the rows that have one."""
-    if isinstance(collection, EngineCollection):
-        return {id_: z for id_, (_, z) in collection.engine.fetch(ids).items() if z is not None}
-    store = collection._store
-    with store.reading():
-        found = {stored.row: id_ for id_, stored in store.by_ids(ids).items()}
-        rows, z = store.vectors(np.array(sorted(found), dtype=np.int64))
-    return {found[row]: vector for row, vector in zip(rows.tolist(), z, strict=True)}
-
-
-def _bind(target: Collection, bound: Bound) -> None:
-    """Let an empty collection know whose vectors will come, so that they are not taken for the user's own."""
-    if isinstance(target, EngineCollection):
-        target.engine.prepare(bound)
-        return
-    with target._store.writing():
-        write_bound(target._store, bound)
 
 
 def _send(target: Collection, part: Pairs, bound: Bound | None) -> tuple[int, int]:
@@ -176,7 +155,7 @@ def _compare(source: Collection, target: Collection, whole: _Sum) -> None:
             copies = target.get(ids)
         except UsageError as missing:
             raise CollectionError(f"the copy is not whole: {missing.message}", hint="copy again") from missing
-        vectors: Mapping[str, Floats] = _vectors(target, ids)
+        vectors: Mapping[str, Floats] = target.vectors_by_id(ids)
         for (document, vector), copied in zip(part, copies, strict=True):
             again.add(copied)
             held = vectors.get(document.id)

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from imi.backends.filter_tree import Filter
 from imi.collection.description import Bound
+from imi.collection.rankings import How
 from imi.errors import UsageError
 from imi.records import Document
 
 Floats = NDArray[np.float32]
-Ranking = list[tuple[str, float]]
+IdRanking = list[tuple[str, float]]
 """Ids, best first, and their scores, higher is better."""
 
 
@@ -56,15 +57,6 @@ class StoredRow:
 
     document: Document
     digest: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """How vectors are compared: by fewer numbers, with every row, or by a ladder such as "64:200,512:10"."""
-
-    dims: int | None = None
-    exact: bool = False
-    ladder: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +113,7 @@ class Engine(Protocol):
         """Iterate over rows in the engine's own order, `size` at a time, with their vectors where asked for."""
         ...
 
-    def nearest(self, vector: Floats, keep: int, where: Filter | None, way: Way) -> tuple[Ranking, dict[str, Any]]:
+    def nearest(self, vector: Floats, keep: int, where: Filter | None, how: How) -> tuple[IdRanking, dict[str, Any]]:
         """Rank rows by cosine to a vector (width,); the dict tells how."""
         ...
 
@@ -129,11 +121,11 @@ class Engine(Protocol):
         """Return how many rows hold each term, exactly where that is few."""
         ...
 
-    def ranked(self, weights: Mapping[str, float], keep: int, where: Filter | None) -> Ranking:
+    def ranked(self, weights: Mapping[str, float], keep: int, where: Filter | None) -> IdRanking:
         """Rank rows that hold any of the terms by BM25, their idf given."""
         ...
 
-    def containing(self, parts: Sequence[tuple[str, ...]], keep: int, where: Filter | None) -> Ranking:
+    def containing(self, parts: Sequence[tuple[str, ...]], keep: int, where: Filter | None) -> IdRanking:
         """Rank rows that contain every part, each a run of consecutive tokens."""
         ...
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 
-from imi.backends.engine import Ranking
+from imi.backends.engine import IdRanking
 from imi.fusion import expected_score
 from imi.text.lexical import index_tokens
 
@@ -23,7 +23,7 @@ def contains_run(tokens: Sequence[str], part: Sequence[str]) -> bool:
 
 def rank_phrases(
     texts: Iterable[tuple[str, str | None]], parts: Sequence[tuple[str, ...]], keep: int, total: int
-) -> Ranking:
+) -> IdRanking:
     """Return the texts, as (id, text), that contain every part; shorter ones first, as BM25 has it."""
     found: list[tuple[str, int]] = []
     for id_, text in texts:

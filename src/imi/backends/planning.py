@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from imi.backends.engine import Engine, Floats, Way
+from imi.backends.engine import Engine, Floats
+from imi.collection.rankings import How
 from imi.errors import UsageError
 from imi.index.exact import Exact
 from imi.index.measure import confidence
@@ -50,7 +51,7 @@ def tune(
     if bound is None or rows <= K:
         raise UsageError(f"{engine.label} has {rows} rows, more than {K} are needed to measure anything")
     asked = _queries(engine, seed) if queries is None else list(queries)
-    truth = [{id_ for id_, _ in engine.nearest(query, K, None, Way(exact=True))[0]} for query in asked]
+    truth = [{id_ for id_, _ in engine.nearest(query, K, None, How(exact=True))[0]} for query in asked]
     held = engine.size().about.get("prefixes")  # what an engine keeps as vectors of their own, and no others
     sizes = _prefixes(bound.info.dims, bound.width) if held is None else [*held, bound.width]
     tried: list[Tried] = []
@@ -114,7 +115,7 @@ def _ceiling(engine: Engine, queries: Sequence[Floats], truth: Sequence[set[str]
     """Return which share of the truth the exact best by a prefix hold: no graph over it can find more."""
     longest = 8 * K * _EFFORTS[-1]
     held = [
-        len(true & {id_ for id_, _ in engine.nearest(query, longest, None, Way(dims, exact=True))[0]})
+        len(true & {id_ for id_, _ in engine.nearest(query, longest, None, How(dims, exact=True))[0]})
         for query, true in zip(queries[::5], truth[::5], strict=True)
     ]
     return sum(held) / (K * len(held))
@@ -123,7 +124,7 @@ def _ceiling(engine: Engine, queries: Sequence[Floats], truth: Sequence[set[str]
 def _measure(engine: Engine, queries: Sequence[Floats], truth: Sequence[set[str]], ladder: str) -> Tried:
     shares, started = [], time.perf_counter()
     for query, true in zip(queries, truth, strict=True):
-        shares.append(len(true & {id_ for id_, _ in engine.nearest(query, K, None, Way(ladder=ladder))[0]}) / K)
+        shares.append(len(true & {id_ for id_, _ in engine.nearest(query, K, None, How(ladder=ladder))[0]}) / K)
     seconds = time.perf_counter() - started
     rungs = parse_ladder(ladder, len(queries[0]), structure="hnsw")
     qps = len(queries) / max(seconds, 1e-9)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from imi.collection.collection import Collection
+from imi.collection.base import Collection
+from imi.collection.folder import FolderCollection
 from imi.errors import UsageError
 from imi.records import Document, Hit, facts_of
 from imi.store.adjacent_rows import pieces_between, rows_between
@@ -58,7 +59,7 @@ def expand(collection: Collection, hits: Iterable[Hit], characters: int) -> list
     """
     if characters < 1:
         raise UsageError(f"a passage cannot grow to {characters} characters, allowed are 1 and more")
-    if not hasattr(collection, "_store"):
+    if not isinstance(collection, FolderCollection):
         raise UsageError(
             f"passages of {collection!r} cannot grow: the engine does not know what stands beside them",
             hint="ask without --expand, or copy the rows into a folder",
@@ -90,7 +91,7 @@ def _body(document: Document) -> str | None:
     return document.text[len(document.text) - size :] if 0 < size <= len(document.text) else None
 
 
-def _in_whole(collection: Collection, hit: Hit, document: Document, most: int) -> Expanded:
+def _in_whole(collection: FolderCollection, hit: Hit, document: Document, most: int) -> Expanded:
     parent, start, end = document.parent or "", document.start or 0, document.end or 0
     near = pieces_between(collection._store, parent, start - most, end + most)
     near = [one for one in near if _body(one) is not None]
@@ -104,7 +105,7 @@ def _in_whole(collection: Collection, hit: Hit, document: Document, most: int) -
     return Expanded(text, parent, run.start, run.end, tuple(run.ids))
 
 
-def _among_lines(collection: Collection, hit: Hit, document: Document, most: int) -> Expanded:
+def _among_lines(collection: FolderCollection, hit: Hit, document: Document, most: int) -> Expanded:
     facts = facts_of(document.metadata)
     line = facts.get("line")
     alone = Expanded(hit, None, None, None, (hit.id,))

@@ -1,4 +1,4 @@
-"""Pictures in a collection: who embeds them, what is asked with one, and the thumbnails that a page shows."""
+"""Pictures in a collection: image encoders, and image queries."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from imi.collection.description import Bound, read_bound
 from imi.embedders.base import Embedder, PictureEmbedder
 from imi.errors import ModelMismatch, UsageError
 from imi.pictures import Picture, Source
-from imi.store.pictures import MADE_BY, pictures_of
+from imi.store.pictures import MADE_BY
 from imi.store.store import Store
 
 if TYPE_CHECKING:
@@ -22,26 +22,6 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float32]
 Query: TypeAlias = Union[str, ArrayLike, os.PathLike[str], bytes, "Image"]
 """What can be asked: words; a picture, by path, bytes, image or array (h, w, 3) uint8; a vector."""
-
-
-class Thumbnails:
-    """The part of a collection that shows its pictures."""
-
-    _store: Store
-
-    def thumbnail(self, id: str) -> bytes | None:
-        """Return a row's picture, at most 336 pixels a side, as a JPEG file; None for a row without a picture.
-
-        Raises:
-            UsageError: the id is not there.
-            Damaged: the picture does not agree with its checksum.
-        """
-        with self._store.reading():
-            found = self._store.by_ids([id])
-            if id not in found:
-                raise UsageError(f"{self._store.folder} has no row with the id {id!r}", hint="imi search finds ids")
-            kept = pictures_of(self._store, [found[id].row])
-        return kept[found[id].row].thumbnail if kept else None
 
 
 def painter_of(embedder: Embedder) -> PictureEmbedder:

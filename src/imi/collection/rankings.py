@@ -1,4 +1,4 @@
-"""The two arms of a search, by text and by meaning, and what is made of them."""
+"""The two rankings of a search, by text and by meaning, and what is made of them."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ _FEW = 10_000
 
 
 @dataclass(frozen=True)
-class Arm:
-    """One ranking: rows, best first, and their scores on the arm's own scale."""
+class Ranking:
+    """One ranking: rows, best first, and their scores on the ranking's own scale."""
 
     rows: Rows
     scores: Floats
 
-    def cut(self, offset: int, k: int) -> Arm:
+    def cut(self, offset: int, k: int) -> Ranking:
         """Return the k rows after the first `offset`."""
-        return Arm(self.rows[offset : offset + k], self.scores[offset : offset + k])
+        return Ranking(self.rows[offset : offset + k], self.scores[offset : offset + k])
 
-    def above(self, least: float | None) -> Arm:
+    def above(self, least: float | None) -> Ranking:
         """Return the rows that score at least that much."""
         if least is None:
             return self
         with np.errstate(over="ignore"):  # beyond float32 it is infinite, which is right
             kept = self.scores >= least
-        return Arm(self.rows[kept], self.scores[kept])
+        return Ranking(self.rows[kept], self.scores[kept])
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +53,9 @@ class Page:
     offset: int = 0
     min_score: float | None = None
 
-    def of(self, arm: Arm) -> Arm:
+    def of(self, ranking: Ranking) -> Ranking:
         """Return that part."""
-        return arm.above(self.min_score).cut(self.offset, self.k)
+        return ranking.above(self.min_score).cut(self.offset, self.k)
 
 
 def filter_of(store: Store, where: Mapping[str, Any] | None) -> Condition | None:
@@ -87,14 +87,14 @@ def check_fields(store: Store, names: frozenset[str] | set[str]) -> None:
 
 
 @dataclass(frozen=True)
-class TextArm:
+class TextRanking:
     """A ranking by text, and what a text that answers the whole query would score; None for "contains" queries."""
 
-    arm: Arm
+    ranking: Ranking
     expected: float | None
 
 
-def by_text(store: Store, words: WordIndex, text: str, keep: int, allowed: Rows | None) -> TextArm:
+def by_text(store: Store, words: WordIndex, text: str, keep: int, allowed: Rows | None) -> TextRanking:
     """Rank by BM25, or by containing a short or quoted query; must run inside `reading()`.
 
     Args:
@@ -108,10 +108,10 @@ def by_text(store: Store, words: WordIndex, text: str, keep: int, allowed: Rows 
     postings = None if query.phrase else words.current()
     if postings is not None:
         if keep >= 0:
-            return TextArm(Arm(*postings.search(query.terms, keep, allowed)), postings.expected(query.terms))
+            return TextRanking(Ranking(*postings.search(query.terms, keep, allowed)), postings.expected(query.terms))
         telling = query.pruned(postings.counts(query.terms), len(postings)).terms
         rows = postings.matching(telling, allowed)
-        return TextArm(Arm(rows, np.zeros(len(rows), np.float32)), None)
+        return TextRanking(Ranking(rows, np.zeros(len(rows), np.float32)), None)
     expected = None
     if not query.phrase:
         counts = store.term_counts(query.terms)
@@ -120,8 +120,8 @@ def by_text(store: Store, words: WordIndex, text: str, keep: int, allowed: Rows 
         query = query.pruned(counts, max(total, _FEW))
     expression = query.fts5()
     if not expression:
-        return TextArm(Arm(np.empty(0, np.int64), np.empty(0, np.float32)), expected)
-    return TextArm(Arm(*store.match(expression, keep, allowed)), expected)
+        return TextRanking(Ranking(np.empty(0, np.int64), np.empty(0, np.float32)), expected)
+    return TextRanking(Ranking(*store.match(expression, keep, allowed)), expected)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,17 +136,17 @@ class How:
 
 def by_meaning(
     live: Live | None, vector: Floats, keep: int, allowed: Rows | None, how: How
-) -> tuple[Arm, dict[str, Any]]:
+) -> tuple[Ranking, dict[str, Any]]:
     """Rank by the cosine of vectors; the dict tells what was read where `how.explain` asks for it."""
     story: dict[str, Any] = {}
     if live is None or (allowed is not None and len(allowed) == 0):
-        return Arm(np.empty(0, np.int64), np.empty(0, np.float32)), story
+        return Ranking(np.empty(0, np.int64), np.empty(0, np.float32)), story
     if how.explain:
         scores, keys, story = live.explain(vector, keep, allowed, dims=how.dims, exact=how.exact, ladder=how.ladder)
     else:
         scores, keys = live.search(vector, keep, allowed, dims=how.dims, exact=how.exact, ladder=how.ladder)
     real = keys[0] >= 0
-    return Arm(keys[0][real], scores[0][real]), story
+    return Ranking(keys[0][real], scores[0][real]), story
 
 
 def check_page(k: int, offset: int, mode: str) -> None:
@@ -159,8 +159,9 @@ def check_page(k: int, offset: int, mode: str) -> None:
         raise UsageError(f"mode is {mode!r}, allowed are {', '.join(MODES)}")
 
 
-def hits_of(arm: Arm, documents: Mapping[int, Document]) -> Iterator[Hit]:
-    """Yield the hits of an arm, whose documents were read in the same transaction."""
-    for row, score in zip(arm.rows.tolist(), arm.scores.tolist(), strict=True):
-        document = documents[row]
-        yield Hit(document.id, float(score), document.text, document.metadata)
+def hits_of(ranking: Ranking, documents: Mapping[int, Document]) -> Iterator[Hit]:
+    """Yield the hits of a ranking, whose documents were read in the same transaction."""
+    for row, score in zip(ranking.rows.tolist(), ranking.scores.tolist(), strict=True):
+        document = documents.get(row)
+        if document is not None:  # an engine's row may be deleted after it was ranked
+            yield Hit(document.id, float(score), document.text, document.metadata)

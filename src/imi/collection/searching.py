@@ -1,46 +1,108 @@
-"""Finding: what `Collection.search` and `similar` do, each inside one state of the file."""
+"""Searching: what `Collection.search` and `similar` do, over whatever keeps the rows.
+
+A `SearchSource` opens a snapshot, one state of its rows, for each search. Within a snapshot rows are int64 keys: a
+folder's are its row numbers, an engine's are numbers given to its ids for the one search.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imi.collection.description import Bound, read_bound
+from imi.collection.description import Bound
 from imi.collection.model import CollectionModel
-from imi.collection.pictures import Query, picture_query
-from imi.collection.rankings import Arm, How, Page, by_meaning, by_text, check_fields, filter_of, hits_of
-from imi.collection.vector_index import CollectionIndex
-from imi.errors import Damaged, ModelMismatch, UsageError
+from imi.collection.pictures import Query
+from imi.collection.rankings import How, Page, Ranking, TextRanking, hits_of
+from imi.embedders.base import Embedder
+from imi.errors import UsageError
 from imi.fusion import fuse
-from imi.pictures import is_picture
-from imi.records import Hits, Mode
-from imi.store.rows import damaged
-from imi.store.store import Store
+from imi.pictures import Source, is_picture
+from imi.records import Document, Hits, Mode
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
 _POOL = 100
-"""Rows that each arm of a hybrid search brings at least."""
+"""Rows that each ranking of a hybrid search brings at least."""
 _ATTEMPTS = 3
 
 
-class Finder:
-    """Searches one collection by its full text and its index."""
+class Snapshot(Protocol):
+    """One state of a collection's rows; `allowed` is the source's own form of a filter, None for all rows."""
 
-    def __init__(self, store: Store, model: CollectionModel, index: CollectionIndex) -> None:
+    def check_model(self, fingerprint: str) -> None:
+        """Raise ModelMismatch where the vectors are not, or no longer, of the model that embedded the query."""
+        ...
+
+    def allowed(self, where: Mapping[str, Any] | None, facets: Sequence[str]) -> Any:
+        """Read a filter, and refuse fields, also of facets, that no row has."""
+        ...
+
+    def by_text(self, text: str, keep: int, allowed: Any) -> TextRanking:
+        """Rank rows by BM25, or by containing a short or quoted query."""
+        ...
+
+    def by_meaning(self, vector: Floats, keep: int, allowed: Any, how: How) -> tuple[Ranking, dict[str, Any]]:
+        """Rank rows by cosine; the dict says what was read, where that was asked for."""
+        ...
+
+    def cosines(self, vector: Floats, keys: Rows, how: How) -> Ranking:
+        """Return these rows with their cosines, those without a vector left out."""
+        ...
+
+    def documents(self, keys: Rows) -> Mapping[int, Document]:
+        """Return the documents of rows; what is gone is left out."""
+        ...
+
+    def gone(self, keys: list[int]) -> None:
+        """Say what it means that ranked rows have no document, after several attempts: nothing, or damage."""
+        ...
+
+    def vector_of(self, id: str) -> tuple[int, Floats | None] | None:
+        """Return a row's key and vector by its id; None where there is no such row."""
+        ...
+
+    def count_facets(self, facets: Sequence[str], allowed: Any, text: str | None) -> dict[str, dict[str, int]]:
+        """Count the values of fields over rows that match the filter, and the text where one is given."""
+        ...
+
+
+class SearchSource(Protocol):
+    """What keeps the rows of a collection."""
+
+    @property
+    def label(self) -> str:
+        """What messages call the collection."""
+        ...
+
+    def snapshot(self) -> AbstractContextManager[Snapshot]:
+        """Open one state of the rows."""
+        ...
+
+    def width(self) -> int | None:
+        """Return the dimensions of a vector, None before the first one."""
+        ...
+
+    def picture_vector(self, embedder: Embedder, picture: Source) -> tuple[Floats, str | None]:
+        """Return a picture as a vector to search with, and the fingerprint of the model that the vectors are of."""
+        ...
+
+
+class Searcher:
+    """Searches one collection by full text and by meaning."""
+
+    def __init__(self, source: SearchSource, model: CollectionModel) -> None:
         """Set up.
 
         Args:
-            store: what is searched.
+            source: what is searched.
             model: what embeds words.
-            index: of the vectors.
         """
-        self._store = store
+        self._source = source
         self._model = model
-        self._index = index
 
     def search(
         self,
@@ -58,75 +120,35 @@ class Finder:
         mode, notes = self._possible(mode, text is not None)
         vector, of = (None, None) if mode == "text" else self._query_vector(query)
         for attempt in range(_ATTEMPTS):
-            with self._store.reading():
-                self._check_model(of)
-                allowed = self._allowed(where, facets)
-                arm, story = self._ranked(text, vector, mode, page.k + page.offset, allowed, how)
-                arm = page.of(arm)
-                documents = self._store.by_rows(arm.rows)
-                absent = [row for row in arm.rows.tolist() if row not in documents]
+            with self._source.snapshot() as state:
+                if of is not None:
+                    state.check_model(of)
+                allowed = state.allowed(where, facets)
+                ranking, story = _ranked(state, text, vector, mode, page.k + page.offset, allowed, how)
+                ranking = page.of(ranking)
+                documents = state.documents(ranking.rows)
+                absent = [key for key in ranking.rows.tolist() if key not in documents]
                 if absent and attempt + 1 < _ATTEMPTS:
                     continue  # another thread brought the index to a later state: look at that one
                 if absent:
-                    raise damaged(absent, "document")
-                counted = allowed
-                if facets and mode == "text" and text is not None:
-                    counted = np.sort(by_text(self._store, self._index.words, text, -1, allowed).arm.rows)
-                counts = {field: self._store.facet(field, counted) for field in facets}
+                    state.gone(absent)
+                matched = text if mode == "text" else None
+                counts = state.count_facets(facets, allowed, matched) if facets else {}
                 break
-        return Hits(hits_of(arm, documents), mode=mode, facets=counts, search=story, notes=notes)
+        return Hits(hits_of(ranking, documents), mode=mode, facets=counts, search=story, notes=notes)
 
     def similar(self, id: str, k: int, where: Mapping[str, Any] | None, dims: int | None) -> Hits:
         """Find the rows nearest to a row's vector, without the row; see `Collection.similar`."""
-        with self._store.reading():
-            itself = self._store.by_ids([id])
-            rows = np.array([stored.row for stored in itself.values()], dtype=np.int64)
-            found, vectors = self._store.vectors(rows)
-            if len(found) == 0:
-                said = "has no vector" if len(rows) else "is not there"
+        with self._source.snapshot() as state:
+            itself = state.vector_of(id)
+            key, vector = (0, None) if itself is None else itself
+            if vector is None:
+                said = "is not there" if itself is None else "has no vector"
                 raise UsageError(f"the id {id!r} {said}", hint="imi search finds ids")
-            arm, _ = self._meaning(vectors[0], k + 1, self._allowed(where, ()), How(dims))
-            others = arm.rows != found[0]
-            arm = Arm(arm.rows[others], arm.scores[others]).cut(0, k)
-            return Hits(hits_of(arm, self._store.by_rows(arm.rows)), mode="meaning")
-
-    def _check_model(self, of: str | None) -> None:
-        bound = None if of is None else read_bound(self._store)
-        if of is not None and (bound is None or of != bound.fingerprint):
-            raise ModelMismatch(
-                f"{self._store.folder} was migrated to another model while this search ran", hint="search again"
-            )
-
-    def _allowed(self, where: Mapping[str, Any] | None, facets: Sequence[str]) -> Rows | None:
-        condition = filter_of(self._store, where)
-        check_fields(self._store, frozenset(facets))
-        return None if condition is None else self._store.rows_of(condition)
-
-    def _ranked(
-        self, text: str | None, vector: Floats | None, mode: Mode, keep: int, allowed: Rows | None, how: How
-    ) -> tuple[Arm, dict[str, Any]]:
-        if vector is None:
-            return by_text(self._store, self._index.words, text or "", keep, allowed).arm, {}
-        if mode == "meaning" or text is None:
-            return self._meaning(vector, keep, allowed, how)
-        pool = max(_POOL, keep)
-        words = by_text(self._store, self._index.words, text, pool, allowed)
-        meaning, story = self._meaning(vector, pool, allowed, how)
-        # What only the words found has a meaning too: fusing needs its cosine.
-        others = np.setdiff1d(words.arm.rows, meaning.rows)
-        if len(others):
-            near, _ = self._meaning(vector, len(others), others, How(how.dims))
-            meaning = Arm(np.concatenate([meaning.rows, near.rows]), np.concatenate([meaning.scores, near.scores]))
-        text_ranking = (words.arm.rows, words.arm.scores)
-        return Arm(*fuse(text_ranking, (meaning.rows, meaning.scores), expected=words.expected)), story
-
-    def _meaning(self, vector: Floats, keep: int, allowed: Rows | None, how: How) -> tuple[Arm, dict[str, Any]]:
-        try:
-            return by_meaning(self._index.current(), vector, keep, allowed, how)
-        except Damaged:
-            # A block of the index is not what was written; the file is the truth, and heals it.
-            self._index.renew()
-            return by_meaning(self._index.current(), vector, keep, allowed, how)
+            ranking, _ = state.by_meaning(vector, k + 1, state.allowed(where, ()), How(dims))
+            others = ranking.rows != key
+            ranking = Ranking(ranking.rows[others], ranking.scores[others]).cut(0, k)
+            return Hits(hits_of(ranking, state.documents(ranking.rows)), mode="meaning")
 
     def _possible(self, mode: Mode, words: bool) -> tuple[Mode, tuple[str, ...]]:
         """Return the mode that the query and the collection allow, and why it is not the one asked for."""
@@ -144,10 +166,34 @@ class Finder:
             vector = np.asarray(embedder.embed([query], kind="query", dims=dims)[0])
             return vector, None if bound is None else Bound(None, embedder.info, dims).fingerprint
         if is_picture(query):
-            return picture_query(self._store, self._model.embedder(), query)
-        vector = np.asarray(query, dtype=np.float32)
-        with self._store.reading():
-            width = self._store.width
+            return self._source.picture_vector(self._model.embedder(), query)
+        try:
+            vector = np.asarray(query, dtype=np.float32)
+        except (TypeError, ValueError) as wrong:
+            raise UsageError(
+                f"{self._source.label} is searched by words, a picture or a vector, not by {type(query).__name__}",
+                hint="give a text, or a vector of the collection's width",
+            ) from wrong
+        width = self._source.width()
         if vector.ndim != 1 or (width is not None and len(vector) != width):
             raise UsageError(f"the vector has the shape {vector.shape}, the collection's have ({width},)")
         return vector, None
+
+
+def _ranked(
+    state: Snapshot, text: str | None, vector: Floats | None, mode: Mode, keep: int, allowed: Any, how: How
+) -> tuple[Ranking, dict[str, Any]]:
+    if vector is None:
+        return state.by_text(text or "", keep, allowed).ranking, {}
+    if mode == "meaning" or text is None:
+        return state.by_meaning(vector, keep, allowed, how)
+    pool = max(_POOL, keep)
+    words = state.by_text(text, pool, allowed)
+    meaning, story = state.by_meaning(vector, pool, allowed, how)
+    # What only the words found has a meaning too: fusing needs its cosine.
+    others = np.setdiff1d(words.ranking.rows, meaning.rows)
+    if len(others):
+        near = state.cosines(vector, others, How(how.dims))
+        meaning = Ranking(np.concatenate([meaning.rows, near.rows]), np.concatenate([meaning.scores, near.scores]))
+    by_words = (words.ranking.rows, words.ranking.scores)
+    return Ranking(*fuse(by_words, (meaning.rows, meaning.scores), expected=words.expected)), story

@@ -7,7 +7,9 @@ from collections.abc import Collection as Ids
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from imi.collection.collection import Collection
+from imi.collection.base import Collection
+from imi.collection.folder import FolderCollection
+from imi.errors import UsageError
 from imi.store.sources import count_from, digests, forget, ids_from, note_digests
 
 _NOTED = "2:"
@@ -27,6 +29,8 @@ class Sources:
     """The files behind a collection's rows, by imi's own key, never by a field of the user's."""
 
     def __init__(self, collection: Collection) -> None:
+        if not isinstance(collection, FolderCollection):
+            raise UsageError(f"{collection.label} keeps no record of files", hint="imi copy URL NAME.imi")
         self._collection = collection
         self._store = collection._store
         with self._store.reading():

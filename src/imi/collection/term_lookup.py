@@ -6,7 +6,8 @@ from collections import defaultdict
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from imi.collection.collection import Collection
+from imi.collection.base import Collection
+from imi.collection.folder import FolderCollection
 from imi.errors import UsageError
 from imi.fusion import expected_score
 from imi.store.store import Store
@@ -70,9 +71,9 @@ def postings(collection: Collection, term: str, k: int = 20) -> Postings:
     Raises:
         UsageError: the term holds no letter, digit or symbol that is indexed, or the collection lies elsewhere.
     """
-    store = getattr(collection, "_store", None)
-    if not isinstance(store, Store):
+    if not isinstance(collection, FolderCollection):
         raise UsageError("only a collection in a file of its own shows its index", hint="imi copy URL NAME.imi")
+    store = collection._store
     tokens = phrase_tokens(term)
     if not tokens:
         raise UsageError(f"{term!r} holds nothing that is indexed", hint="give a word, such as cat or 猫")

@@ -10,7 +10,7 @@ from typing import Any
 from pymilvus import DataType, MilvusClient
 
 from imi.backends.address import Address
-from imi.backends.engine import Abilities, EngineRow, Floats, Ranking, Size, StoredRow, Way, cannot
+from imi.backends.engine import Abilities, EngineRow, Floats, IdRanking, Size, StoredRow, cannot
 from imi.backends.filter_tree import Filter
 from imi.backends.milvus.client import MilvusConnection
 from imi.backends.milvus.entities import (
@@ -26,6 +26,7 @@ from imi.backends.milvus.entities import (
 from imi.backends.milvus.expressions import both, compile_filter, has_word, one_of, word
 from imi.backends.phrases import rank_phrases, words_of
 from imi.collection.description import Bound
+from imi.collection.rankings import How
 from imi.errors import TooNew, UsageError
 from imi.index.rungs import Rung, format_ladder, parse_ladder
 from imi.records import Document
@@ -223,12 +224,12 @@ class MilvusEngine:
 
     # --- finding ---
 
-    def nearest(self, vector: Floats, keep: int, where: Filter | None, way: Way) -> tuple[Ranking, dict[str, Any]]:
+    def nearest(self, vector: Floats, keep: int, where: Filter | None, how: How) -> tuple[IdRanking, dict[str, Any]]:
         """Rank rows by cosine: each rung is a search among the rows that the one before it has found."""
         bound = self.bound()
         width = len(vector) if bound is None else bound.width
-        dims = way.dims or width
-        rungs = () if way.exact else tuple(rung for rung in self._rungs(way.ladder) if rung.dims < dims)
+        dims = how.dims or width
+        rungs = () if how.exact else tuple(rung for rung in self._rungs(how.ladder) if rung.dims < dims)
         asked = both(_SEEN, self._filter(where))
         for rung in rungs:
             found = self._search(vector, rung.dims, max(rung.keep, keep), asked, max(rung.keep, rung.effort))
@@ -236,7 +237,7 @@ class MilvusEngine:
                 return [], {"engine": self.name, "ladder": format_ladder(rungs)}
             asked = one_of([pk for pk, _, _ in found])
         ranking = [(id_, score) for _, id_, score in self._search(vector, dims, keep, asked, keep)]
-        told = format_ladder(rungs) if rungs else "exact" if way.exact else f"hnsw/{dims}"
+        told = format_ladder(rungs) if rungs else "exact" if how.exact else f"hnsw/{dims}"
         return ranking, {"engine": self.name, "ladder": told}
 
     def _search(self, vector: Floats, dims: int, keep: int, asked: str, effort: int) -> list[tuple[str, str, float]]:
@@ -276,7 +277,7 @@ class MilvusEngine:
         counts = {term: self._count(has_word(term)) for term in terms}
         return {term: count for term, count in counts.items() if count}
 
-    def ranked(self, weights: Mapping[str, float], keep: int, where: Filter | None) -> Ranking:
+    def ranked(self, weights: Mapping[str, float], keep: int, where: Filter | None) -> IdRanking:
         """Rank rows by Milvus's own BM25, whose idf is its own as well."""
         query, asked = " ".join(map(word, weights)), self._filter(where) or ""
         answer = self._client.call(
@@ -288,7 +289,7 @@ class MilvusEngine:
         # A server gives scores, milvus-lite the same below zero.
         return [(str(one["entity"]["id"]), abs(float(one["distance"]))) for one in answer[0]]
 
-    def containing(self, parts: Sequence[tuple[str, ...]], keep: int, where: Filter | None) -> Ranking:
+    def containing(self, parts: Sequence[tuple[str, ...]], keep: int, where: Filter | None) -> IdRanking:
         """Rank rows that contain every part: rows with all the words are read and looked at."""
         if self.bound() is None:
             return []

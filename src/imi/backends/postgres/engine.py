@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg import sql
 
-from imi.backends.engine import Abilities, Floats, Ranking, Way
+from imi.backends.engine import Abilities, Floats, IdRanking
 from imi.backends.filter_tree import Filter
 from imi.backends.postgres import words
 from imi.backends.postgres.connection import SETTINGS
@@ -23,6 +23,7 @@ from imi.backends.postgres.ladder import (
 )
 from imi.backends.postgres.rows import lexeme
 from imi.backends.postgres.table import PostgresTable
+from imi.collection.rankings import How
 from imi.fusion import expected_score
 from imi.index.rungs import Rung, format_ladder
 
@@ -39,13 +40,13 @@ class PostgresEngine(PostgresTable):
 
     # --- finding ---
 
-    def nearest(self, vector: Floats, keep: int, where: Filter | None, way: Way) -> tuple[Ranking, dict[str, Any]]:
+    def nearest(self, vector: Floats, keep: int, where: Filter | None, how: How) -> tuple[IdRanking, dict[str, Any]]:
         """Rank rows by cosine: by the ladder, or all of them where there is none or few pass the filter."""
         about = self._known()
         condition = None if where is None else compile_filter(where)
-        dims = way.dims or about.column.width
-        text = way.ladder or about.ladder
-        rungs = read_ladder(text, about.column.width) if text and not way.exact else ()
+        dims = how.dims or about.column.width
+        text = how.ladder or about.ladder
+        rungs = read_ladder(text, about.column.width) if text and not how.exact else ()
         if not rungs or (rungs[0].structure == "flat" and len(rungs) == 1) or rungs[0].dims > dims:
             return self._exactly(vector, keep, condition, dims)
         if condition is not None and self._at_most(condition, _FEW):
@@ -56,7 +57,9 @@ class PostgresEngine(PostgresTable):
         found = self._server.run(lambda c: _ranking(c.execute(query, values)), settings=chosen)
         return found, {"engine": self.name, "ladder": format_ladder(rungs)}
 
-    def _exactly(self, vector: Floats, keep: int, where: Condition | None, dims: int) -> tuple[Ranking, dict[str, Any]]:
+    def _exactly(
+        self, vector: Floats, keep: int, where: Condition | None, dims: int
+    ) -> tuple[IdRanking, dict[str, Any]]:
         query, values = exact_statement(self._table, self._known().column, vector, keep, where, dims)
         found = self._server.run(lambda c: _ranking(c.execute(query, values)))
         return found, {"engine": self.name, "ladder": "exact"}
@@ -98,13 +101,13 @@ class PostgresEngine(PostgresTable):
         texts, average = self._server.run(lambda c: c.execute(query, (self._name,)).fetchone())
         return int(texts), max(float(average), 1.0)
 
-    def ranked(self, weights: Mapping[str, float], keep: int, where: Filter | None) -> Ranking:
+    def ranked(self, weights: Mapping[str, float], keep: int, where: Filter | None) -> IdRanking:
         """Rank rows that hold any of the terms by BM25."""
         condition = None if where is None else compile_filter(where)
         query, values = words.ranked_statement(self._table, weights, self._texts()[1], keep, condition)
         return self._server.run(lambda c: _ranking(c.execute(query, values)))
 
-    def containing(self, parts: Sequence[tuple[str, ...]], keep: int, where: Filter | None) -> Ranking:
+    def containing(self, parts: Sequence[tuple[str, ...]], keep: int, where: Filter | None) -> IdRanking:
         """Rank rows that contain every part: rarer parts and shorter texts first."""
         if self.bound() is None or any("\0" in token for part in parts for token in part):
             return []
@@ -171,7 +174,7 @@ class PostgresEngine(PostgresTable):
         self._server.run(lambda c: c.execute(analyze), write=True)
 
 
-def _ranking(found: Any) -> Ranking:
+def _ranking(found: Any) -> IdRanking:
     return [(id_, float(score)) for id_, score in found]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from qdrant_client import models
 
 from imi.backends.address import Address
-from imi.backends.engine import Abilities, EngineRow, Floats, Ranking, Size, StoredRow, Way, cannot
+from imi.backends.engine import Abilities, EngineRow, Floats, IdRanking, Size, StoredRow, cannot
 from imi.backends.filter_tree import Filter
 from imi.backends.phrases import rank_phrases, word_number, words_of
 from imi.backends.qdrant.client import QdrantConnection
@@ -27,6 +27,7 @@ from imi.backends.qdrant.points import (
     vector_of,
 )
 from imi.collection.description import Bound
+from imi.collection.rankings import How
 from imi.errors import TooNew, UsageError
 from imi.index.rungs import Rung, format_ladder, parse_ladder
 from imi.records import Document
@@ -230,12 +231,12 @@ class QdrantEngine:
 
     # --- finding ---
 
-    def nearest(self, vector: Floats, keep: int, where: Filter | None, way: Way) -> tuple[Ranking, dict[str, Any]]:
+    def nearest(self, vector: Floats, keep: int, where: Filter | None, how: How) -> tuple[IdRanking, dict[str, Any]]:
         """Rank rows by cosine: each rung of the ladder is a prefetch of the next one."""
         bound = self.bound()
         width = len(vector) if bound is None else bound.width
-        dims = way.dims or width
-        rungs = () if way.exact else tuple(rung for rung in self._rungs(way.ladder) if rung.dims < dims)
+        dims = how.dims or width
+        rungs = () if how.exact else tuple(rung for rung in self._rungs(how.ladder) if rung.dims < dims)
         filter_ = self._filter(where)
         found: models.Prefetch | None = None
         for rung in rungs:
@@ -248,14 +249,14 @@ class QdrantEngine:
             )
         query, using = truncate(vector, dims).tolist(), self._named(dims, width)
         # Local mode is exact anyway, and warns of parameters.
-        exactly = models.SearchParams(exact=True) if way.exact and not self._local else None
+        exactly = models.SearchParams(exact=True) if how.exact and not self._local else None
         answer = self._client.call(
             lambda c: c.query_points(
                 self._name, query=query, using=using, prefetch=found, limit=keep, search_params=exactly,
                 query_filter=filter_ if found is None else None, with_payload=["id"],
             )
         )  # fmt: skip
-        told = format_ladder(rungs) if rungs else "exact" if way.exact else f"hnsw/{dims}"
+        told = format_ladder(rungs) if rungs else "exact" if how.exact else f"hnsw/{dims}"
         return _ranking(answer), {"engine": self.name, "ladder": told}
 
     def _named(self, dims: int, width: int) -> str:
@@ -288,7 +289,7 @@ class QdrantEngine:
         }
         return {term: count for term, count in counts.items() if count}
 
-    def ranked(self, weights: Mapping[str, float], keep: int, where: Filter | None) -> Ranking:
+    def ranked(self, weights: Mapping[str, float], keep: int, where: Filter | None) -> IdRanking:
         """Rank rows by their sparse vectors: BM25 with lengths weighed against a fixed mean."""
         by_number = {word_number(term): weight for term, weight in weights.items()}
         query = models.SparseVector(indices=list(by_number), values=list(by_number.values()))
@@ -300,7 +301,7 @@ class QdrantEngine:
         )
         return [(id_, score) for id_, score in _ranking(answer) if score > 0]
 
-    def containing(self, parts: Sequence[tuple[str, ...]], keep: int, where: Filter | None) -> Ranking:
+    def containing(self, parts: Sequence[tuple[str, ...]], keep: int, where: Filter | None) -> IdRanking:
         """Rank rows that contain every part: rows with all the words are read and looked at."""
         if self.bound() is None:
             return []
@@ -334,5 +335,5 @@ def default_prefixes(dims: Sequence[int], width: int) -> tuple[int, ...]:
     return tuple(size for size in sorted(dims) if size >= 64 and width <= 8 * size and 2 * size <= width)[-2:]
 
 
-def _ranking(answer: Any) -> Ranking:
+def _ranking(answer: Any) -> IdRanking:
     return [(point.payload["id"], float(point.score)) for point in answer.points]

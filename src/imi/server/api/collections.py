@@ -162,7 +162,7 @@ class SearchRoutes:
             offset=body.offset,
             facets=body.facets,
         )
-        few = type(collection) is Collection and body.k + body.offset <= _QUICK_HITS
+        few = collection.local and body.k + body.offset <= _QUICK_HITS
         plain = body.mode == "meaning" and body.where is None and body.dims is None and not body.facets
         # Behind one that turned out slow (an index catching up, a model elsewhere) nobody waits.
         quick = plain and few and time.monotonic() - self._since < _QUICK_SECONDS

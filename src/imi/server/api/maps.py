@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from imi.backends.collection import EngineCollection
 from imi.collection import Collection
 from imi.errors import ImiError
 from imi.records import FACTS
@@ -117,7 +116,7 @@ class Maps:
             drawn.rows = rows_data(rows.ids, rows.texts or rows.ids, _columns(rows), 160 if len(rows) > 10_000 else 400)
             drawn.rows = {**drawn.rows, "of": total}
             # A collection on an engine has no folder of its own to keep a map in.
-            folder = None if isinstance(collection, EngineCollection) else collection.folder
+            folder = collection.folder if collection.local else None
             kept = None if folder is None else _load(folder, drawn.version, len(rows))
             if kept is not None:
                 drawn.plane, drawn.state, drawn.share = kept, "ready", 1.0

@@ -1,0 +1,411 @@
+"""Collection: what every collection does, wherever its rows are kept.
+
+`imi.collection.folder` keeps them in one SQLite file, `imi.backends.collection` on an engine. What is checked for all
+is checked here, once; what only a folder can do is refused here for the others.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NoReturn, Self, overload
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from imi.collection.description import Bound, CollectionInfo
+from imi.collection.model import CollectionModel
+from imi.collection.pictures import Query
+from imi.collection.rankings import How, Page, check_page
+from imi.collection.searching import Searcher
+from imi.embedders.base import Embedder
+from imi.embedders.load import load
+from imi.errors import NotTrusted, UsageError
+from imi.records import Added, Document, Hits, Mode
+from imi.vectors import truncate
+
+# What only some verbs need is imported when they are called: a search from a cold start is mostly imports.
+if TYPE_CHECKING:
+    from imi.collection.adding import OnError
+    from imi.collection.maintenance import Repaired, Verification
+    from imi.collection.migrating import Migration
+    from imi.index.plan import Plan
+
+Floats = NDArray[np.float32]
+Progress = Callable[[int, int], None]
+
+
+class Collection(ABC):
+    """Documents with their vectors and full text, found by meaning, by text, or both.
+
+    A context manager; safe to share between threads. Made by `imi.open`.
+
+    Attributes:
+        folder: where it lies on this machine; for a collection on an engine, its name there.
+        label: what messages call it; shows no secret.
+        local: whether a search stays in this process.
+    """
+
+    folder: Path
+    label: str
+    local: bool
+    _model: CollectionModel
+    _searcher: Searcher
+
+    # --- life ---
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of the file or engine; the collection cannot be used afterwards."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        return self.count()
+
+    @property
+    @abstractmethod
+    def info(self) -> CollectionInfo:
+        """What the collection holds and what it takes."""
+
+    @property
+    @abstractmethod
+    def bound(self) -> Bound | None:
+        """The model that the vectors here are of, None before the first one."""
+
+    @abstractmethod
+    def bind(self, bound: Bound) -> None:
+        """Record, in an empty collection, the model of the vectors to come, so that they are not taken for others."""
+
+    @property
+    def model(self) -> Embedder:
+        """The embedder that turns this collection's texts and queries into vectors.
+
+        Raises:
+            CollectionError: the vectors are the user's own, or the model was given as an object and is not known now.
+        """
+        return self._model.embedder()
+
+    @property
+    def reader(self) -> Embedder:
+        """An embedder for comparing texts with each other: the collection's, the built-in one where that is not usable.
+
+        Its vectors never meet those of the collection.
+        """
+        bound = self.bound
+        if self._model.untrusted is not None or (bound is not None and bound.own and not self._model.given):
+            return load()
+        return self._model.embedder()
+
+    @property
+    def untrusted(self) -> NotTrusted | None:
+        """Why the model that the collection names is not used; None where it may be."""
+        return self._model.untrusted
+
+    # --- writing ---
+
+    @abstractmethod
+    def add(
+        self,
+        documents: Iterable[Document],
+        vectors: ArrayLike | None = None,
+        on_error: OnError = "raise",
+        *,
+        progress: Progress | None = None,
+    ) -> Added:
+        """Add documents, or update those whose ids are there; texts that have not changed are not embedded again.
+
+        Args:
+            documents: any iterable; it is read and committed a batch at a time, so memory stays small.
+            vectors: (n, width), the documents' own vectors, in the order of a list of n documents; else texts are
+                embedded.
+            on_error: "raise" stops at the first bad row; whole batches before it stay. "skip" leaves bad rows out and
+                lists them.
+            progress: called as progress(done, total).
+
+        Returns:
+            How many rows were added, updated, unchanged, and which failed.
+
+        Raises:
+            DataError: a row cannot be taken (`failures` names all of its batch).
+            ModelMismatch: the vectors are not of the collection's model.
+            Locked: another writer holds the collection.
+        """
+
+    def delete(self, ids: str | Iterable[str] | None = None, *, where: Mapping[str, Any] | None = None) -> int:
+        """Delete rows by id or by filter; return how many were there. A deleted row never comes back.
+
+        Raises:
+            UsageError: neither or both are given, or the filter is wrong.
+        """
+        if (ids is None) == (where is None):
+            raise UsageError(
+                "delete needs either ids or where", hint='delete(["1", "2"]) or delete(where={"Score": 1})'
+            )
+        return self._delete([ids] if isinstance(ids, str) else None if ids is None else list(ids), where)
+
+    @abstractmethod
+    def _delete(self, ids: list[str] | None, where: Mapping[str, Any] | None) -> int:
+        """Delete rows by id, or, where `ids` is None, by filter."""
+
+    # --- reading ---
+
+    @overload
+    def get(self, ids: str) -> Document: ...  # type: ignore[overload-overlap]  # a str is an iterable of str
+    @overload
+    def get(self, ids: Iterable[str]) -> list[Document]: ...
+    def get(self, ids: str | Iterable[str]) -> Document | list[Document]:
+        """Return the document with an id, or a list for a list of ids, in its order.
+
+        Raises:
+            UsageError: an id is not there.
+        """
+        wanted = [ids] if isinstance(ids, str) else list(ids)
+        found = self._documents_by_id(wanted)
+        for id_ in wanted:
+            if id_ not in found:
+                raise UsageError(
+                    f"{self.label} has no row with the id {id_!r}", hint=f"imi search {self.label} finds ids"
+                )
+        documents = [found[id_] for id_ in wanted]
+        return documents[0] if isinstance(ids, str) else documents
+
+    @abstractmethod
+    def _documents_by_id(self, ids: Sequence[str]) -> Mapping[str, Document]:
+        """Return the documents with these ids; absent ids are left out."""
+
+    @abstractmethod
+    def count(self, where: Mapping[str, Any] | None = None) -> int:
+        """Return how many rows there are, or how many match a filter."""
+
+    @abstractmethod
+    def ids(self, *, with_vector: bool = False) -> list[str]:
+        """Return all ids, in the order of `documents`.
+
+        Args:
+            with_vector: only those of the rows that `vectors()` returns, in its order.
+        """
+
+    def vectors(self, ids: Iterable[str] | None = None, dims: int | None = None) -> Floats:
+        """Return vectors (n, dims or width) float32, as they were stored, or unit rows where dims is given.
+
+        Args:
+            ids: whose, in this order; None for all rows that have one, in the order of `ids(with_vector=True)`.
+            dims: leading dimensions to keep, re-normalised.
+
+        Raises:
+            UsageError: an id is not there or has no vector; dims is outside 1 to the width.
+        """
+        if ids is None:
+            z = self._all_vectors()
+        else:
+            wanted = list(ids)
+            found = self.vectors_by_id(wanted)
+            missing = [id_ for id_ in wanted if id_ not in found]
+            if missing:
+                raise UsageError(f"{self.label} has no vector for the id {missing[0]!r}")
+            bound = self.bound
+            z = np.array([found[id_] for id_ in wanted], dtype=np.float32)
+            z = z.reshape(len(wanted), 1 if bound is None else bound.width)
+        return z if dims is None or len(z) == 0 else truncate(z, dims)
+
+    @abstractmethod
+    def vectors_by_id(self, ids: Sequence[str]) -> dict[str, Floats]:
+        """Return the vectors (width,) of those of these rows that have one, by id."""
+
+    @abstractmethod
+    def _all_vectors(self) -> Floats:
+        """Return the vectors of all rows that have one, (n, width)."""
+
+    @abstractmethod
+    def documents(self, where: Mapping[str, Any] | None = None, *, with_vector: bool = False) -> Iterator[Document]:
+        """Iterate over all rows, or those that match a filter; rows written meanwhile may or may not be among them.
+
+        Args:
+            where: a filter on metadata.
+            with_vector: only rows that have a vector, so that without a filter they are those of `vectors()`.
+        """
+
+    @abstractmethod
+    def thumbnail(self, id: str) -> bytes | None:
+        """Return a row's picture, at most 336 pixels a side, as a JPEG file; None for a row without a picture.
+
+        Raises:
+            UsageError: the id is not there.
+            Damaged: the picture does not agree with its checksum.
+        """
+
+    # --- finding ---
+
+    def search(
+        self,
+        query: Query,
+        k: int = 10,
+        mode: Mode = "hybrid",
+        where: Mapping[str, Any] | None = None,
+        dims: int | None = None,
+        min_score: float | None = None,
+        offset: int = 0,
+        facets: Sequence[str] = (),
+    ) -> Hits:
+        """Find the rows that answer a query, best first.
+
+        Args:
+            query: words, or a picture (see `imi.pictures`) or vector (width,), which are searched by meaning.
+            k: how many hits at most.
+            mode: "text" (BM25; short and quoted queries mean "contains"), "meaning" (cosine), "hybrid" (both, fused).
+            where: a filter on metadata, see `imi.store.filters`.
+            dims: compare only the first dimensions of the vectors.
+            min_score: leave out hits that score less, on the mode's scale.
+            offset: leave out the first hits, for the next page.
+            facets: fields whose values are counted over the rows that match the filter (and the query, in text mode).
+
+        Raises:
+            UsageError: an empty query, k below 1, an unknown mode or field, dims outside the width.
+        """
+        check_page(k, offset, mode)
+        return self._searcher.search(query, Page(k, offset, min_score), mode, where, How(dims), facets)
+
+    def similar(self, id: str, k: int = 10, *, where: Mapping[str, Any] | None = None, dims: int | None = None) -> Hits:
+        """Find the rows whose vectors are nearest to a row's own, which is left out.
+
+        Raises:
+            UsageError: the id is not there or has no vector.
+        """
+        check_page(k, 0, "meaning")
+        return self._searcher.similar(id, k, where, dims)
+
+    def explain(
+        self,
+        query: Query,
+        k: int = 10,
+        mode: Mode = "meaning",
+        where: Mapping[str, Any] | None = None,
+        dims: int | None = None,
+        *,
+        exact: bool = False,
+        ladder: str | None = None,
+    ) -> Hits:
+        """Search, and report in `.search` what was read: candidates by rung, dimensions and time.
+
+        Args:
+            query: words, a picture or a vector.
+            k: how many hits at most.
+            mode: "meaning" or "hybrid".
+            where: a filter on metadata.
+            dims: compare only the first dimensions.
+            exact: compare with every row.
+            ladder: rungs to climb instead of the built ones, such as "64:200,512:10".
+        """
+        check_page(k, 0, mode)
+        how = How(dims, exact, ladder, explain=True)
+        return self._searcher.search(query, Page(k), mode, where, how, ())
+
+    @abstractmethod
+    def plan(
+        self,
+        target_recall: float = 0.95,
+        memory: int | None = None,
+        latency: float | None = None,
+        *,
+        queries: ArrayLike | None = None,
+        seed: int = 0,
+        progress: Progress | None = None,
+    ) -> Plan:
+        """Measure ladders on this collection's vectors and search with the cheapest that keeps the recall.
+
+        Args:
+            target_recall: share of the ten exact neighbours that a search must find, above 0 and at most 1.
+            memory: bytes that the index may take beside the vectors; None for what is free.
+            latency: seconds that a search may take; None for as fast as can be.
+            queries: (m, width) vectors of real questions, at least 20; without them rows are held out and asked for.
+            seed: of what is drawn at random.
+            progress: called as progress(done, total).
+
+        Raises:
+            UsageError: a value is out of range, nothing fits the memory, or there are no vectors.
+            CollectionError: it was opened for reading only.
+        """
+
+    @abstractmethod
+    def settle(self) -> None:
+        """Begin to build what the index is due; searches go on meanwhile. Every write does so by itself."""
+
+    # --- looking after what is kept in a file ---
+
+    def verify(self, *, progress: Progress | None = None) -> Verification:
+        """Read everything and compare all checksums and counts; `.ok`, and `.problems` with what does not agree."""
+        self._folders_only("verify")
+
+    def repair(self, *, progress: Progress | None = None) -> Repaired:
+        """Keep all rows that agree with their checksums in a new file; the old one is set aside in `damaged`.
+
+        A text whose vector is damaged is embedded again. Close other readers first: they would go on with the old file.
+        """
+        self._folders_only("repair")
+
+    def backup(self, path: str | Path, *, progress: Progress | None = None) -> None:
+        """Copy the collection, while it is used, into a new folder, which is a collection itself.
+
+        Raises:
+            UsageError: something is at the path already.
+        """
+        self._folders_only("backup")
+
+    def export(self, path: str | Path, *, vectors: bool = True, progress: Progress | None = None) -> int:
+        """Write all rows to a file of the kind that its suffix names; return how many.
+
+        Args:
+            path: .csv (vectors as literal lists), .jsonl, .parquet, .npy (with a .npy.jsonl beside it), or .db (as the
+                tool `llm` keeps embeddings). Each carries the model's fingerprint.
+            vectors: whether vectors are written too.
+            progress: called as progress(done, total).
+        """
+        self._folders_only("export")
+
+    def import_(self, path: str | Path, *, progress: Progress | None = None) -> Added:
+        """Add the rows of an export, with their vectors, which are not made again.
+
+        Raises:
+            ModelMismatch: its vectors are of another model than the collection's.
+            DataError: the file cannot be read.
+        """
+        self._folders_only("import")
+
+    def migrate(
+        self,
+        dims: int | None = None,
+        model: str | Embedder | None = None,
+        *,
+        estimate: bool = False,
+        progress: Progress | None = None,
+    ) -> Migration:
+        """Move to fewer dimensions without embedding again, or to another model; interrupted, the same call goes on.
+
+        Searches are answered by the old vectors until the last moment.
+
+        Args:
+            dims: dimensions to keep of each vector, re-normalised.
+            model: embeds every text again.
+            estimate: only say what it would take.
+            progress: called as progress(done, total).
+
+        Raises:
+            UsageError: nothing would change, or dims is outside 1 to the width.
+        """
+        self._folders_only("migrate")
+
+    def _folders_only(self, verb: str) -> NoReturn:
+        """Refuse what looks after a file: an engine has its own ways."""
+        raise UsageError(
+            f"{verb} is for collections in a folder, {self.label} lies on an engine",
+            hint=f"imi copy '{self.label}' NAME.imi, then imi {verb} NAME.imi",
+        )
