@@ -27,7 +27,8 @@ def test_tasks_print_their_keys_and_draw(run, reviews, arguments, keys):
 
 
 def test_lists(run, reviews):
-    assert set(run("anomalies", "reviews", "--share", ".05", "--json").json[0]) == {"id", "score", "reason", "nearest"}
+    keys = {"id", "score", "reason", "nearest", "text", "baseline"}
+    assert set(run("anomalies", "reviews", "--share", ".05", "--json").json[0]) == keys
     groups = run("dedupe", "reviews", "--threshold", ".5", "--json").json
     assert groups and all(set(group) == {"keep", "drop", "similarity"} for group in groups)
     hits = run("recommend", "reviews", "--like", "1", "--dislike", "4", "-k", "3", "--json").json

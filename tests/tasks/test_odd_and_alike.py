@@ -19,7 +19,8 @@ def test_planted_anomalies_are_found_and_explained(groups):
     assert set(range(300, 306)) <= found and len(found) <= 9
     assert result.score[300:].min() > np.quantile(result.score[:300], 0.97)
     first = result.to_dict()[0]
-    assert set(first) == {"id", "score", "reason", "nearest"} and first["nearest"] and "nearest rows" in first["reason"]
+    assert set(first) == {"id", "score", "reason", "nearest", "text", "baseline"}
+    assert first["nearest"] and "nearest rows" in first["reason"] and first["baseline"]["rank"] <= 6
     assert not set(first["nearest"]) & {str(row) for row in result.rows}
     assert tasks.anomalies(z, share=0.1).flagged.sum() == 30
 

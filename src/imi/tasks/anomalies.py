@@ -1,20 +1,32 @@
-"""Anomalies: rows that stand apart from all others, or from the neighbourhood they are in, and why."""
+"""Anomalies: rows that stand apart from all others by what they mean or how they are written, and why."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imi.tasks.neighbours import nearest_rows
+from imi.errors import MissingExtra, UsageError
+from imi.tasks.neighbours import copies_of, nearest_rows
 from imi.tasks.plots import COLOURS, new_figure, save_figure
 from imi.tasks.rows import check_count, check_share, check_varied, read_rows
+from imi.tasks.text_oddness import TextOddness, text_oddness
 from imi.vectors import Floats
 
+Method = Literal["views", "mean", "iforest", "lof"]
+METHODS: tuple[Method, ...] = get_args(Method)
+_NAMES = {
+    "mean": "far from its nearest rows on average",
+    "iforest": "cut off early by an isolation forest",
+    "lof": "less dense around it than around its neighbours (local outlier factor)",
+}
+_CLOSE = 1e-7
+_FAMILY = 0.15
+"""Deviations by which the distance to the last neighbours must lead: it is noisier than the mean of all."""
 _LIMIT = 2.5
 """Robust standard deviations above the middle: one row in 160 of a normal spread passes."""
 
@@ -26,7 +38,7 @@ class Anomalies:
     score: (n,), higher is odder: robust standard deviations above the middle row. flagged: (n,) whether the score
     passes `threshold`.
     reasons and nearest: for each flagged row, oddest first (`rows`), why it stands out and the ids of its nearest
-    normal rows.
+    normal rows. baseline: (n,) the plain measure on the same scale, the mean distance to the nearest rows.
     """
 
     score: Floats
@@ -36,11 +48,29 @@ class Anomalies:
     reasons: tuple[str, ...]
     nearest: tuple[tuple[str, ...], ...]
     ids: tuple[str, ...]
+    baseline: Floats
+    texts: tuple[str, ...] | None = None
+    method: Method = "views"
+
+    @property
+    def by_baseline(self) -> int:
+        """Return how many of the flagged rows the plain measure has among as many oddest."""
+        order = np.argsort(-self.baseline, kind="stable")[: len(self.rows)]
+        return len(set(order.tolist()) & set(self.rows.tolist()))
 
     def to_dict(self) -> list[dict[str, Any]]:
-        """Return one dict a flagged row, the oddest first."""
+        """Return one dict a flagged row, the oddest first; `baseline` has its score and rank by the plain measure."""
+        rank = np.empty(len(self.score), np.int64)
+        rank[np.argsort(-self.baseline, kind="stable")] = np.arange(1, len(self.score) + 1)
         return [
-            {"id": self.ids[row], "score": float(self.score[row]), "reason": reason, "nearest": list(nearest)}
+            {
+                "id": self.ids[row],
+                "score": float(self.score[row]),
+                "reason": reason,
+                "nearest": list(nearest),
+                "text": None if self.texts is None else self.texts[row],
+                "baseline": {"method": "mean", "score": float(self.baseline[row]), "rank": int(rank[row])},
+            }
             for row, reason, nearest in zip(self.rows, self.reasons, self.nearest, strict=True)
         ]
 
@@ -64,52 +94,147 @@ def anomalies(
     data: Any,
     share: float | None = None,
     k: int = 20,
+    texts: Sequence[str] | None = None,
+    method: Method = "views",
     *,
     dims: int | None = None,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Anomalies:
-    """Score how far each row is from its neighbours, and flag those that stand out.
+    """Score how far each row is from all others, and flag those that stand out.
 
-    Two views, of which the odder counts: the mean distance to the k nearest rows (far from everything), and that
-    distance against the same of these neighbours (outside the group that it lies next to; Breunig et al. 2000). Both
-    are put on one scale by their median and the median deviation above it, which the odd ones themselves hardly move;
-    below the middle lie the copies, which say nothing about how far is far.
+    By vectors, a row is as odd as its mean distance to the k nearest rows (its own copies among them), or to the last
+    tenth of the k nearest different rows, whichever stands out more: the second sees a family of odd rows that are
+    near each other. Copies of neighbours count once. Where
+    there are texts, what is far outside in script, length or spelling adds to it (`imi.tasks.text_oddness`). Distances
+    are put on one scale by their median and the median deviation above it, which the odd ones themselves hardly move.
 
     Args:
         data: (n, d) vectors, or a collection.
         share: flag this share of the rows; None flags those above 2.5 robust standard deviations, which may be none.
-        k: neighbours looked at; a group of odd rows as large as this passes for normal.
+        k: neighbours looked at; a family of odd rows as large as this passes for normal.
+        texts: n texts for an array; a collection brings its own.
+        method: "views" (what is said above), or a plain one: "mean" (the mean distance to the k nearest rows alone),
+            "iforest" (isolation forest) or "lof" (local outlier factor).
         dims: leading numbers of each vector to use.
-        seed: of the lists that speed up large tables.
+        seed: of the lists that speed up large tables, and of the forest.
         progress: called as progress(done, total) in rows.
 
     Raises:
-        UsageError: fewer than three rows, one vector for all, a share outside 0 to 1, k below 1.
+        UsageError: fewer than three rows, one vector for all, a share outside 0 to 1, k below 1, an unknown method.
+        MissingExtra: "iforest" or "lof" without scikit-learn.
     """
-    rows = read_rows(data, dims)
+    rows = read_rows(data, dims, texts)
+    if method not in METHODS:
+        raise UsageError(f"method is {method!r}, allowed are {', '.join(METHODS)}")
     check_count(3, len(rows), "the least number of rows")
     check_count(k, max(k, len(rows)))
     check_varied(rows.z, "anomaly detection")
+    first, same = copies_of(rows.z)
     k = min(k, len(rows) - 1)
-    cosines, near = nearest_rows(rows.z, k, seed=seed, progress=progress)
-    distance = np.maximum(1 - cosines.mean(axis=1, dtype=np.float64), 1e-7)
-    # Neighbours that are copies of each other would make any row beside them look far: half the usual distance at
-    # least.
-    around = np.maximum(np.median(distance[near], axis=1), 0.5 * float(np.median(distance)))
-    # Logarithms: distances are skewed, and what matters is how many times farther than usual.
-    # A ratio below one only says that the neighbours lie apart, too.
-    far, isolated = (
-        _robust(np.log(distance)),
-        _robust(np.log(np.maximum(distance / np.maximum(around, 1e-7), 1.0)), floor=0.2),
+    seen = min(k, len(first) - 1)
+    cosines, near = nearest_rows(rows.z[first], seen, seed=seed, progress=progress)
+    plain = _mean_of_nearest(cosines, np.bincount(same), k)[same]
+    views = _Views(
+        np.maximum(plain, _CLOSE),
+        np.maximum(1 - cosines[:, -max(1, seen // 10) :].mean(axis=1, dtype=np.float64), _CLOSE)[same],
+        seen,
+        None if rows.texts is None or not any(rows.texts) else text_oddness(rows.texts),
     )
-    score = np.maximum(far, isolated)
+    baseline = _robust(np.log(np.maximum(plain, _CLOSE)))
+    if method == "views":
+        score = views.score
+    else:
+        score = baseline if method == "mean" else _robust(_by_library(rows.z, method, k, seed))
     threshold = _LIMIT if share is None else float(np.quantile(score, 1 - check_share(share, "share")))
     flagged = score > threshold if share is None else _top(score, share)
     odd = np.flatnonzero(flagged)[np.argsort(-score[flagged], kind="stable")]
-    reasons = tuple(_reason(row, distance, around, bool(far[row] >= isolated[row])) for row in odd)
-    normal = _nearest_normal(rows.z, odd, near, flagged, rows.ids)
-    return Anomalies(score.astype(np.float32), flagged, threshold, odd, reasons, normal, tuple(rows.ids))
+    reasons = tuple(views.reason(row) if method == "views" else _NAMES[method] for row in odd)
+    normal = _nearest_normal(rows.z, odd, first[near][same], flagged, rows.ids)
+    return Anomalies(
+        score.astype(np.float32),
+        flagged,
+        threshold,
+        odd,
+        reasons,
+        normal,
+        tuple(rows.ids),
+        baseline.astype(np.float32),
+        None if rows.texts is None else tuple(rows.texts),
+        method,
+    )
+
+
+@dataclass(frozen=True)
+class _Views:
+    """What a score is made of: mean distances (n,) to the `k` nearest rows and to the last tenth of them, texts."""
+
+    mean: NDArray[np.float64]
+    outer: NDArray[np.float64]
+    k: int
+    written: TextOddness | None
+
+    @property
+    def meaning(self) -> NDArray[np.float64]:
+        """Return the larger of the two distances in robust deviations."""
+        # Logarithms: distances are skewed, and what matters is how many times farther than usual.
+        return np.maximum(_robust(np.log(self.mean)), _robust(np.log(self.outer)) - _FAMILY)
+
+    @property
+    def score(self) -> NDArray[np.float64]:
+        """Return the score of each row."""
+        if self.written is None:
+            return self.meaning
+        # How close a text lies to the others says nothing against what is seen at once, such as its length.
+        return np.where(self.written.total > 0, np.maximum(self.meaning, 0) + self.written.total, self.meaning)
+
+    def reason(self, row: int) -> str:
+        """Return what makes this row odd, the strongest view first."""
+        far = self._far(row)
+        if self.written is None or not self.written.total[row] > 0:
+            return far
+        written = self.written.reason(row)
+        if self.meaning[row] < _LIMIT:
+            return written
+        return f"{far}; {written}" if self.meaning[row] >= self.written.total[row] else f"{written}; {far}"
+
+    def _far(self, row: int) -> str:
+        own, usual = self.mean[row], float(np.median(self.mean))
+        if _robust(np.log(self.mean))[row] >= _robust(np.log(self.outer))[row] - _FAMILY:
+            share = float((self.mean < own).mean())
+            return (
+                f"far from everything: mean distance {own:.3f} to its {self.k} nearest rows, usual is {usual:.3f}; "
+                f"farther than {share:.1%} of the rows"
+            )
+        own, usual = self.outer[row], float(np.median(self.outer))
+        share = float((self.outer < own).mean())
+        return (
+            f"far from all but a few: distance {own:.3f} to the last of its {self.k} nearest rows, usual is "
+            f"{usual:.3f}; farther than {share:.1%} of the rows"
+        )
+
+
+def _mean_of_nearest(cosines: Floats, counts: NDArray[np.int64], k: int) -> NDArray[np.float64]:
+    """Return each different row's mean distance to its k nearest rows where `counts` copies of it count themselves.
+
+    A row's own copies are at distance 0; copies of its neighbours are left aside.
+    """
+    own = np.minimum(counts - 1, k)
+    sums = np.concatenate([np.zeros((len(cosines), 1)), np.cumsum(1 - cosines, axis=1, dtype=np.float64)], axis=1)
+    taken = np.minimum(k - own, cosines.shape[1])
+    return np.asarray(sums[np.arange(len(cosines)), taken] / np.maximum(own + taken, 1), dtype=np.float64)
+
+
+def _by_library(z: Floats, method: Method, k: int, seed: int) -> NDArray[np.float64]:
+    """Return the score of scikit-learn's isolation forest or local outlier factor, (n,), higher is odder."""
+    try:
+        from sklearn.ensemble import IsolationForest
+        from sklearn.neighbors import LocalOutlierFactor
+    except ImportError as missing:
+        raise MissingExtra("scikit-learn", "tasks") from missing
+    if method == "iforest":
+        return -np.asarray(IsolationForest(random_state=seed % 2**32).fit(z).score_samples(z), dtype=np.float64)
+    return -np.asarray(LocalOutlierFactor(n_neighbors=k).fit(z).negative_outlier_factor_, dtype=np.float64)
 
 
 def _robust(values: NDArray[np.float64], floor: float = 0.02) -> NDArray[np.float64]:
@@ -124,21 +249,6 @@ def _top(score: NDArray[np.float64], share: float) -> NDArray[np.bool_]:
     flagged = np.zeros(len(score), dtype=bool)
     flagged[np.argsort(-score, kind="stable")[:count]] = True
     return flagged
-
-
-def _reason(row: int, distance: NDArray[np.float64], around: NDArray[np.float64], far: bool) -> str:
-    own, usual = distance[row], float(np.median(distance))
-    if far:
-        share = float((distance < own).mean())
-        return (
-            f"far from everything: mean distance to its nearest rows {own:.3f}, usual is {usual:.3f}; "
-            f"farther than {share:.1%} of the rows"
-        )
-    times = own / max(around[row], 1e-7)
-    return (
-        f"outside its group: {times:.1f} times as far from its nearest rows as they are from theirs "
-        f"({own:.3f} to {around[row]:.3f})"
-    )
 
 
 def _nearest_normal(

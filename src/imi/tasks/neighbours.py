@@ -16,6 +16,8 @@ Ints = NDArray[np.int64]
 EXACT_ROWS = 20_000
 """Up to here all pairs are compared; beyond, each row looks into the 32 lists nearest to it."""
 _BLOCK = 2048
+_SAME = 1e-6
+"""What the coordinates of equal rows may be apart."""
 
 
 def nearest_rows(z: Floats, k: int, *, seed: int = 0, progress: Progress | None = None) -> tuple[Floats, Ints]:
@@ -41,6 +43,29 @@ def nearest_rows(z: Floats, k: int, *, seed: int = 0, progress: Progress | None 
         if progress:
             progress(end, n)
     return np.clip(cosines, -1, 1), rows
+
+
+def copies_of(z: Floats) -> tuple[Ints, Ints]:
+    """Return the first row of each set of equal rows, ascending, and which of these every row is equal to.
+
+    Rows are equal up to what a model's products round differently from batch to batch. They are sorted along one
+    direction drawn at random, and neighbours in that order are compared whole.
+    """
+    direction = np.random.default_rng(0x1D).normal(size=z.shape[1])
+    along = np.concatenate([z[at : at + _BLOCK].astype(np.float64) @ direction for at in range(0, len(z), _BLOCK)])
+    order = np.argsort(along, kind="stable")
+    near = np.flatnonzero(np.diff(along[order]) <= _SAME * np.sqrt(z.shape[1]))
+    joined = np.zeros(len(z), dtype=bool)  # whether a row in this order equals the one before it
+    for at in range(0, len(near), _BLOCK):
+        some = near[at : at + _BLOCK]
+        joined[some + 1] = np.abs(z[order[some]] - z[order[some + 1]]).max(axis=1) <= _SAME
+    sets = np.empty(len(z), np.int64)
+    sets[order] = np.cumsum(~joined)
+    _, first, same = np.unique(sets, return_index=True, return_inverse=True)
+    rank = np.argsort(first, kind="stable")
+    place = np.empty(len(first), np.int64)
+    place[rank] = np.arange(len(first))
+    return first[rank].astype(np.int64), place[same.ravel()]
 
 
 def _index(z: Floats, seed: int) -> Any:

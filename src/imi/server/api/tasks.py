@@ -102,6 +102,8 @@ class AnomalyReply(BaseModel):
     score: float
     reason: str
     nearest: list[str]
+    text: str | None
+    baseline: dict[str, str | float] = Field(description="The plain measure's name, score and rank of this row.")
 
 
 class AnomaliesReply(BaseModel):

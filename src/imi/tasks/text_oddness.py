@@ -1,0 +1,167 @@
+"""How unusual texts are in the way they are written: their script, their length and their spelling.
+
+A vector says what a text means, and a multilingual model puts a Japanese request for a new card beside the English
+ones. A person who reads the list sees at once that it is in another language, ten pages long, or no language at all.
+Each view here is zero for nearly every text and grows only where a text is far outside what the collection holds, so
+that none of them drowns the meaning.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imi.text.lexical import normalize_text
+
+Doubles = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+_SCRIPTS = (
+    ("Latin", re.compile("[A-Za-z\u00c0-\u024f]"), 1),
+    ("Japanese or Chinese", re.compile("[\u3040-\u30ff\u3400-\u9fff]"), 2),
+    ("Hangul", re.compile("[\uac00-\ud7af]"), 2),
+    ("Cyrillic", re.compile("[\u0400-\u04ff]"), 1),
+    ("Arabic", re.compile("[\u0600-\u06ff]"), 1),
+    ("Greek", re.compile("[\u0370-\u03ff]"), 1),
+    ("Hebrew", re.compile("[\u0590-\u05ff]"), 1),
+    ("Indic", re.compile("[\u0900-\u0dff]"), 1),
+    ("Thai", re.compile("[\u0e00-\u0e7f]"), 1),
+)
+_READABLE = re.compile(r"[^\W_]|[\u2190-\u2bff\U0001f000-\U0001faff]")
+_ENOUGH = 10
+"""Letters, of which a kanji or kana counts as two, before a text is said to be in a script, or characters in none."""
+_RARE = 5.0
+"""Bits: a script that less than one text in 32 is written in is unusual."""
+_PER_BIT = 2.0
+_SLOPE = 6.0
+_LENGTH_FROM, _SPELLING_FROM = 1.6, 3.0
+"""How many times as far from the middle as one text in forty lies."""
+_READ = 400
+"""Characters of a text whose spelling is read."""
+_BUCKETS = 1 << 22
+
+
+@dataclass(frozen=True)
+class TextOddness:
+    """What each of n texts has of each view, ≥ 0, and the words that say why."""
+
+    script: Doubles
+    length: Doubles
+    spelling: Doubles
+    scripts: tuple[str, ...]
+    shares: Doubles
+    characters: Ints
+    bits: Doubles
+
+    @property
+    def total(self) -> Doubles:
+        """Return the sum of the views, (n,)."""
+        return self.script + self.length + self.spelling
+
+    def reason(self, row: int) -> str:
+        """Return why this text is unusual, "" where it is not: its script if that is, else the stronger view."""
+        if self.total[row] <= 0:
+            return ""
+        if self.script[row] > 0:
+            name = self.scripts[row]
+            what = "holds no word" if name == "none" else f"written in {name} script"
+            return f"{what}, like {self.shares[row]:.2%} of the texts"
+        brief = self.characters[row] < _ENOUGH and self.length[row] > 0  # too short for its spelling to say much
+        if brief or self.length[row] >= self.spelling[row]:
+            usual, own = int(np.median(self.characters)), int(self.characters[row])
+            return f"unusually {'long' if own > usual else 'short'}: {own:,} characters, usual are {usual:,}"
+        return (
+            f"spelled like none of the others: {self.bits[row]:.1f} bits a character, "
+            f"usual are {float(np.median(self.bits)):.1f}"
+        )
+
+
+def text_oddness(texts: Sequence[str]) -> TextOddness:
+    """Measure how unusual each text is among all by script, length and spelling.
+
+    Args:
+        texts: n texts; an empty one is judged by its length alone.
+    """
+    named = [_script(text) for text in texts]
+    names, place, counts = np.unique(np.array(named), return_inverse=True, return_counts=True)
+    shares = (counts / len(texts))[place]
+    known = np.array([name != "" for name in names], dtype=bool)[place]
+    script = np.where(known, _PER_BIT * np.maximum(-np.log2(shares) - _RARE, 0), 0.0)
+    characters = np.array([len(text.strip()) for text in texts], dtype=np.int64)
+    lengths = np.log1p(characters.astype(np.float64))
+    bits = _bits(texts)
+    length = _SLOPE * np.maximum(np.maximum(_outside(lengths, 0.4), _outside(-lengths, 0.4)) - _LENGTH_FROM, 0)
+    spelling = _SLOPE * np.maximum(_outside(bits, 1.0) - _SPELLING_FROM, 0)
+    return TextOddness(script, length, spelling, tuple(named), shares, characters, bits)
+
+
+def _outside(values: Doubles, least: float) -> Doubles:
+    """Return how far above the middle each value is, in units of where one text in forty begins, but of `least`."""
+    middle = float(np.median(values))
+    return np.asarray((values - middle) / max(float(np.quantile(values, 0.975)) - middle, least), dtype=np.float64)
+
+
+def _script(text: str) -> str:
+    """Return the script of four fifths of a text's letters, "none" without a letter, "" where neither is clear."""
+    head = text[:2000]
+    if len("".join(head.split())) >= _ENOUGH and not _READABLE.search(head):
+        return "none"
+    counts = [len(letters.findall(head)) * weight for _, letters, weight in _SCRIPTS]
+    total = sum(counts)
+    if total < _ENOUGH or max(counts) < 0.8 * total:
+        return ""
+    return _SCRIPTS[int(np.argmax(counts))][0]
+
+
+def _bits(texts: Sequence[str]) -> Doubles:
+    """Return each text's bits a character under the trigrams of all other texts, (n,).
+
+    Trigrams back off to bigrams and these to characters, with two texts' worth of prior each (Witten and Bell 1991 in
+    spirit). Equal texts count once, and a text's own characters are taken off before it is read.
+    """
+    different: dict[str, int] = {}
+    same = np.array([different.setdefault(normalize_text(text)[:_READ], len(different)) for text in texts])
+    codes, owner = _characters(list(different))
+    if not len(codes):
+        return np.zeros(len(texts))
+    second = np.roll(codes, 1)
+    third = np.roll(codes, 2)
+    starts = owner != np.roll(owner, 1)
+    starts[0] = True
+    second[starts] = 1
+    third[starts | np.roll(starts, 1)] = 1
+    ones, twos, threes = _hashed(codes), _hashed(codes, second), _hashed(codes, second, third)
+    letters = len(np.unique(codes)) + 5000.0
+    first = (_others(ones, owner) + 0.5) / (len(codes) + 0.5 * letters)
+    pair = (_others(twos, owner) + 2 * first) / (_others(_hashed(second), owner) + 2)
+    triple = (_others(threes, owner) + 2 * pair) / (_others(_hashed(second, third), owner) + 2)
+    lost = -np.log2(np.clip(triple, 1e-9, 1.0))
+    sums = np.bincount(owner, weights=lost, minlength=len(different))
+    sizes = np.bincount(owner, minlength=len(different))
+    return np.asarray((sums / np.maximum(sizes, 1))[same], dtype=np.float64)
+
+
+def _characters(texts: Sequence[str]) -> tuple[Ints, Ints]:
+    """Return the code points of all texts, each ended by 2, and which text each is of."""
+    joined = "".join(text + "\x02" for text in texts)
+    codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=np.uint32).astype(np.int64)
+    return codes, np.repeat(np.arange(len(texts)), [len(text) + 1 for text in texts])
+
+
+def _hashed(*columns: Ints) -> Ints:
+    mixed = np.zeros(len(columns[0]), np.uint64)
+    for column in columns:
+        mixed = (mixed ^ column.astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
+        mixed ^= mixed >> np.uint64(29)
+    return np.asarray(mixed % np.uint64(_BUCKETS), dtype=np.int64)
+
+
+def _others(hashed: Ints, owner: Ints) -> Doubles:
+    """Return, for each place, how often its hash occurs in other texts than its own."""
+    total = np.bincount(hashed, minlength=_BUCKETS)
+    _, place, own = np.unique(owner * _BUCKETS + hashed, return_inverse=True, return_counts=True)
+    return np.asarray(total[hashed] - own[place.ravel()], dtype=np.float64)
