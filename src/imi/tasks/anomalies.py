@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from imi.errors import MissingExtra, UsageError
 from imi.tasks.neighbours import copies_of, nearest_rows
 from imi.tasks.plots import COLOURS, new_figure, save_figure
-from imi.tasks.rows import check_count, check_share, check_varied, read_rows
+from imi.tasks.rows import Rows, check_count, check_share, check_varied, read_rows
 from imi.tasks.text_oddness import TextOddness, text_oddness
 from imi.vectors import Floats
 
@@ -130,39 +130,41 @@ def anomalies(
     check_count(3, len(rows), "the least number of rows")
     check_count(k, max(k, len(rows)))
     check_varied(rows.z, "anomaly detection")
-    first, same = copies_of(rows.z)
     k = min(k, len(rows) - 1)
-    seen = min(k, len(first) - 1)
-    cosines, near = nearest_rows(rows.z[first], seen, seed=seed, progress=progress)
-    plain = _mean_of_nearest(cosines, np.bincount(same), k)[same]
-    views = _Views(
-        np.maximum(plain, _CLOSE),
-        np.maximum(1 - cosines[:, -max(1, seen // 10) :].mean(axis=1, dtype=np.float64), _CLOSE)[same],
-        seen,
-        None if rows.texts is None or not any(rows.texts) else text_oddness(rows.texts),
-    )
-    baseline = _robust(np.log(np.maximum(plain, _CLOSE)))
-    if method == "views":
-        score = views.score
-    else:
-        score = baseline if method == "mean" else _robust(_by_library(rows.z, method, k, seed))
+    views, near = _look(rows, k, seed, progress)
+    baseline = _robust(np.log(views.mean))
+    score = {"views": lambda: views.score, "mean": lambda: baseline}.get(
+        method, lambda: _robust(_by_library(rows.z, method, k, seed))
+    )()
     threshold = _LIMIT if share is None else float(np.quantile(score, 1 - check_share(share, "share")))
     flagged = score > threshold if share is None else _top(score, share)
     odd = np.flatnonzero(flagged)[np.argsort(-score[flagged], kind="stable")]
-    reasons = tuple(views.reason(row) if method == "views" else _NAMES[method] for row in odd)
-    normal = _nearest_normal(rows.z, odd, first[near][same], flagged, rows.ids)
     return Anomalies(
         score.astype(np.float32),
         flagged,
         threshold,
         odd,
-        reasons,
-        normal,
+        tuple(views.reason(row) if method == "views" else _NAMES[method] for row in odd),
+        _nearest_normal(rows.z, odd, near, flagged, rows.ids),
         tuple(rows.ids),
         baseline.astype(np.float32),
         None if rows.texts is None else tuple(rows.texts),
         method,
     )
+
+
+def _look(
+    rows: Rows, k: int, seed: int, progress: Callable[[int, int], None] | None
+) -> tuple[_Views, NDArray[np.int64]]:
+    """Return the views of all rows, and each row's nearest different rows (n, ≤ k)."""
+    first, same = copies_of(rows.z)
+    seen = min(k, len(first) - 1)
+    cosines, near = nearest_rows(rows.z[first], seen, seed=seed, progress=progress)
+    last = 1 - cosines[:, -max(1, seen // 10) :].mean(axis=1, dtype=np.float64)
+    written = None if rows.texts is None or not any(rows.texts) else text_oddness(rows.texts)
+    mean = _mean_of_nearest(cosines, np.bincount(same), k)
+    views = _Views(np.maximum(mean, _CLOSE)[same], np.maximum(last, _CLOSE)[same], seen, written)
+    return views, first[near][same]
 
 
 @dataclass(frozen=True)
