@@ -133,9 +133,10 @@ def anomalies(
     k = min(k, len(rows) - 1)
     views, near = _look(rows, k, seed, progress)
     baseline = _robust(np.log(views.mean))
-    score = {"views": lambda: views.score, "mean": lambda: baseline}.get(
-        method, lambda: _robust(_by_library(rows.z, method, k, seed))
-    )()
+    if method == "views":
+        score = views.score
+    else:
+        score = baseline if method == "mean" else _robust(_by_library(rows.z, method, k, seed))
     threshold = _LIMIT if share is None else float(np.quantile(score, 1 - check_share(share, "share")))
     flagged = score > threshold if share is None else _top(score, share)
     odd = np.flatnonzero(flagged)[np.argsort(-score[flagged], kind="stable")]
