@@ -124,19 +124,17 @@ def anomalies(
         UsageError: fewer than three rows, one vector for all, a share outside 0 to 1, k below 1, an unknown method.
         MissingExtra: "iforest" or "lof" without scikit-learn.
     """
-    rows = read_rows(data, dims, texts)
     if method not in METHODS:
         raise UsageError(f"method is {method!r}, allowed are {', '.join(METHODS)}")
+    rows = read_rows(data, dims, texts)
     check_count(3, len(rows), "the least number of rows")
     check_count(k, max(k, len(rows)))
     check_varied(rows.z, "anomaly detection")
-    k = min(k, len(rows) - 1)
-    views, near = _look(rows, k, seed, progress)
+    views, near = _look(rows, min(k, len(rows) - 1), seed, progress)
     baseline = _robust(np.log(views.mean))
-    if method == "views":
-        score = views.score
-    else:
-        score = baseline if method == "mean" else _robust(_by_library(rows.z, method, k, seed))
+    score = views.score if method == "views" else baseline
+    if method in ("iforest", "lof"):
+        score = _robust(_by_library(rows.z, method, min(k, len(rows) - 1), seed))
     threshold = _LIMIT if share is None else float(np.quantile(score, 1 - check_share(share, "share")))
     flagged = score > threshold if share is None else _top(score, share)
     odd = np.flatnonzero(flagged)[np.argsort(-score[flagged], kind="stable")]
