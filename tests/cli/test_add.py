@@ -127,3 +127,14 @@ def test_the_cookbooks_csv_carries_its_vectors_as_literal_lists(here, run, share
     done = run("add", "ada", source, "--vectors", "embedding", "--id", "ID", "--template", "{combined}", "--json")
     assert done.code == 0 and done.json["added"] == 100, done.err
     assert run("show", "ada", "--json").json["dims"] == 1536
+
+
+def test_folders_leave_out_what_git_ignores_unless_asked(here, run):
+    for name, text in {".gitignore": "secret*\n", "secret.txt": "plan\n", "a.txt": "open\n", ".b.txt": "dot\n"}.items():
+        (here / "notes" / name).parent.mkdir(exist_ok=True)
+        (here / "notes" / name).write_text(text)
+    assert run("add", "c.imi", "notes", "--json").json["added"] == 1
+    assert run("add", "d.imi", "notes", "--hidden", "--json").json["added"] == 2
+    assert run("add", "e.imi", "notes", "--no-ignore", "--json").json["added"] == 2
+    assert run("add", "c.imi", "notes", "--no-ignore", "--sync", "--json").json["added"] == 1
+    assert run("add", "c.imi", "notes", "--sync", "--json").json["removed"] == 1

@@ -26,6 +26,7 @@ from imi.records import Added, Document, own_facts
 if TYPE_CHECKING:
     from imi.collection import Collection
     from imi.text.readers import ReadOptions, Row
+    from imi.text.readers.walk import Walking
 
 OnError = Literal["raise", "skip"]
 _BATCH = 1024
@@ -77,7 +78,18 @@ class AddOptions(Trusting):
             "--from", metavar="KIND", help="What the source must be: imi, llm, chroma, lancedb, txtai, qdrant."
         ),
     ] = None
+    hidden: Annotated[bool, typer.Option("--hidden", help="Of folders, read names that begin with a dot too.")] = False
+    no_ignore: Annotated[
+        bool, typer.Option("--no-ignore", help="Of folders, read what .gitignore and .imiignore leave out too.")
+    ] = False
     model: Model = None
+
+    @property
+    def walking(self) -> Walking:
+        """Which files of folders are read."""
+        from imi.text.readers.walk import Walking
+
+        return Walking(hidden=self.hidden, no_ignore=self.no_ignore)
 
 
 def add(options: AddOptions) -> None:
@@ -96,10 +108,10 @@ def _watch(options: AddOptions) -> None:
     if "-" in options.sources:
         raise UsageError("standard input cannot be watched: -", hint="give files or folders")
     note("watching; Ctrl-C ends it", quiet=options.quiet)
-    seen = _stamps(options.sources)
+    seen = _stamps(options.sources, options.walking)
     while True:
         time.sleep(_LOOK_SECONDS)
-        now = _stamps(options.sources)
+        now = _stamps(options.sources, options.walking)
         if now != seen:
             seen = now
             try:
@@ -108,14 +120,14 @@ def _watch(options: AddOptions) -> None:
                 note(str(broken), quiet=options.quiet)
 
 
-def _stamps(sources: Sequence[str]) -> dict[str, tuple[int, int]]:
+def _stamps(sources: Sequence[str], walking: Walking) -> dict[str, tuple[int, int]]:
     from imi.text.readers import files_of
 
     stamps = {}
     for source in sources:
         # A file may go between being listed and being looked at, and a folder may be empty for a while.
         with contextlib.suppress(DataError, FileNotFoundError):
-            for path in files_of(source):
+            for path in files_of(source, walking):
                 stat = os.stat(path)
                 stamps[path] = (stat.st_mtime_ns, stat.st_size)
     return stamps
@@ -129,6 +141,7 @@ def _add(options: AddOptions) -> None:
         return
     columns = tuple(name.strip() for name in (options.columns or "").split(",") if name.strip())
     how = ReadOptions(options.template, options.id, columns, options.vectors, options.encoding, options.sql)
+    how = replace(how, walking=options.walking)
     if options.sync and is_address(options.collection):
         raise UsageError("--sync is for collections in a folder", hint="imi rm URL --where 'source=FILE' removes rows")
     if list(options.sources).count("-") > 1:
@@ -234,7 +247,13 @@ def _digests(options: AddOptions, how: ReadOptions) -> dict[str, str]:
     from imi.text.readers import files_of
 
     # An archive's rows name its members as their sources: it is always read.
-    paths = [path for one in options.sources if one != "-" for path in files_of(one) if not path.endswith(".zip")]
+    paths = [
+        path
+        for one in options.sources
+        if one != "-"
+        for path in files_of(one, how.walking)
+        if not path.endswith(".zip")
+    ]
     return {path: file_digest(path, repr(how)) for path in paths}
 
 

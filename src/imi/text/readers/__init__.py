@@ -33,6 +33,7 @@ from imi.text.readers.pieces import cut
 from imi.text.readers.prose import read_markdown, read_stdin, read_text
 from imi.text.readers.rows import ReadOptions, Row
 from imi.text.readers.tables import read_csv, read_parquet, read_tsv
+from imi.text.readers.walk import Walking, walk
 
 Reader = Callable[[str, ReadOptions], Iterator[Row | Failure]]
 
@@ -82,7 +83,7 @@ def read(
     """
     options = options or ReadOptions()
     inside = os.path.isdir(source)
-    for path in files_of(os.fspath(source)):
+    for path in files_of(os.fspath(source), options.walking):
         if path in skip:
             continue
         reader = _reader_of(path)
@@ -99,8 +100,12 @@ def read(
             yield Failure(path, None, str(broken).replace("\ntry: ", "; "))
 
 
-def files_of(source: str) -> list[str]:
+def files_of(source: str, walking: Walking | None = None) -> list[str]:
     """Return the files that a source stands for: itself, or those of a folder that a reader knows.
+
+    Args:
+        source: a file, a folder, or `-`.
+        walking: which files of a folder: by default neither hidden nor ignored ones.
 
     Raises:
         DataError: there is no such file or folder, or the folder holds nothing that can be read.
@@ -109,14 +114,11 @@ def files_of(source: str) -> list[str]:
         if source != STDIN and not os.path.exists(source):
             raise unreadable(source, FileNotFoundError(2, "no such file or folder", source))
         return [source]
-    found = []
-    for folder, below, names in os.walk(source):
-        below[:] = sorted(name for name in below if not name.startswith(".") and not name.endswith(".imi"))
-        found += [
-            os.path.join(folder, name)
-            for name in sorted(names)
-            if not name.startswith(".") and (_suffix(name) in READERS or _suffix(name) == ".zip")
-        ]
+    found = [
+        os.path.join(source, file.path)
+        for file in walk(source, walking).files
+        if _suffix(file.path) in READERS or _suffix(file.path) == ".zip"
+    ]
     if not found:
         raise DataError(f"the folder {source} holds no file that can be read", hint=f"known are {_known()}")
     return found

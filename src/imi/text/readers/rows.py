@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from imi.errors import Failure, UsageError
 from imi.records import FACTS, Document, with_facts
 from imi.text.readers.lines import STDIN
+from imi.text.readers.walk import Walking
 
 # Where no template says what the text is, the first of these columns that is there.
 _TEXT_COLUMNS = ("text", "content", "combined", "body", "document", "sentence", "question")
@@ -35,6 +36,7 @@ class ReadOptions:
     sql: the query whose rows are read from SQLite files.
     size: most tokens of a piece of a long text.
     count_tokens: the model's own count, for a list of texts; else a rough one by letters.
+    walking: which files of a folder are read.
     limit: gives the most tokens that the model reads, None for any number; asked for when a text needs it.
     """
 
@@ -46,7 +48,8 @@ class ReadOptions:
     sql: str | None = None
     size: int = 256
     count_tokens: Callable[[Sequence[str]], NDArray[np.int64]] | None = None
-    # What a file is known by is how it was read; a model's limit is no part of it.
+    # What a file is known by is how it was read; a model's limit is no part of it, nor which others are read.
+    walking: Walking = field(default_factory=Walking, repr=False)
     limit: Callable[[], int | None] | None = field(default=None, repr=False)
 
 
