@@ -65,10 +65,9 @@ $(VENV)/.base: pyproject.toml | $(BIN)/python
 	@$(BIN)/python -m pip install --quiet --editable .
 	@touch $@
 
-# torch comes first and in exactly this version: a range that admits another pulls gigabytes.
-$(VENV)/.dev: pyproject.toml | $(BIN)/python
+# constraints.txt keeps torch at a version whose CPU build is small: another pulls gigabytes.
+$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing what the tests and tools need into $(VENV)"
 	@$(BIN)/python -m pip install --quiet --upgrade pip
-	@$(BIN)/python -m pip install --quiet torch==2.13.0
-	@$(BIN)/python -m pip install --quiet --editable '.[$(EXTRAS)]' --group dev
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$(EXTRAS)]' --group dev
 	@touch $@ $(VENV)/.base

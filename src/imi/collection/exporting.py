@@ -41,11 +41,13 @@ class Shape:
 
     fields: the metadata fields; kinds: those whose values are all of one JSON type, with it.
     chunks: whether any row was cut from a parent.
+    gaps: whether any row has no vector.
     """
 
     fields: tuple[str, ...]
     kinds: Mapping[str, str]
     chunks: bool
+    gaps: bool
 
     @property
     def plain(self) -> tuple[str, ...]:
@@ -76,7 +78,7 @@ def export(store: Store, path: Path, *, vectors: bool, progress: Progress | None
         path.parent.mkdir(parents=True, exist_ok=True)
         with store.reading():
             bound, fields = read_bound(store) if vectors else None, store.fields()
-            shape = Shape(tuple(fields), store.kinds(fields), store.has_chunks())
+            shape = Shape(tuple(fields), store.kinds(fields), store.has_chunks(), store.vector_count < store.count())
             count = writer(beside, _rows(store, vectors, store.count(), progress), bound, shape)
         if path.suffix.lower() == ".npy":
             os.replace(listing(beside), listing(path))
@@ -184,7 +186,8 @@ def _parquet(path: Path, rows: Rows, bound: Bound | None, shape: Shape) -> int:
     columns += [(column, kinds[shape.kinds[name]]) for name, column in flat.items()]
     columns.append((METADATA, pa.string()))
     if bound is not None:
-        columns.append((EMBEDDING, pa.list_(pa.float32(), bound.width)))
+        # A list of fixed size that is missing cannot be read back by pyarrow before 26.
+        columns.append((EMBEDDING, pa.list_(pa.float32(), -1 if shape.gaps else bound.width)))
     schema = pa.schema(columns, metadata={MODEL: _dumps(about(bound))})
     count = 0
     with pq.ParquetWriter(path, schema) as writer:
