@@ -17,9 +17,9 @@ number below comes from that run. The same seed gives the same table: each train
 
 **What differs from the paper, everywhere.** The networks are hundreds of times smaller, the data a hundred times, and
 the widest embedding has {width} numbers instead of 2,048. Ten classes need nine dimensions at most: on ten-class data
-everything from 16 numbers upwards is a tie, and only the smallest sizes can tell methods apart. The signs
+everything from 16 dimensions upwards is a tie, and only the smallest sizes can tell methods apart. The signs
 ("glyphs") have 240 classes in eight families for that reason. Post-hoc SVD is kinder here than in the paper: with few
-classes a trained network already lives in few directions, and SVD finds them; we also train a classifier anew on each
+classes a trained network already lives in few directions, and SVD finds them; we also train a classifier again on each
 SVD size, where the paper cuts the trained one.
 """
 _PAPER_OF = {"linear": ("Table 1, Figure 2", paper.LINEAR), "1-nn": ("Table 2, Figure 3", paper.NEAREST),
@@ -151,12 +151,12 @@ def _retrieval(outcome: Outcome) -> str:
         "### Adaptive and funnel retrieval (Figure 8, appendix F)\n\n"
         + table(head, rows)
         + f"\n\nThe database is the {outcome.counts['train']} training pictures, the queries the test pictures; recall "
-        "is of the ten nearest by all numbers. MFLOPs count an exact first rung, as in the paper; a database this "
+        "is of the ten nearest by all dimensions. MFLOPs count an exact first rung, as in the paper; a database this "
         "small fits into the processor's cache, so time gains less than work. HNSW's MFLOPs are those of the exact "
-        f"search it stands in for.\n\nThe paper's: {single[1]} at {single[0]:.0f} MFLOPs with all 2,048 numbers, "
+        f"search it stands in for.\n\nThe paper's: {single[1]} at {single[0]:.0f} MFLOPs with all 2,048 dimensions, "
         f"{two[1]} at {two[0]:.1f} with 16 and a shortlist of 200.\n\n![compute]({outcome.study.name}-compute.png)\n\n"
         + table(("rungs", *full["maps"]), more)
-        + "\n\nThe shortlist's length K, smallest size first, then all numbers:\n\n"
+        + "\n\nThe shortlist's length K, smallest size first, then all dimensions:\n\n"
         + table(("K", "mAP@10", "MFLOPs"),
                 [(r["k"], 100 * r["map10"], f"{r['mflops']:.3f}") for r in outcome.extras["ablation"]])
         + f"\n\n![shortlist]({outcome.study.name}-shortlist.png)"

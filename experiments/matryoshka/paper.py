@@ -48,4 +48,4 @@ INDEX = {8: (40, 381), 16: (80, 421), 32: (160, 501), 64: (320, 661), 128: (641,
 """Megabytes of the exact and the HNSW32 index over ImageNet-1K by size, from Table 20."""
 
 RETRIEVAL = {"single": (2624.24, 56.13), "adaptive": (20.91, 55.98)}
-"""MFLOPs a query and mAP@10: all 2,048 numbers against 16 first and 2,048 for the shortlist of 200."""
+"""MFLOPs a query and mAP@10: all 2,048 dimensions against 16 first and 2,048 for the shortlist of 200."""

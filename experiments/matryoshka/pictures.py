@@ -83,7 +83,7 @@ def read_pictures(source: Path, *, size: int = 32, seed: int = 0) -> Pictures:
         x, names = _of_npz(source)
     else:
         raise UsageError(
-            f"{source} is no folder, zip or npz of pictures",
+            f"{source} is not a folder, zip or npz of pictures",
             hint="python -m experiments.matryoshka digits needs no data",
         )
     return split(source.stem, x, names, seed=seed)

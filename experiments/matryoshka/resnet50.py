@@ -46,7 +46,7 @@ class _Bottleneck(nn.Module):
 
 
 class ResNet50(nn.Module):
-    """The residual network of 50 layers (He et al. 2015), whose embedding has 2,048 numbers."""
+    """The residual network of 50 layers (He et al. 2015), whose embedding has 2,048 dimensions."""
 
     width = 2048
 

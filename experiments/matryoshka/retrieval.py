@@ -34,7 +34,7 @@ class Searched:
         mflops: multiplications with their additions a query, in millions, counting the first rung as exact.
         micros: microseconds a query.
         map10, p10, top1: mean over the test pictures; maps: mAP@k and P@k at the other cuts.
-        recall: share of the ten nearest by all numbers that are among the ten found.
+        recall: share of the ten nearest by all dimensions that are among the ten found.
     """
 
     kind: str
@@ -92,7 +92,7 @@ def search_all(model: Trained, pictures: Pictures, shortlist: int) -> list[dict[
 
 
 def ablation(model: Trained, pictures: Pictures, shortlists: Sequence[int]) -> list[dict[str, float]]:
-    """Return mAP@10 by the shortlist's length K: the smallest size first, then all numbers."""
+    """Return mAP@10 by the shortlist's length K: the smallest size first, then all dimensions."""
     width, small = model.sizes[-1], model.sizes[0]
     base, asked = safe_unit(model.z("train", width), width), safe_unit(model.z("test", width), width)
     out = []

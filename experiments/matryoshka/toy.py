@@ -130,7 +130,7 @@ def toy_section(out: Path) -> str:
         + f"\n\nThree numbers a word, learnt from {len(SENTENCES)} sentences in a second; nearest words: {near}.\n\n"
         "![words](toy-words.png)\n\nA linear autoencoder with a waist of two against PCA: mean squared error "
         f"{planes['error']:.5f} and {planes['pca_error']:.5f}, their planes {planes['angle']:.2f}° apart.\n\n"
-        "The same vector, shorter: each row is one nested vector cut to fewer numbers, at length one again.\n\n"
+        "The same vector, shorter: each row is one nested vector cut to fewer dimensions, at length one again.\n\n"
         "![shorter](toy-shorter.png)"
     )
 

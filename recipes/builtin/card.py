@@ -17,9 +17,9 @@ from recipes.builtin.sources import SOURCES
 MODELS = FOLDER.parent
 TEXT = """# The built-in model
 
-One small static model for Japanese, English and emoji: {pieces:,} SentencePiece pieces, one int8 row of 512 numbers a
-piece, their sum, one hidden layer of {hidden} units, a unit vector. Its first 32, 64, 128 and 256 numbers were trained
-to be vectors themselves. It was taught by two encoders whose weights are Apache-2.0: Google's
+One small static model for Japanese, English and emoji: {pieces:,} SentencePiece pieces, one int8 row of 512 dimensions
+a piece, their sum, one hidden layer of {hidden} units, a unit vector. Its first 32, 64, 128 and 256 dimensions were
+trained to be vectors themselves. It was taught by two encoders whose weights are Apache-2.0: Google's
 universal-sentence-encoder-multilingual v3 (the model "quality" is this teacher, rotated) and, for English,
 all-MiniLM-L6-v2. Made by `make model`; `model.json` names the weights.
 
@@ -27,7 +27,7 @@ all-MiniLM-L6-v2. Made by `make model`; `model.json` names the weights.
 
 Development sets, by `imi evaluate`; training saw none of their texts. Similarity is Spearman's correlation, bitext and
 emoji top-1 accuracy, retrieval nDCG@10, classification accuracy; in brackets the 95 % interval at full width. "Share"
-is the built-in model's value at 512 numbers divided by the teacher's on the same set in the same run.
+is the built-in model's value at 512 dimensions divided by the teacher's on the same set in the same run.
 
 {table}
 

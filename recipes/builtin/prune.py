@@ -11,7 +11,7 @@ def prune(layer: Layer, units: Floats, keep: int) -> tuple[Layer, float]:
     """Return the layer with `keep` units, and the share of its output that is lost.
 
     Of 512 units trained about half never fire, and 256 do 99.7 % of the work. The kept units are those with the most
-    energy in the output; their outgoing weights are solved anew by ridge regression against the whole layer.
+    energy in the output; their outgoing weights are solved again by ridge regression against the whole layer.
 
     Args:
         layer: the trained layer.

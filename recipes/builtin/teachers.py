@@ -66,14 +66,14 @@ def _keys(texts: Sequence[str]) -> NDArray[np.uint64]:
 
 
 def first_teacher(folder: Path) -> Remembered:
-    """Return the multilingual teacher (512 numbers), remembered below `folder`."""
+    """Return the multilingual teacher (512 dimensions), remembered below `folder`."""
     from imi.embedders.quality import WIDTH, Teacher
 
     return Remembered(folder / "use-multilingual", Teacher().encode, WIDTH)
 
 
 def english_teacher(folder: Path) -> Remembered:
-    """Return all-MiniLM-L6-v2 (384 numbers, English only), remembered below `folder`.
+    """Return all-MiniLM-L6-v2 (384 dimensions, English only), remembered below `folder`.
 
     Raises:
         MissingExtra: the package that carries its weights is not installed.

@@ -50,7 +50,7 @@ class Names(NestedHead):
         self.register_buffer("names", torch.from_numpy(np.ascontiguousarray(names)), persistent=False)
 
     def of_size(self, z: Tensor, size: int) -> Tensor:
-        """Return (n, classes) from the first `size` numbers."""
+        """Return (n, classes) from the first `size` dimensions."""
         names = functional.normalize(self.names[:, :size], dim=1)
         return functional.normalize(z[:, :size].float(), dim=1) @ names.T / TEMPERATURE
 

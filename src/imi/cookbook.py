@@ -107,7 +107,7 @@ def load_embeddings(path: str | Path) -> pandas.DataFrame:
     """Read what `save_embeddings`, or the notebook, wrote: `embedding` becomes (d,) float32 arrays.
 
     Raises:
-        DataError: the file is not there, has no such column, or a cell is no list of numbers.
+        DataError: the file is not there, has no such column, or a cell is not a list of numbers.
     """
     frame = _read_csv(path)
     if "embedding" not in frame.columns:

@@ -45,7 +45,7 @@ def open(
             it; your word is remembered. Until then only text is searched.
 
     Raises:
-        UsageError: the URL's engine is not known, or the path is no collection.
+        UsageError: the URL's engine is not known, or the path is not a collection.
         MissingExtra: the engine's client is not installed. EndpointError: the engine cannot be reached.
         ModelMismatch: the model given is not the collection's.
     """

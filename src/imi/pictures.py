@@ -90,7 +90,7 @@ def open_picture(source: Source) -> Picture:
     """Read a picture.
 
     Raises:
-        DataError: it is not there, is no picture, is cut off, or is larger than `LARGEST`.
+        DataError: it is not there, is not a picture, is cut off, or is larger than `LARGEST`.
         MissingExtra: Pillow is not installed.
     """
     if isinstance(source, Picture):
@@ -113,10 +113,10 @@ def describe_picture(source: str | os.PathLike[str] | bytes) -> Picture:
     """
     name = "the picture" if isinstance(source, bytes) else os.fspath(source)
     with _file(source, name) as image:
-        told = _told(image)
+        found = _read_header(image)
         image.draft("RGB", (VIEW, VIEW))
         _refuse_bomb(image, name)
-        return told
+        return found
 
 
 def open_all(sources: Sequence[Source]) -> list[Picture | DataError]:
@@ -167,7 +167,7 @@ def _file(source: Any, name: str) -> Any:
             warnings.simplefilter("ignore", pillow.DecompressionBombWarning)
             image = pillow.open(io.BytesIO(source) if isinstance(source, bytes) else source)
     except OSError as broken:
-        reason = "it is no picture that can be read" if broken.errno is None else (broken.strerror or "").lower()
+        reason = "it is not a picture that can be read" if broken.errno is None else (broken.strerror or "").lower()
         raise DataError(f"{name}: {reason}", hint=f"known are {', '.join(SUFFIXES)}") from broken
     except pillow.DecompressionBombError as bomb:
         raise DataError(f"{name}: {str(bomb).split(',')[0]}, allowed are {LARGEST:,} pixels", hint=_SMALLER) from bomb
@@ -197,19 +197,19 @@ def _refuse_bomb(image: Any, name: str) -> None:
 
 
 def _read(image: Any, name: str) -> Picture:
-    told = _told(image)
+    found = _read_header(image)
     try:
         # A JPEG is unpacked at a half, quarter or eighth where that is still larger than what is kept.
         image.draft("RGB", (VIEW, VIEW))
         _refuse_bomb(image, name)
-        return replace(told, pixels=_pixels(image))
+        return replace(found, pixels=_pixels(image))
     except DataError:
         raise
     except Exception as broken:
         raise _damaged(name, broken) from broken
 
 
-def _told(image: Any) -> Picture:
+def _read_header(image: Any) -> Picture:
     width, height = image.size
     rotation, taken = 1, None
     with contextlib.suppress(Exception):  # a damaged EXIF block does not make the picture unreadable
@@ -260,7 +260,7 @@ def _deep(image: Any) -> Any:
 def _of_array(values: NDArray[Any]) -> Picture:
     if values.dtype != np.uint8 or not (values.ndim == 2 or (values.ndim == 3 and values.shape[2] == 3)):
         raise DataError(
-            f"an array of {values.dtype} and the shape {values.shape} is no picture",
+            f"an array of {values.dtype} and the shape {values.shape} is not a picture",
             hint="allowed is uint8 (height, width) or (height, width, 3)",
         )
     if values.size == 0:

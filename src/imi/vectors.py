@@ -108,11 +108,11 @@ def _unit(array: Floats) -> Floats:
 
 
 def truncate(z: ArrayLike, dims: int) -> Floats:
-    """Keep the first `dims` numbers of each row and bring the rows back to length one.
+    """Keep the first `dims` dimensions of each row and bring the rows back to length one.
 
     A bare slice of unit vectors is not a set of unit vectors, and dot products over it rank by leftover length: only
     50–70 % of
-    the cosine top 10 survive at 32–64 numbers. This is the only place where imi shortens a vector.
+    the cosine top 10 survive at 32–64 dimensions. This is the only place where imi shortens a vector.
 
     Args:
         z: (n, d) or (d,).
@@ -122,7 +122,7 @@ def truncate(z: ArrayLike, dims: int) -> Floats:
         (n, dims) or (dims,) float32 unit rows.
 
     Raises:
-        UsageError: dims outside 1 to d; a row is zero in its first `dims` numbers, or holds NaN.
+        UsageError: dims outside 1 to d; a row is zero in its first `dims` dimensions, or holds NaN.
     """
     array = as_floats(z)
     return _unit(array[..., : check_dims(dims, array.shape[-1])])
@@ -134,7 +134,7 @@ class Quantized:
 
     codes: (n, d) int8, or (n, ceil(d / 8)) uint8 for binary, most significant bit first.
     scale: (d,) float32, the size of one step a column; empty for binary.
-    width: d, the numbers a vector had.
+    width: d, the dimensions a vector had.
     """
 
     kind: Literal["int8", "binary"]

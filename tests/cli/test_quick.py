@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from imi.cli import quick
 from imi.cli.options import Filtered, K
 from imi.cli.parameters import Argument, Option
-from imi.cli.search import Search
-from imi.cli.similar import Similar
+from imi.cli.search import SearchOptions
+from imi.cli.similar import SimilarOptions
 from imi.cli.verbs import verb
 
 
@@ -31,7 +31,7 @@ class Middle(Filtered):
     k: K = 3
 
 
-VERBS = {"search": Search, "similar": Similar, "middle": Middle}
+VERBS = {"search": SearchOptions, "similar": SimilarOptions, "middle": Middle}
 WORDS = [
     "a.imi",
     "cat 猫",

@@ -26,7 +26,7 @@ from imi.records import Added, Document
 class _Plan:
     """What a batch means against what is there."""
 
-    anew: list[Candidate] = field(default_factory=list)
+    to_embed: list[Candidate] = field(default_factory=list)
     changed: list[Candidate] = field(default_factory=list)
     replaced: int = 0
     unchanged: int = 0
@@ -64,7 +64,7 @@ def _write(engine: Engine, model: CollectionModel, batch: list[Candidate], on_er
     bound = engine.bound()
     plan = _compare(batch, engine.kept([one.document.id for one in batch]), bound)
     try:
-        bound = _embed(engine, model, plan.anew, bound, embedded)
+        bound = _embed(engine, model, plan.to_embed, bound, embedded)
     except BadTexts as bad:
         embedded.update(bad.good)
         refused = [refusal(one.document, bad) for one in batch if one.document.text in bad.reasons]
@@ -72,11 +72,11 @@ def _write(engine: Engine, model: CollectionModel, batch: list[Candidate], on_er
             raise all_refused(refused, bad) from bad
         left = [one for one in batch if one.document.text not in bad.reasons]
         return _write(engine, model, left, on_error) + Added(failed=tuple(refused))
-    if plan.anew or plan.changed:
+    if plan.to_embed or plan.changed:
         if bound is not None:
             check_same(engine.label, engine.prepare(bound).info, bound.info)
-        engine.write([_row(one, embedded) for one in plan.anew], [_row(one, {}) for one in plan.changed])
-    added = len(plan.anew) - plan.replaced
+        engine.write([_row(one, embedded) for one in plan.to_embed], [_row(one, {}) for one in plan.changed])
+    added = len(plan.to_embed) - plan.replaced
     return Added(added, plan.replaced + len(plan.changed), plan.unchanged)
 
 
@@ -90,7 +90,7 @@ def _compare(batch: list[Candidate], found: dict[str, StoredRow], bound: Bound |
             else:
                 plan.changed.append(one)
             continue
-        plan.anew.append(one)
+        plan.to_embed.append(one)
         plan.replaced += kept is not None
     return plan
 
@@ -102,15 +102,15 @@ def _stale(one: Candidate, kept: StoredRow, bound: Bound | None) -> bool:
 
 
 def _embed(
-    engine: Engine, model: CollectionModel, anew: list[Candidate], bound: Bound | None, embedded: dict[str, Floats]
+    engine: Engine, model: CollectionModel, to_embed: list[Candidate], bound: Bound | None, embedded: dict[str, Floats]
 ) -> Bound | None:
     """Embed what needs it and check that all vectors are of one model; return that model."""
-    given = next((one.vector for one in anew if one.vector is not None), None)
+    given = next((one.vector for one in to_embed if one.vector is not None), None)
     if bound is None and given is not None and not model.given:
         bound = Bound(None, own_vectors(len(given)))
     if bound is not None and bound.own and model.given:
         check_same(engine.label, bound.info, model.embedder().info)
-    texts = [str(one.document.text) for one in anew if needs_vector(one, bound)]
+    texts = [str(one.document.text) for one in to_embed if needs_vector(one, bound)]
     if texts or (bound is None and given is not None):
         embedder = model.embedder()
         bound = bound or model.bind(embedder)
@@ -120,7 +120,7 @@ def _embed(
             embedded.update(zip(unique, embedder.embed(unique, kind="document", dims=bound.dims), strict=True))
     if bound is not None and given is not None and len(given) != bound.width:
         raise UsageError(
-            f"the vectors have {len(given)} numbers, those of {engine.label} have {bound.width}",
+            f"the vectors have {len(given)} dimensions, those of {engine.label} have {bound.width}",
             hint="give vectors of the collection's own model at full width, or open another collection",
         )
     return bound

@@ -81,7 +81,7 @@ class Address:
             return None
         parts = [part.strip() for part in given.split(",")]
         if not all(part.isascii() and part.isdigit() and int(part) for part in parts):
-            raise UsageError(f"{option} is {given!r}, allowed are whole numbers parted by commas", hint="64,128")
+            raise UsageError(f"{option} is {given!r}, allowed are whole numbers separated by commas", hint="64,128")
         return tuple(sorted({int(part) for part in parts}))
 
 

@@ -26,7 +26,7 @@ from imi.records import Added, Document
 
 
 class _Remembered:
-    """How a `CollectionModel` reads what an engine has written down."""
+    """How a `CollectionModel` reads what an engine has recorded."""
 
     def __init__(self, engine: Engine) -> None:
         self.folder = engine.label
@@ -142,7 +142,7 @@ class EngineCollection(Collection):
         return {id_: kept.document for id_, kept in self._engine.kept(unique(ids)).items()}
 
     def count(self, where: Mapping[str, Any] | None = None) -> int:
-        """Return how many rows there are, or how many pass a filter."""
+        """Return how many rows there are, or how many match a filter."""
         return self._engine.count(self._source.filter(where))
 
     def ids(self, *, with_vector: bool = False) -> list[str]:
@@ -160,7 +160,7 @@ class EngineCollection(Collection):
         return np.array(z, dtype=np.float32).reshape(len(z), 1 if bound is None else bound.width)
 
     def documents(self, where: Mapping[str, Any] | None = None, *, with_vector: bool = False) -> Iterator[Document]:
-        """Iterate over all rows, or those that pass a filter, in the engine's order."""
+        """Iterate over all rows, or those that match a filter, in the engine's order."""
         for part in self._engine.scroll(self._source.filter(where), vectors=with_vector):
             yield from (one for one, z in part if not with_vector or z is not None)
 

@@ -130,7 +130,7 @@ class Engine(Protocol):
         ...
 
     def facet(self, field: str, where: Filter | None, ids: Sequence[str] | None) -> dict[str, int]:
-        """Count the values of a field over rows that pass, or over those with these ids."""
+        """Count the values of a field over matching rows, or over those with these ids."""
         ...
 
     def set_ladder(self, ladder: str) -> None:

@@ -107,7 +107,7 @@ def _stand_ins(vectors: Floats, count: int, random: np.random.Generator) -> Floa
 
 
 def _prefixes(dims: Sequence[int], width: int) -> list[int]:
-    """Return the sizes worth a graph of their own: trained prefixes from 64 numbers up to half, then the whole."""
+    """Return the sizes worth a graph of their own: trained prefixes from 64 dimensions up to half, then the whole."""
     return [*(size for size in sorted(dims) if 64 <= size <= width // 2), width]
 
 

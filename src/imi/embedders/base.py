@@ -38,7 +38,7 @@ class Embedder(Protocol):
         Args:
             texts: n strings; an empty one gives a vector too.
             kind: "query" for what is asked, "document" for what is kept.
-            dims: leading numbers to keep, re-normalised; None for the full width.
+            dims: leading dimensions to keep, re-normalised; None for the full width.
             progress: called as progress(done, total).
 
         Returns:
@@ -67,7 +67,7 @@ class PictureEmbedder(Embedder, Protocol):
 
         Args:
             pictures: paths, bytes of files, images of Pillow, arrays (h, w, 3) uint8, or pictures that were read.
-            dims: leading numbers to keep, re-normalised; None for the full width.
+            dims: leading dimensions to keep, re-normalised; None for the full width.
             progress: called as progress(done, total).
 
         Raises:

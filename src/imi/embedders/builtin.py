@@ -87,7 +87,7 @@ class BuiltIn:
                 )
         except (OSError, ValueError, KeyError) as broken:
             raise DataError(
-                f"{folder} is no model folder of imi: {broken}", hint="imi train --out FOLDER writes one"
+                f"{folder} is not a model folder of imi: {broken}", hint="imi train --out FOLDER writes one"
             ) from broken
         self._check()
         self._pieces = Pieces(folder / "pieces.model")
@@ -143,14 +143,14 @@ class BuiltIn:
         Args:
             texts: n strings; an empty one is read as a single space, a lone surrogate as U+FFFD.
             kind: "query" or "document"; this model makes no difference.
-            dims: leading numbers to keep, 1 to 512; None for all.
+            dims: leading dimensions to keep, 1 to 512; None for all.
             progress: called as progress(done, total) after each chunk.
 
         Returns:
             (n, dims) float32.
 
         Raises:
-            UsageError: dims out of range, an unknown kind, or something that is no list of strings.
+            UsageError: dims out of range, an unknown kind, or something that is not a list of strings.
         """
         if kind not in ("query", "document"):
             raise UsageError(f"kind is {kind!r}, allowed are 'query' and 'document'")

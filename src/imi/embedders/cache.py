@@ -54,7 +54,7 @@ def cache_limit() -> int:
     """Return how many bytes of vectors are kept: IMI_CACHE_BYTES, else 2 GiB.
 
     Raises:
-        UsageError: IMI_CACHE_BYTES is no whole number.
+        UsageError: IMI_CACHE_BYTES is not a whole number.
     """
     text = os.environ.get("IMI_CACHE_BYTES")
     if text is None:
@@ -161,7 +161,7 @@ class VectorStore:
         self._file.execute("UPDATE total SET bytes = ?", (total,))
 
     def note_model(self, id_: str, fingerprint: str) -> None:
-        """Remember a model's fingerprint, so that hits can be told without asking its endpoint."""
+        """Remember a model's fingerprint, so that hits are found without asking its endpoint."""
         with self._lock:
             try:
                 if self.fingerprint(id_) != fingerprint:

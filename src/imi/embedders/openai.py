@@ -87,7 +87,7 @@ class OpenAI:
 
     @cached_property
     def endpoint(self) -> Endpoint:
-        """The connection, opened when first needed, so that costs can be told without a key."""
+        """The connection, opened when first needed, so that costs can be estimated without a key."""
         key = None if self._send_key else ""
         return self._given or Endpoint(self._address, key=key, timeout=self.limits.timeout)
 
@@ -104,7 +104,7 @@ class OpenAI:
 
     @cached_property
     def width(self) -> int:
-        """How many numbers a vector has: known, or asked for once, as floats, so that no gateway can distort it."""
+        """How many dimensions a vector has: known, or asked for once, as floats, so that no gateway can distort it."""
         known = _DIMS.get(self.model)
         if known:
             return known[-1]

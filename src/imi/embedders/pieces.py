@@ -55,7 +55,7 @@ class Pieces:
             self.processor = sentencepiece.SentencePieceProcessor(model_file=str(path))
         except (OSError, RuntimeError) as broken:
             raise DataError(
-                f"{path} is no SentencePiece model: {broken}", hint="copy the model folder again"
+                f"{path} is not a SentencePiece model: {broken}", hint="copy the model folder again"
             ) from broken
         self.size: int = self.processor.vocab_size()
 

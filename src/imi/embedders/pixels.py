@@ -2,9 +2,9 @@
 
 Three ways to read a picture:
 
-    pixels         likeness: a thumbnail, a colour histogram and a histogram of gradients, 576 numbers
-    pixels:bits    64 × 64 dots of black (1) and white (0), 4,096 numbers: 8 bytes a row, 64 rows
-    pixels:planes  a red, a green and a blue plane of 32 × 32 dots, 3,072 numbers
+    pixels         likeness: a thumbnail, a colour histogram and a histogram of gradients, 576 dimensions
+    pixels:bits    64 × 64 dots of black (1) and white (0), 4,096 dimensions: 8 bytes a row, 64 rows
+    pixels:planes  a red, a green and a blue plane of 32 × 32 dots, 3,072 dimensions
 
 Scores are cosines. That of likeness is the weighted mean of three cosines, each of them over one of its parts.
 """

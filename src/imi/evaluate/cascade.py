@@ -1,4 +1,4 @@
-"""Adaptive classification: use few numbers, and more only where few are not sure (Kusupati et al. 2022, appendix).
+"""Adaptive classification: use few dimensions, and more only where few are not sure (Kusupati et al. 2022, appendix).
 
 A classifier for each dims gives probabilities. The cascade takes the label of the first dims whose highest
 probability reaches a threshold. Thresholds are learnt on a validation part, one between each two neighbouring dims:
@@ -26,11 +26,11 @@ class CascadeStep:
     """The cascade ending at one dims, over all seeds: mean and standard deviation.
 
     Attributes:
-        dims: the most numbers a row may be asked for.
+        dims: the most dimensions a row may be asked for.
         single: accuracy of that dims alone on the same test rows.
         accuracy: of the cascade.
         accuracy_std: its standard deviation over the seeds.
-        expected_dims: how many numbers a row used, on average.
+        expected_dims: how many dimensions a row used, on average.
         expected_std: its standard deviation over the seeds.
     """
 

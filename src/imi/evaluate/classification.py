@@ -34,7 +34,7 @@ def classification(
         model: an embedder, or the vectors (n, d) of the train and (m, d) of the test texts; texts may be empty then.
         train: n texts and their labels.
         test: m texts and their labels.
-        dims: leading numbers to use, one or several; None for all.
+        dims: leading dimensions to use, one or several; None for all.
         head: "knn", the vote of the nearest by cosine, or "logistic", regression (needs the extra `tasks`).
         neighbours: how many vote.
         progress: called as progress(done, total) while texts are encoded.

@@ -115,7 +115,7 @@ class _Ranks:
 
 
 def _spearman_of_draws(a: _Ranks, b: _Ranks, draws: Doubles) -> Doubles:
-    """Return Spearman's correlation in each resample, exactly what ranking the drawn rows anew would give."""
+    """Return Spearman's correlation in each resample, exactly what ranking the drawn rows again would give."""
     out = np.zeros(len(draws))
     for at, draw in enumerate(draws):
         left, right, total = a.of(draw), b.of(draw), draw.sum()

@@ -38,7 +38,7 @@ def retrieval(
         queries: n questions.
         documents: m texts.
         relevant: for each query, the gain of each relevant document number; above 0 is relevant.
-        dims: leading numbers to use, one or several; None for all.
+        dims: leading dimensions to use, one or several; None for all.
         metric: the headline, one of those in `also`: ndcg@10, mrr, top1, and recall, map (the sum of precision at hits,
             over k) and p at 10, 25, 50 and 100.
         progress: called as progress(done, total) while texts are encoded.
@@ -109,7 +109,7 @@ def hybrid(
         words: BM25 over the same queries and documents.
         vectors: (n, d) of queries and (m, d) of documents.
         relevant: as in `retrieval`.
-        dims: leading numbers to use; None for all.
+        dims: leading dimensions to use; None for all.
         weight: of the meaning, see `imi.fusion`.
         metric: the headline.
     """

@@ -31,7 +31,7 @@ def measure(
     Args:
         models: embedders by the name to show.
         sets: evaluation sets.
-        dims: leading numbers, one or several; None takes each model's trained dims.
+        dims: leading dimensions, one or several; None takes each model's trained dims.
         weight: of the meaning where words and meaning are fused.
         floors: also measure BM25 (and its fusion with each model) on retrieval, character n-grams on similarity and
             bitext.

@@ -30,7 +30,7 @@ def sts(
         model: an embedder, or the vectors (n, d) of both sides; `pairs` may be empty then.
         pairs: n pairs of texts.
         scores: (n,) how alike people found them, on any scale.
-        dims: leading numbers to use, one or several; None for all.
+        dims: leading dimensions to use, one or several; None for all.
         progress: called as progress(done, total) while texts are encoded.
 
     Returns:
@@ -67,7 +67,7 @@ def bitext(
     Args:
         model: an embedder, or the vectors (n, d) of both sides; `pairs` may be empty then.
         pairs: n translations, each text once on its side.
-        dims: leading numbers to use, one or several; None for all.
+        dims: leading dimensions to use, one or several; None for all.
         progress: called as progress(done, total) while texts are encoded.
 
     Returns:

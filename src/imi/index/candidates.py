@@ -64,7 +64,7 @@ def first_rungs(
         rows: of the whole table.
         width: of a vector.
         worth: what each prefix needs for the target.
-        matryoshka: whether prefixes are worth more than random numbers; if not, a learnt rotation stands for them.
+        matryoshka: whether prefixes are worth more than random dimensions; if not, a learnt rotation stands for them.
         memory: bytes that the ladder may take beside the full vectors, None for any.
         room: bytes that this machine has left for building, None where it does not say.
     """

@@ -37,7 +37,7 @@ class Exact:
         Args:
             vectors: (n, d) float32 or float16, also a memory map; need not be unit rows.
             metric: "cosine", "dot" or "l2".
-            dims: compare only the first numbers, under cosine as `truncate` would make them; None for all.
+            dims: compare only the first dimensions, under cosine as `truncate` would make them; None for all.
         """
         self.vectors = vectors if isinstance(vectors, CheckedVectors) else check_vectors(vectors)
         self._metric = check_metric(metric)

@@ -1,4 +1,4 @@
-"""The ladder: search with few numbers, then rerank fewer and fewer candidates by more of them.
+"""The ladder: search with few dimensions, then rerank fewer and fewer candidates by more of them.
 
 Two rungs are adaptive retrieval, more are funnel retrieval (Kusupati et al., 2022, "Matryoshka Representation
 Learning", arXiv 2205.13147, sections 4.3 and appendix F).
@@ -35,7 +35,7 @@ _BYTES_A_SECOND = 4e9
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What one rung did for a search: candidates scored and numbers read by a query, and its share of the time."""
+    """What one rung did for a search: candidates scored and dimensions read by a query, and its share of the time."""
 
     rung: str
     candidates: float
@@ -72,7 +72,7 @@ class Ladder:
 
         Args:
             vectors: the full vectors, (n, d).
-            rungs: first to last; a single one is reranked by its own numbers, so that scores are exact.
+            rungs: first to last; a single one is reranked by its own dimensions, so that scores are exact.
             structure: finds candidates in `space`.
             space: of the first rung.
             scales: under cosine, one over each row's length by dims, None where rows are unit.
@@ -269,7 +269,7 @@ class Ladder:
     def _by_rungs(
         self, queries: Floats, k: int, mask: NDArray[np.bool_] | None, widening: float, steps: list[Step] | None
     ) -> tuple[Floats, Rows]:
-        # Asked anew each time: a forked child has one.
+        # Asked again each time: a forked child has one.
         first, threads = self.rungs[0], min(self.threads, processors()) if len(queries) > 1 else 1
         last = self._later[-1].rung.keep
         grown = 1.0 if k <= 1.1 * last else k / last  # one more than planned for is no reason to look harder
@@ -324,7 +324,7 @@ def _best(scores: Floats, rows: Rows, keep: int, ordered: bool) -> tuple[Floats,
 
 
 def _passing(rows: Rows, mask: NDArray[np.bool_], keep: int) -> Rows:
-    """Move the rows that pass to the front of each shortlist and cut it to the longest that is needed."""
+    """Move the matching rows to the front of each shortlist and cut it to the longest that is needed."""
     good = mask[rows] & (rows >= 0)
     most = min(keep, int(good.sum(axis=1).max(initial=1)) or 1)
     order = np.argsort(~good, axis=1, kind="stable")[:, :most]

@@ -11,7 +11,7 @@ Contract with the collection, which owns the truth:
   calls `live.remove(extra)` and `live.add(missing keys, their vectors, their stamps)`. The index is then what the
   store is.
 - `add` makes rows searchable at once; a key that is there already is replaced. `remove` makes them unfindable at once.
-- `search` takes `allowed`, the keys that pass a filter (any order), and answers with keys; when k rows pass it returns
+- `search` takes `allowed`, the keys that match a filter (any order), and answers with keys; when k rows pass it returns
   k.
 - `due` says in words why a `build` is worth its time, or None; `build` may run in another thread while searches, adds
   and removes go on. `save` writes what is not yet on disk; `build` saves by itself. Nothing is lost without them: the
@@ -86,7 +86,7 @@ class Live:
 
         Args:
             folder: where `save` and `build` write; None keeps everything in memory.
-            width: numbers in a vector.
+            width: dimensions of a vector.
             metric: "cosine", "dot" or "l2".
             fingerprint: of the model whose vectors come.
             policy: when a ladder is due; None for the default.
@@ -219,8 +219,8 @@ class Live:
         Args:
             queries: (b, width) or (width,).
             k: how many.
-            allowed: keys that may be found, those of rows that pass a filter; None for all.
-            dims: compare the first numbers only, exactly.
+            allowed: keys that may be found, those of rows that match a filter; None for all.
+            dims: compare the first dimensions only, exactly.
             exact: compare with every row.
             ladder: rungs to climb instead of the built ones, such as "64:200,512:10".
 
@@ -239,7 +239,7 @@ class Live:
         exact: bool = False,
         ladder: str | None = None,
     ) -> tuple[Floats, Keys, dict[str, Any]]:
-        """Search, and say what was read: rows, parts, steps with candidates, numbers and time, and MFLOPs a query."""
+        """Search, and report what was read: rows, parts, steps with candidates, dimensions and time, and MFLOPs."""
         steps: list[Step] = []
         started = time.perf_counter()
         scores, keys = self._search(queries, k, allowed, dims, exact, ladder, steps)
@@ -333,7 +333,7 @@ class Live:
             latency: seconds a query.
             queries: (m, width) real ones to measure with.
             seed: of what is drawn at random.
-            replan: measure anew, by these values.
+            replan: measure again, by these values.
             progress: called as progress(done, total).
         """
         from imi.index.planner import plan

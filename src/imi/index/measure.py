@@ -187,8 +187,8 @@ def _recall_by_keep(ladder: Ladder, truth: Truth, effort: int) -> dict[int, NDAr
 class Prefix:
     """What the first dims of these vectors are worth: how many of the k true neighbours are among the best by them.
 
-    top is their share in the best k, chance the same for as many numbers taken at random, and keep the shortlist that
-    holds the target, None when the longest tried does not.
+    top is their share in the best k, chance the same for as many dimensions taken at random, and keep the shortlist
+    that holds the target, None when the longest tried does not.
     """
 
     dims: int
@@ -204,7 +204,7 @@ class Prefix:
 def prefix_worth(
     vectors: Vectors, truth: Truth, dims: Sequence[int], metric: Metric, target: float, chance: Sequence[float]
 ) -> list[Prefix]:
-    """Measure on all rows how long each prefix's shortlist must be; exact scans of few numbers."""
+    """Measure on all rows how long each prefix's shortlist must be; exact scans of few dimensions."""
     out = []
     longest = min(20 * truth.k, len(vectors))
     spare = 0 if truth.held is None else 16

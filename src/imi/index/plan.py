@@ -68,8 +68,8 @@ class Plan:
 
     chosen: the ladder; no rungs means exact search. target: the recall asked for, of the k nearest. rows, width and
     metric are of the vectors it was made for. prefixes: what prefixes are worth. matryoshka: whether they
-    are worth more than numbers taken at random. note: what was found, in words. memory and latency: the limits given,
-    for measuring again by the same ones.
+    are worth more than dimensions taken at random. note: what was found, in words. memory and latency: the limits
+    given, for measuring again by the same ones.
     """
 
     target: float

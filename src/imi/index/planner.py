@@ -187,7 +187,7 @@ class Planner:
         return find_truth(self.vectors, asked, self.metric, self.k, None if few else held)
 
     def _prefixes(self, truth: Truth) -> tuple[list[Prefix], bool]:
-        """Measure prefixes on all rows, and as many random numbers on a sample against the sample's own truth."""
+        """Measure prefixes on all rows, and as many random dimensions on a sample against the sample's own truth."""
         sizes = [size for size in prefix_sizes(self.width) if size * 8 >= self.width or size <= 64]
         if not sizes:
             return [], False

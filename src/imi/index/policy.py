@@ -10,7 +10,7 @@ class IndexPolicy:
     """Thresholds of a collection's two indexes; the defaults were measured, tests use small ones.
 
     Attributes:
-        exact_rows: up to so many rows exact search is as fast as anything, and no ladder is built.
+        exact_rows: up to this many rows exact search is as fast as anything, and no ladder is built.
         tail_rows: rows that may follow a built ladder before it is built again (an eighth of its rows if that is more).
         saved_rows: new rows from which writing the vector index is worth more than reading them from the file again.
         batch_rows: vectors that are read from the file at a time.

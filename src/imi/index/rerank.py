@@ -1,4 +1,4 @@
-"""Rerank a shortlist by more of each vector's numbers, in native code wherever the numbers lie as float32."""
+"""Rerank a shortlist by more of each vector's dimensions, in native code wherever vectors are float32."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _GATHERED = 1 << 24
 
 
 class VectorReranker:
-    """One later rung: exact scores of the first `dims` numbers for the rows of a shortlist.
+    """One later rung: exact scores of the first `dims` dimensions for the rows of a shortlist.
 
     float32 rungs read the full vectors themselves, also from a memory map, through faiss' `fvec_*_by_idx`; a prefix
     whose width divides the full one is addressed as every so-manieth row of a narrower table, so nothing is copied.

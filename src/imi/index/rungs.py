@@ -1,4 +1,4 @@
-"""Rungs: how many numbers are read, in which code, by which structure, and how many candidates go on."""
+"""Rungs: how many dimensions are read, in which code, by which structure, and how many candidates go on."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CODECS: dict[Kind, tuple[Codec, ...]] = {
     "symphonyqg": ("int8", "float32", "rabitq"),
     "hnsw-rabitq": ("rabitq", "int8"),
 }
-"""What each structure can hold; the first is its default. pq is four bits for each two numbers."""
+"""What each structure can hold; the first is its default. pq is four bits for each two dimensions."""
 
 RERANK_CODECS: tuple[Codec, ...] = ("float32", "float16", "int8")
 
@@ -27,13 +27,13 @@ RERANK_CODECS: tuple[Codec, ...] = ("float32", "float16", "int8")
 class Rung:
     """One step of a ladder.
 
-    dims: leading numbers compared.
+    dims: leading dimensions compared.
     keep: candidates handed to the next step; a search for more than this many keeps as many as it needs.
     codec: how these numbers are stored; "float32" on a later rung reads the full vectors themselves.
     structure: what finds the candidates; only the first rung has one.
     effort: how hard the structure looks (ef of a graph, lists probed of ivf); 0 for what `keep` suggests.
     rotated: the first rung's dims are the leading axes of a rotation learnt from the vectors, for vectors whose own
-        first numbers carry no more than any others; written as "128r".
+        first dimensions carry no more than any others; written as "128r".
     """
 
     dims: int
@@ -79,7 +79,7 @@ def parse_ladder(text: str, width: int, structure: Kind = "flat") -> tuple[Rung,
     `structure.codec/dims:keep@effort`, and `rerank.codec/dims:keep` for later rungs, as `format_ladder` prints it.
 
     Args:
-        text: the rungs, parted by commas.
+        text: the rungs, separated by commas.
         width: the vectors' width, which no rung may pass.
         structure: what the first rung uses where the text does not say it.
 

@@ -110,7 +110,7 @@ class Part:
     def search_exactly(
         self, queries: Floats, k: int, mask: Mask | None, dims: int | None = None
     ) -> tuple[Floats, Rows]:
-        """Search every row that the mask passes, by all numbers or the first `dims`."""
+        """Search every row that the mask passes, by all dimensions or the first `dims`."""
         index = self.exact if dims is None and self.exact is not None else Exact(self.vectors, self.metric, dims)
         return index.search(queries, k, None if mask is None else np.flatnonzero(mask))
 

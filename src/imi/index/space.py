@@ -19,8 +19,8 @@ class Space:
     """Turns vectors and queries into rows of a space where nearer means better.
 
     cosine: prefixes re-normalised by `truncate`.
-    l2: the first numbers as they are; lengths are information there.
-    dot: the first numbers and one more, the square root of what the row's squared length lacks to the longest one,
+    l2: the first dimensions as they are; lengths are information there.
+    dot: the first dimensions and one more, the square root of what the row's squared length lacks to the longest one,
     which turns the largest product into the nearest point (Bachrach et al., 2014, "Speeding up the Xbox recommender
     system using a Euclidean transformation for inner-product spaces").
 
@@ -35,7 +35,7 @@ class Space:
             metric: what order it reproduces.
             dims: the prefix.
             longest: for dot, the largest squared length of a row's prefix; `measure` finds it.
-            rotation: (full width, dims) columns to take products with instead of taking the first numbers.
+            rotation: (full width, dims) columns to take products with instead of taking the first dimensions.
         """
         self.metric = metric
         self.dims = dims

@@ -146,7 +146,7 @@ def _coded(rows: Floats, rung: Rung) -> NDArray[Any]:
 
 
 def lists_for(rows: int) -> int:
-    """Return how many inverted lists suit so many rows: 4√n, with at least 39 rows each to train on."""
+    """Return how many inverted lists suit this many rows: 4√n, with at least 39 rows each to train on."""
     return int(max(1, min(4 * np.sqrt(rows), rows // 39)))
 
 
@@ -177,5 +177,5 @@ def _empty(width: int, rows: int, rung: Rung) -> Any:
 
 
 def _pairs(width: int) -> int:
-    """Return the number of product-quantizer codes: one for two numbers where the width allows it."""
+    """Return the number of product-quantizer codes: one for two dimensions where the width allows it."""
     return next(count for count in (width // 2, width // 3, width // 4, width) if count and width % count == 0)

@@ -33,7 +33,7 @@ def price_of(model: str) -> float | None:
     """Return US dollars a million tokens: IMI_PRICE, else the table's, else None.
 
     Raises:
-        UsageError: IMI_PRICE is no number.
+        UsageError: IMI_PRICE is not a number.
     """
     return _number("IMI_PRICE") if os.environ.get("IMI_PRICE") else PRICES.get(model)
 

@@ -1,7 +1,7 @@
 """Classification heads on nested embeddings: one linear layer a size, one shared by all, or one fixed size.
 
 The three of the Matryoshka paper (Kusupati et al. 2022): MRL, MRL-E, whose smaller classifiers are the leading columns
-of the largest one, and FF-k, which reads the first k numbers only.
+of the largest one, and FF-k, which reads the first k dimensions only.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class NestedHead(nn.Module):
         raise UsageError(f"a head without weights cannot read {size} numbers", hint="use MRL, MRLE or Fixed")
 
     def of_size(self, z: Tensor, size: int) -> Tensor:
-        """Return the logits (n, classes) from the first `size` numbers of z (n, d).
+        """Return the logits (n, classes) from the first `size` dimensions of z (n, d).
 
         Raises:
             UsageError: the head has no such size, or z is narrower.
@@ -72,7 +72,7 @@ class MRLE(NestedHead):
 
 
 class Fixed(NestedHead):
-    """FF-k: a classifier on the first k numbers alone, the baseline that is trained once for each k."""
+    """FF-k: a classifier on the first k dimensions alone, the baseline that is trained once for each k."""
 
     def __init__(self, k: int, classes: int) -> None:
         super().__init__((k,), classes)

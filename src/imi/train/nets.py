@@ -87,7 +87,7 @@ class SmallResNet(nn.Module):
         """Make the network.
 
         Args:
-            width: numbers in an embedding.
+            width: dimensions of an embedding.
             channels: 3 for colour, 1 for grey.
             stages: channels of each stage; each after the first halves the picture.
             shares: widths it can run at, as shares of 1.

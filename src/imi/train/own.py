@@ -57,7 +57,7 @@ def read_pairs(path: Path) -> list[Pair]:
     if failures:
         first = failures[0]
         raise DataError(
-            f"{path}: {len(failures)} lines are no pairs, the first is line {first.line}: {first.reason}",
+            f"{path}: {len(failures)} lines are not pairs, the first is line {first.line}: {first.reason}",
             failures=failures,
         )
     if not pairs:
@@ -108,7 +108,7 @@ def train_own(
     if not pairs or epochs < 1:
         raise UsageError(f"{len(pairs)} pairs and {epochs} epochs: at least one of each is needed")
     if out.exists() and any(out.iterdir() if out.is_dir() else [out]) and not (out / "model.json").exists():
-        raise UsageError(f"{out} exists and is no model folder", hint="give --out a new folder")
+        raise UsageError(f"{out} exists and is not a model folder", hint="give --out a new folder")
     model = BuiltIn(FOLDER if str(base) in ("imi", "built-in") else Path(base))
     ready = _prepare(model, pairs, texts)
     student = Student(model._rows * model._scales[:, None], model._inward.shape[1], seed)

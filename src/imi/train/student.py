@@ -13,7 +13,7 @@ from torch import Tensor
 from imi.train.prepared import Floats
 
 DIMS = (32, 64, 128, 256, 512)
-# How much the softmax over pairs counts at each prefix: questions lose most where 64 and 128 numbers are left.
+# How much the softmax over pairs counts at each prefix: questions lose most where 64 and 128 dimensions are left.
 SOFTMAX_AT = {32: 1.0, 64: 1.5, 128: 1.5, 256: 1.0, 512: 1.0}
 
 

@@ -89,7 +89,7 @@ def fit_pairs(body: TextBody, pairs: Texts, recipe: TextRecipe, progress: Progre
         progress: called with steps done and in all.
 
     Raises:
-        DataError: a row that is no pair, or fewer pairs than two.
+        DataError: a row that is not a pair, or fewer pairs than two.
     """
     loss = MatryoshkaLoss(lambda a, b: contrastive(a, b, recipe.temperature), recipe.dims, recipe.weights)
     columns = _columns(pairs, 2)

@@ -35,7 +35,7 @@ class MilvusConnection:
         try:
             self.raw: Any = MilvusClient(**self._arguments())
         except MilvusException as failed:
-            raise self._told(failed) from None
+            raise self._error_of(failed) from None
 
     def _arguments(self) -> dict[str, Any]:
         address = self._address
@@ -61,11 +61,11 @@ class MilvusConnection:
                 return request(self.raw)
             except MilvusException as failed:
                 if failed.code != _UNREACHABLE or time.monotonic() + pause > stop:
-                    raise self._told(failed) from None
+                    raise self._error_of(failed) from None
                 time.sleep(pause)
                 pause = min(2 * pause, 2.0)
 
-    def _told(self, error: MilvusException) -> ImiError:
+    def _error_of(self, error: MilvusException) -> ImiError:
         said = self._address.scrub(error.message)
         if error.code == _UNREACHABLE:
             hint = "start the server and run the same again: what was written is there, and is not written twice"

@@ -82,7 +82,7 @@ class MilvusEngine:
         return self._bound
 
     def _noted(self, kind: str) -> list[dict[str, Any]]:
-        """Return what was written down of a kind."""
+        """Return what was recorded of a kind."""
         found = self._client.call(
             lambda c: c.query(self._beside, filter=f'kind == "{kind}"', output_fields=["note"], limit=16_000)
         )
@@ -237,8 +237,8 @@ class MilvusEngine:
                 return [], {"engine": self.name, "ladder": format_ladder(rungs)}
             asked = one_of([pk for pk, _, _ in found])
         ranking = [(id_, score) for _, id_, score in self._search(vector, dims, keep, asked, keep)]
-        told = format_ladder(rungs) if rungs else "exact" if how.exact else f"hnsw/{dims}"
-        return ranking, {"engine": self.name, "ladder": told}
+        ladder = format_ladder(rungs) if rungs else "exact" if how.exact else f"hnsw/{dims}"
+        return ranking, {"engine": self.name, "ladder": ladder}
 
     def _search(self, vector: Floats, dims: int, keep: int, asked: str, effort: int) -> list[tuple[str, str, float]]:
         query, using = truncate(vector, dims).tolist(), self._named(dims, len(vector))

@@ -23,7 +23,7 @@ PATIENCE = 20
 _LOST = frozenset({"", "08000", "08001", "08003", "08004", "08006", "53300", "57P01", "57P02", "57P03"})
 """What PostgreSQL says of a connection that is no more, or not yet: the last are shutdown, crash and recovery."""
 _RACES = frozenset({"23505", "40001", "40P01", "42P07", "42710"})
-"""What a writer is told who came at the same moment as another: the next attempt sees the other's work."""
+"""What a writer gets that came at the same moment as another: the next attempt sees the other's work."""
 SETTINGS: Mapping[str, str] = {"enable_seqscan": "on"}
 """What everything but the climbing of a ladder is done under."""
 

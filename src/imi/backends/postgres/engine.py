@@ -30,7 +30,7 @@ from imi.index.rungs import Rung, format_ladder
 _INDEXED_FROM = 20_000
 """Rows from which a graph is built; below, comparing all takes milliseconds and is exact."""
 _FEW = 5_000
-"""Rows that pass a filter up to which they are all compared: a graph would have to look far for so few."""
+"""Rows that match a filter up to which they are all compared: a graph would have to look far for so few."""
 
 
 class PostgresEngine(PostgresTable):
@@ -164,7 +164,7 @@ class PostgresEngine(PostgresTable):
         return f"imi_{self._name}_{first.structure}_{'b' if first.codec == 'binary' else ''}{first.dims}"
 
     def settle(self) -> None:
-        """Build a graph where there are rows enough for one and none is there; then let the server count anew."""
+        """Build a graph where there are rows enough for one and none is there; then let the server count again."""
         about = self._known() if self.bound() is not None else None
         if about is None or about.ladder is not None or self.count(None) < _INDEXED_FROM:
             return

@@ -50,7 +50,7 @@ def _compare(one: FieldComparison) -> Condition:
             f'THEN (fields ->> %s) COLLATE "C" {one.operator} %s ELSE false END'
         )
         return sql, [name, name, value]
-    # CASE, since AND may be evaluated in any order and a text is no number.
+    # CASE, since AND may be evaluated in any order and a text is not a number.
     sql = (
         f"CASE jsonb_typeof(fields -> %s) WHEN '{_NUMBER}' "
         f"THEN (fields ->> %s)::numeric {one.operator} %s::numeric ELSE false END"

@@ -23,7 +23,7 @@ from imi.errors import UsageError
 from imi.index.rungs import Rung, parse_ladder
 from imi.vectors import truncate
 
-_WIDEST = 4000  # numbers of a halfvec that an HNSW index takes
+_WIDEST = 4000  # dimensions of a halfvec that an HNSW index takes
 _WIDEST_BITS = 64_000
 _WIDE = 1024
 _LEAST_EFFORT, _MOST_EFFORT = 10, 1000
@@ -41,7 +41,7 @@ class Column:
 
 
 def default_ladder(dims: Sequence[int], width: int) -> str:
-    """Return the ladder that a new index is made for: signs first for wide vectors, else a quarter of the numbers."""
+    """Return the ladder that a new index is made for: signs first for wide vectors, else a quarter of them."""
     if width >= _WIDE:
         return f"hnsw.binary/{min(width, _WIDEST_BITS)}:400,{width}:10"
     trained = [size for size in sorted(dims) if 64 <= size < width and 4 * size >= width]
@@ -53,7 +53,7 @@ def read_ladder(text: str, width: int) -> tuple[Rung, ...]:
     """Read a ladder that PostgreSQL can climb.
 
     Raises:
-        UsageError: it cannot be read, or its first rung is no HNSW index of floats or signs.
+        UsageError: it cannot be read, or its first rung is not a HNSW index of floats or signs.
     """
     rungs = parse_ladder(text, width, structure="hnsw")
     first = rungs[0]
@@ -93,7 +93,7 @@ def _expression(rung: Rung, column: Column) -> sql.Composed:
 
 
 def _prefix(dims: int, column: Column, *, indexed: bool = False) -> sql.Composed:
-    """Return the first numbers of the column, as halfvec where an index holds them so."""
+    """Return the first dimensions of the column, as halfvec where an index holds them so."""
     if dims == column.width:
         whole = sql.SQL("vector::halfvec({dims})") if indexed and column.dtype != "halfvec" else sql.SQL("vector")
         return whole.format(dims=sql.Literal(dims))
@@ -135,7 +135,7 @@ def ladder_statement(
     where: Condition | None,
     dims: int,
 ) -> tuple[sql.Composed, list[Any]]:
-    """Return the statement, with its parameters, that climbs the rungs and ranks by the first `dims` numbers."""
+    """Return the statement, with its parameters, that climbs the rungs and ranks by the first `dims` dimensions."""
     passes, values = ("vector IS NOT NULL", []) if where is None else (f"vector IS NOT NULL AND {where[0]}", where[1])
     steps = [rung for at, rung in enumerate(rungs) if at == 0 or rung.dims < dims]
     parts, parameters = [], []
@@ -186,5 +186,5 @@ def settings(rungs: Sequence[Rung], keep: int, filtered: bool) -> dict[str, str]
 
 
 def text_of(vector: Floats, dims: int) -> str:
-    """Return the first numbers of a vector, at length one, as pgvector reads them."""
+    """Return the first dimensions of a vector, at length one, as pgvector reads them."""
     return "[" + ",".join(map(repr, truncate(vector, dims).tolist())) + "]"

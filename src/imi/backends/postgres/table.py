@@ -26,7 +26,7 @@ _PLACED = 'text, metadata, parent, start, "end"'
 
 @dataclass(frozen=True, slots=True)
 class _About:
-    """What the server has written down of the collection."""
+    """What the server has recorded of the collection."""
 
     bound: Bound
     column: Column

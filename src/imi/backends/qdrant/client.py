@@ -38,7 +38,7 @@ class QdrantConnection:
             self.raw = self._connect()
             self.raw.get_collections()
         except (ResponseHandlingException, UnexpectedResponse) as failed:
-            raise self._told(failed) from None
+            raise self._error_of(failed) from None
         except RuntimeError as locked:
             said = address.scrub(locked)
             raise Locked(f"{address.shown}: {said}", hint="a folder serves one process; run a Qdrant server") from None
@@ -68,13 +68,13 @@ class QdrantConnection:
             except (ResponseHandlingException, UnexpectedResponse) as failed:
                 passing = isinstance(failed, ResponseHandlingException) or (failed.status_code or 0) in (429, 502, 503)
                 if not passing or time.monotonic() + pause > stop:
-                    raise self._told(failed) from None
+                    raise self._error_of(failed) from None
                 time.sleep(pause)
                 pause = min(2 * pause, 2.0)
             except ValueError as refused:
                 raise CollectionError(f"{self._address.shown}: {self._address.scrub(refused)}") from None
 
-    def _told(self, error: Exception) -> ImiError:
+    def _error_of(self, error: Exception) -> ImiError:
         said = self._address.scrub(error)
         status: Any = getattr(error, "status_code", None)
         if status is None:

@@ -84,7 +84,7 @@ class QdrantEngine:
         return self._bound
 
     def _noted(self, keys: Sequence[str]) -> list[dict[str, Any]]:
-        """Return what was written down under any of the keys."""
+        """Return what was recorded under any of the keys."""
         filter_ = models.Filter(must=[has_any("kind", keys)])
         found, _ = self._client.call(lambda c: c.scroll(self._beside, scroll_filter=filter_, limit=10_000))
         return [dict(one.payload or {}) for one in found]
@@ -256,8 +256,8 @@ class QdrantEngine:
                 query_filter=filter_ if found is None else None, with_payload=["id"],
             )
         )  # fmt: skip
-        told = format_ladder(rungs) if rungs else "exact" if how.exact else f"hnsw/{dims}"
-        return _ranking(answer), {"engine": self.name, "ladder": told}
+        ladder = format_ladder(rungs) if rungs else "exact" if how.exact else f"hnsw/{dims}"
+        return _ranking(answer), {"engine": self.name, "ladder": ladder}
 
     def _named(self, dims: int, width: int) -> str:
         if dims == width:
