@@ -37,8 +37,8 @@ CARD = """# The built-in picture tower
 
 A residual network of {numbers:,} int8 weights, numpy at run time: a picture of 48 × 48 dots becomes a vector in the
 space of the built-in text model, whose first 32, 64, 128 and 256 dimensions are vectors themselves, so that 猫, "cat"
-and the drawing of a cat lie near each other. Made by `python -m recipes.pictures.train`{begin} for the text model with the
-weights `{text}`; a tower for other weights is refused.
+and the drawing of a cat lie near each other. Made by `python -m recipes.pictures.train`{begin} for the text model with
+the weights `{text}`; a tower for other weights is refused.
 
 ## Measured
 

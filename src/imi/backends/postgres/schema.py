@@ -1,8 +1,8 @@
 """The tables on PostgreSQL: one for all collections, one for their fields, and one a collection.
 
 Frozen in the first format: the primary key is the id, so that the table can be partitioned by its hash and a row can
-be replaced however often it is sent; `row` is drawn again with every write of a text or vector, so that rows keep the order
-in which they were written; metadata is kept twice, as the text that was given and as jsonb that is searched.
+be replaced however often it is sent; `row` is drawn again with every write of a text or vector, so that rows keep the
+order in which they were written; metadata is kept twice, as the text that was given and as jsonb that is searched.
 """
 
 from __future__ import annotations
