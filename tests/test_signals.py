@@ -11,4 +11,4 @@ def test_signals_are_found_guarded_and_worked_on(capsys):
     for task in ("classify", "regress", "cluster", "odd", "copies", "diversity", "recommended", "fewer numbers"):
         assert f"\n{task}" in said
     assert "odd: ['broken'" in said and "['hum-0', 'copy']" in said.replace("(", "[").replace(")", "]")
-    assert "words find no sound: " in said and "another width: the vectors have 32 numbers" in said
+    assert "words find no sound: " in said and "another width: the vectors have 32 dimensions" in said

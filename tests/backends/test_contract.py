@@ -320,7 +320,7 @@ def test_vectors_of_ones_own(place):
         assert c.ids(with_vector=True) and "words" not in c.ids(with_vector=True) and len(c.vectors()) == 40
         with pytest.raises(CollectionError, match="vectors of your own"):
             c.search("words", mode="meaning")
-        with pytest.raises(UsageError, match="25 numbers"):
+        with pytest.raises(UsageError, match="25 dimensions"):
             c.add([imi.Document("wide")], vectors=np.ones((1, 25)))
         with pytest.raises(UsageError, match="shape"):
             c.search(np.ones(25))

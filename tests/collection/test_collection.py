@@ -152,7 +152,7 @@ def test_vectors_of_ones_own_with_and_without_text(path: Path) -> None:
         assert ids(c.search(z[2], k=1)) == ["s3"] and ids(c.search("signal")) == ["s2"]
         with pytest.raises(CollectionError, match="vectors of your own"):
             c.search("signal", mode="meaning")
-        with pytest.raises(UsageError, match="4 numbers"):
+        with pytest.raises(UsageError, match="4 dimensions"):
             c.add([Document("x")], z[:1, :4])
         c.add([Document("text only", "no vector here")])
         assert c.ids(with_vector=True) == ["s1", "s2", "s3"] and len(c) == 4

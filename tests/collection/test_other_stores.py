@@ -161,7 +161,10 @@ def test_vectors_that_the_model_did_not_make_are_refused(tmp_path):
         with pytest.raises(ModelMismatch):
             other.import_(tmp_path / "store")
         assert len(other) == 1
-    with imi.open(tmp_path / "built.imi", model="built-in") as built, pytest.raises(ModelMismatch, match="512 numbers"):
+    with (
+        imi.open(tmp_path / "built.imi", model="built-in") as built,
+        pytest.raises(ModelMismatch, match="512 dimensions"),
+    ):
         built.import_(tmp_path / "store")
 
 

@@ -98,7 +98,7 @@ def test_two_towers_are_taken_each_for_its_part(clip, saved, other):
 
 def test_towers_of_two_spaces_and_models_without_eyes_are_refused(saved, tmp_path):
     narrow = build(tmp_path / "narrow", width=16)
-    with pytest.raises(UsageError, match="24 and 16 numbers"):
+    with pytest.raises(UsageError, match="24 and 16 dimensions"):
         imi.load(f"clip:{saved},{narrow}")
     with pytest.raises(UsageError, match="cannot be loaded"):
         imi.load(f"clip:{tmp_path / 'absent'}")

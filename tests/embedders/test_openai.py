@@ -77,7 +77,7 @@ def test_another_width_in_the_middle_of_a_run_is_an_error(server):
     server.faults.append(
         lambda handler, body: handler.send_vectors(body, ["a"], np.ones((1, 32), np.float32), 1, set())
     )
-    with pytest.raises(EndpointError, match="vectors of 32 numbers, the model's have 64"):
+    with pytest.raises(EndpointError, match="vectors of 32 dimensions, the model's have 64"):
         model.embed(["a"])
 
 

@@ -168,7 +168,7 @@ class Adder:
                 embedded.update(embed_pictures(self._store, embedder, pictures, bound.dims))
         if bound is not None and given is not None and len(given) != bound.width:
             raise UsageError(
-                f"the vectors have {len(given)} numbers, those of {self._store.folder} have {bound.width}",
+                f"the vectors have {len(given)} dimensions, those of {self._store.folder} have {bound.width}",
                 hint="give vectors of the collection's own model at full width, or open another collection",
             )
         return bound

@@ -42,7 +42,7 @@ class CollectionInfo:
 class Bound:
     """The model that a collection's vectors are of.
 
-    `name` loads it, None where it was given as an object; `dims` are the numbers kept of each vector, None for all.
+    `name` loads it, None where it was given as an object; `dims` are the dimensions kept of each vector, None for all.
     """
 
     name: str | None
@@ -112,8 +112,8 @@ def check_same(folder: Path | str, kept: ModelInfo, given: ModelInfo) -> None:
     """
     if kept.fingerprint != given.fingerprint:
         raise ModelMismatch(
-            f"{folder} holds vectors of {kept.id} ({kept.width} numbers, fingerprint {kept.fingerprint[:8]}), "
-            f"these would be of {given.id} ({given.width} numbers, fingerprint {given.fingerprint[:8]})",
+            f"{folder} holds vectors of {kept.id} ({kept.width} dimensions, fingerprint {kept.fingerprint[:8]}), "
+            f"these would be of {given.id} ({given.width} dimensions, fingerprint {given.fingerprint[:8]})",
             hint=f"leave the model out to use {kept.id}, or change the collection's: imi migrate {folder} --model …",
         )
 

@@ -299,7 +299,7 @@ def _claimed(store: Store, model: CollectionModel, rows: Pairs) -> Pairs:
         if np.median(agree) < _SAME:
             raise ModelMismatch(
                 f"these vectors are not of {embedder.info.id}: over {len(pairs)} texts the median cosine of what it "
-                f"makes ({made.shape[1]} numbers) with these ({max(widths)}) is {np.median(agree):.2f}",
+                f"makes ({made.shape[1]} dimensions) with these ({max(widths)}) is {np.median(agree):.2f}",
                 hint="name the model that made them, or leave the model out and add them to a collection of their own",
             )
         if kept is None:
@@ -323,6 +323,6 @@ def _bind(store: Store, model: CollectionModel, given: Bound) -> None:
     elif kept.fingerprint != given.fingerprint:
         check_same(store.folder, kept.info, given.info)
         raise ModelMismatch(
-            f"{store.folder} keeps {kept.width} numbers of {kept.info.id}, the export {given.width}",
+            f"{store.folder} keeps {kept.width} dimensions of {kept.info.id}, the export {given.width}",
             hint=f"imi migrate makes the sizes agree: --dims {min(kept.width, given.width)}",
         )

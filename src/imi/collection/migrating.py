@@ -1,4 +1,4 @@
-"""Migrating a collection to fewer numbers or to another model, while it answers searches by the old vectors.
+"""Migrating a collection to fewer dimensions or to another model, while it answers searches by the old vectors.
 
 New vectors are written beside the old ones, a batch a transaction, so that an interrupted migration goes on where it
 stopped; one last transaction puts them in the place of the old ones.
@@ -67,10 +67,10 @@ class Migrator:
         Args:
             store: the collection's.
             model: the new model, a name or an embedder; None to keep the present one.
-            dims: numbers to keep of each vector; None for all.
+            dims: dimensions to keep of each vector; None for all.
 
         Raises:
-            UsageError: nothing would change, more numbers are asked for than there are, or vectors of one's own cannot
+            UsageError: nothing would change, more dimensions are asked for than there are, or vectors of one's own cannot
                 be embedded.
         """
         self._store = store
@@ -92,7 +92,7 @@ class Migrator:
                 trust.remember(name, info.fingerprint, key=True)
             self._new = Bound(name, info, None if dims in (None, info.width) else dims)
         if self._new.fingerprint == old.fingerprint:
-            raise UsageError(f"{store.folder} has vectors of {old.info.id} at {old.width} numbers already")
+            raise UsageError(f"{store.folder} has vectors of {old.info.id} at {old.width} dimensions already")
 
     def estimate(self) -> Migration:
         """Measure on a few rows what the whole would take; writes nothing."""
@@ -225,7 +225,7 @@ def _shortened(old: Bound, dims: int | None) -> Bound:
         raise UsageError("a migration needs dims or a model", hint="imi migrate NAME --dims 128, or --model quality")
     if isinstance(dims, bool) or not 1 <= dims <= old.width:
         raise UsageError(
-            f"dims is {dims!r}, allowed are 1 to {old.width}: numbers that were cut off cannot come back",
+            f"dims is {dims!r}, allowed are 1 to {old.width}: dimensions that were cut off cannot come back",
             hint=f"give the model too, to embed the texts again: imi migrate NAME --dims {dims} --model {old.name}",
         )
     if old.own:

@@ -126,7 +126,7 @@ def by_text(store: Store, words: WordIndex, text: str, keep: int, allowed: Rows 
 
 @dataclass(frozen=True, slots=True)
 class How:
-    """How vectors are compared: by fewer numbers, with every row, by a ladder of one's own; and whether to tell."""
+    """How vectors are compared: by fewer dimensions, with every row, by a ladder of one's own; and whether to tell."""
 
     dims: int | None = None
     exact: bool = False

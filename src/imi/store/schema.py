@@ -2,7 +2,7 @@
 
 Frozen in the first format, because they cannot be changed later without pain:
 
-- pages of 16 KiB: a vector of 512 float32 numbers is 2 KiB and would fill pages of 4 KiB only to half;
+- pages of 16 KiB: a vector of 512 float32 dimensions is 2 KiB and would fill pages of 4 KiB only to half;
 - eight bytes at the end of every page hold its checksum (SQLite's `cksumvfs`), and every row carries a checksum of
 its own, bound
   to its row number: a page checksum finds flipped bits anywhere, also in the full-text index; a row's finds a row

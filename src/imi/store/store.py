@@ -159,7 +159,7 @@ class Store(FullText):
 
     @property
     def next_width(self) -> int | None:
-        """How many numbers a vector of the migration under way has; None where there is none."""
+        """How many dimensions a vector of the migration under way has; None where there is none."""
         return self._number("next_width") or None
 
     @property
@@ -174,7 +174,7 @@ class Store(FullText):
 
     @property
     def width(self) -> int | None:
-        """How many numbers a vector has; None before the first one."""
+        """How many dimensions a vector has; None before the first one."""
         return self._number("width") or None
 
     def fields(self) -> list[str]:
