@@ -70,8 +70,8 @@ class Migrator:
             dims: dimensions to keep of each vector; None for all.
 
         Raises:
-            UsageError: nothing would change, more dimensions are asked for than there are, or vectors of one's own cannot
-                be embedded.
+            UsageError: nothing would change, more dimensions are asked for than there are, or vectors of one's own
+                cannot be embedded.
         """
         self._store = store
         with store.reading():
