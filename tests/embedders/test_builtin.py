@@ -186,7 +186,7 @@ def test_a_folder_in_pieces_is_an_error_that_says_so(tmp_path):
     with pytest.raises(DataError, match="do not fit"):
         BuiltIn(folder)
     (folder / "rows.npy").write_bytes(b"nothing")
-    with pytest.raises(DataError, match="no model folder"):
+    with pytest.raises(DataError, match="not a model folder"):
         BuiltIn(folder)
     about = json.loads((FOLDER / "model.json").read_text()) | {"format": 99}
     shutil.rmtree(folder)

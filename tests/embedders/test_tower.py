@@ -99,7 +99,7 @@ def test_a_tower_for_other_weights_is_refused(folder, tmp_path):
     with pytest.raises(DataError, match="format 9, this imi reads 1"):
         imi.load(copy).embed_images([draw()])
     (copy / "pictures" / "tower.npz").unlink()
-    with pytest.raises(DataError, match="no picture tower"):
+    with pytest.raises(DataError, match="not a picture tower"):
         imi.load(copy).embed_images([draw()])
 
 

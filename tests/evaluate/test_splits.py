@@ -23,13 +23,13 @@ def test_texts_that_differ_by_width_case_and_final_mark_are_the_same():
 
 
 def test_sentences_linked_by_translations_stand_together():
-    pairs = [splits.Translation(*pair) for pair in (("a", "1"), ("b", "1"), ("b", "2"), ("c", "3"), ("A.", "4"))]
+    pairs = [splits.TranslationPairs(*pair) for pair in (("a", "1"), ("b", "1"), ("b", "2"), ("c", "3"), ("A.", "4"))]
     chains = sorted(sorted(pair.en for pair in chain) for chain in splits._chains(pairs))
     assert chains == [["A.", "a", "b", "b"], ["c"]]
 
 
 def test_one_to_one_keeps_a_single_right_answer():
-    pairs = [splits.Translation(*pair) for pair in (("a", "1"), ("A", "2"), ("b", "1"), ("c", "3"))]
+    pairs = [splits.TranslationPairs(*pair) for pair in (("a", "1"), ("A", "2"), ("b", "1"), ("c", "3"))]
     assert [(pair.en, pair.ja) for pair in splits._one_to_one(pairs)] == [("a", "1"), ("c", "3")]
 
 

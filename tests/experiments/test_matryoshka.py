@@ -144,7 +144,7 @@ def test_pictures_from_folder_and_npz_are_split_by_class(tmp_path):
     assert np.allclose(found.train.x.mean(axis=(0, 2, 3)), 0, atol=1e-5)
     np.savez(tmp_path / "set.npz", x=np.zeros((20, 4, 4), np.uint8), y=np.repeat([3, 5], 10))
     assert read_pictures(tmp_path / "set.npz").classes == ("3", "5")
-    with pytest.raises(UsageError, match="no folder, zip or npz"):
+    with pytest.raises(UsageError, match="not a folder, zip or npz"):
         read_pictures(tmp_path / "nothing")
     (tmp_path / "set" / "dog" / "0.png").write_bytes(b"no picture")
     with pytest.raises(DataError, match="1 pictures cannot be read") as caught:

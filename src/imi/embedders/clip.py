@@ -48,7 +48,7 @@ class Clip:
         self._reading = SentenceTransformers(second.strip(), device=device) if second else self._seeing
         mine, other = self._seeing.info, self._reading.info
         if mine.width != other.width:
-            raise UsageError(f"the towers have {mine.width} and {other.width} numbers: they are of two spaces")
+            raise UsageError(f"the towers have {mine.width} and {other.width} dimensions: they are of two spaces")
         both = hashlib.blake2b(f"{mine.weights} {other.weights}".encode(), digest_size=16).hexdigest()
         self.info = replace(
             other,

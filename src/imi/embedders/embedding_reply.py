@@ -79,13 +79,13 @@ def _width(found: set[int], wanted: int | None, url: str, coded: bool) -> Refusa
     widths = " and ".join(map(str, sorted(found)))
     if coded and wanted is not None and found == {wanted // 4}:
         return Refusal(
-            f"{url} sent vectors of {widths} numbers in place of {wanted}: a list of floats was decoded as base64",
+            f"{url} sent vectors of {widths} dimensions in place of {wanted}: a list of floats was decoded as base64",
             hint="a gateway between ignores encoding_format; point the URL at the server behind it",
             status=200,
             code=QUARTER,
         )
     return Refusal(
-        f"{url} sent vectors of {widths} numbers, the model's have {wanted}",
+        f"{url} sent vectors of {widths} dimensions, the model's have {wanted}",
         hint="check that one model answers at this URL",
         status=200,
     )

@@ -220,7 +220,7 @@ def _decoded(url: str, raw: bytes) -> Any:
     try:
         return json.loads(raw)
     except ValueError as wrong:
-        raise Refusal(f"{url} sent what is no JSON: {raw[:80]!r}", status=200, again=True) from wrong
+        raise Refusal(f"{url} sent what is not JSON: {raw[:80]!r}", status=200, again=True) from wrong
 
 
 def _events(url: str, reply: httpx.Response) -> Iterator[dict[str, Any]]:
@@ -235,7 +235,7 @@ def _events(url: str, reply: httpx.Response) -> Iterator[dict[str, Any]]:
         try:
             value = json.loads(data)
         except ValueError as wrong:
-            raise Refusal(f"{url} sent an event that is no JSON: {data[:80]!r}", status=200, again=True) from wrong
+            raise Refusal(f"{url} sent an event that is not JSON: {data[:80]!r}", status=200, again=True) from wrong
         if isinstance(value, dict):
             if isinstance(value.get("error"), dict):
                 raise refusal(url, 200, data.encode())
