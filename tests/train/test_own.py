@@ -94,7 +94,7 @@ def test_bad_lines_are_named(tmp_path):
     with pytest.raises(DataError, match="cannot be read"):
         read_pairs(tmp_path / "none.tsv")
     (tmp_path / "empty.tsv").write_text("\n")
-    with pytest.raises(DataError, match="no pairs|not pairs"):
+    with pytest.raises(DataError, match=r"no pairs|not pairs"):
         read_pairs(tmp_path / "empty.tsv")
 
 
