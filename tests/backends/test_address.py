@@ -51,7 +51,7 @@ def test_wrong_options_say_what_is_allowed():
     one = read_address("qdrant://h?collection=c&quantization=int4&prefixes=a&patience=-1")
     with pytest.raises(UsageError, match="int8, binary"):
         one.choice("quantization", ("int8", "binary"))
-    with pytest.raises(UsageError, match="parted by commas"):
+    with pytest.raises(UsageError, match="separated by commas"):
         one.numbers("prefixes")
     with pytest.raises(UsageError, match="whole numbers"):
         one.number("patience", 1)
