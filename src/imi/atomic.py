@@ -100,6 +100,41 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def holders(path: Path, *, writing: bool = False) -> list[str]:
+    """Return which other processes hold a lock on a file, as "process 12 (imi serve)"; none where nobody can know.
+
+    Args:
+        path: the file.
+        writing: only those whose lock keeps others from writing.
+    """
+    places = (identity(path), identity(path.with_name(f"{path.name}-shm")))
+    wanted = {one[1] for one in places if one is not None}
+    named = {}
+    try:
+        lines = Path("/proc/locks").read_text("ascii").splitlines()
+    except OSError:
+        return []
+    for line in lines:
+        # 1: POSIX  ADVISORY  READ 4321 08:01:123456 1073741826 1073742335
+        parts = line.replace("->", "").split()
+        if len(parts) < 8 or (writing and parts[3] != "WRITE"):
+            continue
+        # Devices of overlays and subvolumes are told otherwise here than by stat: the number of the file must do.
+        if int(parts[5].rpartition(":")[2]) in wanted and int(parts[4]) not in (os.getpid(), -1):
+            named[int(parts[4])] = _command(int(parts[4]))
+    return [f"process {number}{f' ({command})' if command else ''}" for number, command in sorted(named.items())]
+
+
+def _command(number: int) -> str:
+    """Return the command of a process, without what its arguments may hold."""
+    try:
+        words = Path(f"/proc/{number}/cmdline").read_bytes().decode("utf-8", "replace").split("\0")
+    except OSError:
+        return ""
+    shown = [Path(word).name for word in words if word and not word.startswith("-")][:3]
+    return " ".join("".join(one if one.isprintable() else "?" for one in word) for word in shown)[:80]
+
+
 @contextmanager
 def locked(path: Path, *, wait: float = _WAIT_SECONDS) -> Iterator[None]:
     """Hold the lock of a file that is read, changed and replaced; others wait.

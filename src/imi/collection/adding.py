@@ -94,7 +94,7 @@ class Adder:
         refused: list[Failure] = []
         while True:
             with self._store.reading():
-                changes = self._store.changes
+                version = self._store.version
                 plan = self._compare(batch)
                 bound = read_bound(self._store)
             try:
@@ -109,7 +109,7 @@ class Adder:
                 continue
             with self._store.writing():
                 # Somebody wrote meanwhile: what is there must be compared again, but nothing is embedded twice.
-                if self._store.changes != changes:
+                if self._store.version != version:
                     plan = self._compare(batch)
                     kept = read_bound(self._store)
                     if kept is not None and bound is not None:

@@ -348,7 +348,10 @@ class Collection(ABC):
     def repair(self, *, progress: Progress | None = None) -> Repaired:
         """Keep all rows that agree with their checksums in a new file; the old one is set aside in `damaged`.
 
-        A text whose vector is damaged is embedded again. Close other readers first: they would go on with the old file.
+        A text whose vector is damaged is embedded again.
+
+        Raises:
+            Locked: others have the collection open; it says who.
         """
         self._folders_only("repair")
 

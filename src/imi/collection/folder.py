@@ -186,6 +186,7 @@ class FolderCollection(Collection):
         from imi.collection.maintenance import repair
 
         self._store.check_writable()
+        self._index.wait()
         repaired = repair(self._store, self._model.embedder, progress)
         self._index.forget()
         return repaired

@@ -102,8 +102,10 @@ class FolderSnapshot:
         return self._store.by_rows(keys)
 
     def gone(self, keys: list[int]) -> None:
-        """A row that an index has and the file has not is damage: both are of one state."""
-        raise damaged(keys, "document")
+        """What an index has of a later state is nothing to speak of; a vector in the file without its row is damage."""
+        lone = self._store.has_vector(np.array(keys, dtype=np.int64))
+        if lone:
+            raise damaged(sorted(lone), "document")
 
     def vector_of(self, id: str) -> tuple[int, Floats | None] | None:
         """Return a row's number and vector."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import Any
 import apsw
 import numpy as np
 
+from imi.atomic import rename_new, sibling, sync_folder
 from imi.collection.pictures import painter_of
 from imi.embedders.base import Embedder
 from imi.errors import CollectionError, Damaged, ImiError, UsageError
@@ -22,7 +24,8 @@ from imi.store import database
 from imi.store.pictures import COLUMNS as PICTURE_COLUMNS
 from imi.store.pictures import MADE_BY, StoredPicture, decode_picture, holds_pictures, pictures_of, put_pictures
 from imi.store.rows import COLUMNS, New, decode_document, decode_vectors, encode_metadata
-from imi.store.store import FILE, Store, make
+from imi.store.schema import PAGE_SIZE
+from imi.store.store import FILE, MAKING, Store, make
 from imi.text.lexical import index_tokens
 
 Progress = Callable[[int, int], None]
@@ -173,14 +176,20 @@ def backup(store: Store, target: Path, progress: Progress | None = None) -> None
     """
     if target.exists():
         raise UsageError(f"{target} is there already", hint="give the name of a folder that is not there")
-    beside = target.with_name(f".{target.name}.part")
+    beside = sibling(Path(os.path.abspath(target)))
     try:
-        shutil.rmtree(beside, ignore_errors=True)
-        beside.mkdir(parents=True)
-        with database.translated(beside / FILE):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        beside.mkdir()
+        # One state of the file throughout, however much is written meanwhile.
+        with store.reading(), database.translated(beside / FILE):
+            store.meta("identity")  # the state begins with the first thing that is read
             flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
             copy = apsw.Connection(str(beside / FILE), flags=flags, vfs=database.VFS)
             copy.reserve_bytes("main", 8)
+            copy.pragma("page_size", PAGE_SIZE)
+            # The layer of checksums learns from a first page that there are any. Without it, pages that come from the
+            # source's log, where they have none yet, would be written as they are.
+            copy.execute("CREATE TABLE first_page (empty INTEGER)")
             with copy.backup("main", store.connection, "main") as copying:
                 while not copying.done:
                     copying.step(256)
@@ -190,8 +199,9 @@ def backup(store: Store, target: Path, progress: Progress | None = None) -> None
             copy.execute("UPDATE meta SET value = lower(hex(randomblob(16))) WHERE key = 'identity'")
             copy.close()
         _sync(beside / FILE)
-        os.rename(beside, target)
-        _sync(target.parent)
+        sync_folder(beside)
+        if not rename_new(beside, target):
+            raise UsageError(f"{target} is there by now", hint="give the name of a folder that is not there")
     except OSError as cannot:
         raise CollectionError(
             f"{target} cannot be written: {cannot.strerror}", hint="choose another folder"
@@ -206,13 +216,15 @@ def repair(store: Store, embedder: Callable[[], Embedder], progress: Progress | 
     A text whose vector is damaged is embedded again; the full text and the index are made anew. The old file stays in
     the folder's `damaged` until it is deleted by hand. Row numbers change, ids do not.
 
+    Nobody else may have the collection open: what was acknowledged to them meanwhile would be in the old file.
+
     Raises:
+        Locked: others have it open; it says who.
         CollectionError: not even the table of contents can be read (then restore a backup).
     """
-    folder = store.folder
-    beside = folder / ".repair"
-    shutil.rmtree(beside, ignore_errors=True)
-    with store.reading():
+    folder = store.path.parent
+    beside = folder / f"{MAKING}{secrets.token_hex(6)}"
+    with store.alone():
         try:
             meta = dict(store.connection.execute("SELECT key, value FROM meta"))
         except apsw.Error as broken:
@@ -220,23 +232,40 @@ def repair(store: Store, embedder: Callable[[], Embedder], progress: Progress | 
                 f"{store.path} cannot be repaired: its first pages cannot be read ({broken})",
                 hint="restore the last `imi backup`",
             ) from broken
-        make(beside, dtype=store.dtype)
-        new = Store(beside, write=True)
-        lost, again = _copy_rows(store, new, meta, embedder, progress)
-    kept = new.count()
-    new.close()
-    store.close()
-    old = folder / _SET_ASIDE
-    old.mkdir(exist_ok=True)
-    for suffix in ("-wal", "-shm", ""):
-        part = folder / f"{FILE}{suffix}"
-        if part.exists():
-            os.replace(part, old / part.name)
-    os.replace(beside / FILE, folder / FILE)
-    _sync(folder)
-    shutil.rmtree(beside, ignore_errors=True)
+        try:
+            make(beside, dtype=store.dtype)
+            new = Store(beside, write=True)
+            try:
+                lost, again = _copy_rows(store, new, meta, embedder, progress)
+                kept = new.count()
+            finally:
+                new.close()
+            old = _unused(folder / _SET_ASIDE)
+            _set_aside(store.path, old, beside / FILE)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
     shutil.rmtree(folder / "index", ignore_errors=True)
-    return Repaired(kept, again, tuple(lost), str(old))
+    return Repaired(kept, again, tuple(lost), str(store.folder / old.name))
+
+
+def _unused(folder: Path) -> Path:
+    """Return a name for a folder that none has: what earlier repairs set aside stays."""
+    number, path = 2, folder
+    while path.exists():
+        number, path = number + 1, folder.with_name(f"{folder.name}-{number}")
+    return path
+
+
+def _set_aside(path: Path, old: Path, new: Path) -> None:
+    """Put the new file in the place of the old one in one step; at no moment is there none."""
+    old.mkdir()
+    try:
+        os.link(path, old / FILE)
+    except OSError:  # a file system without second names
+        shutil.copyfile(path, old / FILE)
+    sync_folder(old)
+    os.replace(new, path)
+    sync_folder(path.parent)
 
 
 def _copy_rows(

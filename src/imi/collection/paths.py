@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 from imi.errors import UsageError
 from imi.store.rows import Dtype
-from imi.store.store import FILE, make
+from imi.store.store import FILE, MAKING, make
 
 SUFFIX = ".imi"
 
@@ -33,7 +32,9 @@ def find(folder: Path, *, create: bool, dtype: Dtype) -> None:
         raise UsageError(
             f"{folder} is a file, a collection is a folder", hint="`imi add NAME.imi FILE` makes one of a file"
         )
-    if folder.is_dir() and any(folder.iterdir()):
+    if folder.is_dir() and any(not one.name.startswith(MAKING) for one in folder.iterdir()):
+        if (folder / FILE).is_file():  # made by somebody else while this looked
+            return
         raise UsageError(
             f"{folder} is a folder, but no collection of imi: it has no {FILE}", hint="choose another name"
         )
@@ -41,10 +42,6 @@ def find(folder: Path, *, create: bool, dtype: Dtype) -> None:
         raise UsageError(
             f"there is no collection {folder}", hint=f"imi add {folder} FILE makes one; imi ls lists those here"
         )
-    existed = folder.is_dir()
-    try:
-        make(folder, dtype=dtype)
-    except BaseException:
-        if not existed:
-            shutil.rmtree(folder, ignore_errors=True)
-        raise
+    make(folder, dtype=dtype)
+    if not (folder / FILE).is_file():
+        raise UsageError(f"{folder} became something else while a collection was made there", hint="try again")

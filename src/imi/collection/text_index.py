@@ -43,6 +43,7 @@ class WordIndex:
     def _reset(self) -> None:
         self._words: Words | None = None
         self._changes = -1
+        self._of: str | None = None  # the file, by its own identity
         self._row = self._deletion = 0
         self._stamp = -1
         self._unchecked = True
@@ -63,7 +64,7 @@ class WordIndex:
             self._reset()
         with self._lock:
             changes = self._store.changes
-            replaced = self._manifest_time() != self._stamp
+            replaced = self._manifest_time() != self._stamp or self._store.meta("identity") != self._of
             if changes <= self._changes and not replaced:
                 return self._words
             if replaced:
@@ -91,7 +92,7 @@ class WordIndex:
         return f"{self._store.meta('identity')}/{_TOKENS}"
 
     def _open(self) -> None:
-        self._stamp, self._unchecked = self._manifest_time(), True
+        self._stamp, self._unchecked, self._of = self._manifest_time(), True, self._store.meta("identity")
         try:
             self._take(Words.open(self.folder, self._fingerprint()))
         except (Damaged, TooNew):

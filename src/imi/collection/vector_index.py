@@ -35,7 +35,7 @@ class CollectionIndex:
         """Set up; nothing is read yet."""
         self._store = store
         self._policy = policy or IndexPolicy()
-        self.folder = store.folder / FOLDER
+        self.folder = store.path.parent / FOLDER
         self._lock = threading.RLock()
         self._builder: threading.Thread | None = None
         self.words = WordIndex(store, self.folder, self._policy)
@@ -43,7 +43,8 @@ class CollectionIndex:
 
     def _reset(self) -> None:
         self._live: Live | None = None
-        self._epoch = self._changes = -1
+        self._changes = -1
+        self._of: tuple[str | None, int] = (None, -1)  # the file, by its own identity, and its epoch
         self._last_row = self._last_deletion = self._unsaved = 0
         self._stamp = 0
         self._pid = os.getpid()
@@ -68,7 +69,7 @@ class CollectionIndex:
             if width is None:
                 return None
             epoch, changes = self._store.epoch, self._store.changes
-            if self._live is None or epoch != self._epoch or self._replaced():
+            if self._live is None or (self._store.meta("identity"), epoch) != self._of or self._replaced():
                 self._open(width, epoch)
             elif changes <= self._changes:
                 return self._live
@@ -118,7 +119,7 @@ class CollectionIndex:
 
     def _begin(self, live: Live, epoch: int) -> None:
         keys = live.keys
-        self._live, self._epoch = live, epoch
+        self._live, self._of = live, (self._store.meta("identity"), epoch)
         self._last_row, self._last_deletion = int(keys[-1]) if len(keys) else 0, 0
         self._unsaved = 0
 

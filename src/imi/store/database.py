@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import apsw
 import apsw.sqlite_extra
 
+from imi.atomic import Identity, holders, identity
 from imi.errors import CollectionError, Damaged, ImiError, Locked, TooNew, UsageError
 from imi.store.rows import damaged_file
 from imi.store.schema import APPLICATION_ID, FORMAT, MIGRATIONS, PAGE_SIZE
+from imi.store.schema_check import check_schema, defend
 
 VFS = "cksmvfs"
 WAIT_MS = 10_000
 """How long a second writer waits for the first one before it is told."""
+ALONE_SECONDS = 5.0
+"""How long who must be alone waits for others to close the file."""
+_REPLACED = 5
+Frozen = tuple[int, int, int]
 
 
 def _checksummed() -> None:
@@ -41,8 +52,9 @@ def translated(path: Path) -> Iterator[None]:
     except ImiError:
         raise
     except apsw.BusyError as busy:
+        who = ", ".join(holders(path, writing=True)) or "another process or thread"
         raise Locked(
-            f"{path.parent} is being written by another process or thread, and stayed so for {WAIT_MS // 1000} s",
+            f"{path.parent} is being written by {who}, and stayed so for {WAIT_MS // 1000} s",
             hint="wait for the other `imi add` to end, or stop it; reading goes on meanwhile",
         ) from busy
     except apsw.NotADBError as no_database:
@@ -82,8 +94,33 @@ def translated(path: Path) -> Iterator[None]:
         raise CollectionError(f"reading or writing {path} failed: {fault}", hint="check the disk") from fault
 
 
-def connect(path: Path, *, write: bool, durable: bool = True, vfs: str = VFS) -> apsw.Connection:
+@dataclass(frozen=True)
+class Opened:
+    """One connection, and what it was opened on: which file, and where it is read as it lies there, in which state.
+
+    `copy` holds a copy that is read instead, for as long as the connection lives.
+    """
+
+    connection: apsw.Connection
+    identity: Identity | None
+    frozen: Frozen | None = None
+    copy: TemporaryDirectory[str] | None = None
+
+    def is_at(self, path: Path) -> bool:
+        """Whether the path still stands for the file, and that for what was read of it."""
+        return identity(path) == self.identity and (self.frozen is None or _frozen(path) == self.frozen)
+
+    def close(self) -> None:
+        """Close the connection, and delete the copy where there is one."""
+        self.connection.close()
+        if self.copy is not None:
+            self.copy.cleanup()
+
+
+def connect(path: Path, *, write: bool, durable: bool = True, vfs: str = VFS) -> Opened:
     """Open the SQLite file, which must exist, with this project's pragmas.
+
+    A place where nothing can be written, such as a CD or another user's folder, is read as it lies there.
 
     Args:
         path: the file.
@@ -92,30 +129,128 @@ def connect(path: Path, *, write: bool, durable: bool = True, vfs: str = VFS) ->
         vfs: SQLite's file layer; tests put one that loses power here.
 
     Raises:
-        CollectionError: cannot be opened; TooNew: its format is of a later imi; Damaged: no SQLite file.
+        CollectionError: cannot be opened; TooNew: its format is of a later imi; Damaged: no SQLite file, or another
+            schema than imi makes.
     """
     _checksummed()
     with translated(path):
-        flags = apsw.SQLITE_OPEN_READWRITE if write else apsw.SQLITE_OPEN_READONLY
-        try:
-            connection = apsw.Connection(str(path), flags=flags, vfs=vfs)
-        except apsw.CantOpenError:
-            if path.exists() and write:
-                raise CollectionError(
-                    f"{path} cannot be written", hint='check the permissions, or open with mode="r"'
-                ) from None
-            raise
+        for _ in range(_REPLACED):
+            before = identity(path)
+            try:
+                opened = Opened(_configured(str(path), path, write=write, durable=durable, vfs=vfs), before)
+            except (apsw.CantOpenError, apsw.ReadOnlyError):
+                if path.exists() and write:
+                    raise CollectionError(
+                        f"{path} cannot be written", hint='check the permissions, or open with mode="r"'
+                    ) from None
+                if not path.exists() or vfs != VFS:
+                    raise
+                opened = _as_it_lies(path, before)
+            if vfs != VFS or identity(path) == before:
+                return opened
+            opened.close()  # it was replaced between the two looks at it
+    raise CollectionError(f"{path} is being replaced again and again", hint="wait until whoever does it is done")
+
+
+def _configured(
+    name: str, path: Path, *, write: bool, durable: bool = True, vfs: str = VFS, exclusive: bool = False
+) -> apsw.Connection:
+    flags = apsw.SQLITE_OPEN_READWRITE if write else apsw.SQLITE_OPEN_READONLY
+    connection = apsw.Connection(name, flags=flags | apsw.SQLITE_OPEN_URI, vfs=vfs)
+    try:
         connection.set_busy_timeout(WAIT_MS)
-        if vfs != VFS:
+        if vfs != VFS or exclusive:
             # Another file layer has no memory to share with other processes: it keeps the file to itself.
             connection.pragma("locking_mode", "EXCLUSIVE")
+        defend(connection)
         _check_format(connection, path)
+        check_schema(connection, path)
         if write:
             migrate(connection)
+            if not exclusive and connection.pragma("journal_mode") != "wal":
+                connection.pragma("journal_mode", "WAL")  # a repair that was cut off left it without
         connection.pragma("synchronous", "FULL" if durable else "NORMAL")
         connection.pragma("cache_size", -65536)
         connection.pragma("temp_store", "MEMORY")
+    except BaseException:
+        connection.close()
+        raise
     return connection
+
+
+def _as_it_lies(path: Path, before: Identity | None) -> Opened:
+    """Open a file in a place where SQLite cannot make the files beside it that it reads a database with."""
+    frozen = _frozen(path)
+    if not frozen[2]:
+        return Opened(_configured(f"{path.as_uri()}?immutable=1", path, write=False), before, frozen)
+    # Its last transactions stand beside it and can only be read where they can be put in order.
+    copy = TemporaryDirectory(prefix="imi-")
+    try:
+        for one in (path, path.with_name(f"{path.name}-wal")):
+            shutil.copyfile(one, Path(copy.name) / one.name)
+        connection = _configured(str(Path(copy.name) / path.name), path, write=True)
+    except BaseException:
+        copy.cleanup()
+        raise
+    return Opened(connection, before, frozen, copy)
+
+
+def _frozen(path: Path) -> Frozen:
+    """Return the time and size of a file, and the bytes of transactions beside it."""
+    state = os.stat(path)
+    try:
+        beside = os.stat(path.with_name(f"{path.name}-wal")).st_size
+    except FileNotFoundError:
+        beside = 0
+    return (state.st_mtime_ns, state.st_size, beside)
+
+
+@contextmanager
+def alone(path: Path, wait: float | None = None) -> Iterator[apsw.Connection]:
+    """Hold a file so that nobody else can have it open, with everything in the one file, until the block ends.
+
+    Raises:
+        Locked: others have it open, and still had after `wait` seconds; it says who, where that can be known.
+    """
+    _checksummed()
+    wait = ALONE_SECONDS if wait is None else wait
+    end = time.monotonic() + wait
+    with translated(path):
+        while True:
+            before = identity(path)
+            try:
+                connection = _configured(str(path), path, write=True, exclusive=True)
+                connection.set_busy_timeout(100)
+                break
+            except apsw.BusyError:
+                pass
+            if time.monotonic() > end:
+                raise _held(path)
+            time.sleep(0.05)
+        try:
+            while connection.pragma("journal_mode", "DELETE") != "delete":
+                if time.monotonic() > end:
+                    raise _held(path)
+                time.sleep(0.05)
+            connection.execute("BEGIN EXCLUSIVE")
+            yield connection
+        except apsw.BusyError:
+            raise _held(path) from None
+        finally:
+            if not connection.get_autocommit():
+                connection.execute("ROLLBACK")
+            with suppress(apsw.Error):
+                # Once another file has its place, what is written beside it is that one's.
+                if identity(path) == before:
+                    connection.pragma("journal_mode", "WAL")
+            connection.close()
+
+
+def _held(path: Path) -> Locked:
+    who = ", ".join(holders(path)) or "another process, or another handle of this one,"
+    return Locked(
+        f"{path.parent} is in use: {who} has it open", hint="close or stop it, then run the same command again"
+    )
 
 
 def _check_format(connection: apsw.Connection, path: Path) -> None:
@@ -163,9 +298,16 @@ def migrate(connection: apsw.Connection) -> None:
 
 
 @contextmanager
-def transaction(connection: apsw.Connection, *, write: bool = True) -> Iterator[None]:
-    """Run a block in one transaction: a writer takes the lock at once, a reader sees one state throughout."""
-    connection.execute("BEGIN IMMEDIATE" if write else "BEGIN DEFERRED")
+def transaction(connection: apsw.Connection, *, write: bool = True, begun: bool = False) -> Iterator[None]:
+    """Run a block in one transaction: a writer takes the lock at once, a reader sees one state throughout.
+
+    Args:
+        connection: whose.
+        write: whether the block writes.
+        begun: whether it has begun already.
+    """
+    if not begun:
+        connection.execute("BEGIN IMMEDIATE" if write else "BEGIN DEFERRED")
     try:
         yield
     except BaseException:

@@ -20,8 +20,8 @@ class FullText(ABC):
     """The part of a `Store` that reads the FTS5 table; every method must run inside `reading()`."""
 
     path: Path
-    _counted: tuple[int, dict[str, int]]
-    """Terms and how many rows hold them, at a number of changes."""
+    _counted: tuple[tuple[str | None, int, int] | None, dict[str, int]]
+    """Terms and how many rows hold them, in one state of the file."""
 
     @property
     @abstractmethod
@@ -30,8 +30,8 @@ class FullText(ABC):
 
     @property
     @abstractmethod
-    def changes(self) -> int:
-        """How many transactions have written to the file."""
+    def version(self) -> tuple[str | None, int, int]:
+        """Which state of which file this is."""
 
     def match(self, query: str, limit: int, allowed: Rows | None = None) -> tuple[Rows, Floats]:
         """Return the rows that match an FTS5 query, best first, and their BM25 scores, higher is better."""
@@ -46,8 +46,8 @@ class FullText(ABC):
 
     def term_counts(self, terms: Sequence[str]) -> dict[str, int]:
         """Return how many rows hold each term of the full text; those that none holds are left out."""
-        if self._counted[0] != (changes := self.changes):
-            self._counted = (changes, {})
+        if self._counted[0] != (version := self.version):
+            self._counted = (version, {})
         counted = self._counted[1]
         execute = self._vocabulary("row").execute
         for term in terms:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
+import shutil
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +21,7 @@ import apsw
 import numpy as np
 from numpy.typing import NDArray
 
+from imi.atomic import identity, link_new, rename_new, sibling
 from imi.errors import CollectionError, UsageError
 from imi.records import Document
 from imi.store import database
@@ -42,6 +45,8 @@ from imi.store.rows import (
 Rows = NDArray[np.int64]
 VectorTable = Literal["vectors", "next_vectors"]
 FILE = "collection.sqlite"
+MAKING = ".imi-"
+"""How the names begin under which a collection is made in a folder that is there already."""
 
 
 class Store(FullText):
@@ -49,15 +54,16 @@ class Store(FullText):
 
     def __init__(self, folder: Path, *, write: bool, durable: bool = True, vfs: str = database.VFS) -> None:
         self.folder = folder
-        self.path = folder / FILE
+        # What a relative name stands for is decided now: a program may go to another folder.
+        self.path = Path(os.path.abspath(folder)) / FILE
         self.write = write
         self._durable = durable
         self._vfs = vfs
         self._local = threading.local()
-        self._open: list[apsw.Connection] = []
+        self._open: list[database.Opened] = []
         self._pid = os.getpid()
         self._writer = threading.Lock()
-        self._counted = (-1, {})
+        self._counted = (None, {})
 
     def _fresh_after_fork(self) -> None:
         # SQLite forbids both using and closing a connection of the parent: forget them, and begin anew.
@@ -69,43 +75,78 @@ class Store(FullText):
     def connection(self) -> apsw.Connection:
         """This thread's connection, opened when first needed."""
         self._fresh_after_fork()
-        connection: apsw.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = database.connect(self.path, write=self.write, durable=self._durable, vfs=self._vfs)
-            self._local.connection = connection
-            self._open.append(connection)
+        opened: database.Opened | None = getattr(self._local, "opened", None)
+        if opened is None:
+            opened = database.connect(self.path, write=self.write, durable=self._durable, vfs=self._vfs)
+            self._local.opened = opened
+            self._open.append(opened)
+        return opened.connection
+
+    def _present(self) -> apsw.Connection:
+        """Return this thread's connection to the file that is at the path now.
+
+        Raises:
+            CollectionError: there is none any more.
+        """
+        connection = self.connection
+        if self._vfs == database.VFS and not self._local.opened.is_at(self.path):
+            if not self.path.exists():
+                raise self._gone()
+            self.release()
+            connection = self.connection
         return connection
+
+    def _gone(self) -> CollectionError:
+        return CollectionError(
+            f"{self.folder} was moved or deleted while it was open here", hint="open the collection where it is now"
+        )
 
     def close(self) -> None:
         """Close every connection of this process; safe to call twice."""
         self._fresh_after_fork()
-        for connection in self._open:
-            connection.close()
+        for opened in self._open:
+            opened.close()
         self._open.clear()
         self._local = threading.local()
 
     def release(self) -> None:
         """Close this thread's connection: for a thread that ends."""
         self._fresh_after_fork()
-        connection: apsw.Connection | None = getattr(self._local, "connection", None)
-        if connection is not None:
-            self._open.remove(connection)
-            self._local.connection = None
-            connection.close()
+        opened: database.Opened | None = getattr(self._local, "opened", None)
+        if opened is not None:
+            self._open.remove(opened)
+            self._local.opened = None
+            opened.close()
 
     @contextmanager
     def reading(self) -> Iterator[None]:
         """See one state of the file until the block ends; inside another block, that one's."""
-        connection = self.connection
-        if connection.in_transaction:
+        if self.connection.in_transaction:
             yield
             return
-        with database.translated(self.path), database.transaction(connection, write=False):
+        with database.translated(self.path), database.transaction(self._present(), write=False):
             self._local.meta = {}
             try:
                 yield
             finally:
                 self._local.meta = None
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold the file so that nobody else has it open until the block ends, which may put another in its place.
+
+        Raises:
+            Locked: others have it open; it says who.
+        """
+        self.check_writable()
+        self.close()
+        with self._writer, database.alone(self.path) as connection:
+            self._local.opened = database.Opened(connection, identity(self.path))
+            self._local.meta = {}
+            try:
+                yield
+            finally:
+                self._local = threading.local()
 
     def check_writable(self) -> None:
         """Refuse a collection that was opened for reading only.
@@ -121,12 +162,34 @@ class Store(FullText):
         """Write all or nothing; waits for another writer, then raises Locked.
 
         Raises:
-            CollectionError: the collection was opened for reading only.
+            CollectionError: the collection was opened for reading only; or its file was replaced, moved or deleted
+                meanwhile, so that nothing of this is in the file that is there now.
         """
         self.check_writable()
-        with self._writer, database.translated(self.path), database.transaction(self.connection):
-            yield
-            self.connection.execute("UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE key = 'changes'")
+        with self._writer, database.translated(self.path):
+            connection = self._begun()
+            with database.transaction(connection, begun=True):
+                yield
+                connection.execute("UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE key = 'changes'")
+                self._check_present()
+            self._check_present()
+
+    def _begun(self) -> apsw.Connection:
+        """Take the right to write to the file that is at the path; while it was waited for, it may become another."""
+        while True:
+            connection = self._present()
+            connection.execute("BEGIN IMMEDIATE")
+            if self._vfs != database.VFS or self._local.opened.is_at(self.path):
+                return connection
+            connection.execute("ROLLBACK")
+
+    def _check_present(self) -> None:
+        if self._vfs == database.VFS and not self._local.opened.is_at(self.path):
+            if not self.path.exists():
+                raise self._gone()
+            raise CollectionError(
+                f"{self.folder} was replaced while it was written to, so this is not in it", hint="write it again"
+            )
 
     # --- what the collection is ---
 
@@ -151,6 +214,11 @@ class Store(FullText):
             return int(found)
         except ValueError:
             raise damaged_file(self.path, f"{key} is not a number") from None
+
+    @property
+    def version(self) -> tuple[str | None, int, int]:
+        """Which state of which file this is: two readers with the same one see the same rows and vectors."""
+        return (self.meta("identity"), self.epoch, self.changes)
 
     @property
     def changes(self) -> int:
@@ -356,23 +424,34 @@ def _and(condition: Condition | None) -> tuple[str, tuple[Any, ...]]:
     return ("", ()) if condition is None else (f" AND {condition.sql}", condition.parameters)
 
 
-def make(folder: Path, *, dtype: Dtype = "float32") -> None:
-    """Make a new collection's folder and file.
+def make(folder: Path, *, dtype: Dtype = "float32") -> bool:
+    """Make a new collection, which appears whole or not at all; False where somebody else was quicker.
+
+    Nothing is removed but what was made here.
 
     Raises:
         UsageError: an unknown dtype; CollectionError: the folder cannot be made.
     """
     if dtype not in ("float32", "float16"):
         raise UsageError(f"dtype is {dtype!r}, allowed are 'float32' and 'float16'")
+    place = Path(os.path.abspath(folder))
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        # A folder that is there keeps its owner and its rights: only the file is new in it.
+        there = place.is_dir()
+        beside = place / f"{MAKING}{secrets.token_hex(6)}" if there else sibling(place)
+        beside.mkdir()
+        try:
+            database.create(beside / FILE)
+            if dtype != "float32":
+                store = Store(beside, write=True)
+                with store.writing():
+                    store.set_meta("dtype", dtype)
+                store.close()
+            return link_new(beside / FILE, place / FILE) if there else rename_new(beside, place)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
     except OSError as cannot:
         raise CollectionError(
             f"{folder} cannot be made: {cannot.strerror}", hint="choose a folder that you may write"
         ) from cannot
-    database.create(folder / FILE)
-    if dtype != "float32":
-        store = Store(folder, write=True)
-        with store.writing():
-            store.set_meta("dtype", dtype)
-        store.close()

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from functools import partial
 from typing import Annotated, Any, TypeVar
 
@@ -45,7 +44,7 @@ from imi.server.api.schemas import (
 )
 from imi.server.http.keys import Right
 from imi.server.http.middleware import require
-from imi.server.http.request_body import check_json_type, parse_json, read_body, too_deep, unsupported
+from imi.server.http.request_body import parse_json, read_body, too_deep
 from imi.server.http.responses import ApiError, Json, to_json
 from imi.server.settings import Limits
 from imi.server.state import State
@@ -102,8 +101,6 @@ class SearchRoutes:
                 status_code=201 if call == self.create else 200,
                 openapi_extra=_INGEST_BODY if call == self.ingest else None,
             )
-        for method, call in (("GET", self.collections), ("POST", self.create)):
-            router.add_api_route("/", call, methods=[method], include_in_schema=False, response_model=None)
         picture = one + "/thumbnails/{id:path}"
         # The media type of a response class would stand for the errors, too, which are JSON like all others.
         found: dict[int | str, dict[str, Any]] = {
@@ -132,40 +129,40 @@ class SearchRoutes:
         """List the collections that the caller may read."""
         key = request.scope["imi.key"]
         names = [name for name in self._state.shelf.names() if key is None or key.may("read", name)]
-
-        def told() -> list[dict[str, Any]]:
-            found = []
-            for name in names:
-                with suppress(ApiError):  # gone since it was listed
-                    found.append(self._describe(name))
-            return found
-
-        described = await run(self._state.readers, told)
+        described = await self._read(lambda: [_described(name, self._state.shelf.get(name)) for name in names])
         return Json({"collections": described, "creates": self._state.shelf.creates})
 
     async def create(self, request: Request, body: CreateBody) -> Response:
         """Make a collection in the folder that the server was given for it."""
         require(request.scope["imi.key"], "write", body.name)
-        await run(self._state.writer, partial(self._state.shelf.create, body.name, body.model))
-        return Json(await run(self._state.readers, partial(self._describe, body.name)), status_code=201)
+        collection = await self._write(partial(self._state.shelf.create, body.name, body.model))
+        return Json(await self._read(lambda: _described(body.name, collection)), status_code=201)
 
     async def show(self, request: Request, name: Name) -> Response:
         """Say what a collection holds."""
-        self._allow(request, name, "read")
-        return Json(await run(self._state.readers, partial(self._describe, name)))
-
-    def _describe(self, name: str) -> dict[str, Any]:
-        return self._state.shelf.describe(name, partial(_described, name))
+        collection = self._allowed(request, name, "read")
+        return Json(await self._read(lambda: _described(name, collection)))
 
     # --- finding ---
 
     async def search(self, request: Request, name: Name, body: SearchBody) -> Response:
         """Find documents by text, by meaning, or both."""
-        self._allow(request, name, "read")
+        collection = self._allowed(request, name, "read")
         if (body.query is None) == (body.vector is None):
             raise ApiError(400, "Give either 'query' or 'vector'.", param="query", code="invalid_value")
         asked = body.query if body.query is not None else _vector(body.vector or [])
-        few = body.k + body.offset <= _QUICK_HITS and self._state.shelf.is_local(name)
+        search = partial(
+            collection.search,
+            asked,
+            body.k,
+            mode=body.mode,
+            where=body.where,
+            dims=body.dims,
+            min_score=body.min_score,
+            offset=body.offset,
+            facets=body.facets,
+        )
+        few = collection.local and body.k + body.offset <= _QUICK_HITS
         plain = body.mode == "meaning" and body.where is None and body.dims is None and not body.facets
         # Behind one that turned out slow (an index catching up, a model elsewhere) nobody waits.
         quick = plain and few and time.monotonic() - self._since < _QUICK_SECONDS
@@ -174,32 +171,19 @@ class SearchRoutes:
             if quick:
                 self._since = time.monotonic()
             try:  # written out there, too: the loop, which reads and answers, has enough to do
-                with self._state.shelf.use(name) as collection:
-                    hits = collection.search(
-                        asked,
-                        body.k,
-                        mode=body.mode,
-                        where=body.where,
-                        dims=body.dims,
-                        min_score=body.min_score,
-                        offset=body.offset,
-                        facets=body.facets,
-                    )
-                return written_hits(hits)
+                return to_json(_hits(search()))
             finally:
                 if quick:
                     self._since = math.inf
 
-        return Json(await run(self._state.quick if quick else self._state.readers, written))
+        return Json(await self._read(written, self._state.quick if quick else None))
 
     async def similar(self, request: Request, name: Name, body: SimilarBody) -> Response:
         """Find what is nearest to a document."""
-
-        def found(collection: Collection) -> bytes:
-            existing(collection, [body.id])
-            return written_hits(collection.similar(body.id, body.k, where=body.where, dims=body.dims))
-
-        return Json(await self._read(request, name, found))
+        collection = self._allowed(request, name, "read")
+        await self._existing(collection, [body.id])
+        call = partial(collection.similar, body.id, body.k, where=body.where, dims=body.dims)
+        return Json(_hits(await self._read(call)))
 
     # --- documents ---
 
@@ -211,37 +195,39 @@ class SearchRoutes:
         offset: Annotated[int, Query(ge=0, le=2**53)] = 0,
     ) -> Response:
         """List documents in the order in which they were written."""
+        collection = self._allowed(request, name, "read")
 
-        def listed(collection: Collection) -> bytes:
+        def listed() -> dict[str, Any]:
             ids = collection.ids()
-            return written_documents(collection.get(ids[offset : offset + limit]), len(ids))
+            some = collection.get(ids[offset : offset + limit])
+            return {"documents": [one.to_dict() for one in some], "count": len(ids)}
 
-        return Json(await self._read(request, name, listed))
+        return Json(await self._read(listed))
 
     async def get(self, request: Request, name: Name, body: GetBody) -> Response:
         """Return documents by their ids."""
-        return Json(await self._read(request, name, lambda c: written_documents(existing(c, body.ids), len(body.ids))))
+        collection = self._allowed(request, name, "read")
+        documents = await self._existing(collection, body.ids)
+        return Json({"documents": [one.to_dict() for one in documents], "count": len(documents)})
 
     async def document(self, request: Request, name: Name, id: str) -> Response:
         """Return one document."""
-        return Json(await self._read(request, name, lambda c: to_json(existing(c, [id])[0].to_dict())))
+        collection = self._allowed(request, name, "read")
+        return Json((await self._existing(collection, [id]))[0].to_dict())
 
     async def thumbnail(self, request: Request, name: Name, id: str) -> Response:
         """Return a document's picture, at most 336 pixels a side, as a JPEG file."""
-
-        def drawn(collection: Collection) -> bytes | None:
-            existing(collection, [id])
-            return collection.thumbnail(id)
-
-        picture = await self._read(request, name, drawn)
+        collection = self._allowed(request, name, "read")
+        await self._existing(collection, [id])
+        picture = await self._read(lambda: collection.thumbnail(id))
         if picture is None:
-            raise ApiError(404, f"The document {id[:200]!r} has no picture.", param="id", code="picture_not_found")
+            raise ApiError(404, f"The document {id!r} has no picture.", param="id", code="picture_not_found")
         return Jpeg(picture)
 
     async def add(self, request: Request, name: Name, body: AddBody) -> Response:
         """Add documents, or update those whose ids are there; what the reply counts is safely on disk."""
-        self._allow(request, name, "write")
-        added = await add_rows(self._state, name, list(enumerate(body.documents, 1)), body.on_error)
+        collection = self._allowed(request, name, "write")
+        added = await add_rows(self._state, collection, list(enumerate(body.documents, 1)), body.on_error)
         return Json(added.to_dict())
 
     async def ingest(self, request: Request, name: Name, on_error: OnError = "raise", acks: bool = False) -> Response:
@@ -251,9 +237,9 @@ class SearchRoutes:
         """
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind not in _JSON_LINES:
-            raise unsupported(kind, NDJSON)
-        self._allow(request, name, "write")
-        parts = commits(request, self._state, name, on_error)
+            raise _unsupported(kind, NDJSON)
+        collection = self._allowed(request, name, "write")
+        parts = commits(request, self._state, collection, on_error)
         if acks:
             return _Acknowledged(parts)
         total = Added()
@@ -265,53 +251,32 @@ class SearchRoutes:
 
     async def delete(self, request: Request, name: Name, body: DeleteBody) -> Response:
         """Delete documents by their ids or by a filter."""
-        return Json({"deleted": await self._write(request, name, lambda c: c.delete(body.ids, where=body.where))})
+        collection = self._allowed(request, name, "write")
+        return Json({"deleted": await self._write(partial(collection.delete, body.ids, where=body.where))})
 
     async def delete_one(self, request: Request, name: Name, id: str) -> Response:
         """Delete one document."""
-
-        def deleted(collection: Collection) -> int:
-            existing(collection, [id])
-            return collection.delete([id])
-
-        return Json({"deleted": await self._write(request, name, deleted)})
+        collection = self._allowed(request, name, "write")
+        await self._existing(collection, [id])
+        return Json({"deleted": await self._write(partial(collection.delete, [id]))})
 
     # --- how ---
 
-    def _allow(self, request: Request, name: str, right: Right) -> None:
+    def _allowed(self, request: Request, name: str, right: Right) -> Collection:
         require(request.scope["imi.key"], right, name)
-        self._state.shelf.check(name)
+        return self._state.shelf.get(name)
 
-    async def _read(self, request: Request, name: str, call: Callable[[Collection], Result]) -> Result:
-        self._allow(request, name, "read")
-        return await run(self._state.readers, partial(lent, self._state, name, call))
+    async def _existing(self, collection: Collection, ids: list[str]) -> list[Document]:
+        try:
+            return await self._read(lambda: collection.get(ids))
+        except UsageError as missing:
+            raise ApiError(404, missing.message, param="id", code="document_not_found") from None
 
-    async def _write(self, request: Request, name: str, call: Callable[[Collection], Result]) -> Result:
-        self._allow(request, name, "write")
-        return await run(self._state.writer, partial(lent, self._state, name, call))
+    async def _read(self, call: Callable[[], Result], pool: ThreadPoolExecutor | None = None) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(pool or self._state.readers, call)
 
-
-async def run(pool: ThreadPoolExecutor, call: Callable[[], Result]) -> Result:
-    """Return what a call returns that runs on one of the server's threads."""
-    return await asyncio.get_running_loop().run_in_executor(pool, call)
-
-
-def lent(state: State, name: str, call: Callable[[Collection], Result]) -> Result:
-    """Return what a call makes of a collection, which is open for it; to run on a thread."""
-    with state.shelf.use(name) as collection:
-        return call(collection)
-
-
-def existing(collection: Collection, ids: list[str]) -> list[Document]:
-    """Return documents by their ids.
-
-    Raises:
-        ApiError: 404 where one is not there.
-    """
-    try:
-        return collection.get(ids)
-    except UsageError as missing:
-        raise ApiError(404, missing.message, param="id", code="document_not_found") from None
+    async def _write(self, call: Callable[[], Result]) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._state.writer, call)
 
 
 def route_class(limits: Limits) -> type[APIRoute]:
@@ -339,7 +304,10 @@ async def _parsed(request: Request, limits: Limits) -> _Parsed:
     Raises:
         ApiError: it has another type, is too long, too slow, nested too deeply, or no JSON.
     """
-    check_json_type(request)
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    # A page of another site can send any other type without asking first.
+    if kind != "application/json":
+        raise _unsupported(kind, "application/json")
     body = await read_body(request, limits)
     value = parse_json(body)
     if too_deep(value):
@@ -368,6 +336,10 @@ def _vector(numbers: list[float]) -> NDArray[np.float32]:
     if not np.isfinite(vector).all() or not vector.any():
         raise ApiError(400, "The vector is all zeros or beyond float32.", param="vector", code="invalid_value")
     return vector
+
+
+def _unsupported(given: str, wanted: str) -> ApiError:
+    return ApiError(415, f"The content type is {given[:100]!r}, it must be {wanted}.", code="unsupported_media_type")
 
 
 class _Acknowledged(Response):
@@ -416,15 +388,9 @@ def _described(name: str, collection: Collection) -> dict[str, Any]:
     }
 
 
-def written_hits(hits: Hits) -> bytes:
-    """Return the reply of a search."""
+def _hits(hits: Hits) -> dict[str, Any]:
     found = {"hits": hits.to_dicts(), "mode": hits.mode, "facets": hits.facets}
-    return to_json(found | {"notes": list(hits.notes)} if hits.notes else found)
-
-
-def written_documents(documents: Sequence[Document], count: int) -> bytes:
-    """Return a reply of documents, and how many there are."""
-    return to_json({"documents": [one.to_dict() for one in documents], "count": count})
+    return found | {"notes": list(hits.notes)} if hits.notes else found
 
 
 _INGEST_BODY: dict[str, Any] = {

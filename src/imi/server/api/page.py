@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import time
@@ -19,7 +20,7 @@ from starlette.responses import Response
 from imi.collection import Collection
 from imi.errors import ImiError, UsageError
 from imi.records import Document, Hit, user_fields
-from imi.server.api.collections import PREFIX, Name, lent, route_class, run
+from imi.server.api.collections import PREFIX, Name, route_class
 from imi.server.api.column_stats import columns_of
 from imi.server.api.highlight import piece_of, spans_of, wanted_terms
 from imi.server.api.maps import Maps
@@ -116,16 +117,19 @@ class Look:
 
     async def look(self, request: Request, name: Name, body: LookBody) -> Response:
         """Find documents and return them in short pieces, whatever their size."""
-        return Json(await self._read(request, name, lambda c: _look(c, body)))
+        collection = self._allowed(request, name)
+        return Json(await self._read(partial(_look, collection, body)))
 
     async def why(self, request: Request, name: Name, body: WhyBody) -> Response:
         """Return a part of a document, the words of the query in it, and the tokens that carry the similarity."""
-        return Json(await self._read(request, name, lambda c: _why(c, body)))
+        collection = self._allowed(request, name)
+        return Json(await self._read(partial(_why, collection, body)))
 
     async def columns(self, request: Request, name: Name) -> Response:
         """Say what the metadata columns hold: numbers from and to, values and how often each occurs."""
+        collection = self._allowed(request, name)
 
-        def counted(collection: Collection) -> list[dict[str, Any]]:
+        def counted() -> list[dict[str, Any]]:
             version = collection.info.version
             kept = self._columns.pop(name, None)
             if kept is None or kept[0] != version:
@@ -135,24 +139,27 @@ class Look:
                 self._columns.pop(next(iter(self._columns)), None)
             return kept[1]
 
-        return Json({"columns": await self._read(request, name, counted)})
+        return Json({"columns": await self._read(counted)})
 
     async def map_state(self, request: Request, name: Name) -> Response:
         """Begin to lay the documents out on a plane where that was not done yet, and say how far it is."""
-        return Json(await self._read(request, name, partial(self._maps.state, name)))
+        collection = self._allowed(request, name)
+        return Json(await self._read(partial(self._maps.state, name, collection)))
 
     async def map_rows(self, request: Request, name: Name) -> Response:
         """Return what the points of the map are: ids, the beginnings of texts, columns."""
-        return Json(await self._read(request, name, partial(self._maps.rows, name)))
+        return Json(await self._read(partial(self._maps.rows, name, self._allowed(request, name))))
 
     async def map_plane(self, request: Request, name: Name) -> Response:
         """Return where the points lie: little-endian float32 in base64, a first sketch or the finished layout."""
-        return Json(await self._read(request, name, partial(self._maps.plane, name)))
+        return Json(await self._read(partial(self._maps.plane, name, self._allowed(request, name))))
 
-    async def _read(self, request: Request, name: str, call: Callable[[Collection], Result]) -> Result:
+    def _allowed(self, request: Request, name: str) -> Collection:
         require(request.scope["imi.key"], "read", name)
-        self._state.shelf.check(name)
-        return await run(self._state.readers, partial(lent, self._state, name, call))
+        return self._state.shelf.get(name)
+
+    async def _read(self, call: Callable[[], Result]) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._state.readers, call)
 
 
 def _look(collection: Collection, body: LookBody) -> dict[str, Any]:
