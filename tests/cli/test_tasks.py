@@ -30,7 +30,7 @@ def test_lists(run, reviews):
     keys = {"id", "score", "reason", "nearest", "text", "baseline"}
     assert set(run("anomalies", "reviews", "--share", ".05", "--json").json[0]) == keys
     groups = run("dedupe", "reviews", "--threshold", ".5", "--json").json
-    assert groups and all(set(group) == {"keep", "drop", "similarity"} for group in groups)
+    assert groups and all(set(group) == {"keep", "drop", "similarity", "text", "baseline"} for group in groups)
     hits = run("recommend", "reviews", "--like", "1", "--dislike", "4", "-k", "3", "--json").json
     assert len(hits) == 3 and not {"1", "4"} & {hit["id"] for hit in hits}
     assert {"findings"} == set(run("doctor", "reviews", "--json").json)

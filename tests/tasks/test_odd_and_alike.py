@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from scipy.sparse.csgraph import connected_components
 
 from imi import tasks
 from imi.errors import UsageError
@@ -26,9 +25,17 @@ def test_planted_anomalies_are_found_and_explained(groups):
 
 
 def brute_groups(z, threshold):
+    """Return the groups that taking rows one by one, each with all that are free and near, makes of all pairs."""
     unit = z.astype(np.float64) / np.linalg.norm(z.astype(np.float64), axis=1, keepdims=True)
-    part = connected_components(unit @ unit.T >= threshold - 1e-9)[1]
-    return {frozenset(np.flatnonzero(part == one)) for one in set(part) if (part == one).sum() > 1}
+    near = unit @ unit.T >= threshold - 1e-9
+    free, groups = np.ones(len(z), dtype=bool), set()
+    for row in range(len(z)):
+        if free[row]:
+            taken = np.flatnonzero(near[row] & free)
+            free[taken] = False
+            if len(taken) > 1:
+                groups.add(frozenset(taken))
+    return groups
 
 
 @pytest.mark.parametrize("threshold", [0.6, 0.8, 0.9, 0.95, 1.0])

@@ -119,6 +119,8 @@ class GroupReply(BaseModel):
     keep: str
     drop: list[str]
     similarity: float
+    text: str | None
+    baseline: dict[str, str | int] = Field(description="How many of these rows the exact text finds.")
 
 
 class GroupsReply(BaseModel):
