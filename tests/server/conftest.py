@@ -25,6 +25,11 @@ class Running:
     url: str
     state: State
     http: httpx.Client
+    server: Any = None
+
+    def connections(self) -> int:
+        """Return how many connections the server holds."""
+        return len(self.server.server_state.connections)
 
     @property
     def port(self) -> int:
@@ -58,7 +63,7 @@ def start(tmp_path_factory) -> Iterator[Callable[..., Running]]:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         client = httpx.Client(base_url=url, headers=headers, timeout=30)
         started.append((server, thread, client, listener))
-        return Running(url, state, client)
+        return Running(url, state, client, server)
 
     yield begin
     for server, thread, client, listener in started:

@@ -135,10 +135,12 @@ def test_a_map_is_drawn_once_and_again_after_a_change(served):
     plane = served.http.get("/api/v1/collections/pets/map/plane").json()
     points = np.frombuffer(base64.b64decode(plane["points"]), "<f4").reshape(-1, 2)
     assert points.shape == (41, 2) and np.isfinite(points).all() and points.std() > 0
-    kept = served.state.shelf.get("pets").folder / "index" / "map.npz"
+    with served.state.shelf.use("pets") as collection:
+        kept = collection.folder / "index" / "map.npz"
     with np.load(kept) as file:
         assert str(file["version"]) == first["version"]
         np.testing.assert_array_equal(file["plane"], points)
-    served.state.shelf.get("pets").delete(["39"])
+    with served.state.shelf.use("pets") as collection:
+        collection.delete(["39"])
     again = drawn(served)
     assert again["version"] != first["version"] and again["count"] == 40

@@ -28,18 +28,19 @@ class KeysOptions(Output):
     write: Annotated[
         list[str], typer.Option("--write", metavar="COLLECTION", help="It may read and write this; * for all.")
     ] = field(default_factory=list)
+    llm: Annotated[bool, typer.Option("--llm", help="It may use the language model of imi serve --llm.")] = False
     keys: KeysFile = None
 
 
 def keys(options: KeysOptions) -> None:
-    """Make, list and remove the keys of `imi serve`; a new key reads all collections unless told otherwise."""
+    """Make, list and remove the API keys of `imi serve`; a new key may read every collection unless you say which."""
     with needs("server"):
         from imi.server.http.keys import Keys, Right
         from imi.server.settings import Settings
     held = Keys(Settings(keys=options.keys).keys_file)
     if options.action == "ls":
         rows = [key.to_dict() for key in held.all()]
-        table = [[row["name"], _grants(row["grants"]), row["created"]] for row in rows]
+        table = [[row["name"], _may(row["grants"], row["llm"]), row["created"]] for row in rows]
         show(rows, ["name", "may", "created"], table, as_json=options.as_json)
         return
     if not options.name:
@@ -48,18 +49,23 @@ def keys(options: KeysOptions) -> None:
         grants: dict[str, Right] = dict.fromkeys(options.read, "read")
         grants |= dict.fromkeys(options.write, "write")
         grants = grants or {"*": "read"}
-        secret = held.add(options.name, grants)
-        note(f"{options.name} may {_grants(grants)}; the key is shown this once", quiet=options.quiet)
-        show({"name": options.name, "key": secret, "grants": grants}, ["key"], [[secret]], as_json=options.as_json)
+        secret = held.add(options.name, grants, llm=options.llm)
+        note(f"{options.name} may {_may(grants, options.llm)}; the key is shown this once", quiet=options.quiet)
+        made = {"name": options.name, "key": secret, "grants": grants, "llm": options.llm}
+        show(made, ["key"], [[secret]], as_json=options.as_json)
     elif options.action == "rm":
         held.remove(options.name)
         show({"removed": options.name}, ["removed"], [[options.name]], as_json=options.as_json)
     else:
-        raise UsageError(f"imi keys cannot {options.action!r}", hint="imi keys add NAME, imi keys ls, imi keys rm NAME")
+        raise UsageError(
+            f"imi keys cannot {options.action!r}; allowed: add, ls, rm",
+            hint="imi keys add NAME, imi keys ls, imi keys rm NAME",
+        )
 
 
-def _grants(grants: Mapping[str, str]) -> str:
-    return ", ".join(f"{right} {'all' if name == '*' else name}" for name, right in grants.items())
+def _may(grants: Mapping[str, str], llm: bool) -> str:
+    rights = [f"{right} {'all' if name == '*' else name}" for name, right in grants.items()]
+    return ", ".join([*rights, *(["use the language model"] if llm else [])])
 
 
 def register(app: typer.Typer) -> None:

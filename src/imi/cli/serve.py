@@ -50,6 +50,12 @@ class ServeOptions(Trusting):
     rate: Annotated[
         int | None, typer.Option("--rate", metavar="N", help="Requests a minute for each key or address.", min=1)
     ] = None
+    cors: Annotated[
+        list[str],
+        typer.Option(
+            "--cors", metavar="ORIGIN", help="Let pages of this origin use it, such as http://localhost:3000."
+        ),
+    ] = field(default_factory=list)
     keys: KeysFile = None
 
 
@@ -69,6 +75,7 @@ def serve(options: ServeOptions) -> None:
         host=options.host,
         port=options.port,
         keys=options.keys,
+        cors=settings.parse_origins(options.cors),
         limits=settings.Limits(per_minute=options.rate),
         log=not options.quiet,
     )

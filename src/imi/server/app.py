@@ -33,6 +33,7 @@ from imi.server.http.logs import Log
 from imi.server.http.metrics import Metrics
 from imi.server.http.middleware import Gate
 from imi.server.http.rate_limit import Limiter
+from imi.server.http.request_body import Bodies
 from imi.server.http.responses import ApiError, from_imi, unknown_url
 from imi.server.models import Models
 from imi.server.registry import Shelf, collection_paths
@@ -68,9 +69,10 @@ def build_state(settings: Settings, embedders: Mapping[str, Embedder] | None = N
     return State(
         settings=settings,
         models=models,
-        shelf=Shelf(settings.collections, settings.root, models),
-        keys=Keys(settings.keys_file),
+        shelf=Shelf(settings.collections, settings.root, models, settings.limits.collections),
+        keys=Keys(settings.keys_file, settings.token),
         limiter=Limiter(settings.limits.per_minute),
+        bodies=Bodies(settings.limits),
         metrics=metrics,
         readers=readers,
         quick=ThreadPoolExecutor(1, thread_name_prefix="imi-quick"),
@@ -98,7 +100,15 @@ def build_app(state: State, log: Log | None = None) -> ASGIApp:
         await forward.close()
         log.event("stopped")
 
-    api = FastAPI(title="imi", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    api = FastAPI(
+        title="imi",
+        version=__version__,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+    )
     api.router.routes.extend([*health_routes(state), *Described(api).routes(), *Pages().routes()])
     search = SearchRoutes(state)
     api.include_router(search.router())
@@ -133,7 +143,7 @@ class _Split:
 
 
 async def _refuse(request: Request, error: Exception) -> Response:
-    return refusal_of(request.method, request.url.path, error).response()
+    return refusal_of(request.method, request.scope["path"], error).response()
 
 
 def refusal_of(method: str, path: str, error: Exception) -> ApiError:

@@ -2,41 +2,91 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
-from contextlib import suppress
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import imi
+from imi.atomic import Identity, identity
 from imi.backends.address import Address, is_address, read_address
 from imi.collection import Collection
 from imi.collection.paths import SUFFIX, resolve
 from imi.errors import ImiError, UsageError
 from imi.server.http.responses import ApiError
 from imi.server.models import Models
+from imi.store.store import FILE
 
 _NAME = re.compile(r"[\w][\w.-]{0,99}")
 
 
-class Shelf:
-    """Opens collections once and hands them out; all their methods may be called from any thread."""
+@dataclass(slots=True, eq=False)
+class _Opened:
+    """A collection that is open, the file that it was opened from, and how many requests use it."""
 
-    def __init__(self, paths: tuple[str, ...], root: Path | None, models: Models) -> None:
+    collection: Collection
+    file: Identity | None
+    users: int = 0
+    retired: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class _Place:
+    """Where a collection lies, and what is known of it."""
+
+    place: Path | Address
+    shown: str
+    """The place without secrets."""
+    opened: _Opened | None = None
+    opening: threading.Lock = field(default_factory=threading.Lock)
+    described: tuple[Any, dict[str, Any]] | None = None
+
+    @property
+    def file(self) -> Path | None:
+        """The file that is the collection; None for an engine's."""
+        return self.place / FILE if isinstance(self.place, Path) else None
+
+    @property
+    def stamp(self) -> Any:
+        """What changes when the collection does; None where that is not seen from here."""
+        if self.file is None:
+            return None
+        states = [_state(self.file), _state(self.file.with_name(FILE + "-wal"))]
+        return [None if one is None else (one.st_dev, one.st_ino, one.st_size, one.st_mtime_ns) for one in states]
+
+
+class Shelf:
+    """Lends collections by name, from any thread; only so many are open, and the one not used for longest is closed.
+
+    A collection whose file was replaced, restored or moved is opened again by the next request, one whose file is gone
+    is not there until there is a file again.
+    """
+
+    def __init__(self, paths: tuple[str, ...], root: Path | None, models: Models, most: int = 100) -> None:
         """Open what is to be served.
 
         Args:
             paths: of collections, also URLs of engines; a folder of collections stands for all in it.
             root: the folder in which clients may make new ones, whose collections are served, too.
             models: those that are loaded already, which collections share.
+            most: how many may be open at once.
 
         Raises:
             UsageError: there is no such collection, or two have one name.
         """
         self._root = root
         self._models = models
+        self._most = most
         self._changing = threading.Lock()
-        self._open: dict[str, Collection] = {}
-        self._places: dict[str, str] = {}  # where each lies, without secrets
+        self._places: dict[str, _Place] = {}
+        self._recent: OrderedDict[_Opened, None] = OrderedDict()  # the one used last at the end
+        self._closer = ThreadPoolExecutor(1, thread_name_prefix="imi-close")
         if root is not None:
             root.mkdir(parents=True, exist_ok=True)
         inside = sorted(root.glob(f"*{SUFFIX}")) if root is not None else []
@@ -48,18 +98,28 @@ class Shelf:
             raise
 
     def _put(self, place: Path | Address) -> None:
-        """Open a collection under its name, once."""
+        """Note where a collection lies, and open it while there is room: what is wrong with it is then said at once."""
         name = place.stem if isinstance(place, Path) else place.name
         shown = str(place.resolve()) if isinstance(place, Path) else place.shown
-        if self._places.setdefault(name, shown) != shown:
+        known = self._places.get(name)
+        if known is not None and known.shown != shown:
             raise UsageError(
-                f"two collections are called {name!r}: {self._places[name]} and {shown}", hint="rename one of them"
+                f"two collections are called {name!r}: {known.shown} and {shown}", hint="rename one of them"
             )
-        if name not in self._open:
-            self._open[name] = self._opened(place)
+        if known is not None:
+            return
+        made = self._places[name] = _Place(place, shown)
+        if len(self._recent) < self._most or made.file is None:
+            made.opened = _Opened(self._opened(place), None if made.file is None else identity(made.file))
+            self._recent[made.opened] = None
 
     def __len__(self) -> int:
-        return len(self._open)
+        return len(self._places)
+
+    @property
+    def open_count(self) -> int:
+        """How many collections are open, those that are being closed left out."""
+        return len(self._recent)
 
     @property
     def creates(self) -> bool:
@@ -67,21 +127,51 @@ class Shelf:
         return self._root is not None
 
     def names(self) -> list[str]:
-        """Return the names, sorted."""
-        return sorted(self._open)
+        """Return the names of what is there, sorted."""
+        return sorted(name for name, one in self._places.items() if one.file is None or _state(one.file) is not None)
 
-    def get(self, name: str) -> Collection:
-        """Return a collection.
+    def check(self, name: str) -> None:
+        """Refuse a name that is not there.
 
         Raises:
-            ApiError: 404, naming what there is.
+            ApiError: 404.
         """
-        found = self._open.get(name)
-        if found is None:
-            raise ApiError(404, f"There is no collection {name[:100]!r} here.", code="collection_not_found")
-        return found
+        one = self._places.get(name)
+        if one is None or (one.file is not None and _state(one.file) is None):
+            raise _not_found(name)
 
-    def create(self, name: str, model: str | None) -> Collection:
+    def is_local(self, name: str) -> bool:
+        """Return whether a collection is a folder of this machine, not an engine's table."""
+        one = self._places.get(name)
+        return one is not None and one.file is not None
+
+    @contextmanager
+    def use(self, name: str) -> Iterator[Collection]:
+        """Lend a collection for a block; it is opened where it is not, and open until the block ends.
+
+        Raises:
+            ApiError: 404. ImiError: it cannot be opened.
+        """
+        one = self._take(name)
+        try:
+            yield one.collection
+        finally:
+            self._give_back(one)
+
+    def describe(self, name: str, call: Callable[[Collection], dict[str, Any]]) -> dict[str, Any]:
+        """Return what `call` says of a collection; not asked again, nor opened for it, while its file is the same."""
+        place = self._places.get(name)
+        if place is None:
+            raise _not_found(name)
+        stamp = place.stamp
+        if stamp is not None and place.described is not None and place.described[0] == stamp and place.opened is None:
+            return place.described[1]
+        with self.use(name) as collection:
+            told = call(collection)
+        place.described = (stamp, told)
+        return told
+
+    def create(self, name: str, model: str | None) -> None:
         """Make a new collection in the root folder; its vectors will be the model's, None for the client's own or ours.
 
         Raises:
@@ -102,28 +192,101 @@ class Shelf:
                 code="invalid_value",
             )
         served = None if model is None else self._models.get(model)
+        path = self._root / f"{name}{SUFFIX}"
         with self._changing:
-            path = self._root / f"{name}{SUFFIX}"
-            if name in self._open or path.exists():
+            known = self._places.get(name)
+            if (known is not None and (known.file is None or _state(known.file) is not None)) or path.exists():
                 raise ApiError(
                     409, f"There is a collection {name!r} already.", param="name", code="collection_exists",
                     headers={"x-should-retry": "false"},
                 )  # fmt: skip
-            self._open[name] = imi.open(path, model=None if served is None else served.given)
-            return self._open[name]
+            made = _Place(path, str(path.resolve()))
+            collection = imi.open(path, model=None if served is None else served.given)
+            made.opened = _Opened(collection, identity(path / FILE))
+            if known is not None:
+                self._retire(known)
+            self._places[name] = made
+            self._recent[made.opened] = None
+        self._trim()
 
     def warm(self) -> None:
-        """Search each collection once, so that no client waits for its first search, and begin a build that is due."""
-        for collection in list(self._open.values()):
-            with suppress(ImiError):  # one that is empty or damaged says so to whom it is asked for
+        """Search each open collection once, so that no client waits for that, and begin a build that is due."""
+        for name in [name for name, one in self._places.items() if one.opened is not None]:
+            with suppress(ImiError, ApiError), self.use(name) as collection:
+                # One that is empty or damaged says so to whom it is asked for.
                 collection.search("warm", 1, "hybrid")
                 collection.settle()
 
+    def private(self) -> dict[str, str]:
+        """Return what no reply may tell, each with what is said instead: where collections lie on this machine."""
+        found: dict[str, str] = {}
+        for name, one in self._places.items():
+            if isinstance(one.place, Path):
+                found |= {str(one.place): name, str(one.place.absolute()): name, one.shown: name}
+        if self._root is not None:
+            found |= {str(root): "FOLDER" for root in (self._root, self._root.absolute(), self._root.resolve())}
+        return found
+
     def close(self) -> None:
         """Close all."""
-        for collection in self._open.values():
-            collection.close()
-        self._open.clear()
+        for one in self._places.values():
+            if one.opened is not None:
+                one.opened.collection.close()
+                one.opened = None
+        self._recent.clear()
+        self._closer.shutdown(wait=True)
+
+    # --- opening and closing ---
+
+    def _take(self, name: str) -> _Opened:
+        place = self._places.get(name)
+        if place is None:
+            raise _not_found(name)
+        with place.opening:
+            file = None if place.file is None else identity(place.file)
+            if place.file is not None and file is None:
+                self._retire(place)
+                raise _not_found(name)
+            if place.opened is not None and place.opened.file != file:
+                self._retire(place)
+            opened = place.opened
+            if opened is None:
+                opened = _Opened(self._opened(place.place), file)
+            with self._changing:
+                opened.users += 1
+                place.opened = opened
+                self._recent[opened] = None
+                self._recent.move_to_end(opened)
+        if len(self._recent) > self._most:
+            self._trim()
+        return opened
+
+    def _give_back(self, opened: _Opened) -> None:
+        with self._changing:
+            opened.users -= 1
+            last = opened.retired and not opened.users
+        if last:
+            self._closer.submit(opened.collection.close)
+
+    def _retire(self, place: _Place) -> None:
+        """Let the collection of a place go, now or when its last user has done; the place may be opened again."""
+        opened, place.opened = place.opened, None
+        if opened is None:
+            return
+        self._recent.pop(opened, None)
+        opened.retired = True
+        if not opened.users:
+            self._closer.submit(opened.collection.close)
+
+    def _trim(self) -> None:
+        """Close what was not used for longest, as far as nobody uses it."""
+        with self._changing:
+            owners = {one.opened: one for one in self._places.values() if one.opened is not None}
+            for opened in [*self._recent]:
+                if len(self._recent) <= self._most:
+                    return
+                if not opened.users and opened in owners:
+                    self._retire(owners[opened])
 
     def _opened(self, place: Path | Address) -> Collection:
         """Open a collection that is there, with a loaded model where that is the one that it was filled with."""
@@ -138,6 +301,17 @@ class Shelf:
             return collection
         collection.close()
         return imi.open(given, model=served.embedder)
+
+
+def _state(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except OSError:
+        return None
+
+
+def _not_found(name: str) -> ApiError:
+    return ApiError(404, f"There is no collection {name[:100]!r} here.", code="collection_not_found")
 
 
 def collection_paths(paths: tuple[str, ...]) -> list[Path | Address]:

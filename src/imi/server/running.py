@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -12,7 +13,7 @@ from imi.errors import UsageError
 from imi.server.app import build_app, build_state
 from imi.server.http.keys import Keys
 from imi.server.http.timeouts import protocol_class
-from imi.server.settings import Settings
+from imi.server.settings import Limits, Settings
 from imi.server.state import State
 
 
@@ -43,7 +44,7 @@ def configure(app: ASGIApp, settings: Settings) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        timeout_keep_alive=30,
+        timeout_keep_alive=int(settings.limits.idle_seconds) or 1,
         timeout_graceful_shutdown=30,
     )
 
@@ -59,6 +60,7 @@ def serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
         ImiError: something cannot be opened, or the address cannot be had.
     """
     check_exposure(settings)
+    settings = replace(settings, limits=within_files(settings.limits, open_files()))
     listener = _listen(settings)
     try:
         state = build_state(settings)
@@ -66,6 +68,34 @@ def serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
         Server(configure(build_app(state), settings), state, lambda: on_ready(where)).run(sockets=[listener])
     finally:
         listener.close()
+
+
+def open_files() -> int:
+    """Return how many files this process may open, after asking for as many as the system allows it."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return _MOST_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
+    if soft == resource.RLIM_INFINITY or soft >= most:
+        return most
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    except (ValueError, OSError):
+        return soft
+    return most
+
+
+_MOST_FILES = 65_536
+
+
+def within_files(limits: Limits, files: int) -> Limits:
+    """Return limits that leave room among the files of a process for everything that needs one."""
+    own = min(160, files // 4)  # models, logs, connections to a language model
+    collections = max(1, min(limits.collections, (files - own) // 2 // limits.files_each))
+    connections = max(8, min(limits.connections, files - own - collections * limits.files_each))
+    return replace(limits, collections=collections, connections=connections)
 
 
 class Server(uvicorn.Server):  # type: ignore[misc]  # untyped to us

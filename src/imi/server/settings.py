@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from imi.errors import UsageError
 
@@ -24,10 +26,23 @@ class Limits:
     input_tokens: int = 8192
     request_tokens: int = 300_000
     in_flight: int = 512
-    """Requests answered at once; the next one is told to come back."""
+    """Requests worked on at once; the next one gets a 503. A reply that waits for its reader is not among them."""
+    receiving: int = 256
+    """Bodies that arrive at once; of more than these the slowest is refused."""
+    held_bytes: int = 256 * MEGABYTE
+    """Bodies in memory, arriving or being worked on."""
+    unsent_bytes: int = 256 * MEGABYTE
+    """Replies that their readers have not taken; of more than these the oldest are hung up on."""
     connections: int = 2048
+    """Connections at once, idle ones too; the one that was quiet for longest makes room for the next."""
+    collections: int = 100
+    """Collections that are open at once; the one that was not used for longest is closed for the next."""
+    files_each: int = 24
+    """Files that an open collection may need: database, log and shared memory for each thread, and its index."""
     stall_seconds: float = 20.0
-    """How long a sender may be silent in the middle of a request."""
+    """How long a sender may be silent in the middle of a request, and a reader may take nothing of a reply."""
+    idle_seconds: float = 30.0
+    """How long a connection may wait for its next request."""
     body_seconds: float = 120.0
     """How long a whole body may take; a streamed ingest is only bound by `stall_seconds`."""
     per_minute: int | None = None
@@ -51,6 +66,10 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8000
     keys: Path | None = None
+    cors: tuple[str, ...] = ()
+    """Origins whose pages may use the server, exactly as browsers write them."""
+    token: str | None = field(default=None, repr=False)
+    """The one key that is good, instead of those in the file; it may do everything."""
     limits: Limits = field(default_factory=Limits)
     log: bool = True
 
@@ -93,3 +112,34 @@ def parse_aliases(given: tuple[str, ...] | list[str]) -> dict[str, str]:
             raise UsageError(f"the alias {text!r} is not NAME=MODEL", hint="--alias text-embedding-3-small=built-in")
         aliases[name] = model
     return aliases
+
+
+def parse_origins(given: Iterable[str]) -> tuple[str, ...]:
+    """Return origins as browsers write them: lower case, without the port that goes without saying.
+
+    Raises:
+        UsageError: one is not a scheme and a host, with a port where that is not the usual one.
+    """
+    return tuple(dict.fromkeys(map(_origin, given)))
+
+
+def _origin(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        parts, host, port = urlsplit(""), "", None
+    plain = not (parts.path.rstrip("/") or parts.query or parts.fragment or parts.username or parts.password)
+    if not (_SCHEME.fullmatch(parts.scheme) and _HOST.fullmatch(host) and plain):
+        raise UsageError(
+            f"the origin {text!r} is not SCHEME://HOST[:PORT]; exact origins are allowed, no patterns",
+            hint="--cors http://localhost:3000",
+        )
+    host = f"[{host}]" if ":" in host else host
+    usual = port is None or port == _PORTS.get(parts.scheme)
+    return f"{parts.scheme}://{host}" if usual else f"{parts.scheme}://{host}:{port}"
+
+
+_SCHEME = re.compile("[a-z][a-z0-9+.-]*")
+_HOST = re.compile(r"[a-z0-9:]([a-z0-9._:-]*[a-z0-9])?|[0-9a-f:.]+")
+_PORTS = {"http": 80, "https": 443}

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from typing import Annotated, Any, TypeVar
 
@@ -44,7 +45,7 @@ from imi.server.api.schemas import (
 )
 from imi.server.http.keys import Right
 from imi.server.http.middleware import require
-from imi.server.http.request_body import parse_json, read_body, too_deep
+from imi.server.http.request_body import check_json_type, parse_json, read_body, too_deep, unsupported
 from imi.server.http.responses import ApiError, Json, to_json
 from imi.server.settings import Limits
 from imi.server.state import State
@@ -101,6 +102,8 @@ class SearchRoutes:
                 status_code=201 if call == self.create else 200,
                 openapi_extra=_INGEST_BODY if call == self.ingest else None,
             )
+        for method, call in (("GET", self.collections), ("POST", self.create)):
+            router.add_api_route("/", call, methods=[method], include_in_schema=False, response_model=None)
         picture = one + "/thumbnails/{id:path}"
         # The media type of a response class would stand for the errors, too, which are JSON like all others.
         found: dict[int | str, dict[str, Any]] = {
@@ -129,40 +132,40 @@ class SearchRoutes:
         """List the collections that the caller may read."""
         key = request.scope["imi.key"]
         names = [name for name in self._state.shelf.names() if key is None or key.may("read", name)]
-        described = await self._read(lambda: [_described(name, self._state.shelf.get(name)) for name in names])
+
+        def told() -> list[dict[str, Any]]:
+            found = []
+            for name in names:
+                with suppress(ApiError):  # gone since it was listed
+                    found.append(self._describe(name))
+            return found
+
+        described = await run(self._state.readers, told)
         return Json({"collections": described, "creates": self._state.shelf.creates})
 
     async def create(self, request: Request, body: CreateBody) -> Response:
         """Make a collection in the folder that the server was given for it."""
         require(request.scope["imi.key"], "write", body.name)
-        collection = await self._write(partial(self._state.shelf.create, body.name, body.model))
-        return Json(await self._read(lambda: _described(body.name, collection)), status_code=201)
+        await run(self._state.writer, partial(self._state.shelf.create, body.name, body.model))
+        return Json(await run(self._state.readers, partial(self._describe, body.name)), status_code=201)
 
     async def show(self, request: Request, name: Name) -> Response:
         """Say what a collection holds."""
-        collection = self._allowed(request, name, "read")
-        return Json(await self._read(lambda: _described(name, collection)))
+        self._allow(request, name, "read")
+        return Json(await run(self._state.readers, partial(self._describe, name)))
+
+    def _describe(self, name: str) -> dict[str, Any]:
+        return self._state.shelf.describe(name, partial(_described, name))
 
     # --- finding ---
 
     async def search(self, request: Request, name: Name, body: SearchBody) -> Response:
         """Find documents by text, by meaning, or both."""
-        collection = self._allowed(request, name, "read")
+        self._allow(request, name, "read")
         if (body.query is None) == (body.vector is None):
             raise ApiError(400, "Give either 'query' or 'vector'.", param="query", code="invalid_value")
         asked = body.query if body.query is not None else _vector(body.vector or [])
-        search = partial(
-            collection.search,
-            asked,
-            body.k,
-            mode=body.mode,
-            where=body.where,
-            dims=body.dims,
-            min_score=body.min_score,
-            offset=body.offset,
-            facets=body.facets,
-        )
-        few = collection.local and body.k + body.offset <= _QUICK_HITS
+        few = body.k + body.offset <= _QUICK_HITS and self._state.shelf.is_local(name)
         plain = body.mode == "meaning" and body.where is None and body.dims is None and not body.facets
         # Behind one that turned out slow (an index catching up, a model elsewhere) nobody waits.
         quick = plain and few and time.monotonic() - self._since < _QUICK_SECONDS
@@ -171,19 +174,32 @@ class SearchRoutes:
             if quick:
                 self._since = time.monotonic()
             try:  # written out there, too: the loop, which reads and answers, has enough to do
-                return to_json(_hits(search()))
+                with self._state.shelf.use(name) as collection:
+                    hits = collection.search(
+                        asked,
+                        body.k,
+                        mode=body.mode,
+                        where=body.where,
+                        dims=body.dims,
+                        min_score=body.min_score,
+                        offset=body.offset,
+                        facets=body.facets,
+                    )
+                return written_hits(hits)
             finally:
                 if quick:
                     self._since = math.inf
 
-        return Json(await self._read(written, self._state.quick if quick else None))
+        return Json(await run(self._state.quick if quick else self._state.readers, written))
 
     async def similar(self, request: Request, name: Name, body: SimilarBody) -> Response:
         """Find what is nearest to a document."""
-        collection = self._allowed(request, name, "read")
-        await self._existing(collection, [body.id])
-        call = partial(collection.similar, body.id, body.k, where=body.where, dims=body.dims)
-        return Json(_hits(await self._read(call)))
+
+        def found(collection: Collection) -> bytes:
+            existing(collection, [body.id])
+            return written_hits(collection.similar(body.id, body.k, where=body.where, dims=body.dims))
+
+        return Json(await self._read(request, name, found))
 
     # --- documents ---
 
@@ -195,39 +211,37 @@ class SearchRoutes:
         offset: Annotated[int, Query(ge=0, le=2**53)] = 0,
     ) -> Response:
         """List documents in the order in which they were written."""
-        collection = self._allowed(request, name, "read")
 
-        def listed() -> dict[str, Any]:
+        def listed(collection: Collection) -> bytes:
             ids = collection.ids()
-            some = collection.get(ids[offset : offset + limit])
-            return {"documents": [one.to_dict() for one in some], "count": len(ids)}
+            return written_documents(collection.get(ids[offset : offset + limit]), len(ids))
 
-        return Json(await self._read(listed))
+        return Json(await self._read(request, name, listed))
 
     async def get(self, request: Request, name: Name, body: GetBody) -> Response:
         """Return documents by their ids."""
-        collection = self._allowed(request, name, "read")
-        documents = await self._existing(collection, body.ids)
-        return Json({"documents": [one.to_dict() for one in documents], "count": len(documents)})
+        return Json(await self._read(request, name, lambda c: written_documents(existing(c, body.ids), len(body.ids))))
 
     async def document(self, request: Request, name: Name, id: str) -> Response:
         """Return one document."""
-        collection = self._allowed(request, name, "read")
-        return Json((await self._existing(collection, [id]))[0].to_dict())
+        return Json(await self._read(request, name, lambda c: to_json(existing(c, [id])[0].to_dict())))
 
     async def thumbnail(self, request: Request, name: Name, id: str) -> Response:
         """Return a document's picture, at most 336 pixels a side, as a JPEG file."""
-        collection = self._allowed(request, name, "read")
-        await self._existing(collection, [id])
-        picture = await self._read(lambda: collection.thumbnail(id))
+
+        def drawn(collection: Collection) -> bytes | None:
+            existing(collection, [id])
+            return collection.thumbnail(id)
+
+        picture = await self._read(request, name, drawn)
         if picture is None:
-            raise ApiError(404, f"The document {id!r} has no picture.", param="id", code="picture_not_found")
+            raise ApiError(404, f"The document {id[:200]!r} has no picture.", param="id", code="picture_not_found")
         return Jpeg(picture)
 
     async def add(self, request: Request, name: Name, body: AddBody) -> Response:
         """Add documents, or update those whose ids are there; what the reply counts is safely on disk."""
-        collection = self._allowed(request, name, "write")
-        added = await add_rows(self._state, collection, list(enumerate(body.documents, 1)), body.on_error)
+        self._allow(request, name, "write")
+        added = await add_rows(self._state, name, list(enumerate(body.documents, 1)), body.on_error)
         return Json(added.to_dict())
 
     async def ingest(self, request: Request, name: Name, on_error: OnError = "raise", acks: bool = False) -> Response:
@@ -237,9 +251,9 @@ class SearchRoutes:
         """
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind not in _JSON_LINES:
-            raise _unsupported(kind, NDJSON)
-        collection = self._allowed(request, name, "write")
-        parts = commits(request, self._state, collection, on_error)
+            raise unsupported(kind, NDJSON)
+        self._allow(request, name, "write")
+        parts = commits(request, self._state, name, on_error)
         if acks:
             return _Acknowledged(parts)
         total = Added()
@@ -251,32 +265,53 @@ class SearchRoutes:
 
     async def delete(self, request: Request, name: Name, body: DeleteBody) -> Response:
         """Delete documents by their ids or by a filter."""
-        collection = self._allowed(request, name, "write")
-        return Json({"deleted": await self._write(partial(collection.delete, body.ids, where=body.where))})
+        return Json({"deleted": await self._write(request, name, lambda c: c.delete(body.ids, where=body.where))})
 
     async def delete_one(self, request: Request, name: Name, id: str) -> Response:
         """Delete one document."""
-        collection = self._allowed(request, name, "write")
-        await self._existing(collection, [id])
-        return Json({"deleted": await self._write(partial(collection.delete, [id]))})
+
+        def deleted(collection: Collection) -> int:
+            existing(collection, [id])
+            return collection.delete([id])
+
+        return Json({"deleted": await self._write(request, name, deleted)})
 
     # --- how ---
 
-    def _allowed(self, request: Request, name: str, right: Right) -> Collection:
+    def _allow(self, request: Request, name: str, right: Right) -> None:
         require(request.scope["imi.key"], right, name)
-        return self._state.shelf.get(name)
+        self._state.shelf.check(name)
 
-    async def _existing(self, collection: Collection, ids: list[str]) -> list[Document]:
-        try:
-            return await self._read(lambda: collection.get(ids))
-        except UsageError as missing:
-            raise ApiError(404, missing.message, param="id", code="document_not_found") from None
+    async def _read(self, request: Request, name: str, call: Callable[[Collection], Result]) -> Result:
+        self._allow(request, name, "read")
+        return await run(self._state.readers, partial(lent, self._state, name, call))
 
-    async def _read(self, call: Callable[[], Result], pool: ThreadPoolExecutor | None = None) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(pool or self._state.readers, call)
+    async def _write(self, request: Request, name: str, call: Callable[[Collection], Result]) -> Result:
+        self._allow(request, name, "write")
+        return await run(self._state.writer, partial(lent, self._state, name, call))
 
-    async def _write(self, call: Callable[[], Result]) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._state.writer, call)
+
+async def run(pool: ThreadPoolExecutor, call: Callable[[], Result]) -> Result:
+    """Return what a call returns that runs on one of the server's threads."""
+    return await asyncio.get_running_loop().run_in_executor(pool, call)
+
+
+def lent(state: State, name: str, call: Callable[[Collection], Result]) -> Result:
+    """Return what a call makes of a collection, which is open for it; to run on a thread."""
+    with state.shelf.use(name) as collection:
+        return call(collection)
+
+
+def existing(collection: Collection, ids: list[str]) -> list[Document]:
+    """Return documents by their ids.
+
+    Raises:
+        ApiError: 404 where one is not there.
+    """
+    try:
+        return collection.get(ids)
+    except UsageError as missing:
+        raise ApiError(404, missing.message, param="id", code="document_not_found") from None
 
 
 def route_class(limits: Limits) -> type[APIRoute]:
@@ -304,10 +339,7 @@ async def _parsed(request: Request, limits: Limits) -> _Parsed:
     Raises:
         ApiError: it has another type, is too long, too slow, nested too deeply, or no JSON.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    # A page of another site can send any other type without asking first.
-    if kind != "application/json":
-        raise _unsupported(kind, "application/json")
+    check_json_type(request)
     body = await read_body(request, limits)
     value = parse_json(body)
     if too_deep(value):
@@ -336,10 +368,6 @@ def _vector(numbers: list[float]) -> NDArray[np.float32]:
     if not np.isfinite(vector).all() or not vector.any():
         raise ApiError(400, "The vector is all zeros or beyond float32.", param="vector", code="invalid_value")
     return vector
-
-
-def _unsupported(given: str, wanted: str) -> ApiError:
-    return ApiError(415, f"The content type is {given[:100]!r}, it must be {wanted}.", code="unsupported_media_type")
 
 
 class _Acknowledged(Response):
@@ -388,9 +416,15 @@ def _described(name: str, collection: Collection) -> dict[str, Any]:
     }
 
 
-def _hits(hits: Hits) -> dict[str, Any]:
+def written_hits(hits: Hits) -> bytes:
+    """Return the reply of a search."""
     found = {"hits": hits.to_dicts(), "mode": hits.mode, "facets": hits.facets}
-    return found | {"notes": list(hits.notes)} if hits.notes else found
+    return to_json(found | {"notes": list(hits.notes)} if hits.notes else found)
+
+
+def written_documents(documents: Sequence[Document], count: int) -> bytes:
+    """Return a reply of documents, and how many there are."""
+    return to_json({"documents": [one.to_dict() for one in documents], "count": count})
 
 
 _INGEST_BODY: dict[str, Any] = {

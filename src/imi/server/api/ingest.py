@@ -6,14 +6,12 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import orjson
 from pydantic import ValidationError
 from starlette.requests import Request
 
-from imi.collection import Collection
 from imi.errors import DataError, Failure
 from imi.records import Added, Document
 from imi.server.api.schemas import DocumentBody, OnError
@@ -21,6 +19,7 @@ from imi.server.http.request_body import stream_body, too_deep
 from imi.server.http.responses import ApiError
 from imi.server.settings import Limits
 from imi.server.state import State
+from imi.vectors import Floats
 
 BATCH_LINES = 500
 BATCH_BYTES = 1024 * 1024
@@ -30,9 +29,7 @@ FAILURES = 1000
 Row = tuple[int, DocumentBody]
 
 
-async def commits(
-    request: Request, state: State, collection: Collection, on_error: OnError
-) -> AsyncIterator[tuple[int, Added]]:
+async def commits(request: Request, state: State, name: str, on_error: OnError) -> AsyncIterator[tuple[int, Added]]:
     """Yield, for each batch that is safely on disk, the lines read so far and what the batch did.
 
     The next part of the body is asked for only after that, so a sender is slowed to the pace of the disk.
@@ -46,7 +43,7 @@ async def commits(
         done += len(lines)
         if failed and on_error == "raise":
             raise bad_rows(failed)
-        added = await add_rows(state, collection, rows, on_error)
+        added = await add_rows(state, name, rows, on_error)
         yield done, replace(added, failed=(*failed, *added.failed))
         if state.stopping:
             raise ApiError(
@@ -95,7 +92,7 @@ def read_lines(lines: Sequence[bytes], before: int) -> tuple[list[Row], list[Fai
     return rows, failed
 
 
-async def add_rows(state: State, collection: Collection, rows: Sequence[Row], on_error: OnError) -> Added:
+async def add_rows(state: State, name: str, rows: Sequence[Row], on_error: OnError) -> Added:
     """Add rows on the writer's thread, one transaction for each run of rows with or without vectors of their own.
 
     Raises:
@@ -109,13 +106,17 @@ async def add_rows(state: State, collection: Collection, rows: Sequence[Row], on
             raise bad_rows([Failure("body", part[0][0], "the vectors have different widths")])
         with np.errstate(over="ignore"):  # what is beyond float32 becomes infinite and is refused below
             vectors = np.array([row.vector for _, row in part], dtype=np.float32) if own else None
-        call = partial(collection.add, documents, vectors, on_error)
+
+        def added_to(documents: list[Document] = documents, vectors: Floats | None = vectors) -> Added:
+            with state.shelf.use(name) as collection:
+                return collection.add(documents, vectors, on_error)
+
         try:
-            added = await asyncio.get_running_loop().run_in_executor(state.writer, call)
+            added = await asyncio.get_running_loop().run_in_executor(state.writer, added_to)
         except DataError as error:
             raise bad_rows([_placed(failure, part) for failure in error.failures]) from None
         result += replace(added, failed=tuple(_placed(failure, part) for failure in added.failed))
-    state.metrics.documents.add(result.added + result.updated, collection.folder.stem)
+    state.metrics.documents.add(result.added + result.updated, name)
     return result
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
@@ -11,8 +13,9 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from imi.llm.endpoint import split_name
-from imi.server.http.request_body import parse_object, read_body
-from imi.server.http.responses import ApiError, to_json
+from imi.server.http.middleware import require_llm
+from imi.server.http.request_body import read_object
+from imi.server.http.responses import ApiError, overloaded, to_json
 from imi.server.state import State
 
 if TYPE_CHECKING:
@@ -37,15 +40,16 @@ class Forward:
         llm = state.settings.llm
         self._target = None if llm is None else split_name(llm.removeprefix("openai:"))
         self._client: httpx.AsyncClient | None = None
+        self._streams = 0
 
     def routes(self) -> list[Route]:
         """Return the routes."""
-        return [Route(f"/v1/{path}", self.forward, methods=["POST"]) for path in _PATHS]
+        return [Route(f"/v1/{path}", partial(self.forward, path), methods=["POST"]) for path in _PATHS]
 
-    async def forward(self, request: Request) -> Response:
-        """Send one request on."""
-        path = request.url.path.removeprefix("/v1/")
-        body = parse_object(await read_body(request, self._state.settings.limits))
+    async def forward(self, path: str, request: Request) -> Response:
+        """Send one request on, to a path of our own: nothing that a client sends chooses where it goes."""
+        require_llm(request.scope["imi.key"])
+        body = await read_object(request, self._state.settings.limits)
         if self._target is None:
             raise ApiError(
                 501,
@@ -54,6 +58,8 @@ class Forward:
                 code="no_llm",
                 headers={"x-should-retry": "false"},
             )
+        if self._streams >= self._state.settings.limits.receiving:
+            raise overloaded("The language model is answering as many requests as the server passes on.", seconds=5)
         model, url = self._target
         return await self._ask(f"{url}/{path}", body | {"model": model}, request)
 
@@ -65,7 +71,7 @@ class Forward:
             asked = client.build_request("POST", url, content=to_json(body), headers=_headers())
             reply = await client.send(asked, stream=True)
             if reply.is_success and reply.headers.get("content-type", "").startswith("text/event-stream"):
-                return _Stream(reply, request)
+                return _Stream(reply, request, self._count)
             content = await reply.aread()
             await reply.aclose()
         except httpx.TimeoutException:
@@ -87,6 +93,9 @@ class Forward:
             )
         return Response(content, reply.status_code, headers=_passed(reply))
 
+    def _count(self, more: int) -> None:
+        self._streams += more
+
     def _connected(self) -> httpx.AsyncClient:
         import httpx
 
@@ -103,20 +112,23 @@ class Forward:
 class _Stream(Response):
     """A stream of server-sent events, passed through as it comes; ends when the client goes."""
 
-    def __init__(self, reply: httpx.Response, request: Request) -> None:
+    def __init__(self, reply: httpx.Response, request: Request, count: Callable[[int], None]) -> None:
         super().__init__(headers=_passed(reply))
         del self.headers["content-length"]
+        self._count = count
         self._reply = reply
         self._request = request
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": self._reply.status_code, "headers": self.raw_headers})
+        self._count(1)
         try:
+            await send({"type": "http.response.start", "status": self._reply.status_code, "headers": self.raw_headers})
             async for part in self._reply.aiter_raw():
                 if await self._request.is_disconnected():
                     return
                 await send({"type": "http.response.body", "body": part, "more_body": True})
         finally:
+            self._count(-1)
             await self._reply.aclose()
         await send({"type": "http.response.body", "body": b""})
 

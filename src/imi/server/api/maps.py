@@ -69,7 +69,7 @@ class Maps:
                 drawn = self._drawn[name] = _Drawn(version)
                 while len(self._drawn) > _KEPT:
                     del self._drawn[next(iter(self._drawn))]
-                self._painter.submit(self._draw, drawn, collection)
+                self._painter.submit(self._draw_lent, drawn, name)
         return {
             "state": drawn.state,
             "share": drawn.share,
@@ -105,6 +105,13 @@ class Maps:
         if drawn is None or drawn.plane is None:
             raise ApiError(409, "The map is not drawn yet; GET …/map says how far it is.", code="map_not_ready")
         return drawn
+
+    def _draw_lent(self, drawn: _Drawn, name: str) -> None:
+        try:
+            with self._server.shelf.use(name) as collection:
+                self._draw(drawn, collection)
+        except (ApiError, ImiError) as gone:
+            drawn.state, drawn.message = "failed", str(gone)
 
     def _draw(self, drawn: _Drawn, collection: Collection) -> None:
         """Do the work of one map on the painter's thread."""

@@ -14,7 +14,7 @@ from starlette.routing import Route
 from imi.errors import MissingExtra, UsageError
 from imi.server.api.embeddings_request import Wanted, read_wanted
 from imi.server.api.openai_tokens import Table, encoding_for
-from imi.server.http.request_body import parse_object, read_body
+from imi.server.http.request_body import read_object
 from imi.server.http.responses import ApiError, Json, to_json
 from imi.server.models import Served
 from imi.server.state import State
@@ -51,7 +51,7 @@ class OpenAIRoutes:
 
     async def _embed(self, request: Request, engine: str | None) -> Response:
         limits = self._state.settings.limits
-        body = parse_object(await read_body(request, limits))
+        body = await read_object(request, limits)
         wanted = read_wanted(body, limits, engine)
         served = self._state.models.get(wanted.model)
         dims = _checked_dims(wanted.dims, served)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import time
@@ -20,7 +19,7 @@ from starlette.responses import Response
 from imi.collection import Collection
 from imi.errors import ImiError, UsageError
 from imi.records import Document, Hit, user_fields
-from imi.server.api.collections import PREFIX, Name, route_class
+from imi.server.api.collections import PREFIX, Name, lent, route_class, run
 from imi.server.api.column_stats import columns_of
 from imi.server.api.highlight import piece_of, spans_of, wanted_terms
 from imi.server.api.maps import Maps
@@ -117,19 +116,16 @@ class Look:
 
     async def look(self, request: Request, name: Name, body: LookBody) -> Response:
         """Find documents and return them in short pieces, whatever their size."""
-        collection = self._allowed(request, name)
-        return Json(await self._read(partial(_look, collection, body)))
+        return Json(await self._read(request, name, lambda c: _look(c, body)))
 
     async def why(self, request: Request, name: Name, body: WhyBody) -> Response:
         """Return a part of a document, the words of the query in it, and the tokens that carry the similarity."""
-        collection = self._allowed(request, name)
-        return Json(await self._read(partial(_why, collection, body)))
+        return Json(await self._read(request, name, lambda c: _why(c, body)))
 
     async def columns(self, request: Request, name: Name) -> Response:
         """Say what the metadata columns hold: numbers from and to, values and how often each occurs."""
-        collection = self._allowed(request, name)
 
-        def counted() -> list[dict[str, Any]]:
+        def counted(collection: Collection) -> list[dict[str, Any]]:
             version = collection.info.version
             kept = self._columns.pop(name, None)
             if kept is None or kept[0] != version:
@@ -139,27 +135,24 @@ class Look:
                 self._columns.pop(next(iter(self._columns)), None)
             return kept[1]
 
-        return Json({"columns": await self._read(counted)})
+        return Json({"columns": await self._read(request, name, counted)})
 
     async def map_state(self, request: Request, name: Name) -> Response:
         """Begin to lay the documents out on a plane where that was not done yet, and say how far it is."""
-        collection = self._allowed(request, name)
-        return Json(await self._read(partial(self._maps.state, name, collection)))
+        return Json(await self._read(request, name, partial(self._maps.state, name)))
 
     async def map_rows(self, request: Request, name: Name) -> Response:
         """Return what the points of the map are: ids, the beginnings of texts, columns."""
-        return Json(await self._read(partial(self._maps.rows, name, self._allowed(request, name))))
+        return Json(await self._read(request, name, partial(self._maps.rows, name)))
 
     async def map_plane(self, request: Request, name: Name) -> Response:
         """Return where the points lie: little-endian float32 in base64, a first sketch or the finished layout."""
-        return Json(await self._read(partial(self._maps.plane, name, self._allowed(request, name))))
+        return Json(await self._read(request, name, partial(self._maps.plane, name)))
 
-    def _allowed(self, request: Request, name: str) -> Collection:
+    async def _read(self, request: Request, name: str, call: Callable[[Collection], Result]) -> Result:
         require(request.scope["imi.key"], "read", name)
-        return self._state.shelf.get(name)
-
-    async def _read(self, call: Callable[[], Result]) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._state.readers, call)
+        self._state.shelf.check(name)
+        return await run(self._state.readers, partial(lent, self._state, name, call))
 
 
 def _look(collection: Collection, body: LookBody) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal
@@ -14,7 +13,7 @@ from starlette.responses import Response
 
 from imi import tasks
 from imi.collection import Collection
-from imi.server.api.collections import PREFIX, Name, route_class
+from imi.server.api.collections import PREFIX, Name, lent, route_class, run
 from imi.server.api.schemas import Body, Dims, ErrorReply, HitsReply, Id, Where
 from imi.server.http.keys import Right
 from imi.server.http.middleware import require
@@ -256,12 +255,11 @@ class Tasks:
         self, request: Request, name: str, call: Callable[[Collection], dict[str, Any]], right: Right = "read"
     ) -> Response:
         require(request.scope["imi.key"], right, name)
-        collection = self._state.shelf.get(name)
+        self._state.shelf.check(name)
         if self._waiting >= WAITING:
             raise overloaded(f"{WAITING} tasks are under way or waiting.", seconds=10)
         self._waiting += 1
         try:
-            loop = asyncio.get_running_loop()
-            return Json(await loop.run_in_executor(self._state.tasks, partial(call, collection)))
+            return Json(await run(self._state.tasks, partial(lent, self._state, name, call)))
         finally:
             self._waiting -= 1

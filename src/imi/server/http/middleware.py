@@ -5,19 +5,35 @@ from __future__ import annotations
 import secrets
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from imi.server.http.keys import Key, Right
 from imi.server.http.logs import Log
+from imi.server.http.request_body import BODIES
 from imi.server.http.responses import ApiError, overloaded
 from imi.server.settings import is_loopback
 from imi.server.state import State
 
 OPEN_PATHS = frozenset({"/health", "/ready"})
 """Answered without a key, so that whoever watches the server needs none; the page's files are, too."""
+_VISITED = frozenset({"/", "/docs"})
+"""Pages that a link anywhere may lead to: a browser that goes there shows them and does nothing else."""
+_KEYED = ("/v1/", "/api/", "/metrics", "/openapi.json", "/docs")
+_ONCE = frozenset({b"host", b"origin", b"authorization", b"content-type", b"content-length", b"sec-fetch-site"})
+"""Headers that mean something here, which two readers of a request could read differently if they came twice."""
+_EXPOSED = (
+    "x-request-id",
+    "x-imi-model",
+    "x-imi-fingerprint",
+    "retry-after",
+    "x-ratelimit-limit-requests",
+    "x-ratelimit-remaining-requests",
+    "x-ratelimit-reset-requests",
+)
 
 _SAFE = [
     (b"x-content-type-options", b"nosniff"),
@@ -36,19 +52,34 @@ class Gate:
         self._state = state
         self._log = log
         # A server that began with keys, or listens beyond this machine, never opens because its keys went away.
-        self._always_keys = len(state.keys) > 0 or not state.settings.loopback
+        self._always_keys = state.keys.asked or not state.settings.loopback
+        self._cors = frozenset(state.settings.cors)
+        self._shared = CORSMiddleware(
+            self._answer,
+            allow_origins=sorted(self._cors),
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["*"],
+            expose_headers=_EXPOSED,
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        metrics = self._state.metrics
-        passage = _Passage(send)
+        state = self._state
+        metrics = state.metrics
+        passage = _Passage(send, state)
+        scope["imi.passage"] = passage
+        scope[BODIES] = state.bodies
         start = time.perf_counter()
         metrics.in_flight += 1
+        state.busy += 1
         try:
-            await self._answer(scope, receive, passage)
+            if self._cors and _header(scope, b"origin") in self._cors:
+                await self._shared(scope, receive, passage)
+            else:
+                await self._answer(scope, receive, passage)
         except Exception as error:
             # The text of an exception may hold what a user wrote; where it happened does not.
             frames = traceback.extract_tb(error.__traceback__)
@@ -56,42 +87,55 @@ class Gate:
             if not passage.started:
                 await _send(_internal(), scope, receive, passage)
         finally:
+            passage.answered()
+            state.bodies.release(scope)
             metrics.in_flight -= 1
             seconds = time.perf_counter() - start
             route = _route_of(scope)
-            metrics.requests.add(1, route, scope["method"] if route != "other" else "-", str(passage.status))
+            method = scope["method"] if scope["method"] in _METHODS else "other"
+            metrics.requests.add(1, route, method if route != "other" else "-", str(passage.status))
             metrics.seconds.add(seconds, route)
             self._log.request(scope, route, passage.status, seconds, passage.sent, passage.id)
 
-    async def _answer(self, scope: Scope, receive: Receive, passage: _Passage) -> None:
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             headers: dict[bytes, bytes] = dict(scope["headers"])
-            if self._state.metrics.in_flight > self._state.settings.limits.in_flight:
+            if len(headers) != len(scope["headers"]):
+                _check_once(scope["headers"])
+            if self._state.busy > self._state.settings.limits.in_flight and scope["path"] not in OPEN_PATHS:
                 raise overloaded("The server is answering as many requests as it can; please come again.")
             caller = self._admit(scope, headers)
             scope["imi.key"] = caller
             if scope["path"] not in OPEN_PATHS:
                 name = caller.name if caller is not None else str((scope.get("client") or ("-",))[0])
-                passage.add(self._state.limiter.take(name))
+                scope["imi.passage"].add(self._state.limiter.take(name))
         except ApiError as refused:
-            await _send(refused, scope, receive, passage)
+            await _send(refused, scope, receive, send)
             return
-        await self._app(scope, receive, passage)
+        await self._app(scope, receive, send)
 
     def _admit(self, scope: Scope, headers: Mapping[bytes, bytes]) -> Key | None:
         """Return the caller's key, None where no keys are asked for.
 
         Raises:
-            ApiError: 401 without a key that is known, 403 for a request that a web page of elsewhere may have sent.
+            ApiError: 401 without a key that is known, 403 for a request that a web page of elsewhere may have sent,
+                503 while the file of keys cannot be read.
         """
         keys = self._state.keys
         keys.refresh()
-        if not (self._always_keys or len(keys)):
-            self._check_origin(headers)
-            return None
         path: str = scope["path"]
-        if path in OPEN_PATHS or not path.startswith(("/v1/", "/api/", "/metrics", "/openapi.json", "/docs")):
+        keyed = self._always_keys or keys.asked
+        if not keyed:
+            _check_host(headers)
+        if path not in OPEN_PATHS:
+            self._check_origin(scope, headers, keyed)
+        if not keyed or not path.startswith(_KEYED):
             return None
+        if keys.broken:
+            raise ApiError(
+                503, "The server's file of keys cannot be read, so no key is good; its operator has to mend it.",
+                type="server_error", code="keys_unreadable", headers={"retry-after": "60"},
+            )  # fmt: skip
         given = headers.get(b"authorization", b"").decode("latin-1")
         scheme, _, secret = given.partition(" ")
         key = keys.find(secret.strip()) if scheme.lower() == "bearer" else None
@@ -99,30 +143,93 @@ class Gate:
             raise _unauthorized(bool(given))
         return key
 
-    def _check_origin(self, headers: Mapping[bytes, bytes]) -> None:
-        """Refuse what a page of another site could send to an open server on this machine.
+    def _check_origin(self, scope: Scope, headers: Mapping[bytes, bytes], keyed: bool) -> None:
+        """Refuse what a page of another origin sends, another port of this machine included, unless it is allowed.
 
-        A name that was made to point at 127.0.0.1 shows in `Host`; a request that a page sent shows in `Origin`.
+        A browser says in `Sec-Fetch-Site` how a request came about, which no page can change, and in `Origin` which
+        page sent it. Programs that are no browsers send neither.
+
+        Raises:
+            ApiError: 403.
         """
-        host = headers.get(b"host", b"").decode("latin-1")
-        origin = headers.get(b"origin", b"").decode("latin-1")
-        named = [host] if host else []
-        if origin:
-            named.append(origin.partition("://")[2] or origin)
-        for name in named:
-            if not is_loopback(_without_port(name)):
-                raise ApiError(
-                    403,
-                    f"This server has no keys and answers this machine alone; the request names {name[:100]!r}.",
-                    code="forbidden_origin",
-                )
+        site = headers.get(b"sec-fetch-site")
+        origin = headers.get(b"origin")
+        if site is None and origin is None:
+            return
+        if origin is not None and origin.decode("latin-1") in self._cors:
+            return
+        foreign = site is not None and site not in (b"same-origin", b"none")
+        if foreign and origin is None and _is_visit(scope, headers):
+            return
+        if origin is not None and not foreign:
+            # Behind a proxy Host may name the proxy's target; there the browser's word and a key are enough.
+            told = site == b"same-origin" and keyed
+            foreign = not told and not _same_origin(origin, headers.get(b"host", b""))
+        if foreign:
+            named = repr(origin.decode("latin-1")[:100]) if origin is not None else "another site"
+            raise ApiError(
+                403,
+                f"A page of {named} may not use this server; imi serve --cors ORIGIN allows one.",
+                code="forbidden_origin",
+            )
+
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+def _check_once(headers: Iterable[tuple[bytes, bytes]]) -> None:
+    seen = set()
+    for name, _ in headers:
+        if name in _ONCE and name in seen:
+            raise ApiError(400, f"The header {name.decode('ascii')} was sent twice.", code="invalid_http")
+        seen.add(name)
+
+
+def _header(scope: Scope, name: bytes) -> str:
+    return next((value.decode("latin-1") for one, value in scope["headers"] if one == name), "")
+
+
+def _check_host(headers: Mapping[bytes, bytes]) -> None:
+    """Refuse a name that was made to point at 127.0.0.1, which shows in `Host`; an open server has its own names only.
+
+    Raises:
+        ApiError: 403.
+    """
+    host = headers.get(b"host", b"").decode("latin-1")
+    if host and not is_loopback(_without_port(host)):
+        raise ApiError(
+            403,
+            f"This server has no keys and answers this machine alone; the request names {host[:100]!r}.",
+            code="forbidden_origin",
+        )
+
+
+def _is_visit(scope: Scope, headers: Mapping[bytes, bytes]) -> bool:
+    """Return whether a browser goes to the page itself, by a link or a bookmark."""
+    return (
+        scope["method"] in ("GET", "HEAD")
+        and scope["path"] in _VISITED
+        and headers.get(b"sec-fetch-mode") == b"navigate"
+        and headers.get(b"sec-fetch-dest", b"document") == b"document"
+    )
+
+
+def _same_origin(origin: bytes, host: bytes) -> bool:
+    """Return whether an origin is that of the server as the request names it."""
+    scheme, found, place = origin.lower().partition(b"://")
+    if not found or scheme not in (b"http", b"https") or not host:
+        return False
+    port = b":80" if scheme == b"http" else b":443"
+    return place.removesuffix(port) == host.lower().removesuffix(port)
 
 
 class _Passage:
     """Sends a reply on, with the headers that all replies carry, and remembers what it was."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, state: State) -> None:
         self._send = send
+        self._state = state
+        self._busy = True
         self._extra: list[tuple[bytes, bytes]] = []
         self.id = "req_" + secrets.token_hex(12)
         self.started = False
@@ -133,9 +240,16 @@ class _Passage:
         """Have these headers sent, too."""
         self._extra += [(name.encode(), value.encode()) for name, value in headers.items()]
 
+    def answered(self) -> None:
+        """Count the request as worked on no more: from here on it waits for its reader alone."""
+        if self._busy:
+            self._busy = False
+            self._state.busy -= 1
+
     async def __call__(self, message: Message) -> None:
         """Send one message."""
         if message["type"] == "http.response.start":
+            self.answered()
             self.started = True
             self.status = message["status"]
             sent = message["headers"]
@@ -161,6 +275,20 @@ def require(key: Key | None, right: Right, collection: str) -> None:
         raise ApiError(
             403,
             f"The key {key.name!r} may not {right} the collection {collection!r}.",
+            code="insufficient_permissions",
+        )
+
+
+def require_llm(key: Key | None) -> None:
+    """Refuse what would cost the language model's owner something, unless the caller's key allows it.
+
+    Raises:
+        ApiError: 403.
+    """
+    if key is not None and not key.llm:
+        raise ApiError(
+            403,
+            f"The key {key.name!r} may not use the language model; imi keys add NAME --llm makes one that may.",
             code="insufficient_permissions",
         )
 

@@ -3,79 +3,216 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import orjson
 from starlette.requests import ClientDisconnect, Request
+from starlette.types import Scope
 
-from imi.server.http.responses import ApiError
+from imi.server.http.responses import ApiError, overloaded
 from imi.server.settings import Limits
 
 _CLOSE = {"connection": "close"}
+BODIES = "imi.bodies"
+"""Where a request's scope holds the `Bodies` of its server."""
+_HELD = "imi.held"
+_GRACE = 1.0
+"""Seconds that a body has before it may be given up for another."""
 DEEPEST = 64
 """Levels of nesting in what is kept; SQLite reads JSON to 1,000, and nobody means more than a few."""
+
+
+class Arriving:
+    """One body on its way."""
+
+    __slots__ = ("began", "size", "wait")
+
+    def __init__(self) -> None:
+        self.began = time.monotonic()
+        self.size = 0
+        self.wait: asyncio.Timeout | None = None  # for its next part
+
+    def pace(self, now: float) -> float:
+        """Return its bytes a second."""
+        return self.size / max(now - self.began, 1e-3)
+
+
+class Bodies:
+    """All bodies that one server receives or works on: only so many at once, and only so many bytes."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._arriving: set[Arriving] = set()
+        self.held = 0
+
+    def __len__(self) -> int:
+        return len(self._arriving)
+
+    @contextmanager
+    def arriving(self, announced: int) -> Iterator[Arriving]:
+        """Count a body while it arrives; where there are too many, the slowest of the others is given up.
+
+        Raises:
+            ApiError: 503 when there is no room.
+        """
+        if self.held + announced > self._limits.held_bytes:
+            raise self._full()
+        if len(self._arriving) >= self._limits.receiving and not self._give_up_one():
+            raise self._full()
+        one = Arriving()
+        self._arriving.add(one)
+        try:
+            yield one
+        finally:
+            self._arriving.discard(one)
+
+    def _give_up_one(self) -> bool:
+        now = time.monotonic()
+        slow = [one for one in self._arriving if one.wait is not None and now - one.began > _GRACE]
+        if not slow:
+            return False
+        slowest = min(slow, key=lambda one: one.pace(now))
+        if slowest.wait is not None and not slowest.wait.expired():
+            slowest.wait.reschedule(0)
+        self._arriving.discard(slowest)
+        return True
+
+    def hold(self, scope: Scope, size: int) -> None:
+        """Count bytes until the request is answered.
+
+        Raises:
+            ApiError: 503 when they are more than there is room for.
+        """
+        self.held += size
+        scope[_HELD] = scope.get(_HELD, 0) + size
+        if self.held > self._limits.held_bytes:
+            raise self._full()
+
+    def release(self, scope: Scope) -> None:
+        """Count a request's bytes no more."""
+        self.held -= scope.pop(_HELD, 0)
+
+    @staticmethod
+    def _full() -> ApiError:
+        refused = overloaded("The server is receiving as much as it can; please come again.")
+        refused.headers |= _CLOSE
+        return refused
+
+
+def check_json_type(request: Request, *, given: bool = False) -> None:
+    """Refuse a body of another type than JSON, which a page of another site can send without asking first.
+
+    Args:
+        request: the request.
+        given: accept none at all for now, where something else may be wrong with the body.
+
+    Raises:
+        ApiError: 415.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json" and not (given and not kind):
+        raise unsupported(kind, "application/json")
+
+
+async def read_object(request: Request, limits: Limits) -> dict[str, Any]:
+    """Return the JSON object of a request's body.
+
+    Raises:
+        ApiError: it has another type, is too long, too slow, or no JSON object.
+    """
+    check_json_type(request, given=True)
+    body = parse_object(await read_body(request, limits))
+    check_json_type(request)
+    return body
+
+
+def unsupported(given: str, wanted: str) -> ApiError:
+    """Return the refusal of a content type."""
+    return ApiError(
+        415,
+        f"The content type is {given[:100]!r}, it must be {wanted}.",
+        code="unsupported_media_type",
+        headers=_CLOSE,
+    )
 
 
 async def read_body(request: Request, limits: Limits) -> bytes:
     """Return the whole body.
 
     Raises:
-        ApiError: 413 when it is longer than allowed, 408 when it comes too slowly.
+        ApiError: 413 when it is longer than allowed, 408 when it comes too slowly, 503 when there is no room for it.
         ClientDisconnect: the client has gone.
     """
-    announced = request.headers.get("content-length")
-    if announced is not None and announced.isdigit() and int(announced) > limits.body_bytes:
+    bodies: Bodies = request.scope[BODIES]
+    announced = _announced(request)
+    if announced > limits.body_bytes:
         raise _too_large(limits)
-    message = await _next(request, limits.stall_seconds)
-    body: bytes = message.get("body", b"")
-    if message.get("more_body"):
-        try:
-            async with asyncio.timeout(limits.body_seconds):
-                body = await _rest(request, body, limits)
-        except TimeoutError:
-            raise _too_slow(limits.body_seconds) from None
+    with bodies.arriving(announced) as one:
+        message = await _next(request, limits.stall_seconds, one)
+        body: bytes = message.get("body", b"")
+        bodies.hold(request.scope, len(body))
+        if message.get("more_body"):
+            try:
+                async with asyncio.timeout(limits.body_seconds):
+                    body = await _rest(request, body, limits, one)
+            except TimeoutError:
+                raise _too_slow(limits.body_seconds) from None
     if len(body) > limits.body_bytes:
         raise _too_large(limits)
     return body
 
 
-async def _rest(request: Request, first: bytes, limits: Limits) -> bytes:
-    parts, size = [first], len(first)
+async def _rest(request: Request, first: bytes, limits: Limits, one: Arriving) -> bytes:
+    bodies: Bodies = request.scope[BODIES]
+    body = bytearray(first)
     while True:
-        message = await _next(request, limits.stall_seconds)
+        message = await _next(request, limits.stall_seconds, one)
         part: bytes = message.get("body", b"")
-        parts.append(part)
-        size += len(part)
-        if size > limits.body_bytes:
+        body += part
+        bodies.hold(request.scope, len(part))
+        if len(body) > limits.body_bytes:
             raise _too_large(limits)
         if not message.get("more_body"):
-            return b"".join(parts)
+            return bytes(body)
 
 
 async def stream_body(request: Request, limits: Limits) -> AsyncIterator[bytes]:
     """Yield the body as it comes, asking for more only when the last part was taken; so a slow reader slows its sender.
 
     Raises:
-        ApiError: 408 when the sender falls silent.
+        ApiError: 408 when the sender falls silent, 503 when too many send.
         ClientDisconnect: the upload was cut.
     """
-    while True:
-        message = await _next(request, limits.stall_seconds)
-        if message.get("body"):
-            yield message["body"]
-        if not message.get("more_body"):
-            return
+    bodies: Bodies = request.scope[BODIES]
+    with bodies.arriving(0) as one:
+        while True:
+            message = await _next(request, limits.stall_seconds, one)
+            if message.get("body"):
+                yield message["body"]
+            if not message.get("more_body"):
+                return
 
 
-async def _next(request: Request, seconds: float) -> Any:
+def _announced(request: Request) -> int:
+    announced = request.headers.get("content-length", "")
+    # Python reads no number of more than some thousand digits; a body of twenty digits is too long in any case.
+    return int(announced[:20]) if announced.isascii() and announced.isdigit() else 0
+
+
+async def _next(request: Request, seconds: float, one: Arriving) -> Any:
     try:
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(seconds) as one.wait:
             message = await request.receive()
     except TimeoutError:
         raise _too_slow(seconds) from None
+    finally:
+        one.wait = None
     if message["type"] == "http.disconnect":
         raise ClientDisconnect
+    one.size += len(message.get("body", b""))
     return message
 
 
