@@ -10,7 +10,7 @@ TEST ?=
 # Where the public data sets lie that the built-in model is made from.
 DATA ?= ../shared/data
 
-.PHONY: help demo test lint types format nightly bench model lab wheel clean
+.PHONY: help demo test lint types format nightly bench model deep lab wheel clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -42,6 +42,9 @@ bench: $(VENV)/.dev ## every figure of the documentation, one script a claim
 
 model: $(VENV)/.dev ## train the built-in model again
 	$(BIN)/python -m recipes.builtin.train --data $(DATA)
+
+deep: $(VENV)/.dev ## make the transformer of the package again
+	$(BIN)/python -m recipes.deep --data $(DATA)
 
 lab: $(VENV)/.dev ## the paper's experiments and figures
 	$(BIN)/python -m experiments.matryoshka --out docs/lab

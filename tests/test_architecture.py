@@ -198,6 +198,7 @@ def test_public_names_change_only_on_purpose():
         "Hits",
         "ImiError",
         "ModelInfo",
+        "Rerank",
         "__version__",
         "evaluate",
         "load",

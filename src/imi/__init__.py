@@ -23,6 +23,7 @@ from imi.records import Added, Document, Hit, Hits, ModelInfo
 if TYPE_CHECKING:
     from imi import evaluate, tasks, train
     from imi.collection import Collection
+    from imi.collection.rankings import Rerank
     from imi.embedders.base import Embedder
     from imi.embedders.load import load
     from imi.index.planner import plan
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 _LAZY = {
     "Collection": "imi.collection",
     "Embedder": "imi.embedders.base",
+    "Rerank": "imi.collection.rankings",
     "load": "imi.embedders.load",
     "normalize": "imi.vectors",
     "open": "imi.opening",
@@ -51,6 +53,7 @@ __all__ = [
     "Hits",
     "ImiError",
     "ModelInfo",
+    "Rerank",
     "__version__",
     "evaluate",
     "load",

@@ -29,6 +29,7 @@ GROUPS = (
             "repair": "imi.cli.maintenance",
             "copy": "imi.cli.copy",
             "migrate": "imi.cli.migrate",
+            "deepen": "imi.cli.deepen",
             "doctor": "imi.cli.doctor",
             "plan": "imi.cli.plan",
             "graph": "imi.cli.graph",

@@ -50,6 +50,19 @@ def open_to_write(name: str, model: str | None = None, *, own_vectors: bool = Fa
     return imi.open(path, model=model)
 
 
+def reranked(collection: Collection, by: str, budget: float | None) -> None:
+    """Say whether the finer model orders a collection's hits, and let what it reads be kept.
+
+    Raises:
+        UsageError: no such order, or a budget below 0.
+    """
+    from imi.collection.rankings import Rerank
+
+    rerank = Rerank.of(by)
+    collection.rerank = Rerank(rerank.by, budget)
+    collection.keep_read()
+
+
 def exists(name: str) -> bool:
     """Whether a collection of this name is there, with or without its suffix."""
     return is_address(name) or Path(name).is_dir() or Path(name + SUFFIX).is_dir()

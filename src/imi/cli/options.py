@@ -22,7 +22,7 @@ def complete_model(incomplete: str) -> list[str]:
     """Return the names of models that begin as typed."""
     return [
         name
-        for name in ("built-in", "quality", "openai:", "st:", "hf-static:", "onnx:", "clip:", "pixels")
+        for name in ("built-in", "deep", "quality", "openai:", "st:", "hf-static:", "onnx:", "clip:", "pixels")
         if name.startswith(incomplete)
     ]
 
@@ -53,9 +53,16 @@ Model = Annotated[
     Option(
         "--model",
         metavar="NAME",
-        help="A model: built-in, openai:NAME@URL, …; else IMI_MODEL.",
+        help="A model: built-in, deep, openai:NAME@URL, …; else IMI_MODEL.",
         autocompletion=complete_model,
     ),
+]
+RerankBy = Annotated[
+    str, Option("--rerank", metavar="BY", help="deep: the finer model orders the first hits; none: it does not.")
+]
+Budget = Annotated[
+    float | None,
+    Option("--budget", metavar="MS", help="Time for the finer model to read new rows, 0 for none; 400 by default."),
 ]
 Trust = Annotated[
     bool, Option("--trust", help="Use the model that the collection names, though you never named it yourself.")

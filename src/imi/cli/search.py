@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from imi.cli.opening import open_to_read
-from imi.cli.options import CollectionName, Dims, Filtered, K, Mode, Model, Trusting, read_texts
+from imi.cli.opening import open_to_read, reranked
+from imi.cli.options import Budget, CollectionName, Dims, Filtered, K, Mode, Model, RerankBy, Trusting, read_texts
 from imi.cli.output import note, number, one_line, plain, show, show_json
 from imi.cli.parameters import Argument, Option
 from imi.cli.verbs import verb
@@ -56,6 +56,8 @@ class SearchOptions(Trusting, Filtered):
         str | None, Option("--ladder", metavar="DIMS:KEEP,…", help="Rungs to climb, such as 64:200,512:10.")
     ] = None
     explain_search: Annotated[bool, Option("--explain-search", help="Tell what was read to find the hits.")] = False
+    rerank: RerankBy = "deep"
+    budget: Budget = None
     model: Model = None
 
 
@@ -63,9 +65,11 @@ def search(options: SearchOptions) -> None:
     """Find what is near a question: by the words in it (text), by what it means (meaning), or by both (hybrid).
 
     A short or quoted question in the mode text means "contains". Scores are the mode's own; higher is better.
+    Where the model deep is installed, it orders the first hits of a hybrid search; --rerank none leaves it out.
     """
     questions = _questions(options)
     with open_to_read(options.collection, options.model) as collection:
+        reranked(collection, options.rerank, options.budget)
         if options.compare:
             _show_compared([(one, _compare(collection, one, options)) for one in questions], options)
         else:

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from imi.collection.description import Bound, CollectionInfo
 from imi.collection.model import CollectionModel
 from imi.collection.pictures import Query
-from imi.collection.rankings import How, Page, check_page
+from imi.collection.rankings import How, Page, Rerank, check_page
 from imi.collection.searching import Searcher
 from imi.embedders.base import Embedder
 from imi.embedders.load import load
@@ -29,6 +29,7 @@ from imi.vectors import truncate
 # What only some verbs need is imported when they are called: a search from a cold start is mostly imports.
 if TYPE_CHECKING:
     from imi.collection.adding import OnError
+    from imi.collection.deepening import Deepened
     from imi.collection.maintenance import Repaired, Verification
     from imi.collection.migrating import Migration
     from imi.index.plan import Plan
@@ -53,6 +54,7 @@ class Collection(ABC):
     local: bool
     _model: CollectionModel
     _searcher: Searcher
+    _rerank = Rerank()
 
     # --- life ---
 
@@ -243,6 +245,47 @@ class Collection(ABC):
             Damaged: the picture does not agree with its checksum.
         """
 
+    # --- the finer model ---
+
+    @property
+    def rerank(self) -> Rerank:
+        """Whether the model `deep` orders the first hits of hybrid searches, and how long it may read for one.
+
+        Set it to "none" or "deep", or to `imi.Rerank("deep", budget=…)` with milliseconds; it is of this object, not
+        of the file. With a budget, rows that the model has not read yet are read while a search runs, and what was
+        read is kept in the file where the collection is open for writing. Engines keep one vector a row, so that
+        nothing there is ordered by it.
+
+        Raises:
+            UsageError: set to something else.
+        """
+        return self._rerank
+
+    @rerank.setter
+    def rerank(self, given: Rerank | str | None) -> None:
+        self._rerank = Rerank.of(given)
+
+    def keep_read(self) -> None:  # noqa: B027  # an engine has nothing to keep
+        """Keep what searches let the finer model read, though this collection was opened in the mode "r".
+
+        Nothing else is written. It does nothing where the file may not be written.
+        """
+
+    def deepen(self, budget: float | None = None, progress: Progress | None = None) -> Deepened:
+        """Let the finer model read every row that has a text, and keep its vectors beside the first ones.
+
+        Searches in the mode "hybrid" then order their first hits by them. Interrupted, the same call goes on.
+
+        Args:
+            budget: milliseconds after which no further batch is begun; None to read all.
+            progress: called as progress(done, total).
+
+        Raises:
+            MissingExtra: onnxruntime is not installed.
+            UsageError: the collection was filled with the model `deep` itself.
+        """
+        self._folders_only("deepen")
+
     # --- finding ---
 
     def search(
@@ -272,7 +315,8 @@ class Collection(ABC):
             UsageError: an empty query, k below 1, an unknown mode or field, dims outside the width.
         """
         check_page(k, offset, mode)
-        return self._searcher.search(query, Page(k, offset, min_score), mode, where, How(dims), facets)
+        how = How(dims, rerank=self._rerank)
+        return self._searcher.search(query, Page(k, offset, min_score), mode, where, how, facets)
 
     def similar(self, id: str, k: int = 10, *, where: Mapping[str, Any] | None = None, dims: int | None = None) -> Hits:
         """Find the rows whose vectors are nearest to a row's own, which is left out.
@@ -306,7 +350,7 @@ class Collection(ABC):
             ladder: rungs to climb instead of the built ones, such as "64:200,512:10".
         """
         check_page(k, 0, mode)
-        how = How(dims, exact, ladder, explain=True)
+        how = How(dims, exact, ladder, explain=True, rerank=self._rerank)
         return self._searcher.search(query, Page(k), mode, where, how, ())
 
     @abstractmethod

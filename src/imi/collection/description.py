@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from imi.errors import CollectionError, ModelMismatch
 from imi.llm.endpoint import public_name, public_url
 from imi.records import FACTS, ModelInfo
+from imi.store.deep_vectors import deep_count
 from imi.store.store import FILE, Store
 
 OWN = "own vectors"
@@ -19,7 +20,10 @@ OWN = "own vectors"
 
 @dataclass(frozen=True, slots=True)
 class CollectionInfo:
-    """Name, rows, model, widths and bytes on disk; `index` says what answers searches, `version` whether it changed."""
+    """Name, rows, model, widths and bytes on disk; `index` says what answers searches, `version` whether it changed.
+
+    `deep` is how many rows have a second vector, by the finer model.
+    """
 
     name: str
     path: str
@@ -32,6 +36,7 @@ class CollectionInfo:
     bytes: dict[str, int]
     index: dict[str, Any]
     version: str = ""
+    deep: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return the keys that `--json` prints."""
@@ -147,6 +152,7 @@ def describe(store: Store, index: _Index) -> CollectionInfo:
             fields=tuple(name for name in store.fields() if name != FACTS),
             bytes={"collection": _size(store.folder, f"{FILE}*"), "index": _size(index.folder, "**/*")},
             index=index.info(),
+            deep=deep_count(store),
             version=f"{store.meta('identity')}.{store.epoch}.{store.changes}",
         )
 

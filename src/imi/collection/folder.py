@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from imi.collection.base import Collection
+from imi.collection.deepening import Deepened, Deepener
 from imi.collection.description import Bound, CollectionInfo, describe, read_bound, write_bound
 from imi.collection.folder_search import FolderSource
 from imi.collection.model import CollectionModel
@@ -81,13 +82,15 @@ class FolderCollection(Collection):
         self._model = CollectionModel(self._store, model, trusted=trust)
         self._model.check()
         self._index = CollectionIndex(self._store, policy)
-        self._searcher = Searcher(FolderSource(self._store, self._index), self._model)
+        self._deepener = Deepener(self._store)
+        self._searcher = Searcher(FolderSource(self._store, self._index), self._model, self._deepener)
 
     # --- life ---
 
     def close(self) -> None:
         """Close the file, after a build of the index that is under way; the collection cannot be used afterwards."""
         self._index.wait()
+        self._deepener.close()
         self._store.close()
 
     def __repr__(self) -> str:
@@ -228,8 +231,18 @@ class FolderCollection(Collection):
         migration = migrator.run(progress)
         if model is not None:
             self._model = CollectionModel(self._store, model)
-            self._searcher = Searcher(FolderSource(self._store, self._index), self._model)
+            self._searcher = Searcher(FolderSource(self._store, self._index), self._model, self._deepener)
         return migration
+
+    # --- the finer model ---
+
+    def keep_read(self) -> None:
+        """Keep what searches let the finer model read; see `Collection.keep_read`."""
+        self._deepener.keep()
+
+    def deepen(self, budget: float | None = None, progress: Callable[[int, int], None] | None = None) -> Deepened:
+        """Let the finer model read every row; see `Collection.deepen`."""
+        return self._deepener.deepen(budget, progress)
 
     # --- finding ---
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import apsw
 import numpy as np
+from numpy.typing import NDArray
 
 from imi.atomic import rename_new, sibling, sync_folder
 from imi.collection.pictures import painter_of
@@ -21,6 +22,10 @@ from imi.embedders.base import Embedder
 from imi.errors import CollectionError, Damaged, ImiError, UsageError
 from imi.records import Document
 from imi.store import database
+from imi.store.deep_vectors import COLUMNS as DEEP_COLUMNS
+from imi.store.deep_vectors import FINGERPRINT as DEEP_FINGERPRINT
+from imi.store.deep_vectors import WIDTH as DEEP_WIDTH
+from imi.store.deep_vectors import check_deep_vector, deep_count, deep_vectors, holds_deep, put_deep_vectors
 from imi.store.pictures import COLUMNS as PICTURE_COLUMNS
 from imi.store.pictures import MADE_BY, StoredPicture, decode_picture, holds_pictures, pictures_of, put_pictures
 from imi.store.rows import COLUMNS, New, decode_document, decode_vectors, encode_metadata
@@ -30,7 +35,12 @@ from imi.text.lexical import index_tokens
 
 Progress = Callable[[int, int], None]
 _SET_ASIDE = "damaged"
-_TABLES = {"documents": COLUMNS, "vectors": "row, vector, checksum", "pictures": PICTURE_COLUMNS}
+_TABLES = {
+    "documents": COLUMNS,
+    "vectors": "row, vector, checksum",
+    "pictures": PICTURE_COLUMNS,
+    "deep_vectors": DEEP_COLUMNS,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +104,8 @@ def verify(store: Store, progress: Progress | None = None) -> Verification:
         for table, columns in _TABLES.items():
             if table == "pictures" and not holds_pictures(store):
                 continue
+            if table == "deep_vectors" and not holds_deep(store):
+                continue
             for row, values in _rows(connection, table, columns, highest):
                 counts[table] += 1
                 problem = _wrong(store, table, row, values)
@@ -148,6 +160,8 @@ def _wrong(store: Store, table: str, row: int, values: tuple[Any, ...] | None) -
             decode_document(values)
         elif table == "pictures":
             decode_picture(values)
+        elif table == "deep_vectors":
+            check_deep_vector(values, int(store.meta(DEEP_WIDTH) or 0))
         else:
             decode_vectors([row], [values[1]], [values[2]], store.width or 0, store.dtype)
     except Damaged as damage:
@@ -164,6 +178,9 @@ def _count_problems(store: Store, counts: dict[str, int]) -> Iterator[Problem]:
         ).get
         if lone:
             yield Problem("vectors", "vectors", f"{lone} vectors belong to no document")
+        if deep_count(store) != counts["deep_vectors"]:
+            said = f"{deep_count(store)} second vectors are noted, {counts['deep_vectors']} are there"
+            yield Problem("count", "meta", said)
     except apsw.Error as broken:
         yield Problem("structure", FILE, f"a page cannot be read: {broken}")
 
@@ -327,13 +344,31 @@ def _write(store: Store, new: Store, batch: list[Document], embedder: Callable[[
         for document in batch
         if document.text is not None or document.id in vectors or document.id in pictures
     ]
+    finer = _second_vectors(store, batch)
     with new.writing():
         numbers = new.insert(rows, new.dtype)
+        by_id = {one.document.id: number for number, one in zip(numbers, rows, strict=True)}
+        read = [id_ for id_ in by_id if id_ in finer]
+        if read:
+            second = np.array([finer[id_] for id_ in read], np.float32)
+            put_deep_vectors(new, [by_id[id_] for id_ in read], second, store.meta(DEEP_FINGERPRINT) or "")
         shown = ((number, pictures.get(one.document.id)) for number, one in zip(numbers, rows, strict=True))
         put_pictures(new, [(number, picture) for number, picture in shown if picture is not None])
         new.note_fields({name for one in rows for name in json.loads(one.metadata)})
         new.add_to_count(len(rows))
     return again
+
+
+def _second_vectors(store: Store, batch: list[Document]) -> dict[str, NDArray[np.float32]]:
+    """Return the second vectors that can be read, by id; the others are read again when they are needed."""
+    try:
+        rows = {stored.row: id_ for id_, stored in store.by_ids(document.id for document in batch).items()}
+        if not holds_deep(store):
+            return {}
+        found, z = deep_vectors(store, np.array(sorted(rows), dtype=np.int64))
+    except (Damaged, apsw.Error):
+        return {}
+    return {rows[row]: vector for row, vector in zip(found.tolist(), z, strict=True)}
 
 
 def _embed_again(

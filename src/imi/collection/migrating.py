@@ -22,6 +22,8 @@ from imi.embedders.load import load
 from imi.errors import CollectionError, UsageError
 from imi.index.exact import Exact
 from imi.llm.endpoint import public_name
+from imi.store.deep_vectors import FINGERPRINT as DEEP_FINGERPRINT
+from imi.store.deep_vectors import forget_deep
 from imi.store.pictures import MADE_BY, pictures_of
 from imi.store.rows import encode_vector, vector_checksum
 from imi.store.store import Store
@@ -214,6 +216,8 @@ class Migrator:
                 store.set_meta(MADE_BY, painter_of(self._embedder).picture_fingerprint)
             store.connection.execute("DELETE FROM meta WHERE key IN ('next_model', 'next_width')")
             store.set_meta("epoch", store.epoch + 1)
+            if store.meta(DEEP_FINGERPRINT) == self._new.info.fingerprint:
+                forget_deep(store)  # the first vectors are as fine now
         return True
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,8 @@ from imi.text.lexical import query_terms
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
 MODES: tuple[Mode, ...] = ("text", "meaning", "hybrid")
+BUDGET_MS = 400.0
+VARIABLE = "IMI_BUDGET"
 _FEW = 10_000
 """Entries of FTS5 that are read without counting the cost."""
 
@@ -94,6 +97,24 @@ class TextRanking:
     expected: float | None
 
 
+def _no_rows() -> Ranking:
+    return Ranking(np.empty(0, np.int64), np.empty(0, np.float32))
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A ranking, what was read for it, and of a hybrid one what it was fused from.
+
+    text: rows found by words. meaning: every row of the ranking with its cosine. expected: as in `TextRanking`.
+    """
+
+    ranking: Ranking
+    story: dict[str, Any] = field(default_factory=dict)
+    text: Ranking = field(default_factory=_no_rows)
+    meaning: Ranking = field(default_factory=_no_rows)
+    expected: float | None = None
+
+
 def by_text(store: Store, words: WordIndex, text: str, keep: int, allowed: Rows | None) -> TextRanking:
     """Rank by BM25, or by containing a short or quoted query; must run inside `reading()`.
 
@@ -125,13 +146,68 @@ def by_text(store: Store, words: WordIndex, text: str, keep: int, allowed: Rows 
 
 
 @dataclass(frozen=True, slots=True)
+class Rerank:
+    """Whether a hybrid search is ordered by the finer model, and how long it may read rows for it.
+
+    by: "deep", where it is installed and fits the collection; "none" to leave the order to words and the first model.
+    budget: milliseconds for reading rows that were not read yet; 0 for none; None for what IMI_BUDGET says, else 400.
+    """
+
+    by: Literal["deep", "none"] = "deep"
+    budget: float | None = None
+
+    @classmethod
+    def of(cls, given: Rerank | str | None) -> Rerank:
+        """Return what was meant by a name, or by nothing.
+
+        Raises:
+            UsageError: an unknown name, or a budget that is no number from 0 upwards.
+        """
+        rerank = cls() if given is None else cls(given) if isinstance(given, str) else given  # type: ignore[arg-type]
+        if not isinstance(rerank, cls) or rerank.by not in ("deep", "none"):
+            raise UsageError(f"rerank is {given!r}, allowed are 'deep' and 'none'")
+        check_budget(rerank.budget)
+        return rerank
+
+    @property
+    def milliseconds(self) -> float:
+        """The budget, from the environment where none was given."""
+        if self.budget is not None:
+            return self.budget
+        said = os.environ.get(VARIABLE)
+        if not said:
+            return BUDGET_MS
+        try:
+            budget = float(said)
+        except ValueError:
+            budget = -1.0
+        if not 0 <= budget < float("inf"):
+            raise UsageError(f"{VARIABLE} is {said!r}, allowed are milliseconds from 0 upwards")
+        return budget
+
+
+def check_budget(budget: float | None) -> None:
+    """Refuse a budget that is no number of milliseconds.
+
+    Raises:
+        UsageError: it is below 0 or infinite.
+    """
+    if budget is not None and not 0 <= budget < float("inf"):
+        raise UsageError(f"the budget is {budget!r}, allowed are milliseconds from 0 upwards")
+
+
+@dataclass(frozen=True, slots=True)
 class How:
-    """How vectors are compared: by fewer dimensions, with every row, by a ladder of one's own; and whether to tell."""
+    """How vectors are compared: by fewer dimensions, with every row, by a ladder of one's own; and whether to tell.
+
+    `rerank` says whether the finer model orders the first rows of a hybrid search.
+    """
 
     dims: int | None = None
     exact: bool = False
     ladder: str | None = None
     explain: bool = False
+    rerank: Rerank = field(default_factory=Rerank)
 
 
 def by_meaning(

@@ -13,10 +13,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from imi.collection.deepening import Deepener, DeepReading
 from imi.collection.description import Bound
 from imi.collection.model import CollectionModel
 from imi.collection.pictures import Query
-from imi.collection.rankings import How, Page, Ranking, TextRanking, hits_of
+from imi.collection.rankings import Found, How, Page, Ranking, TextRanking, hits_of
 from imi.embedders.base import Embedder
 from imi.errors import UsageError
 from imi.fusion import fuse
@@ -94,15 +95,17 @@ class SearchSource(Protocol):
 class Searcher:
     """Searches one collection by full text and by meaning."""
 
-    def __init__(self, source: SearchSource, model: CollectionModel) -> None:
+    def __init__(self, source: SearchSource, model: CollectionModel, deepener: Deepener | None = None) -> None:
         """Set up.
 
         Args:
             source: what is searched.
             model: what embeds words.
+            deepener: orders the first rows of a hybrid search, where there is one.
         """
         self._source = source
         self._model = model
+        self._deepener = deepener
 
     def search(
         self,
@@ -118,13 +121,17 @@ class Searcher:
         if text is not None and not text.strip():
             raise UsageError("the query is empty", hint="give some words, an emoji, a picture, or a vector")
         mode, notes = self._possible(mode, text is not None)
+        deep = self._deepener.begin(text, how.rerank) if self._deepener and text and mode == "hybrid" else None
         vector, of = (None, None) if mode == "text" else self._query_vector(query)
         for attempt in range(_ATTEMPTS):
+            if deep is not None and not deep.asked:
+                self._read(deep, vector, page, where, how)
             with self._source.snapshot() as state:
                 if of is not None:
                     state.check_model(of)
                 allowed = state.allowed(where, facets)
-                ranking, story = _ranked(state, text, vector, mode, page.k + page.offset, allowed, how)
+                found = _ranked(state, text, vector, mode, page.k + page.offset, allowed, how)
+                ranking, story = (found.ranking, found.story) if deep is None else deep.ordered(found, how.explain)
                 ranking = page.of(ranking)
                 documents = state.documents(ranking.rows)
                 absent = [key for key in ranking.rows.tolist() if key not in documents]
@@ -136,6 +143,20 @@ class Searcher:
                 counts = state.count_facets(facets, allowed, matched) if facets else {}
                 break
         return Hits(hits_of(ranking, documents), mode=mode, facets=counts, search=story, notes=notes)
+
+    def _read(
+        self, deep: DeepReading, vector: Floats | None, page: Page, where: Mapping[str, Any] | None, how: How
+    ) -> None:
+        """Let the finer model read the first rows that it has not read yet, as far as its budget goes."""
+        if deep.budget == 0:
+            deep.asked = True
+            return
+        with self._source.snapshot() as state:
+            keep, allowed = page.k + page.offset, state.allowed(where, ())
+            lacking = deep.lacking(_ranked(state, deep.text, vector, "hybrid", keep, allowed, how))
+            documents = state.documents(lacking)
+        texts = {row: documents[row].text for row in lacking.tolist() if row in documents}
+        deep.read({row: text for row, text in texts.items() if text is not None and text.strip()})
 
     def similar(self, id: str, k: int, where: Mapping[str, Any] | None, dims: int | None) -> Hits:
         """Find the rows nearest to a row's vector, without the row; see `Collection.similar`."""
@@ -182,11 +203,11 @@ class Searcher:
 
 def _ranked(
     state: Snapshot, text: str | None, vector: Floats | None, mode: Mode, keep: int, allowed: Any, how: How
-) -> tuple[Ranking, dict[str, Any]]:
+) -> Found:
     if vector is None:
-        return state.by_text(text or "", keep, allowed).ranking, {}
+        return Found(state.by_text(text or "", keep, allowed).ranking)
     if mode == "meaning" or text is None:
-        return state.by_meaning(vector, keep, allowed, how)
+        return Found(*state.by_meaning(vector, keep, allowed, how))
     pool = max(_POOL, keep)
     words = state.by_text(text, pool, allowed)
     meaning, story = state.by_meaning(vector, pool, allowed, how)
@@ -196,4 +217,5 @@ def _ranked(
         near = state.cosines(vector, others, How(how.dims))
         meaning = Ranking(np.concatenate([meaning.rows, near.rows]), np.concatenate([meaning.scores, near.scores]))
     by_words = (words.ranking.rows, words.ranking.scores)
-    return Ranking(*fuse(by_words, (meaning.rows, meaning.scores), expected=words.expected)), story
+    fused = Ranking(*fuse(by_words, (meaning.rows, meaning.scores), expected=words.expected))
+    return Found(fused, story, words.ranking, meaning, words.expected)

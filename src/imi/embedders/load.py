@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from pathlib import Path
 
 from imi.embedders.base import Embedder
@@ -11,6 +12,7 @@ from imi.errors import UsageError
 DEFAULT = "built-in"
 NAMES = (
     "built-in",
+    "deep",
     "quality",
     "a model folder",
     "openai:NAME[@URL]",
@@ -21,14 +23,23 @@ NAMES = (
     "pixels",
 )
 
+# "hash" is for tests, the command line's among them: it knows letters, no meaning, and is therefore not among NAMES.
+_INSIDE = {
+    "built-in": ("builtin", "BuiltIn"),
+    "deep": ("deep", "Deep"),
+    "quality": ("quality", "Quality"),
+    "hash": ("testing", "HashEmbedder"),
+}
+
 
 def load(name: str | Path | None = None, *, send_key: bool = True) -> Embedder:
     """Return the model of a name; what a model needs is imported only when it is asked for.
 
     Args:
-        name: "built-in", "quality" (the teacher, rotated; better and slower), a folder that `imi train` wrote, or one
-            of the prefixes "openai:", "st:", "hf-static:", "onnx:", "clip:", or "pixels"; None is what IMI_MODEL says,
-            else "built-in". The built-in model, "clip:" and "pixels" read pictures.
+        name: "built-in", "deep" (a small transformer: finer and slower), "quality" (the built-in model's teacher,
+            rotated), a folder that `imi train` wrote, or one of the prefixes "openai:", "st:", "hf-static:", "onnx:",
+            "clip:", or "pixels"; None is what IMI_MODEL says, else "built-in". The built-in model, "clip:" and "pixels"
+            read pictures.
         send_key: whether an endpoint that the name holds gets OPENAI_API_KEY: False where a file named it. OpenAI's own
             and that of OPENAI_BASE_URL get it in any case.
 
@@ -38,19 +49,10 @@ def load(name: str | Path | None = None, *, send_key: bool = True) -> Embedder:
     """
     asked = str(name) if name is not None else os.environ.get("IMI_MODEL") or DEFAULT
     kind, _, rest = asked.partition(":")
-    if asked == "built-in":
-        from imi.embedders.builtin import BuiltIn
-
-        return BuiltIn()
-    if asked == "hash":
-        # For tests, the command line's among them: it knows letters, no meaning, and is therefore not among NAMES.
-        from imi.embedders.testing import HashEmbedder
-
-        return HashEmbedder()
-    if asked == "quality":
-        from imi.embedders.quality import Quality
-
-        return Quality()
+    if asked in _INSIDE:
+        module, maker = _INSIDE[asked]
+        inside: Embedder = getattr(import_module(f"imi.embedders.{module}"), maker)()
+        return inside
     if kind == "openai" and rest:
         from imi.embedders.cache import Cached
         from imi.embedders.openai import OpenAI

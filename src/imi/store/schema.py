@@ -102,6 +102,20 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX documents_origin ON documents (json_extract(metadata, '$.imi.source'))
     WHERE json_extract(metadata, '$.imi.source') IS NOT NULL;
     """,
+    # 4: second vectors, by a finer model, of the rows that it has read; `deep_count` in meta counts them
+    """
+    CREATE TABLE deep_vectors (
+        row      INTEGER PRIMARY KEY,
+        vector   BLOB NOT NULL,
+        checksum INTEGER NOT NULL
+    );
+
+    CREATE TRIGGER documents_deep AFTER DELETE ON documents
+    WHEN EXISTS (SELECT 1 FROM deep_vectors WHERE row = old.row) BEGIN
+        DELETE FROM deep_vectors WHERE row = old.row;
+        UPDATE meta SET value = CAST(value AS INTEGER) - 1 WHERE key = 'deep_count';
+    END;
+    """,
 )
 
 FORMAT = len(MIGRATIONS)

@@ -11,7 +11,7 @@ import apsw
 from imi.errors import Damaged
 from imi.store.schema import MIGRATIONS
 
-_STATEMENT = re.compile(r"^\s*(CREATE .*?);\s*$(?!\s*END;)", re.DOTALL | re.MULTILINE)
+_STATEMENT = re.compile(r"^\s*(CREATE TRIGGER .*?\bEND|CREATE .*?);\s*$", re.DOTALL | re.MULTILINE)
 _COMMENT = re.compile(r"--[^\n]*")
 _NAME = re.compile(r"(?:TABLE|INDEX|TRIGGER) (\w+)")
 _OF_SQLITE = {

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.atomic import identity, link_new, rename_new, sibling
-from imi.errors import CollectionError, UsageError
+from imi.errors import CollectionError, Locked, UsageError
 from imi.records import Document
 from imi.store import database
 from imi.store.filters import Condition, read_field, read_type
@@ -190,6 +190,29 @@ class Store(FullText):
             raise CollectionError(
                 f"{self.folder} was replaced while it was written to, so this is not in it", hint="write it again"
             )
+
+    @contextmanager
+    def keeping(self, *, wait: bool = True) -> Iterator[None]:
+        """Write what is derived from rows and changes none, all or nothing; `changes` stays as it is.
+
+        Args:
+            wait: False to give up at once, with Locked, where another writer is at work.
+        """
+        self.check_writable()
+        if not self._writer.acquire(blocking=wait):
+            raise Locked(f"{self.folder} is being written", hint="wait for the other writer to end")
+        try:
+            with database.translated(self.path):
+                self._present().set_busy_timeout(database.WAIT_MS if wait else 0)
+                try:
+                    connection = self._begun()
+                    with database.transaction(connection, begun=True):
+                        yield
+                        self._check_present()
+                finally:
+                    self.connection.set_busy_timeout(database.WAIT_MS)
+        finally:
+            self._writer.release()
 
     # --- what the collection is ---
 

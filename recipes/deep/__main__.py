@@ -1,0 +1,55 @@
+"""Make the model `deep`: fetch, cut the vocabulary, train the last layers and the map, quantise, write.
+
+    python -m recipes.deep --data ../shared/data [--out src/imi/models/deep] [--scratch build/deep] [--few]
+
+Everything between is kept in the scratch folder, so that a second run goes on where the first one stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from imi.embedders.pieces import Pieces
+from recipes.deep import learn, pack, source, states, texts, vocabulary
+
+TRAINED = 2
+"""Layers at the top that are trained; those below stay as published."""
+
+
+def main() -> None:
+    """Run all steps."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--out", type=Path, default=Path("src/imi/models/deep"))
+    parser.add_argument("--scratch", type=Path, default=Path("build/deep"))
+    parser.add_argument("--few", action="store_true", help="a hundredth of the texts, to see that it runs")
+    given = parser.parse_args()
+    torch.manual_seed(0)
+    weights, tokenizer = source.fetch(given.scratch)
+    read = source.read(weights)
+    listed = given.scratch / "kept.json"
+    if not listed.is_file():
+        listed.write_text(json.dumps(vocabulary.kept_pieces(tokenizer, given.data)))
+    kept: list[int] = json.loads(listed.read_text())
+    rows = read.rows[np.array(kept)]
+    states.say(f"{len(kept):,} of {len(read.rows):,} pieces kept")
+    given.out.mkdir(parents=True, exist_ok=True)
+    vocabulary.write_pieces(tokenizer, kept, given.out / "pieces.model")
+    gathered = texts.gather(given.data, few=given.few)
+    first = int(read.sizes["layers"]) - TRAINED
+    below = states.read(read, rows, Pieces(given.out / "pieces.model"), gathered, first, given.scratch)
+    network = learn.Network(
+        read.tensors, first, int(read.sizes["layers"]), int(read.sizes["heads"]), int(read.sizes["width"])
+    )
+    trainer = learn.Trainer(network, below, gathered, learn.Settings())
+    trainer.train()
+    pack.write(given.out, read, rows, network)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,250 @@
+"""`deep`: a small transformer for Japanese, English and emoji, inside the package; onnxruntime at run time.
+
+    ids = <s> + pieces("query: " or "passage: ", then the text) + </s>       windows of at most 512, see `windows`
+    state = mean of the last layer over all tokens of all windows
+    vector = unit((unit(state) - mean of its kind) · map)
+
+It is multilingual-e5-small cut to two languages; `recipes/deep` made the files, `models/deep/card.md` says from what.
+The table of pieces stays in blocks of four bits, mapped from the file, so that processes share it and only the rows of
+a text are ever unpacked. Its cosines as published all lie between .7 and .95; with the mean taken off, texts that have
+nothing to do with each other come out near 0.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from importlib.util import find_spec
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imi import vectors
+from imi.embedders.base import Floats, Progress
+from imi.embedders.pieces import Pieces, encodable, threads
+from imi.errors import DataError, MissingExtra, UsageError
+from imi.records import Kind, ModelInfo
+
+FOLDER = Path(__file__).parent.parent / "models" / "deep"
+FORMAT = 1
+EXTRA = "deep"
+LONGEST = 512
+"""Tokens that the network reads at once, its own limit."""
+PREFIXES: dict[str, str] = {"query": "query: ", "document": "passage: "}
+_BEGIN, _PAD, _END = 0, 1, 2
+_BATCH_TOKENS = 2048
+_CHUNK_TEXTS = 4096
+_BLOCK_BYTES = 18  # float16 scale, then 32 weights of four bits: byte j has weight j low and j + 16 high
+
+Ints = NDArray[np.int64]
+
+
+def installed() -> bool:
+    """Say whether the model can run here, without importing anything heavy."""
+    return find_spec("onnxruntime") is not None and (FOLDER / "model.json").is_file()
+
+
+class Deep:
+    """The model in the package, or one of the same form in another folder."""
+
+    def __init__(self, folder: Path = FOLDER) -> None:
+        """Read and check the files; the network is loaded with them.
+
+        Raises:
+            MissingExtra: onnxruntime is not installed.
+            DataError: a file is missing, cut, or not the one that `model.json` names.
+        """
+        try:
+            import onnxruntime
+        except ImportError as missing:
+            raise MissingExtra("onnxruntime", EXTRA) from missing
+        self.folder = folder
+        self._about = _checked(folder)
+        self._pieces = Pieces(folder / "pieces.model")
+        self._rows: NDArray[np.uint8] = np.load(folder / "rows.npy", mmap_mode="r")
+        with np.load(folder / "map.npz") as made:
+            self._means = {kind: made[kind].astype(np.float32) for kind in PREFIXES}
+            self._map: Floats = made["map"].astype(np.float32)
+        options = onnxruntime.SessionOptions()
+        # A thread a call: several calls at once use several cores better than several threads within one.
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        graph = str(folder / "encoder.onnx")
+        self._session: Any = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        self._prefixes = {kind: self._split([prefix])[0] for kind, prefix in PREFIXES.items()}
+
+    @cached_property
+    def info(self) -> ModelInfo:
+        """Who made these vectors: width, trained dims, hash of the files, prompts, licence."""
+        about = self._about
+        return ModelInfo(
+            id=about["name"],
+            width=self._map.shape[1],
+            dims=tuple(about["dims"]),
+            weights=about["weights"],
+            pooling="mean, map",
+            tokenizer=about["files"]["pieces.model"],
+            prompts=dict(PREFIXES),
+            licence=about["licence"],
+            source=about["source"],
+        )
+
+    def embed(
+        self,
+        texts: Sequence[str],
+        kind: Kind = "document",
+        dims: int | None = None,
+        *,
+        progress: Progress | None = None,
+    ) -> Floats:
+        """Embed texts as (n, dims) float32 unit rows; a text's vector does not depend on the others of a call.
+
+        Args:
+            texts: n strings of any length: what is longer than the network reads at once is read in windows.
+            kind: "query" for what is asked, "document" for what is kept: the model was trained with a prefix for each.
+            dims: leading dimensions to keep, 1 to 384; None for all.
+            progress: called as progress(done, total) after each batch.
+
+        Raises:
+            UsageError: dims out of range, an unknown kind, or something that is no list of strings.
+        """
+        if kind not in PREFIXES:
+            raise UsageError(f"kind is {kind!r}, allowed are 'query' and 'document'")
+        width = self.info.width if dims is None else vectors.check_dims(dims, self.info.width)
+        texts = encodable(texts)
+        out = np.empty((len(texts), width), np.float32)
+        for first in range(0, len(texts), _CHUNK_TEXTS):
+            chunk = texts[first : first + _CHUNK_TEXTS]
+
+            def so_far(done: int, _: int, first: int = first) -> None:
+                if progress is not None:
+                    progress(first + done, len(texts))
+
+            states = vectors.normalize(self._states(chunk, kind, so_far))
+            turned = (states - self._means[kind]) @ self._map
+            out[first : first + len(chunk)] = vectors.truncate(turned, width)
+        return out
+
+    def count_tokens(self, texts: Sequence[str]) -> NDArray[np.int64]:
+        """Return how many tokens the model reads in each text as a document, prefix and ends included: (n,) int64."""
+        own = len(self._prefixes["document"]) + 2
+        parts = (self._windows(ids) for ids in self._split(encodable(texts)))
+        return np.fromiter((sum(len(part) + own for part in cut) for cut in parts), np.int64, len(texts))
+
+    def _split(self, texts: list[str]) -> list[NDArray[np.int32]]:
+        ids, offsets = self._pieces.split(texts)
+        return [ids[a:b] for a, b in pairwise(offsets)]
+
+    def _windows(self, ids: NDArray[np.int32]) -> list[NDArray[np.int32]]:
+        return windows(ids, LONGEST - 2 - max(map(len, self._prefixes.values())))
+
+    def _states(self, texts: list[str], kind: Kind, progress: Progress) -> Floats:
+        """Return (n, d) means of the last layer over all tokens of each text."""
+        prefix = self._prefixes[kind]
+        parts: list[NDArray[np.int32]] = []
+        owner: list[int] = []
+        for at, ids in enumerate(self._split(texts)):
+            for window in self._windows(ids):
+                parts.append(np.concatenate([[_BEGIN], prefix, window, [_END]]).astype(np.int32))
+                owner.append(at)
+        left = np.bincount(owner, minlength=len(texts))
+        out = np.zeros((len(texts), self._map.shape[0]), np.float32)
+        batches = list(batched([len(part) for part in parts], _BATCH_TOKENS))
+        done = 0
+        for rows, means in self._run([[parts[row] for row in rows] for rows in batches], batches):
+            for row, mean in zip(rows, means, strict=True):
+                # The mean over all of a text's tokens, as the network itself takes it over those of one window: a
+                # window counts by its tokens.
+                out[owner[row]] += mean * len(parts[row])
+                left[owner[row]] -= 1
+                done += left[owner[row]] == 0
+            progress(done, len(texts))
+        return out
+
+    def _run(self, batches: list[list[NDArray[np.int32]]], rows: list[list[int]]) -> Iterator[tuple[list[int], Floats]]:
+        cores = min(threads(), len(batches))
+        if cores < 2:
+            yield from ((own, self._mean(batch)) for own, batch in zip(rows, batches, strict=True))
+            return
+        with ThreadPoolExecutor(cores, "imi deep") as pool:
+            yield from zip(rows, pool.map(self._mean, batches), strict=True)
+
+    def _mean(self, batch: list[NDArray[np.int32]]) -> Floats:
+        longest = max(map(len, batch))
+        ids = np.full((len(batch), longest), _PAD, np.int64)
+        mask = np.zeros((len(batch), longest), np.int32)
+        for row, part in enumerate(batch):
+            ids[row, : len(part)] = part
+            mask[row, : len(part)] = 1
+        return np.asarray(self._session.run(None, {"rows": self._unpacked(ids), "mask": mask})[0])
+
+    def _unpacked(self, ids: Ints) -> Floats:
+        """Return the rows of pieces, float32 with a last axis of the width; each piece is unpacked once."""
+        found, place = np.unique(ids, return_inverse=True)
+        return unpacked(self._rows[found])[place.reshape(ids.shape)]
+
+
+def unpacked(rows: NDArray[np.uint8]) -> Floats:
+    """Return float32 weights of blocks of four bits: (n, blocks · 18) bytes in, (n, blocks · 32) out."""
+    block = np.ascontiguousarray(rows).reshape(len(rows), -1, _BLOCK_BYTES)
+    scale = np.ascontiguousarray(block[:, :, :2]).view("<f2").astype(np.float32)
+    weights = np.empty((*block.shape[:2], 32), np.float32)
+    weights[:, :, :16] = block[:, :, 2:] & 15
+    weights[:, :, 16:] = block[:, :, 2:] >> 4
+    weights -= 8
+    weights *= scale
+    return weights.reshape(len(rows), -1)
+
+
+def windows(ids: NDArray[np.int32], longest: int) -> list[NDArray[np.int32]]:
+    """Cut pieces into as few windows as hold them, of one size within one piece, so that none is a stub.
+
+    They do not overlap: every token counts once in the mean.
+    """
+    count = max(1, -(-len(ids) // longest))
+    return np.array_split(ids, count)
+
+
+def batched(lengths: Sequence[int], most: int) -> Iterator[list[int]]:
+    """Yield rows by length, at most so many tokens with padding a batch, so that little is padding."""
+    batch: list[int] = []
+    for row in sorted(range(len(lengths)), key=lengths.__getitem__):
+        # Up to an eighth of padding is cheaper than another batch.
+        if batch and ((len(batch) + 1) * lengths[row] > most or lengths[row] > 4 + lengths[batch[0]] * 1.125):
+            yield batch
+            batch = []
+        batch.append(row)
+    if batch:
+        yield batch
+
+
+def _checked(folder: Path) -> dict[str, Any]:
+    """Read model.json and compare every file with the hash that it names."""
+    hint = "reinstall imi: pip install --force-reinstall --no-deps imi" if folder == FOLDER else "copy the folder again"
+    try:
+        about: dict[str, Any] = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        files = {str(name): str(digest) for name, digest in about["files"].items()}
+    except (OSError, ValueError, KeyError, AttributeError) as broken:
+        raise DataError(f"{folder} does not hold the model 'deep': {broken}", hint=hint) from broken
+    if about.get("format") != FORMAT:
+        raise DataError(f"{folder} has format {about.get('format')!r}, this imi reads {FORMAT}", hint="update imi")
+    for name, digest in files.items():
+        try:
+            found = file_hash(folder / name)
+        except OSError as absent:
+            raise DataError(f"{folder} lacks {name}: {absent.strerror}", hint=hint) from absent
+        if found != digest:
+            raise DataError(f"{folder / name} was altered or cut: its hash is {found}, not {digest}", hint=hint)
+    return about
+
+
+def file_hash(path: Path) -> str:
+    """Return 32 hex digits of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
