@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.collection.description import read_bound
-from imi.collection.rankings import Found, Ranking, Rerank, check_budget
+from imi.collection.rankings import Fused, Ranking, Rerank, check_budget
 from imi.embedders import deep as finer
 from imi.embedders.base import Embedder
 from imi.embedders.pieces import threads
@@ -76,7 +76,7 @@ class DeepReading:
     asked: bool = False
     identity: str = ""
 
-    def ordered(self, found: Found, explain: bool) -> tuple[Ranking, dict[str, Any]]:
+    def ordered(self, found: Fused, explain: bool) -> tuple[Ranking, dict[str, Any]]:
         """Order the first rows of a shortlist by words and the finer model; must run inside `reading()`."""
         rows, z = self.deepener.held(self, found.ranking.rows[:FIRST])
         story = found.story | {"deep": {"read": len(self.vectors), "held": self.held}} if explain else found.story
@@ -91,7 +91,7 @@ class DeepReading:
         )
         return Ranking(*order), story
 
-    def lacking(self, found: Found) -> Rows:
+    def lacking(self, found: Fused) -> Rows:
         """Return the first rows of a shortlist that have no second vector, best first; must run inside `reading()`."""
         first = found.ranking.rows[:FIRST]
         return first[~np.isin(first, self.deepener.held(self, first)[0])]

@@ -102,7 +102,7 @@ def _no_rows() -> Ranking:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Fused:
     """A ranking, what was read for it, and of a hybrid one what it was fused from.
 
     text: rows found by words. meaning: every row of the ranking with its cosine. expected: as in `TextRanking`.

@@ -17,7 +17,7 @@ from imi.collection.deepening import Deepener, DeepReading
 from imi.collection.description import Bound
 from imi.collection.model import CollectionModel
 from imi.collection.pictures import Query
-from imi.collection.rankings import Found, How, Page, Ranking, TextRanking, hits_of
+from imi.collection.rankings import Fused, How, Page, Ranking, TextRanking, hits_of
 from imi.embedders.base import Embedder
 from imi.errors import UsageError
 from imi.fusion import fuse
@@ -203,11 +203,11 @@ class Searcher:
 
 def _ranked(
     state: Snapshot, text: str | None, vector: Floats | None, mode: Mode, keep: int, allowed: Any, how: How
-) -> Found:
+) -> Fused:
     if vector is None:
-        return Found(state.by_text(text or "", keep, allowed).ranking)
+        return Fused(state.by_text(text or "", keep, allowed).ranking)
     if mode == "meaning" or text is None:
-        return Found(*state.by_meaning(vector, keep, allowed, how))
+        return Fused(*state.by_meaning(vector, keep, allowed, how))
     pool = max(_POOL, keep)
     words = state.by_text(text, pool, allowed)
     meaning, story = state.by_meaning(vector, pool, allowed, how)
@@ -218,4 +218,4 @@ def _ranked(
         meaning = Ranking(np.concatenate([meaning.rows, near.rows]), np.concatenate([meaning.scores, near.scores]))
     by_words = (words.ranking.rows, words.ranking.scores)
     fused = Ranking(*fuse(by_words, (meaning.rows, meaning.scores), expected=words.expected))
-    return Found(fused, story, words.ranking, meaning, words.expected)
+    return Fused(fused, story, words.ranking, meaning, words.expected)
