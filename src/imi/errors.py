@@ -7,6 +7,7 @@
     ├── CollectionError   the collection cannot do it
     │   ├── Locked        another writer holds it
     │   ├── Damaged       a checksum does not agree; `.rows` says where
+    │   ├── Gone          its file was moved, deleted or replaced under an open handle
     │   ├── NotTrusted    a file names a model that the user has not
     │   └── TooNew        written by a newer imi than this one
     ├── EndpointError     a remote service failed; `.status`, `.retry_after`
@@ -80,6 +81,10 @@ class Damaged(CollectionError):
     def __init__(self, message: str, *, hint: str | None = None, rows: Sequence[int | str] = ()) -> None:
         super().__init__(message, hint=hint)
         self.rows = tuple(rows)
+
+
+class Gone(CollectionError):
+    """The file was moved, deleted or replaced while a handle was open on it; nothing was written to it."""
 
 
 class NotTrusted(CollectionError):

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.atomic import identity, link_new, rename_new, sibling
-from imi.errors import CollectionError, Locked, UsageError
+from imi.errors import CollectionError, Gone, Locked, UsageError
 from imi.records import Document
 from imi.store import database
 from imi.store.filters import Condition, read_field, read_type
@@ -86,7 +86,7 @@ class Store(FullText):
         """Return this thread's connection to the file that is at the path now.
 
         Raises:
-            CollectionError: there is none any more.
+            Gone: there is none any more.
         """
         connection = self.connection
         if self._vfs == database.VFS and not self._local.opened.is_at(self.path):
@@ -96,8 +96,8 @@ class Store(FullText):
             connection = self.connection
         return connection
 
-    def _gone(self) -> CollectionError:
-        return CollectionError(
+    def _gone(self) -> Gone:
+        return Gone(
             f"{self.folder} was moved or deleted while it was open here", hint="open the collection where it is now"
         )
 
@@ -162,8 +162,8 @@ class Store(FullText):
         """Write all or nothing; waits for another writer, then raises Locked.
 
         Raises:
-            CollectionError: the collection was opened for reading only; or its file was replaced, moved or deleted
-                meanwhile, so that nothing of this is in the file that is there now.
+            CollectionError: the collection was opened for reading only.
+            Gone: its file was replaced, moved or deleted meanwhile, so that nothing of this is in what is there now.
         """
         self.check_writable()
         with self._writer, database.translated(self.path):
@@ -187,7 +187,7 @@ class Store(FullText):
         if self._vfs == database.VFS and not self._local.opened.is_at(self.path):
             if not self.path.exists():
                 raise self._gone()
-            raise CollectionError(
+            raise Gone(
                 f"{self.folder} was replaced while it was written to, so this is not in it", hint="write it again"
             )
 

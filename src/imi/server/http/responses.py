@@ -13,6 +13,7 @@ from imi.errors import (
     Damaged,
     DataError,
     EndpointError,
+    Gone,
     ImiError,
     Locked,
     MissingExtra,
@@ -107,6 +108,8 @@ def from_imi(error: ImiError) -> ApiError:
         return ApiError(501, message, code="missing_extra", headers={"x-should-retry": "false"})
     if isinstance(error, EndpointError):
         return ApiError(502, message, type="server_error", code="upstream_error")
+    if isinstance(error, Gone):
+        return ApiError(404, "The collection was moved, deleted or replaced.", code="collection_not_found")
     if isinstance(error, CollectionError):
         return ApiError(409, message, code="collection_error", headers={"x-should-retry": "false"})
     return ApiError(400, message)
