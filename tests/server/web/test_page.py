@@ -64,7 +64,7 @@ def test_fewer_numbers_and_what_stays(visit, pets):
     asked(page, "the cat sleeps")
     page.focus("#dims")
     page.keyboard.press("Home")
-    expect(page.locator("#size output")).to_have_text("32 of 512 numbers · 16× smaller")
+    expect(page.locator("#size output")).to_have_text("32 of 512 dimensions · 16× smaller")
     short, full = (found(pets, "the cat sleeps", mode="meaning", dims=dims) for dims in (32, None))
     stay = [id in short for id in full]
     expect(page.locator(".kept i")).to_have_count(10)
