@@ -51,7 +51,7 @@ def chunk(text: str, count_tokens: Count, *, size: int = 256, overlap: int = 32)
         raise UsageError(f"size is {size} and overlap {overlap}; allowed are size >= 1 and 0 <= overlap < size")
     chunks: list[Chunk] = []
     for heading, spans in _sections(text):
-        units = _fitting(text, spans, count_tokens, size)
+        units = fitting(text, spans, count_tokens, size)
         for start, end in _packed(text, units, count_tokens, size, overlap):
             trimmed = _trim(text, start, end)
             if trimmed is not None:
@@ -77,7 +77,7 @@ def _sections(text: str) -> list[tuple[str, list[tuple[int, int]]]]:
     return [section for section in sections if section[1]]
 
 
-def _fitting(text: str, spans: Sequence[tuple[int, int]], count_tokens: Count, size: int) -> list[tuple[int, int, int]]:
+def fitting(text: str, spans: Sequence[tuple[int, int]], count_tokens: Count, size: int) -> list[tuple[int, int, int]]:
     """Return (start, end, tokens) of units that fit: sentences, those that are too long halved at the best place."""
     units: list[tuple[int, int, int]] = []
     pending = list(spans)

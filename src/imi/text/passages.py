@@ -1,0 +1,245 @@
+"""Passages: what is embedded, found and quoted, made of a text's blocks by one rule for every format.
+
+- Headings belong to what follows them: each passage carries their path, and no heading is a passage of its own. One
+  that nothing but another follows goes with the next passage, one at the end with the last.
+- Short blocks are joined, long ones cut at sentence ends (code, lists, tables and verse at line ends), up to a size in
+  the model's own tokens. The pieces of one block are about equally long.
+- Only where a cut falls inside a block does a piece repeat a sentence of the one before.
+- A passage never crosses a heading that its format marks. One that only looks like a heading ends a passage that is
+  long enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+
+from imi.errors import Failure
+from imi.text.blocks import Block
+from imi.text.chunking import Count, fitting
+from imi.text.sentences import sentence_spans
+
+_AT_ONCE = 64
+"""Blocks whose tokens are counted in one call."""
+_LEAST = 3
+"""A passage of a third of the size is long enough to end at a heading that was only guessed."""
+_LEFT_OVER = 8
+"""What is left of a section, if it is less than an eighth of the size, stays with the passage before."""
+_GAP = 4
+_OVERLAP = 8
+"""At most an eighth of the size is repeated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A passage: its text, the path of headings above it, its place in the source, and its first line and page."""
+
+    text: str
+    heading: str
+    start: int
+    end: int
+    line: int
+    page: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A block or a part of one, with its tokens; `glued` where it goes on with the piece before."""
+
+    block: Block
+    first: int
+    last: int
+    tokens: int
+    glued: bool = False
+
+    @property
+    def text(self) -> str:
+        return self.block.text[self.first : self.last]
+
+
+def passages(
+    blocks: Iterable[Block | Failure], count_tokens: Count, *, size: int, most: int | None = None
+) -> Iterator[Passage | Failure]:
+    """Yield the passages of a text, in order.
+
+    Args:
+        blocks: of the text, with Failures for what could not be read, which are passed on.
+        count_tokens: the model's own count, for a list of texts.
+        size: tokens of a passage.
+        most: tokens that its model reads at all; None for any number.
+    """
+    return _Packer(count_tokens, size, most).run(blocks)
+
+
+class _Packer:
+    """Puts the blocks of one text together; holds no more than the passage that it makes and the one before.
+
+    `_path` are the headings in force. `_fresh` are those that nothing has followed yet; one that another replaces while
+    it is fresh heads nothing, and becomes an orphan: text of the next passage.
+    """
+
+    def __init__(self, count_tokens: Count, size: int, most: int | None) -> None:
+        self._count = count_tokens
+        self._most = most
+        self._size = max(1, size if most is None else min(size, most))
+        self._path: list[Block] = []
+        self._fresh: list[Block] = []
+        self._orphans: list[Block] = []
+        self._pieces: list[_Piece] = []
+        self._tokens = 0
+        self._full = False
+        self._heading = ""
+        self._held: tuple[list[_Piece], str, int] | None = None
+
+    def run(self, blocks: Iterable[Block | Failure]) -> Iterator[Passage | Failure]:
+        """Yield the passages."""
+        source = iter(blocks)
+        while batch := list(islice(source, _AT_ONCE)):
+            texts = [one.text for one in batch if isinstance(one, Block)]
+            counts = iter((self._count(texts) if texts else np.empty(0, np.int64)).tolist())
+            for block in batch:
+                if isinstance(block, Failure):
+                    yield block
+                elif block.kind == "heading":
+                    yield from self._head(block, next(counts))
+                else:
+                    yield from self._take(block, next(counts))
+        yield from self._end()
+
+    def _head(self, block: Block, tokens: int) -> Iterator[Passage]:
+        if not block.soft or self._tokens * _LEAST >= self._size:
+            yield from self._flush()
+        kept = [one for one in self._path if one.level < block.level]
+        self._orphans += [one for one in self._path[len(kept) :] if one in self._fresh]
+        self._fresh = [one for one in self._fresh if one in kept]
+        self._path = [*kept, block]
+        if self._full:
+            # The passage goes on over a heading that was only guessed: it is text of it.
+            self._append(_Piece(block, 0, len(block.text), tokens))
+        else:
+            self._fresh.append(block)
+
+    def _take(self, block: Block, tokens: int) -> Iterator[Passage]:
+        if (
+            self._full
+            and self._tokens + tokens > self._size
+            and (tokens <= self._size or self._tokens * 4 >= self._size)
+        ):
+            yield from self._flush()
+        if tokens <= self._size:
+            self._add(_Piece(block, 0, len(block.text), tokens))
+            return
+        for piece in self._cut(block):
+            if self._full and (piece.glued or self._tokens + piece.tokens > self._size):
+                yield from self._flush()
+            self._add(piece)
+
+    def _add(self, piece: _Piece) -> None:
+        """Add text to the passage, below its headings."""
+        if not self._full:
+            self._heading = " > ".join(dict.fromkeys(" ".join(one.text.split()) for one in self._path))
+            for orphan in self._orphans:
+                self._append(_Piece(orphan, 0, len(orphan.text), int(self._count([orphan.text])[0])))
+            self._orphans = []
+        self._append(piece)
+        self._full, self._fresh = True, []
+
+    def _append(self, piece: _Piece) -> None:
+        self._pieces.append(piece)
+        self._tokens += piece.tokens
+
+    def _flush(self) -> Iterator[Passage]:
+        """End the passage that is being made, and let go of the one before."""
+        if not self._full:
+            return
+        made, tokens, heading = self._pieces, self._tokens, self._heading
+        while made[-1].block.kind == "heading":
+            last = made.pop().block
+            (self._fresh if last in self._path else self._orphans).insert(0, last)
+        self._pieces, self._tokens, self._full = [], 0, False
+        held = self._held
+        room = held is not None and (self._most is None or held[2] + tokens < self._most)
+        if held is not None and room and held[1] == heading and tokens * _LEFT_OVER < self._size:
+            self._held = ([*held[0], *made], heading, held[2] + tokens)
+            return
+        yield from self._let_go()
+        self._held = (made, heading, tokens)
+
+    def _let_go(self) -> Iterator[Passage]:
+        if self._held is not None:
+            pieces, heading, _ = self._held
+            self._held = None
+            yield _passage(pieces, heading)
+
+    def _end(self) -> Iterator[Passage]:
+        yield from self._flush()
+        rest = [_Piece(block, 0, len(block.text), 0) for block in (*self._orphans, *self._fresh)]
+        if rest and self._held is None:
+            yield _passage(rest, "")  # headings are all that there is
+        elif rest and self._held is not None:
+            pieces, heading, tokens = self._held
+            self._held = ([*pieces, *rest], heading, tokens)
+        yield from self._let_go()
+
+    def _cut(self, block: Block) -> Iterator[_Piece]:
+        """Yield the pieces of a block that is too long, about equally long, with what each repeats."""
+        spans = _lines(block.text) if block.kind in ("list", "table", "code", "verse") else sentence_spans(block.text)
+        units = fitting(block.text, spans, self._count, self._size)
+        units = [unit for unit in units if not block.text[unit[0] : unit[1]].isspace()]
+        total = sum(unit[2] for unit in units)
+        share = total / -(-total // self._size)
+        first = 0
+        while first < len(units):
+            last, held = first, 0
+            while last < len(units) and (last == first or held + units[last][2] <= self._size):
+                held += units[last][2]
+                last += 1
+                if held >= share:
+                    break
+            begin = first
+            if first and block.kind == "prose":
+                repeated = units[first - 1][2]
+                if repeated * _OVERLAP <= self._size and held + repeated <= self._size:
+                    begin, held = first - 1, held + repeated
+            yield _Piece(block, units[begin][0], units[last - 1][1], held, glued=first > 0)
+            first = last
+
+
+def _lines(text: str) -> list[tuple[int, int]]:
+    spans, at = [], 0
+    for line in text.splitlines(keepends=True):
+        spans.append((at, at + len(line)))
+        at += len(line)
+    return spans
+
+
+def _passage(pieces: Sequence[_Piece], heading: str) -> Passage:
+    parts: list[str] = []
+    before: _Piece | None = None
+    for piece in pieces:
+        if before is not None and before.block is piece.block:
+            # Pieces of one block that come together again: what the later repeats is said once.
+            parts.append(piece.block.text[before.last : piece.last])
+        else:
+            parts.append(("" if before is None else _between(before, piece)) + piece.text.strip("\n"))
+        before = piece
+    whole = "".join(parts)
+    first, last = pieces[0], pieces[-1]
+    lead = len(first.text) - len(first.text.lstrip())
+    tail = len(last.text) - len(last.text.rstrip())
+    start, end = first.block.place(first.first + lead), last.block.place(last.last - tail - 1) + 1
+    line = first.block.line + first.block.text.count("\n", 0, first.first + lead) if first.block.line else 0
+    return Passage(
+        whole.strip("\n") if first.block.kind == "code" else whole.strip(), heading, start, end, line, first.block.page
+    )
+
+
+def _between(before: _Piece, after: _Piece) -> str:
+    """Return what stands between two blocks: as many line ends as in the source where these are few."""
+    gap = after.block.start - before.block.end
+    if before.block.exact and after.block.exact and 0 < gap <= _GAP:
+        return "\n" * gap
+    return "\n" if before.block.kind == after.block.kind == "list" else "\n\n"
