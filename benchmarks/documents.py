@@ -32,8 +32,8 @@ import numpy as np
 
 import imi
 import imi.cli
+from imi.evaluate import splits
 from imi.evaluate.sets import ENGLISH_QUESTIONS
-from imi.train import splits
 
 MODES = ("text", "meaning", "hybrid")
 READ = 5
@@ -83,6 +83,7 @@ def as_wrapped(article: Article, path: Path) -> None:
         lines += [heading, ""]
         for paragraph in paragraphs:
             for part in paragraph.split("\n\n"):
+                part = part.replace("\n", "" if article.japanese else " ")
                 if article.japanese:
                     lines += [part[at : at + width] for at in range(0, len(part), width)]
                 else:

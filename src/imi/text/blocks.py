@@ -100,6 +100,14 @@ def edited(text: str, edits: Iterable[Edit], base: int = 0) -> tuple[str, tuple[
     return "".join(pieces), tuple(places)
 
 
+def text_lines(text: str) -> Iterator[Line]:
+    """Yield the lines of a text."""
+    start = 0
+    for number, line in enumerate(text.split("\n"), 1):
+        yield Line(number, start, line)
+        start += len(line) + 1
+
+
 def made(kind: Kind, lines: Sequence[Line], edits: Iterable[Edit] = ()) -> Block | None:
     """Return a block of lines with edits made to them, joined by line ends; None where nothing is left of it."""
     whole = "\n".join(line.text for line in lines)
@@ -134,6 +142,8 @@ def joins(lines: Sequence[str], *, hyphens: bool = False) -> list[Edit]:
         cut, between = at + len(kept), " "
         if not kept or not head or (_UNSPACED.match(kept[-1]) and _UNSPACED.match(head)):
             between = ""
+        elif kept[-1].isdigit() and head.isdigit() and _UNSPACED.search(kept):
+            between = ""  # a number that a line of Japanese was broken in
         elif kept.endswith("-") and len(kept) > 1 and kept[-2].isalpha() and head.islower():
             cut, between = (cut - 1 if hyphens else cut), ""
         edits.append(Edit(cut, begins, between))
@@ -165,5 +175,5 @@ def stanzas(lines: Iterable[Line | Failure], most: int) -> Iterator[list[Line] |
 
 
 def letters(text: str) -> bool:
-    """Whether a text holds anything that could be read aloud."""
-    return any(unicodedata.category(char)[0] in "LN" for char in text)
+    """Whether a text holds anything that could be read aloud: letters, numbers, emoji."""
+    return any(unicodedata.category(char)[0] in "LN" or unicodedata.category(char) == "So" for char in text)

@@ -123,16 +123,14 @@ class _Packer:
             self._fresh.append(block)
 
     def _take(self, block: Block, tokens: int) -> Iterator[Passage]:
-        if (
-            self._full
-            and self._tokens + tokens > self._size
-            and (tokens <= self._size or self._tokens * 4 >= self._size)
-        ):
-            yield from self._flush()
+        if self._full:
+            worth = tokens <= self._size or self._tokens * 4 >= self._size
+            if (self._tokens + tokens > self._size and worth) or block.page != self._pieces[0].block.page:
+                yield from self._flush()
         if tokens <= self._size:
             self._add(_Piece(block, 0, len(block.text), tokens))
             return
-        for piece in self._cut(block):
+        for piece in self._cut(_Piece(block, 0, len(block.text), tokens)):
             if self._full and (piece.glued or self._tokens + piece.tokens > self._size):
                 yield from self._flush()
             self._add(piece)
@@ -162,7 +160,8 @@ class _Packer:
         self._pieces, self._tokens, self._full = [], 0, False
         held = self._held
         room = held is not None and (self._most is None or held[2] + tokens < self._most)
-        if held is not None and room and held[1] == heading and tokens * _LEFT_OVER < self._size:
+        same = held is not None and held[1] == heading and held[0][0].block.page == made[0].block.page
+        if held is not None and room and same and tokens * _LEFT_OVER < self._size:
             self._held = ([*held[0], *made], heading, held[2] + tokens)
             return
         yield from self._let_go()
@@ -172,21 +171,37 @@ class _Packer:
         if self._held is not None:
             pieces, heading, _ = self._held
             self._held = None
-            yield _passage(pieces, heading)
+            yield from self._whole(pieces, heading)
+
+    def _whole(self, pieces: Sequence[_Piece], heading: str) -> Iterator[Passage]:
+        """Yield a passage, or its parts where the whole has more tokens than its model reads, as a sum may not tell."""
+        made = _passage(pieces, heading)
+        if self._most is None or int(self._count([made.text])[0]) <= self._most:
+            yield made
+        elif len(pieces) > 1:
+            half = len(pieces) // 2
+            yield from self._whole(pieces[:half], heading)
+            yield from self._whole(pieces[half:], heading)
+        else:
+            for piece in self._cut(pieces[0]):
+                yield _passage([piece], heading)
 
     def _end(self) -> Iterator[Passage]:
         yield from self._flush()
         rest = [_Piece(block, 0, len(block.text), 0) for block in (*self._orphans, *self._fresh)]
         if rest and self._held is None:
-            yield _passage(rest, "")  # headings are all that there is
+            yield from self._whole(rest, "")  # headings are all that there is
         elif rest and self._held is not None:
             pieces, heading, tokens = self._held
             self._held = ([*pieces, *rest], heading, tokens)
         yield from self._let_go()
 
-    def _cut(self, block: Block) -> Iterator[_Piece]:
-        """Yield the pieces of a block that is too long, about equally long, with what each repeats."""
+    def _cut(self, whole: _Piece) -> Iterator[_Piece]:
+        """Yield the pieces of one that is too long, about equally long, with what each repeats."""
+        block = whole.block
         spans = _lines(block.text) if block.kind in ("list", "table", "code", "verse") else sentence_spans(block.text)
+        spans = [(max(start, whole.first), min(end, whole.last)) for start, end in spans]
+        spans = [span for span in spans if span[0] < span[1]]
         units = fitting(block.text, spans, self._count, self._size)
         units = [unit for unit in units if not block.text[unit[0] : unit[1]].isspace()]
         total = sum(unit[2] for unit in units)

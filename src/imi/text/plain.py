@@ -21,6 +21,7 @@ _RULE = re.compile(r"\s*([=\-~^*_#])\1{2,}\s*$")
 _SHORT = 64
 _WRAPPED = (36, 130)
 _LIST_WIDTH = 240
+_LONG_RUN = 20
 GUESSED = 9
 """The level of a heading that only its look tells."""
 
@@ -74,6 +75,8 @@ def _of_stanza(lines: list[Line], hyphens: bool) -> Iterator[Block]:
         yield from _of_stanza(lines[1:], hyphens)
     elif max(map(width, texts)) < _SHORT:
         yield from _made("verse", lines)
+    elif sum(bool(_ENDS.search(text.rstrip())) for text in texts) * 3 >= 2 * len(texts):
+        yield from _made("prose", lines)  # a paragraph with a sentence a line
     else:
         for line in lines:
             yield from _made("prose", [line])
@@ -145,6 +148,11 @@ def _is_short(texts: Sequence[str]) -> bool:
     return max(map(width, texts)) < _SHORT
 
 
+def is_item(text: str) -> bool:
+    """Whether a line is an item of a list."""
+    return bool(_ITEM.match(text))
+
+
 def _is_list(texts: Sequence[str]) -> bool:
     items = sum(bool(_ITEM.match(text)) for text in texts)
     return bool(_ITEM.match(texts[0])) and (items >= 2 or len(texts) > 1) and items * 3 >= len(texts)
@@ -185,8 +193,8 @@ def is_list_of_lines(lines: Sequence[str]) -> bool:
     texts = [text for run in runs for text in run]
     if not texts or any(is_wrapped(run) for run in runs if len(run) > 2):
         return bool(texts) is False
-    if len(runs) > 1 and len(texts) < 4 * len(runs):
-        return False
+    if len(texts) < _LONG_RUN * (len(runs) - 1):
+        return False  # empty lines part paragraphs
     indented = sum(text.startswith("\u3000") for text in texts)
     if indented * 3 > len(texts) or any(_RULE.match(text) for text in texts):
         return False

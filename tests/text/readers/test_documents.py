@@ -151,10 +151,12 @@ def test_a_database_that_no_query_reads_does_not_stop_its_folder(tmp_path):
             rows(tmp_path / "a.db", sql=query)
 
 
-def test_long_lines_and_sections_are_cut_to_what_models_read(tmp_path):
+@pytest.mark.parametrize("how", ["lines", "passages"])
+def test_long_lines_and_sections_are_cut_to_what_models_read(tmp_path, how):
     (tmp_path / "a.txt").write_text("吾輩は猫である。" * 2000 + "\nshort\n")
-    found, _ = rows(tmp_path / "a.txt")
-    assert found[-1].text == "short" and found[-1].parent is None
+    found, _ = rows(tmp_path / "a.txt", rows=how)
+    assert found[-1].text.endswith("short")
+    assert (found[-1].parent is None) == (how == "lines")
     assert len(found) > 50
     whole = "吾輩は猫である。" * 2000
     for one in found[:-1]:

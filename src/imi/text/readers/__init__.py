@@ -14,23 +14,26 @@ from pathlib import Path
 
 from imi.errors import DataError, Failure, MissingExtra, UsageError
 from imi.pictures import SUFFIXES
-from imi.records import own_facts
 from imi.text.readers.databases import read_sqlite
 from imi.text.readers.documents import (
     CODE,
-    OFFICE,
     read_code,
     read_html,
     read_notebook,
-    read_office,
-    read_pdf,
     read_zip,
 )
 from imi.text.readers.jsons import read_json, read_jsonl
 from imi.text.readers.lines import STDIN, unreadable
+from imi.text.readers.office import OFFICE, read_office
+from imi.text.readers.pdf import read_pdf
 from imi.text.readers.pictures import looked_at, read_picture
-from imi.text.readers.pieces import cut
-from imi.text.readers.prose import read_markdown, read_stdin, read_text
+from imi.text.readers.prose import (
+    read_asciidoc,
+    read_markdown,
+    read_restructured,
+    read_stdin,
+    read_text,
+)
 from imi.text.readers.rows import ReadOptions, Row
 from imi.text.readers.tables import read_csv, read_parquet, read_tsv
 from imi.text.readers.walk import Walking, walk
@@ -49,6 +52,10 @@ READERS: dict[str, Reader] = {
     ".text": read_text,
     ".md": read_markdown,
     ".markdown": read_markdown,
+    ".mdx": read_markdown,
+    ".rst": read_restructured,
+    ".adoc": read_asciidoc,
+    ".asciidoc": read_asciidoc,
     ".html": read_html,
     ".htm": read_html,
     ".pdf": read_pdf,
@@ -62,7 +69,7 @@ READERS: dict[str, Reader] = {
 }
 """The reader of each suffix; `.gz` may follow those of text files."""
 
-_PROSE = (read_text, read_markdown)
+_PROSE = (read_text, read_markdown, read_restructured, read_asciidoc)
 
 __all__ = ["READERS", "ReadOptions", "Row", "files_of", "is_prose", "looked_at", "read"]
 
@@ -87,12 +94,10 @@ def read(
         if path in skip:
             continue
         reader = _reader_of(path)
+        if options.rows is not None and not inside and reader not in (*_PROSE, read_stdin, read_archive):
+            raise UsageError(f"--rows speaks of text files, and {path} is none", hint="leave --rows out")
         try:
-            for item in reader(path, options):
-                if isinstance(item, Row) and reader in _PROSE:
-                    yield from cut(item, options)
-                else:
-                    yield item
+            yield from reader(path, options)
         except (DataError, MissingExtra, UsageError) as broken:
             # One file of a folder does not stop the others; a wrong option stops all but where only databases take it.
             if not inside or (isinstance(broken, UsageError) and reader is not read_sqlite):
@@ -138,9 +143,7 @@ def _reader_of(path: str) -> Reader:
 
 def read_archive(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
     """Yield what the files in a zip archive hold that a reader knows."""
-    for item in read_zip(source, options, lambda name: READERS.get(_suffix(name))):
-        prose = isinstance(item, Row) and READERS.get(_suffix(own_facts(item.document.metadata)["source"])) in _PROSE
-        yield from cut(item, options) if isinstance(item, Row) and prose else (item,)
+    yield from read_zip(source, options, lambda name: READERS.get(_suffix(name)))
 
 
 def is_prose(source: str) -> bool:

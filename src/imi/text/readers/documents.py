@@ -1,4 +1,4 @@
-"""HTML, PDF, notebooks, source code, office files and zip archives, cut into pieces with page, line and heading."""
+"""HTML, notebooks, source code and zip archives."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ import logging
 import os
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
 from imi.errors import Failure, MissingExtra
-from imi.records import own_facts, with_facts
+from imi.records import with_facts
+from imi.text.blocks import Block, text_lines
+from imi.text.markup.markdown import markdown_blocks
 from imi.text.readers.lines import open_bytes, open_text, stray_byte
 from imi.text.readers.pictures import opened
-from imi.text.readers.pieces import rows_of
+from imi.text.readers.pieces import passage_rows, rows_of
 from imi.text.readers.rows import ReadOptions, Row
 
 Items = Iterator[Row | Failure]
@@ -26,52 +28,45 @@ CODE = (
     ".hpp", ".cs", ".rb", ".php", ".sh", ".r", ".jl", ".lua", ".sql", ".scala",
 )
 # fmt: on
-OFFICE = (".docx", ".pptx", ".xlsx")
 
 
 def read_html(source: str, options: ReadOptions) -> Items:
-    """Yield the pieces of a page's main text, without menus and advertisements."""
+    """Yield the passages of a page's main text, without menus and advertisements, and without readings over kanji."""
     try:
         import trafilatura
+        from lxml import etree
     except ImportError as missing:
         raise MissingExtra("trafilatura", "docs") from missing
     with open_bytes(source) as file:
         raw = file.read()
     logging.getLogger("trafilatura").setLevel(logging.CRITICAL)
+    tree = trafilatura.load_html(raw)
+    title = None
+    if tree is not None:
+        # A reading stands over a word, not in it.
+        etree.strip_elements(tree, "rt", "rp", "rtc", with_tail=False)
+        etree.strip_tags(tree, "ruby", "rb", "wbr")
+        title = " ".join((tree.findtext(".//title") or "").split()) or None
     # Of a short page it would take everything, the menu included.
     text = trafilatura.extract(
-        raw, output_format="markdown", include_comments=False, favor_recall=True, prune_xpath=["//nav", "//body/footer"]
+        raw if tree is None else tree,
+        output_format="markdown",
+        include_comments=False,
+        favor_recall=True,
+        prune_xpath=["//nav", "//body/footer"],
     )
     if not text:
         yield Failure(source, None, "the page holds no text")
         return
-    yield from rows_of(text, source, with_facts({}, {"source": source}), options, lines=False)
+    blocks = [one for one in markdown_blocks(text_lines(text)) if isinstance(one, Block)]
+    headed = any(one.kind == "heading" and one.level == 1 for one in blocks)
+    yield from passage_rows(_unplaced(blocks), source, options, title=None if headed else title)
 
 
-def read_pdf(source: str, options: ReadOptions) -> Items:
-    """Yield the pieces of each page, a page at a time, with its number; pages of pictures alone give nothing."""
-    try:
-        from pypdf import PdfReader
-        from pypdf.errors import PyPdfError
-    except ImportError as missing:
-        raise MissingExtra("pypdf", "docs") from missing
-    logging.getLogger("pypdf").setLevel(logging.CRITICAL)
-    found = False
-    try:
-        reader = PdfReader(source)
-        for number, page in enumerate(reader.pages, 1):
-            text = page.extract_text()
-            for row in rows_of(
-                text, f"{source}:p{number}", with_facts({}, {"source": source, "page": number}), options, lines=False
-            ):
-                found = True
-                yield row
-    except (PyPdfError, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as broken:
-        # What a damaged file does to a parser cannot be listed; it must not stop a run over a folder.
-        yield Failure(source, None, f"no readable PDF: {str(broken)[:120] or type(broken).__name__}")
-        return
-    if not found:
-        yield Failure(source, None, "the PDF holds no text; pictures of pages need OCR first")
+def _unplaced(blocks: Iterable[Block]) -> Iterator[Block]:
+    """Yield blocks without their lines, which are those of an extracted text and not of the file."""
+    for block in blocks:
+        yield replace(block, line=0)
 
 
 def read_notebook(source: str, options: ReadOptions) -> Items:
@@ -84,7 +79,8 @@ def read_notebook(source: str, options: ReadOptions) -> Items:
             yield Failure(source, None, f"no notebook: {str(broken)[:120]}")
             return
     text = "\n\n".join(part for part in parts if part.strip())
-    yield from rows_of(text, source, with_facts({}, {"source": source}), options, lines=False)
+    found = (one for one in markdown_blocks(text_lines(text)) if isinstance(one, Block))
+    yield from passage_rows(_unplaced(found), source, options)
 
 
 def _cell(cell: Any) -> str:
@@ -100,26 +96,7 @@ def read_code(source: str, options: ReadOptions) -> Items:
     if wrong:
         yield Failure(source, None, wrong)
         return
-    # A line of comment is no heading.
-    for row in rows_of(text.replace("\r\n", "\n"), source, with_facts({}, {"source": source}), options):
-        document = row.document
-        told = with_facts({}, {"source": source, "line": own_facts(document.metadata).get("line")})
-        body = text.replace("\r\n", "\n")[document.start : document.end]
-        yield Row(replace(document, text=body, metadata=told))
-
-
-def read_office(source: str, options: ReadOptions) -> Items:
-    """Yield the pieces of a Word, PowerPoint or Excel file, by markitdown."""
-    try:
-        from markitdown import MarkItDown
-    except ImportError as missing:
-        raise MissingExtra("markitdown", "office") from missing
-    try:
-        text = MarkItDown(enable_plugins=False).convert_local(source).text_content
-    except Exception as broken:
-        yield Failure(source, None, f"markitdown cannot read it: {str(broken).splitlines()[0][:120]}")
-        return
-    yield from rows_of(text, source, with_facts({}, {"source": source}), options, lines=False)
+    yield from rows_of(text.replace("\r\n", "\n"), source, with_facts({}, {"source": source}), options)
 
 
 def read_zip(source: str, options: ReadOptions, reader_of: Callable[[str], Any]) -> Items:
@@ -147,7 +124,7 @@ def read_zip(source: str, options: ReadOptions, reader_of: Callable[[str], Any])
             except (zipfile.BadZipFile, OSError, RuntimeError) as broken:
                 yield Failure(name, None, f"it cannot be unpacked: {broken}")
                 continue
-            for item in reader(path, options):
+            for item in reader(path, replace(options, noted=None)):
                 yield _renamed(item, path, name)
             os.remove(path)
 

@@ -1,38 +1,84 @@
-"""Plain text and Markdown: a document a line, a paragraph or a section."""
+"""Plain text, Markdown, reStructuredText and AsciiDoc: passages, or, for a list of one-line texts, a row a line."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
+from typing import Any
 
 from imi.errors import Failure
 from imi.records import Document, with_facts
+from imi.text.blocks import Block, Line
+from imi.text.markup.asciidoc import asciidoc_blocks, asciidoc_header
+from imi.text.markup.front_matter import front_matter
+from imi.text.markup.markdown import markdown_blocks
+from imi.text.markup.restructured import restructured_blocks
+from imi.text.plain import is_list_of_lines, plain_blocks
 from imi.text.readers.jsons import json_rows
 from imi.text.readers.lines import Numbered, read_lines
+from imi.text.readers.pieces import cut, passage_rows
 from imi.text.readers.rows import ReadOptions, Row, place_id, refuse_columns
 
-_HEADING = re.compile(r"(#{1,6})\s+(.*?)\s*#*\s*$")
-_FENCE = re.compile(r"\s*(```|~~~)")
-_WRAPPED = 100
-_LONGEST_SECTION = 2000
-_LONGEST_BLOCK = 200
+_LOOKED_AT = 65_536
+"""Characters at the head of a text by which it is told whether it is a list of lines."""
+_FRONT = 500
+Items = Iterator[Row | Failure]
 
 
-def read_text(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
-    """Yield one document a line; where empty lines part paragraphs that were wrapped by hand, one a paragraph."""
+def read_text(source: str, options: ReadOptions) -> Items:
+    """Yield a list of one-line texts line by line, any other text in passages, unless `options.rows` says which."""
     refuse_columns(source, options)
-    for block in _blocks(read_lines(source, options.encoding)):
-        if isinstance(block, Failure):
-            yield block
-        elif block.parted and _is_wrapped(block.lines):
-            yield _row(source, block.lines[0][0], " ".join(line.strip() for _, line in block.lines))
-        else:
-            yield from (_row(source, number, line.strip()) for number, line in block.lines)
+    lines = read_lines(source, options.encoding)
+    head = list(_head(lines))
+    by_line = options.rows == "lines" or (
+        options.rows is None and is_list_of_lines([one[1] for one in head if not isinstance(one, Failure)])
+    )
+    if options.noted is not None and head and options.rows is None:
+        options.noted(source, "lines" if by_line else "passages")
+    if by_line:
+        yield from _by_line(source, chain(head, lines), options)
+    else:
+        yield from passage_rows(plain_blocks(placed(chain(head, lines))), source, options)
 
 
-def read_stdin(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
+def read_markdown(source: str, options: ReadOptions) -> Items:
+    """Yield a Markdown file in passages, with the path of headings above each; its front matter is their metadata."""
+    refuse_columns(source, options)
+    lines = read_lines(source, options.encoding)
+    if options.rows == "lines":
+        yield from _by_line(source, lines, options)
+        return
+    head = list(islice(lines, _FRONT))
+    metadata, taken = front_matter([one[1] for one in head if not isinstance(one, Failure)])
+    title = metadata.get("title")
+    rest = placed(chain(head, lines))
+    blocks = markdown_blocks(islice(rest, taken, None), mdx=source.lower().endswith(".mdx"))
+    yield from _titled(blocks, source, options, metadata, title if isinstance(title, str) else None)
+
+
+def read_restructured(source: str, options: ReadOptions) -> Items:
+    """Yield a reStructuredText file in passages."""
+    refuse_columns(source, options)
+    lines = read_lines(source, options.encoding)
+    if options.rows == "lines":
+        yield from _by_line(source, lines, options)
+    else:
+        yield from passage_rows(restructured_blocks(placed(lines)), source, options)
+
+
+def read_asciidoc(source: str, options: ReadOptions) -> Items:
+    """Yield an AsciiDoc file in passages; the attributes of its header are their metadata."""
+    refuse_columns(source, options)
+    lines = read_lines(source, options.encoding)
+    if options.rows == "lines":
+        yield from _by_line(source, lines, options)
+        return
+    head = list(islice(lines, _FRONT))
+    metadata = asciidoc_header([one[1] for one in head if not isinstance(one, Failure)])
+    yield from passage_rows(asciidoc_blocks(placed(chain(head, lines))), source, options, metadata=metadata)
+
+
+def read_stdin(source: str, options: ReadOptions) -> Items:
     """Yield one document a line of standard input: JSON Lines where the first begins with a brace, else plain text."""
     lines = read_lines(source, options.encoding)
     first = next(lines, None)
@@ -43,90 +89,50 @@ def read_stdin(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
         yield from json_rows(source, rest, options)
         return
     refuse_columns("standard input", options)
-    for line in rest:
-        if isinstance(line, Failure):
-            yield line
-        elif line[1].strip():
-            yield _row(source, line[0], line[1].strip())
+    if options.rows == "passages":
+        yield from passage_rows(plain_blocks(placed(rest)), "stdin", options)
+    else:
+        yield from _by_line(source, rest, options)
 
 
-def _is_wrapped(block: list[Numbered]) -> bool:
-    # Hand-wrapped lines fill most of a width that they share, all but the last; lists and poems do not.
-    lengths = [len(line.rstrip()) for _, line in block[:-1]]
-    return bool(lengths) and 0.7 * max(lengths) <= min(lengths) and 40 <= max(lengths) <= _WRAPPED
+def _titled(
+    blocks: Iterator[Block | Failure], source: str, options: ReadOptions, metadata: dict[str, Any], title: str | None
+) -> Items:
+    """Yield passages below a title, but where the first heading says it."""
+    first = next(blocks, None)
+    if first is None:
+        return
+    same = isinstance(first, Block) and first.kind == "heading" and first.text.strip() == (title or "").strip()
+    yield from passage_rows(chain([first], blocks), source, options, metadata=metadata, title=None if same else title)
 
 
-def read_markdown(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
-    """Yield one document a section, with the path of headings above it as `heading`; long ones by paragraph."""
-    refuse_columns(source, options)
-    path: list[tuple[int, str]] = []
-    pending: list[Numbered] = []
-    fenced = False
-    for line in read_lines(source, options.encoding):
+def placed(lines: Iterable[Numbered | Failure]) -> Iterator[Line | Failure]:
+    """Yield lines with the characters at which they begin, each line's end counted as one."""
+    start = 0
+    for line in lines:
         if isinstance(line, Failure):
             yield line
             continue
         number, text = line
-        fenced ^= bool(_FENCE.match(text))
-        heading = None if fenced else _HEADING.match(text)
-        if heading is None:
-            pending.append(line)
-            continue
-        yield from _section(source, path, pending)
-        level = len(heading[1])
-        path = [(above, title) for above, title in path if above < level] + [(level, heading[2])]
-        pending = [(number, "")]
-    yield from _section(source, path, pending)
+        yield Line(number, start, text)
+        start += len(text) + 1
 
 
-def _section(source: str, path: list[tuple[int, str]], lines: list[Numbered]) -> Iterator[Row]:
-    heading = " > ".join(title for _, title in path)
-    size = sum(len(text) for _, text in lines)
-    if size <= _LONGEST_SECTION:
-        pieces = [lines]
-    else:
-        pieces = [block.lines for block in _blocks(lines) if not isinstance(block, Failure)]
-    for piece in pieces:
-        body = "\n".join(text for _, text in piece).strip()
-        if body:
-            # The headings say what the paragraph is about: they belong to its meaning.
-            text = f"{heading}\n{body}" if heading else body
-            start = next(number for number, line in piece if line.strip())
-            yield _row(source, start, text, heading=heading or None)
+def _head(lines: Iterator[Numbered | Failure]) -> Iterator[Numbered | Failure]:
+    size = 0
+    while size < _LOOKED_AT:
+        line = next(lines, None)
+        if line is None:
+            return
+        size += 1 if isinstance(line, Failure) else len(line[1]) + 1
+        yield line
 
 
-@dataclass(frozen=True, slots=True)
-class _Block:
-    """Lines without an empty one between them; parted tells whether an empty one stands before or after."""
-
-    lines: list[Numbered]
-    parted: bool
-
-
-def _blocks(lines: Iterable[Numbered | Failure]) -> Iterator[_Block | Failure]:
-    block: list[Numbered] = []
-    parted = False
+def _by_line(source: str, lines: Iterable[Numbered | Failure], options: ReadOptions) -> Items:
     for line in lines:
         if isinstance(line, Failure):
-            if block:
-                yield _Block(block, parted)
-                block = []
             yield line
         elif line[1].strip():
-            block.append(line)
-            # A file of a million lines without an empty one is no paragraph.
-            if len(block) >= _LONGEST_BLOCK:
-                yield _Block(block, False)
-                block = []
-        elif block:
-            parted = True
-            yield _Block(block, parted)
-            block = []
-    if block:
-        yield _Block(block, parted)
-
-
-def _row(source: str, line: int, text: str, *, heading: str | None = None) -> Row:
-    return Row(
-        Document(place_id(source, line), text, with_facts({}, {"source": source, "line": line, "heading": heading}))
-    )
+            number, text = line[0], line[1].strip()
+            metadata = with_facts({}, {"source": source, "line": number})
+            yield from cut(Row(Document(place_id(source, number), text, metadata)), options)

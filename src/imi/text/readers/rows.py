@@ -8,7 +8,7 @@ import re
 import string
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,8 +36,10 @@ class ReadOptions:
     sql: the query whose rows are read from SQLite files.
     size: most tokens of a piece of a long text.
     count_tokens: the model's own count, for a list of texts; else a rough one by letters.
+    rows: Literal["lines", "passages"] | None = None
     walking: which files of a folder are read.
     limit: gives the most tokens that the model reads, None for any number; asked for when a text needs it.
+    noted: called with a text file and "lines" or "passages" where that was told by the text.
     """
 
     template: str | None = None
@@ -48,9 +50,11 @@ class ReadOptions:
     sql: str | None = None
     size: int = 256
     count_tokens: Callable[[Sequence[str]], NDArray[np.int64]] | None = None
+    rows: Literal["lines", "passages"] | None = None
     # What a file is known by is how it was read; a model's limit is no part of it, nor which others are read.
     walking: Walking = field(default_factory=Walking, repr=False)
     limit: Callable[[], int | None] | None = field(default=None, repr=False)
+    noted: Callable[[str, str], None] | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

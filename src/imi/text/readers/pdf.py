@@ -1,0 +1,113 @@
+"""PDF: paragraphs put together again from the lines of its pages, with the page on which each passage begins."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from imi.errors import Failure, MissingExtra
+from imi.text.blocks import Block, Line
+from imi.text.paragraphs import set_blocks
+from imi.text.readers.pieces import passage_rows
+from imi.text.readers.rows import ReadOptions, Row
+
+_NUMBER = re.compile(
+    r"[\s\-–—.|/()]*(?:p(?:age)?\.?\s*)?\d{1,5}(?:\s*(?:/|of)\s*\d{1,5})?[\s\-–—.|()]*(?:頁|ページ)?$", re.IGNORECASE
+)
+_DIGITS = re.compile(r"\d+")
+
+
+def read_pdf(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
+    """Yield the passages of a PDF, each with the page where it begins; pages of pictures alone are named."""
+    try:
+        from pypdf import PdfReader
+        from pypdf.errors import PyPdfError
+    except ImportError as missing:
+        raise MissingExtra("pypdf", "docs") from missing
+    logging.getLogger("pypdf").setLevel(logging.CRITICAL)
+    pages: list[list[str]] = []
+    silent: list[int] = []
+    title: str | None = None
+    broken: Failure | None = None
+    try:
+        reader = PdfReader(source)
+        title = _title(reader)
+        for number, page in enumerate(reader.pages, 1):
+            lines = [line.rstrip() for line in page.extract_text().split("\n")]
+            pages.append(lines)
+            if not any(line.strip() for line in lines) and _has_pictures(page):
+                silent.append(number)
+    except (PyPdfError, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        # What a damaged file does to a parser cannot be listed; it must not stop a run over a folder.
+        broken = Failure(source, None, f"no readable PDF: {str(error)[:120] or type(error).__name__}")
+    found = False
+    for row in passage_rows(_blocks(_bare(pages)), source, options, title=title):
+        found = True
+        yield row
+    if broken is not None:
+        yield broken
+    elif not found:
+        yield Failure(source, None, "the PDF holds no text; pictures of pages need OCR first")
+    elif silent:
+        yield Failure(source, None, f"{_pages(silent)} no text; pictures of pages need OCR first")
+
+
+def _has_pictures(page: Any) -> bool:
+    """Whether a page shows a picture, which may be that of a text; a blank page is no loss."""
+    try:
+        shown = page["/Resources"]["/XObject"].values()
+        return any(one.get_object().get("/Subtype") in ("/Image", "/Form") for one in shown)
+    except (KeyError, AttributeError, TypeError, ValueError):
+        return False
+
+
+def _title(reader: Any) -> str | None:
+    """Return the title that a PDF gives itself; names of files and of the programs that wrote it are none."""
+    try:
+        said = reader.metadata.title if reader.metadata else None
+    except Exception:  # a damaged dictionary costs the title only
+        return None
+    said = " ".join(said.split()) if isinstance(said, str) else ""
+    if not 2 < len(said) <= 200 or re.search(r"\.(docx?|pptx?|xlsx?|indd|tex|dvi)$|^(untitled|microsoft)", said, re.I):
+        return None
+    return said
+
+
+def _pages(numbers: Sequence[int]) -> str:
+    shown = ", ".join(map(str, numbers[:20])) + (" …" if len(numbers) > 20 else "")
+    return f"page {shown} holds" if len(numbers) == 1 else f"pages {shown} hold"
+
+
+def _bare(pages: Sequence[list[str]]) -> list[list[str]]:
+    """Return the pages without their numbers and without the lines that stand at the edge of most of them."""
+    edges: Counter[str] = Counter()
+    for lines in pages:
+        edges.update({_DIGITS.sub("0", line.strip()) for line in _edge(lines)})
+    common = {line for line, count in edges.items() if count >= 3 and count * 2 >= len(pages)}
+    bare = []
+    for lines in pages:
+        edge = {id(line) for line in _edge(lines) if _NUMBER.match(line) or _DIGITS.sub("0", line.strip()) in common}
+        bare.append([line for line in lines if id(line) not in edge])
+    return bare
+
+
+def _edge(lines: Sequence[str]) -> list[str]:
+    said = [line for line in lines if line.strip()]
+    return [*said[:2], *said[2:][-2:]] if len(said) > 4 else [*said[:1], *said[1:][-1:]] if len(said) > 2 else []
+
+
+def _blocks(pages: Sequence[Sequence[str]]) -> Iterator[Block]:
+    """Yield the blocks of all pages; a paragraph may go over the end of a page."""
+    start = 0
+    lines: list[Line] = []
+    for number, page in enumerate(pages, 1):
+        for text in page:
+            # The number of a line is that of its page, which is the place that a reader looks for.
+            lines.append(Line(number, start, text))
+            start += len(text) + 1
+    for block in set_blocks(lines, hyphens=True):
+        yield replace(block, page=block.line, line=0)
