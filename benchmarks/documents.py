@@ -217,7 +217,10 @@ def japanese(data: Path, part: str, most: int) -> tuple[list[Article], list[Aske
 
 def english(data: Path, part: str, most: int) -> tuple[list[Article], list[Asked]]:
     paragraphs, questions = splits.squad(data)
-    return _taken(getattr(paragraphs, part), getattr(questions, part), {}, most, japanese=False)
+    rows = splits.read_json_lines(data / "squad/queries.jsonl.gz")
+    answerable = {row["_id"] for row in rows if row["answerable"] == "yes"}
+    asked = [one for one in getattr(questions, part) if one.id in answerable]
+    return _taken(getattr(paragraphs, part), asked, {}, most, japanese=False)
 
 
 def across(data: Path, part: str, most: int) -> tuple[list[Article], list[Asked]]:

@@ -12,8 +12,10 @@ from imi.records import Document, Hit, facts_of
 from imi.store.adjacent_rows import pieces_between, rows_between
 from imi.text.readers import is_prose
 
-_GAP = 16
-"""Characters of white space between two pieces, above which something is missing between them."""
+_GAP = 120
+"""Characters of white space and markup between two pieces, above which something is missing between them."""
+_WHITE = 16
+_LONGEST_OVERLAP = 1000
 _LINES = 100
 
 
@@ -83,12 +85,18 @@ def expand(collection: Collection, hits: Iterable[Hit], characters: int) -> list
     return found
 
 
+def _head(document: Document) -> str:
+    """Return what was put before a piece's own text: the path of its headings, on a line of its own."""
+    facts, text = facts_of(document.metadata), document.text or ""
+    above = " > ".join(dict.fromkeys(str(part) for part in (facts.get("title"), facts.get("heading")) if part))
+    return f"{above}\n" if above and text.startswith(f"{above}\n") and len(text) > len(above) + 1 else ""
+
+
 def _body(document: Document) -> str | None:
-    """Return the part of a piece's text that its whole has: headings were put before it."""
+    """Return the part of a piece's text that its whole has."""
     if document.parent is None or document.start is None or document.end is None or document.text is None:
         return None
-    size = document.end - document.start
-    return document.text[len(document.text) - size :] if 0 < size <= len(document.text) else None
+    return document.text[len(_head(document)) :]
 
 
 def _in_whole(collection: FolderCollection, hit: Hit, document: Document, most: int) -> Expanded:
@@ -99,9 +107,7 @@ def _in_whole(collection: FolderCollection, hit: Hit, document: Document, most: 
     if at is None:
         return Expanded(hit, None, None, None, (hit.id,))
     run = _grown(near, at, most, _join_pieces)
-    # The heading that was put before a piece from the middle stands in the text itself where that begins the section.
-    head = "" if run.text.startswith("#") else (document.text or "")[: len(document.text or "") - (end - start)]
-    text = Hit(hit.id, hit.score, head + run.text, hit.metadata)
+    text = Hit(hit.id, hit.score, _head(document) + run.text, hit.metadata)
     return Expanded(text, parent, run.start, run.end, tuple(run.ids))
 
 
@@ -147,12 +153,21 @@ def _join_pieces(run: _Run, other: Document, behind: bool) -> _Run | None:
     gap = start - run.end if behind else run.start - end
     if gap > _GAP:
         return None
-    white = " " if gap == 1 else "\n" * max(0, gap)
+    exact = len(body) == end - start and len(run.text) == run.end - run.start
+    white = (" " if gap == 1 else "\n" * max(0, gap)) if exact and gap <= _WHITE else "\n\n" if gap > 0 else ""
     if behind:
-        added = body[max(0, -gap) :] if end > run.end else ""
+        shared = 0 if gap >= 0 else -gap if exact else _shared(run.text, body)
+        added = body[shared:] if end > run.end else ""
         return _Run(run.text + white + added, run.start, max(run.end, end), [*run.ids, other.id])
-    added = body[: len(body) - max(0, -gap)] if start < run.start else ""
+    shared = 0 if gap >= 0 else -gap if exact else _shared(body, run.text)
+    added = body[: len(body) - shared] if start < run.start else ""
     return _Run(added + white + run.text, min(run.start, start), run.end, [other.id, *run.ids])
+
+
+def _shared(before: str, after: str) -> int:
+    """Return how many characters at the end of one text are those at the beginning of the next."""
+    most = min(len(before), len(after), _LONGEST_OVERLAP)
+    return next((size for size in range(most, 0, -1) if before.endswith(after[:size])), 0)
 
 
 def _join_lines(run: _Run, other: Document, behind: bool) -> _Run | None:

@@ -205,7 +205,8 @@ class _Packer:
         units = fitting(block.text, spans, self._count, self._size)
         units = [unit for unit in units if not block.text[unit[0] : unit[1]].isspace()]
         total = sum(unit[2] for unit in units)
-        share = total / -(-total // self._size)
+        room = max(1, self._size - (self._size // _OVERLAP if block.kind == "prose" else 0))
+        share = total / -(-total // room)
         first = 0
         while first < len(units):
             last, held = first, 0

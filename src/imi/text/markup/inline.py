@@ -38,7 +38,7 @@ _BOLD = re.compile(
     r"|(?<![\w_])(___|__)(?=[^\s_])([^_].{0,1000}?)(?<=[^\s_])\3(?![\w_])"
 )
 _ITALIC = re.compile(
-    r"(?<![\*\w\\])\*(?=[^\s*])([^*\n]{1,600}?)(?<=[^\s*])\*(?![\*\w])"
+    r"(?<![*0-9A-Za-z\\])\*(?=[^\s*])([^*\n]{1,600}?)(?<=[^\s*])\*(?![*0-9A-Za-z])"
     r"|(?<![\w_\\])_(?=[^\s_])([^_\n]{1,600}?)(?<=[^\s_])_(?![\w_])"
 )
 _STRUCK = re.compile(r"~~(?=\S)([^~]{1,600}?)(?<=\S)~~|==(?=\S)([^=\n]{1,600}?)(?<=\S)==")
@@ -82,7 +82,8 @@ def inline_edits(text: str) -> list[Edit]:
 
 
 def _masked(text: str, spans: Iterable[tuple[int, int]]) -> str:
-    pieces, at = [], 0
+    pieces: list[str] = []
+    at = 0
     for start, end in sorted(spans):
         if start >= at:
             pieces += (text[at:start], "\x00" * (end - start))

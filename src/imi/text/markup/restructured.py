@@ -60,6 +60,9 @@ class _Reader:
     def goes_on(self, line: Line) -> Generator[Block, None, bool]:
         """Take a line that belongs to what was begun; yields what ends with it, and returns whether it was taken."""
         text = line.text
+        if self._options and _OPTION.match(text):
+            return True
+        self._options = False
         if self.code_below is not None:
             if not text.strip() or _indent(text) > self.code_below:
                 if text.strip() or self._held:
@@ -71,9 +74,6 @@ class _Reader:
             if not text.strip() or _indent(text) > self._silent_below:
                 return True
             self._silent_below = None
-        if self._options and _OPTION.match(text):
-            return True
-        self._options = False
         return False
 
     def begin(self, line: Line) -> Iterator[Block]:
