@@ -58,7 +58,9 @@ def many(tmp_path_factory):
 def test_a_passage_is_what_stands_in_the_document(many, parts, size, most):
     text = "".join(parts)
     whole = f"whole {len(many)}"
-    pieces = [row.document for row in passage_rows(markdown_blocks(text_lines(text)), whole, ReadOptions(size=size))]
+    pieces = [
+        row.document for row in passage_rows(markdown_blocks(text_lines(text)), whole, ReadOptions(passage=size * 4))
+    ]
     many.add(pieces)
     for piece in pieces:
         (one,) = expand(many, [hit_of(many, piece.id)], most)
@@ -75,7 +77,7 @@ def test_a_passage_is_what_stands_in_the_document(many, parts, size, most):
 def test_a_passage_grows_to_its_section_and_no_further(tmp_path):
     sections = [(f"章{n}", "".join(f"文{n}の{m}番目です。" for m in range(30))) for n in range(3)]
     text = "\n".join(f"# {title}\n{body}" for title, body in sections)
-    rows = list(passage_rows(markdown_blocks(text_lines(text)), "w", ReadOptions(size=40)))
+    rows = list(passage_rows(markdown_blocks(text_lines(text)), "w", ReadOptions(passage=100)))
     with filled(tmp_path / "c.imi", rows) as collection:
         middle = next(row.document for row in rows if row.document.metadata["heading"] == "章1")
         (one,) = expand(collection, [hit_of(collection, middle.id)], 10_000)

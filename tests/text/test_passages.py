@@ -4,7 +4,6 @@
 import re
 from itertools import pairwise
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,12 +17,8 @@ from imi.text.passages import passages
 from imi.text.plain import is_heading, is_list_of_lines, is_wrapped, plain_blocks
 
 
-def letters(texts):
-    return np.array([len(text) for text in texts], np.int64)
-
-
-def made(blocks, size=200, most=None):
-    return list(passages(blocks, letters, size=size, most=most))
+def made(blocks, size=200, fits=None):
+    return list(passages(blocks, size, fits=fits))
 
 
 def markdown(text, size=200):
@@ -110,7 +105,7 @@ def test_any_plain_text_is_there_once_in_order_and_in_place(text, size):
 @given(st.text(max_size=200), st.integers(5, 60))
 def test_any_text_at_all_is_read_by_every_format(text, size):
     for read in (plain_blocks, markdown_blocks, restructured_blocks, asciidoc_blocks):
-        for one in passages(read(text_lines(text)), letters, size=size, most=size + 20):
+        for one in passages(read(text_lines(text)), size, fits=lambda said: len(said) <= size + 20):
             assert one.text.strip() and len(one.text) <= size + 20 and 0 <= one.start < one.end <= len(text)
 
 

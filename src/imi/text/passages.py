@@ -3,7 +3,7 @@
 - Headings belong to what follows them: each passage carries their path, and no heading is a passage of its own. One
   that nothing but another follows goes with the next passage, one at the end with the last.
 - Short blocks are joined, long ones cut at sentence ends (code, lists, tables and verse at line ends), up to a size in
-  the model's own tokens. The pieces of one block are about equally long.
+  characters, or what its model reads where that is less. The pieces of one block are about equally long.
 - Only where a cut falls inside a block does a piece repeat a sentence of the one before.
 - A passage never crosses a heading that its format marks. One that only looks like a heading ends a passage that is
   long enough.
@@ -11,19 +11,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
+from numpy.typing import NDArray
 
 from imi.errors import Failure
 from imi.text.blocks import Block
-from imi.text.chunking import Count, fitting
+from imi.text.chunking import fitting
 from imi.text.sentences import sentence_spans
 
-_AT_ONCE = 64
-"""Blocks whose tokens are counted in one call."""
 _LEAST = 3
 """A passage of a third of the size is long enough to end at a heading that was only guessed."""
 _LEFT_OVER = 8
@@ -47,12 +45,11 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """A block or a part of one, with its tokens; `glued` where it goes on with the piece before."""
+    """A block or a part of one; `glued` where it goes on with the piece before."""
 
     block: Block
     first: int
     last: int
-    tokens: int
     glued: bool = False
 
     @property
@@ -61,17 +58,16 @@ class _Piece:
 
 
 def passages(
-    blocks: Iterable[Block | Failure], count_tokens: Count, *, size: int, most: int | None = None
+    blocks: Iterable[Block | Failure], size: int, *, fits: Callable[[str], bool] | None = None
 ) -> Iterator[Passage | Failure]:
     """Yield the passages of a text, in order.
 
     Args:
         blocks: of the text, with Failures for what could not be read, which are passed on.
-        count_tokens: the model's own count, for a list of texts.
-        size: tokens of a passage.
-        most: tokens that its model reads at all; None for any number.
+        size: characters of a passage.
+        fits: whether a model reads a text whole; what it does not is cut on.
     """
-    return _Packer(count_tokens, size, most).run(blocks)
+    return _Packer(size, fits).run(blocks)
 
 
 class _Packer:
@@ -81,36 +77,31 @@ class _Packer:
     it is fresh heads nothing, and becomes an orphan: text of the next passage.
     """
 
-    def __init__(self, count_tokens: Count, size: int, most: int | None) -> None:
-        self._count = count_tokens
-        self._most = most
-        self._size = max(1, size if most is None else min(size, most))
+    def __init__(self, size: int, fits: Callable[[str], bool] | None) -> None:
+        self._size = max(1, size)
+        self._fits = fits
         self._path: list[Block] = []
         self._fresh: list[Block] = []
         self._orphans: list[Block] = []
         self._pieces: list[_Piece] = []
-        self._tokens = 0
+        self._length = 0
         self._full = False
         self._heading = ""
-        self._held: tuple[list[_Piece], str, int] | None = None
+        self._held: tuple[list[_Piece], str] | None = None
 
     def run(self, blocks: Iterable[Block | Failure]) -> Iterator[Passage | Failure]:
         """Yield the passages."""
-        source = iter(blocks)
-        while batch := list(islice(source, _AT_ONCE)):
-            texts = [one.text for one in batch if isinstance(one, Block)]
-            counts = iter((self._count(texts) if texts else np.empty(0, np.int64)).tolist())
-            for block in batch:
-                if isinstance(block, Failure):
-                    yield block
-                elif block.kind == "heading":
-                    yield from self._head(block, next(counts))
-                else:
-                    yield from self._take(block, next(counts))
+        for block in blocks:
+            if isinstance(block, Failure):
+                yield block
+            elif block.kind == "heading":
+                yield from self._head(block)
+            else:
+                yield from self._take(block)
         yield from self._end()
 
-    def _head(self, block: Block, tokens: int) -> Iterator[Passage]:
-        if not block.soft or self._tokens * _LEAST >= self._size:
+    def _head(self, block: Block) -> Iterator[Passage]:
+        if not block.soft or self._length * _LEAST >= self._size:
             yield from self._flush()
         kept = [one for one in self._path if one.level < block.level]
         self._orphans += [one for one in self._path[len(kept) :] if one in self._fresh]
@@ -118,20 +109,21 @@ class _Packer:
         self._path = [*kept, block]
         if self._full:
             # The passage goes on over a heading that was only guessed: it is text of it.
-            self._append(_Piece(block, 0, len(block.text), tokens))
+            self._append(_Piece(block, 0, len(block.text)))
         else:
             self._fresh.append(block)
 
-    def _take(self, block: Block, tokens: int) -> Iterator[Passage]:
+    def _take(self, block: Block) -> Iterator[Passage]:
+        length = len(block.text)
         if self._full:
-            worth = tokens <= self._size or self._tokens * 4 >= self._size
-            if (self._tokens + tokens > self._size and worth) or block.page != self._pieces[0].block.page:
+            worth = length <= self._size or self._length * 4 >= self._size
+            if (self._length + length > self._size and worth) or block.page != self._pieces[0].block.page:
                 yield from self._flush()
-        if tokens <= self._size:
-            self._add(_Piece(block, 0, len(block.text), tokens))
+        if length <= self._size:
+            self._add(_Piece(block, 0, length))
             return
-        for piece in self._cut(_Piece(block, 0, len(block.text), tokens)):
-            if self._full and (piece.glued or self._tokens + piece.tokens > self._size):
+        for piece in _cut(_Piece(block, 0, length), self._size):
+            if self._full and (piece.glued or self._length + len(piece.text) > self._size):
                 yield from self._flush()
             self._add(piece)
 
@@ -140,88 +132,90 @@ class _Packer:
         if not self._full:
             self._heading = " > ".join(dict.fromkeys(" ".join(one.text.split()) for one in self._path))
             for orphan in self._orphans:
-                self._append(_Piece(orphan, 0, len(orphan.text), int(self._count([orphan.text])[0])))
+                self._append(_Piece(orphan, 0, len(orphan.text)))
             self._orphans = []
         self._append(piece)
         self._full, self._fresh = True, []
 
     def _append(self, piece: _Piece) -> None:
         self._pieces.append(piece)
-        self._tokens += piece.tokens
+        self._length += piece.last - piece.first
 
     def _flush(self) -> Iterator[Passage]:
         """End the passage that is being made, and let go of the one before."""
         if not self._full:
             return
-        made, tokens, heading = self._pieces, self._tokens, self._heading
+        made, length, heading = self._pieces, self._length, self._heading
         while made[-1].block.kind == "heading":
             last = made.pop().block
             (self._fresh if last in self._path else self._orphans).insert(0, last)
-        self._pieces, self._tokens, self._full = [], 0, False
+        self._pieces, self._length, self._full = [], 0, False
         held = self._held
-        room = held is not None and (self._most is None or held[2] + tokens < self._most)
         same = held is not None and held[1] == heading and held[0][0].block.page == made[0].block.page
-        if held is not None and room and same and tokens * _LEFT_OVER < self._size:
-            self._held = ([*held[0], *made], heading, held[2] + tokens)
+        if held is not None and same and length * _LEFT_OVER < self._size:
+            self._held = ([*held[0], *made], heading)
             return
         yield from self._let_go()
-        self._held = (made, heading, tokens)
+        self._held = (made, heading)
 
     def _let_go(self) -> Iterator[Passage]:
         if self._held is not None:
-            pieces, heading, _ = self._held
+            pieces, heading = self._held
             self._held = None
             yield from self._whole(pieces, heading)
 
     def _whole(self, pieces: Sequence[_Piece], heading: str) -> Iterator[Passage]:
         """Yield a passage, or its parts where the whole has more tokens than its model reads, as a sum may not tell."""
         made = _passage(pieces, heading)
-        if self._most is None or int(self._count([made.text])[0]) <= self._most:
+        if self._fits is None or len(made.text) <= 1 or self._fits(made.text):
             yield made
         elif len(pieces) > 1:
             half = len(pieces) // 2
             yield from self._whole(pieces[:half], heading)
             yield from self._whole(pieces[half:], heading)
         else:
-            for piece in self._cut(pieces[0]):
-                yield _passage([piece], heading)
+            for piece in _cut(pieces[0], max(1, len(pieces[0].text) // 2)):
+                yield from self._whole([piece], heading)
 
     def _end(self) -> Iterator[Passage]:
         yield from self._flush()
-        rest = [_Piece(block, 0, len(block.text), 0) for block in (*self._orphans, *self._fresh)]
+        rest = [_Piece(block, 0, len(block.text)) for block in (*self._orphans, *self._fresh)]
         if rest and self._held is None:
             yield from self._whole(rest, "")  # headings are all that there is
         elif rest and self._held is not None:
-            pieces, heading, tokens = self._held
-            self._held = ([*pieces, *rest], heading, tokens)
+            pieces, heading = self._held
+            self._held = ([*pieces, *rest], heading)
         yield from self._let_go()
 
-    def _cut(self, whole: _Piece) -> Iterator[_Piece]:
-        """Yield the pieces of one that is too long, about equally long, with what each repeats."""
-        block = whole.block
-        spans = _lines(block.text) if block.kind in ("list", "table", "code", "verse") else sentence_spans(block.text)
-        spans = [(max(start, whole.first), min(end, whole.last)) for start, end in spans]
-        spans = [span for span in spans if span[0] < span[1]]
-        units = fitting(block.text, spans, self._count, self._size)
-        units = [unit for unit in units if not block.text[unit[0] : unit[1]].isspace()]
-        total = sum(unit[2] for unit in units)
-        room = max(1, self._size - (self._size // _OVERLAP if block.kind == "prose" else 0))
-        share = total / -(-total // room)
-        first = 0
-        while first < len(units):
-            last, held = first, 0
-            while last < len(units) and (last == first or held + units[last][2] <= self._size):
-                held += units[last][2]
-                last += 1
-                if held >= share:
-                    break
-            begin = first
-            if first and block.kind == "prose":
-                repeated = units[first - 1][2]
-                if repeated * _OVERLAP <= self._size and held + repeated <= self._size:
-                    begin, held = first - 1, held + repeated
-            yield _Piece(block, units[begin][0], units[last - 1][1], held, glued=first > 0)
-            first = last
+
+def _cut(whole: _Piece, size: int) -> Iterator[_Piece]:
+    """Yield the pieces of one that is too long, about equally long, with what each repeats."""
+    block = whole.block
+    spans = _lines(block.text) if block.kind in ("list", "table", "code", "verse") else sentence_spans(block.text)
+    spans = [(max(start, whole.first), min(end, whole.last)) for start, end in spans]
+    units = fitting(block.text, [span for span in spans if span[0] < span[1]], _lengths, size)
+    units = [unit for unit in units if not block.text[unit[0] : unit[1]].isspace()]
+    total = sum(unit[2] for unit in units)
+    room = max(1, size - (size // _OVERLAP if block.kind == "prose" else 0))
+    share = total / -(-total // room)
+    first = 0
+    while first < len(units):
+        last, held = first, 0
+        while last < len(units) and (last == first or held + units[last][2] <= size):
+            held += units[last][2]
+            last += 1
+            if held >= share:
+                break
+        begin = first
+        if first and block.kind == "prose":
+            repeated = units[first - 1][2]
+            begin = first - 1 if repeated * _OVERLAP <= size and held + repeated <= size else first
+        yield _Piece(block, units[begin][0], units[last - 1][1], glued=first > 0)
+        first = last
+
+
+def _lengths(texts: Sequence[str]) -> NDArray[np.int64]:
+    return np.fromiter(map(len, texts), np.int64, len(texts))
 
 
 def _lines(text: str) -> list[tuple[int, int]]:

@@ -34,7 +34,7 @@ def test_paragraphs_wrapped_by_hand_are_joined_and_lists_are_not(tmp_path):
         "The quick brown fox jumps over the lazy dog and\nit sleeps in the sun until the evening comes\nand eats.\n"
     )
     source = write(tmp_path / "a.txt", f"{wrapped}\n\none\ntwo\n\n{wrapped}")
-    found = list(read(source, ReadOptions(size=48)))
+    found = list(read(source, ReadOptions(passage=120)))
     assert texts(found) == [" ".join(wrapped.split()) + "\n\none\ntwo", " ".join(wrapped.split())]
     found = list(read(source, ReadOptions(rows="lines")))
     assert texts(found)[3:5] == ["one", "two"]

@@ -43,8 +43,9 @@ def passage_rows(
         title: of the whole, where its headings do not say it.
     """
     count, limit = options.count_tokens or rough_tokens, _limit(options)
+    fits = None if limit is None else lambda text: _tokens(text, count) <= limit
     numbers: dict[str, int] = {}
-    for one in passages(blocks, count, size=options.size, most=limit):
+    for one in passages(blocks, options.passage, fits=fits):
         if isinstance(one, Failure):
             yield one
             continue

@@ -24,6 +24,10 @@ _INTEGER = re.compile(r"-?(0|[1-9]\d{0,17})$")
 _DECIMAL = re.compile(r"-?\d+\.\d+([eE][-+]?\d+)?$")
 
 
+PASSAGE = 860
+"""Characters of a passage: `benchmarks/documents.py --part train` finds more the longer they are, to about 900."""
+
+
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
     """How files become documents.
@@ -34,7 +38,8 @@ class ReadOptions:
     vectors: the column that holds vectors, as lists of numbers.
     encoding: of text files; a byte order mark decides where there is one.
     sql: the query whose rows are read from SQLite files.
-    size: most tokens of a piece of a long text.
+    size: most tokens of a piece of source code, or of a line that is too long.
+    passage: characters of a passage, fewer where its model reads fewer tokens.
     count_tokens: the model's own count, for a list of texts; else a rough one by letters.
     rows: Literal["lines", "passages"] | None = None
     walking: which files of a folder are read.
@@ -49,6 +54,7 @@ class ReadOptions:
     encoding: str = "utf-8"
     sql: str | None = None
     size: int = 256
+    passage: int = PASSAGE
     count_tokens: Callable[[Sequence[str]], NDArray[np.int64]] | None = None
     rows: Literal["lines", "passages"] | None = None
     # What a file is known by is how it was read; a model's limit is no part of it, nor which others are read.
