@@ -10,7 +10,7 @@ TEST ?=
 # Where the public data sets lie that the built-in model is made from.
 DATA ?= ../shared/data
 
-.PHONY: help demo test lint types format nightly bench model deep lab wheel clean
+.PHONY: help demo test lint types format nightly lowest pythons bench docs model deep lab wheel clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -22,23 +22,38 @@ test: $(VENV)/.dev ## the tests, about five minutes
 	$(BIN)/python -m pytest $(TEST)
 
 lint: $(VENV)/.dev ## style, format and types
-	$(BIN)/ruff check src tests examples benchmarks recipes experiments
-	$(BIN)/ruff format --check src tests examples benchmarks recipes experiments
+	$(BIN)/ruff check src tests examples benchmarks recipes experiments docs/site
+	$(BIN)/ruff format --check src tests examples benchmarks recipes experiments docs/site
 	$(BIN)/mypy
 
 types: $(VENV)/.dev ## types alone
 	$(BIN)/mypy
 
 format: $(VENV)/.dev ## put the sources in order
-	$(BIN)/ruff check --fix src tests examples benchmarks recipes experiments
-	$(BIN)/ruff format src tests examples benchmarks recipes experiments
+	$(BIN)/ruff check --fix src tests examples benchmarks recipes experiments docs/site
+	$(BIN)/ruff format src tests examples benchmarks recipes experiments docs/site
 
-nightly: $(VENV)/.dev ## kills, mutations, big sizes and random examples: hours
+nightly: $(VENV)/.dev ## kills, mutations, big sizes, random examples, lowest versions, other Pythons: hours
 	$(BIN)/python -m pytest -m nightly --timeout 7200 $(TEST)
 	$(BIN)/python -m pytest -m 'property and not nightly' --hypothesis-profile random --timeout 7200 $(TEST)
+	$(MAKE) lowest pythons
+
+lowest: ## the tests with the oldest versions that pyproject.toml admits
+	@test -x build/lowest/bin/uv || { $(PYTHON) -m venv build/lowest && build/lowest/bin/python -m pip install --quiet uv; }
+	build/lowest/bin/python -m pip install --quiet --constraint constraints.txt torch
+	build/lowest/bin/uv pip install --quiet --python build/lowest/bin/python --resolution lowest-direct \
+	  --constraint constraints.txt --editable '.[$(EXTRAS)]' --group dev
+	build/lowest/bin/python -m pytest $(TEST)
+
+pythons: ## the tests with every Python of 3.11 to 3.14 on this machine
+	@.ci/pythons $(TEST)
 
 bench: $(VENV)/.dev ## every figure of the documentation, one script a claim
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+docs: $(VENV)/.dev ## the documentation as a site, in build/docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+	@echo "read it: $(BIN)/python -m http.server --directory build/docs"
 
 model: $(VENV)/.dev ## train the built-in model again
 	$(BIN)/python -m recipes.builtin.train --data $(DATA)

@@ -1,11 +1,13 @@
 """The words are held to what they promise: every verb has help with an example that runs, and so does the README."""
 
+import ast
 import io
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,7 @@ REMOTE = {"conform", "translate"}
 # Small files that the examples name.
 FILES = {
     "pairs.csv": "".join(f"{n},{n + 1},{n % 2}\n" for n in range(1, 40)),
+    "folder/plan.md": "# Plan\n\nThe deadline is Friday.\n\n## 締め切り\n\n締め切りは金曜日です。\n",
     "lines.py": 'def lines(path):\n    """Read a file line by line."""\n    yield from open(path)\n',
 }
 
@@ -47,6 +50,7 @@ def prepared(tmp_path_factory):
     """Return a folder with reviews.csv and reviews.imi, made by the test embedder."""
     folder = tmp_path_factory.mktemp("docs")
     shutil.copy(ROOT / "tests" / "data" / "reviews.csv", folder)
+    (folder / "folder").mkdir()
     for name, text in FILES.items():
         (folder / name).write_text(text, "utf-8")
     added = ["add", str(folder / "reviews.imi"), str(folder / "reviews.csv"), "--id", "Id", "--model", "hash", "-q"]
@@ -81,19 +85,57 @@ def test_every_example_runs_as_printed(name, folder, monkeypatch, capsys):
         run_line(line, monkeypatch, capsys)
 
 
-def blocks(path, language):
-    return re.findall(rf"^```{language}\n(.*?)^```", path.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+PAGES = [ROOT / "README.md", ROOT / "README.ja.md", *sorted((ROOT / "docs").glob("*.md"))]
+# What stands before a block in a comment is run before it, or names the packages that it needs.
+PART = re.compile(
+    r"^```(?P<language>python|sh)\n(?P<code>.*?)^```|^<!-- setup\n(?P<setup>.*?)^-->|^<!-- needs (?P<needs>.*?) -->",
+    re.MULTILINE | re.DOTALL,
+)
+CODE = [path for path in PAGES if re.search(r"^```(python|sh)$", path.read_text("utf-8"), re.MULTILINE)]
+# What a page may import of imi: what is public, and the two modules that are named by the framework they serve.
+PUBLIC = {"imi", "imi.tasks", "imi.rag", "imi.evaluate", "imi.train", "imi.index"}
+BRIDGES = {"imi.bridges.langchain", "imi.bridges.llamaindex"}
 
 
-@pytest.mark.parametrize("name", ["README.md", "README.ja.md"])
-def test_the_code_of_the_readme_runs(name, folder, monkeypatch, capsys):
-    path = ROOT / name
-    python, shell = blocks(path, "python"), blocks(path, "sh")
-    assert python and shell
-    for block in shell:
-        for line in block.splitlines():
-            if line.startswith("imi ") and line.split()[1] not in LONG:
-                run_line(line, monkeypatch, capsys)
-    namespace = {}
-    for block in python:
-        exec(compile(block, name, "exec"), namespace)
+@pytest.mark.parametrize("path", CODE, ids=lambda path: path.name)
+def test_the_code_of_a_page_runs(path, folder, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "path", [str(folder), *sys.path])
+    namespace, ran, absent = {"__name__": path.stem}, 0, False
+    for part in PART.finditer(path.read_text("utf-8")):
+        if part["needs"]:
+            absent = not all(find_spec(name) for name in part["needs"].split())
+        elif absent:
+            absent = part["setup"] is not None  # until the block that follows
+        elif part["language"] == "sh":
+            for line in part["code"].splitlines():
+                if line.startswith("imi ") and line.split()[1] not in LONG:
+                    run_line(line, monkeypatch, capsys)
+                    ran += 1
+        else:
+            exec(compile(part["code"] or part["setup"], path.name, "exec"), namespace)
+            ran += part["code"] is not None
+    assert ran
+
+
+@pytest.mark.parametrize("path", CODE, ids=lambda path: path.name)
+def test_a_page_imports_only_what_is_public(path):
+    found = set()
+    for part in PART.finditer(path.read_text("utf-8")):
+        if part["language"] == "python":
+            for node in ast.walk(ast.parse(part["code"])):
+                if isinstance(node, ast.Import):
+                    found |= {alias.name for alias in node.names}
+                elif isinstance(node, ast.ImportFrom):
+                    found.add(node.module)
+    assert {name for name in found if name.split(".")[0] == "imi"} <= PUBLIC | BRIDGES
+
+
+def test_every_environment_variable_has_a_line():
+    text = (ROOT / "docs" / "environment.md").read_text("utf-8")
+    listed = set(re.findall(r"`([A-Z][A-Z_]+)`", text.split("Engines' clients")[0]))
+    read = set()
+    for path in (ROOT / "src").rglob("*.py"):
+        source = path.read_text("utf-8")
+        read |= set(re.findall(r"""(?:environ(?:\.get|\.setdefault)?[(\[]|envvar=|_number\()"([A-Z_]+)\"""", source))
+        read |= set(re.findall(r"\bIMI_[A-Z_]+[A-Z]\b", source))
+    assert read - {"_IMI_COMPLETE", "SEEDS"} == listed, "docs/environment.md names what the source reads"

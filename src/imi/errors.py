@@ -36,7 +36,12 @@ class Failure:
 
 
 class ImiError(Exception):
-    """The base of everything imi raises; `exit_code` is what the command line ends with."""
+    """The base of everything imi raises; `exit_code` is what the command line ends with.
+
+    Why: one `except imi.ImiError` around a call catches whatever imi has to say, and nothing else.
+
+    Mend: read the message, which names the value and what is allowed, and the line that begins with `try:`.
+    """
 
     exit_code = 1
 
@@ -50,13 +55,25 @@ class ImiError(Exception):
 
 
 class UsageError(ImiError, ValueError):
-    """What was asked for is not possible: the message names the value and what is allowed."""
+    """What was asked for is not possible: the message names the value and what is allowed.
+
+    Why: an option, an argument or a file's name is wrong, or two of them do not go together. Nothing was
+    changed.
+
+    Mend: use one of the values that the message lists; `imi VERB --help` has an example that runs.
+    """
 
     exit_code = 2
 
 
 class DataError(ImiError):
-    """Some of the data cannot be taken; `failures` lists every row or file with its reason."""
+    """Some of the data cannot be taken; `failures` lists every row or file with its reason.
+
+    Why: a row is malformed, a file cannot be decoded, a vector has the wrong width. The rest was not looked at,
+    or is kept, as the message says.
+
+    Mend: mend the lines that it names, or leave them out with `on_error="skip"` (`--skip-errors`).
+    """
 
     def __init__(self, message: str, *, hint: str | None = None, failures: Iterable[Failure] = ()) -> None:
         super().__init__(message, hint=hint)
@@ -64,19 +81,44 @@ class DataError(ImiError):
 
 
 class ModelMismatch(ImiError):
-    """Vectors of two models would meet: their fingerprints differ, whatever their widths."""
+    """Vectors of two models would meet: their fingerprints differ, whatever their widths.
+
+    Why: cosines between vectors of two models mean nothing, so imi refuses to compute them.
+
+    Mend: open the collection without `model`, which takes its own, or move it to the other model with `imi
+    migrate COLLECTION --model NAME`.
+    """
 
 
 class CollectionError(ImiError):
-    """The collection cannot do what was asked."""
+    """The collection cannot do what was asked.
+
+    Why: it is open for reading only, its folder cannot be written to, the disk is full, its model is not known
+    on this machine.
+
+    Mend: follow the `try:` line; what was acknowledged before is safe.
+    """
 
 
 class Locked(CollectionError):
-    """Another process or thread is writing to the collection."""
+    """Another process or thread is writing to the collection.
+
+    Why: one writer at a time holds the file; readers are never locked out.
+
+    Mend: wait until the other one is done, then run the same command again: rows that are in already are not
+    added twice.
+    """
 
 
 class Damaged(CollectionError):
-    """Stored bytes do not agree with their checksum; `rows` names the rows that are affected."""
+    """Stored bytes do not agree with their checksum; `rows` names the rows that are affected.
+
+    Why: a disk, a copy or another program changed the file. An index that is damaged is made again by itself;
+    this is about the documents.
+
+    Mend: `imi verify COLLECTION` says what is affected, `imi repair COLLECTION` keeps every sound row and sets
+    the old file aside.
+    """
 
     def __init__(self, message: str, *, hint: str | None = None, rows: Sequence[int | str] = ()) -> None:
         super().__init__(message, hint=hint)
@@ -84,19 +126,45 @@ class Damaged(CollectionError):
 
 
 class Gone(CollectionError):
-    """The file was moved, deleted or replaced while a handle was open on it; nothing was written to it."""
+    """The file was moved, deleted or replaced while a handle was open on it; nothing was written to it.
+
+    Why: another program took the file away, or put a backup in its place, and a handle that was open before
+    would write to a file that nobody finds again.
+
+    Mend: close the collection and open it again; what was acknowledged before is in the file as it was moved.
+    """
 
 
 class NotTrusted(CollectionError):
-    """A file names a model, or holds a format, that is used only on the user's own word."""
+    """A file names a model, or holds a format, that is used only on the user's own word.
+
+    Why: a collection or an export that came from elsewhere could otherwise choose a model that runs code, or
+    send your texts to its author.
+
+    Mend: if you know where the file is from, name its model yourself (`--model`) or say `--trust`; searching by
+    text needs neither.
+    """
 
 
 class TooNew(CollectionError):
-    """The collection was written by a newer imi than this one understands."""
+    """The collection was written by a newer imi than this one understands.
+
+    Why: a later version changed the format of the file; nothing is read by guessing, and nothing was written.
+
+    Mend: `pip install --upgrade imi`. An older version never opens what a newer one has written to: keep a
+    backup if both are in use.
+    """
 
 
 class EndpointError(ImiError):
-    """A remote service failed; `status` is its HTTP status (None when no reply came)."""
+    """A remote service failed; `status` is its HTTP status (None when no reply came).
+
+    Why: the endpoint cannot be reached, refuses the key, is over its limit, or answered something else than
+    vectors.
+
+    Mend: check the URL and the key (`OPENAI_BASE_URL`, `OPENAI_API_KEY`); after `retry_after` seconds where it
+    is given. What was embedded before is in the cache.
+    """
 
     def __init__(
         self, message: str, *, hint: str | None = None, status: int | None = None, retry_after: float | None = None
@@ -107,7 +175,12 @@ class EndpointError(ImiError):
 
 
 class MissingExtra(ImiError):
-    """An optional package is not installed; `extra` is the name to install it by."""
+    """An optional package is not installed; `extra` is the name to install it by.
+
+    Why: the base install has only what everybody needs.
+
+    Mend: run the `pip install 'imi[…]'` that the message ends with.
+    """
 
     exit_code = 2
 
