@@ -35,6 +35,19 @@ class Failure:
         return asdict(self)
 
 
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something to know of a file that was taken all the same: how it was read, or what in it is no row."""
+
+    source: str
+    line: int | None
+    text: str
+
+    def to_dict(self) -> dict[str, str | int | None]:
+        """Return the keys that `--json` prints."""
+        return asdict(self)
+
+
 class ImiError(Exception):
     """The base of everything imi raises; `exit_code` is what the command line ends with.
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 FACTS = "imi"
 """The metadata key under which imi keeps what it knows of a row itself, apart from the fields that are the user's."""
+_LONE = re.compile("[\ud800-\udfff]")
+_PARTS = re.compile("[^\u0300-\u036f\u3099\u309a][\u0300-\u036f\u3099\u309a]+|[\u1100-\u11ff]+")
 _MIRRORED = ("source", "line", "page", "heading")
 
 Kind = Literal["query", "document"]
@@ -80,6 +84,71 @@ def facts_of(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
 def user_fields(metadata: Mapping[str, Any]) -> dict[str, Any]:
     """Return the metadata without the key that imi's own facts are kept under."""
     return {name: value for name, value in metadata.items() if name != FACTS}
+
+
+def composed(text: str) -> str:
+    """Return a text with letters and their marks joined, as keyboards write them and not in parts as file systems may.
+
+    Only sequences in parts are touched: forms of kanji stay as they are written, which NFC would not leave.
+    """
+    if text.isascii() or not _PARTS.search(text):
+        return text
+    return _PARTS.sub(lambda match: unicodedata.normalize("NFC", match[0]), text)
+
+
+def plain_value(value: Any) -> Any:
+    """Return a value as JSON has it: dates as ISO writes them, scalars of numpy and Decimals as the numbers they are.
+
+    Raises:
+        ValueError: it is of a kind that JSON does not have, or no finite number.
+    """
+    if isinstance(value, str):
+        if not value.isascii() and _LONE.search(value):
+            raise ValueError("it holds a lone surrogate, which no file can hold")
+        return composed(value)
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        if value != value or value in (float("inf"), float("-inf")):
+            raise ValueError(f"{value} is no number that JSON has")
+        return float(value)
+    if isinstance(value, Mapping):
+        if not all(isinstance(key, str) for key in value):
+            raise ValueError("its keys are not texts")
+        return {key: plain_value(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain_value(item) for item in value]
+    return _from_elsewhere(value)
+
+
+def _from_elsewhere(value: Any) -> Any:
+    import datetime
+    import decimal
+    import uuid
+
+    if isinstance(value, datetime.datetime) and value != value:
+        return None  # what pandas calls no time
+    if isinstance(value, datetime.datetime | datetime.date | datetime.time):
+        return value.isoformat()
+    if isinstance(value, decimal.Decimal):
+        if not value.is_finite():
+            raise ValueError(f"{value} is no number that JSON has")
+        if value == value.to_integral_value():
+            return int(value)
+        # Where a float would have other digits, the digits are kept as a text.
+        return float(value) if decimal.Decimal(repr(float(value))) == value else str(value)
+    if isinstance(value, datetime.timedelta | uuid.UUID):
+        return str(value)
+    module = type(value).__module__.partition(".")[0]
+    if module == "numpy" and type(value).__name__ == "datetime64":
+        return None if str(value) == "NaT" else str(value)
+    if module == "numpy" and hasattr(value, "tolist"):
+        return plain_value(value.tolist())
+    if module == "pandas" and type(value).__name__ in ("NAType", "NaTType"):
+        return None
+    raise ValueError(f"{type(value).__name__} is no kind of value that JSON has")
 
 
 @dataclass(frozen=True, slots=True)

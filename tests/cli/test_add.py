@@ -81,7 +81,7 @@ def test_skip_errors_reports_and_takes_the_rest(here, run):
         (["reviews.csv", "--template", "{Txt}"], 2, "no column 'Txt', it has: Id, ProductId, UserId"),
         (["reviews.csv", "--id", "Nr"], 2, "no column 'Nr'"),
         (["reviews.csv", "--columns", "Score,Stars"], 2, "no column 'Stars'"),
-        (["latin.csv"], 1, "latin.csv:3: byte 0xE9 is not utf-8; --encoding latin-1 may be right"),
+        (["sjis.csv"], 1, "sjis.csv:3: byte 0x94 is not utf-8; --encoding cp932 may be right"),
         (["reviews.csv", "--encoding", "klingon"], 2, "'klingon' is unknown"),
         (["four.txt", "--template", "{a}"], 2, "--template speaks of columns"),
         (["picture.bin"], 1, "cannot be read"),
@@ -90,15 +90,15 @@ def test_skip_errors_reports_and_takes_the_rest(here, run):
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_bad_input_is_one_sentence_and_leaves_no_collection(here, run, arguments, code, told):
-    (here / "latin.csv").write_bytes("Id,Text\n1,ok\n2,café\n".encode("latin-1"))
+    (here / "sjis.csv").write_bytes("Id,Text\n1,ok\n2,猫\n".encode("cp932"))
     (here / "four.txt").write_text(SENTENCES, "utf-8")
     (here / "picture.bin").write_bytes(b"\0")
     done = run("add", "new", *arguments)
     assert done.code == code and done.out == "" and told in done.err, done.err
     assert done.err.count("imi: ") == 1 and "Traceback" not in done.err
     assert not (here / "new.imi").exists() and not (here / "new").exists()
-    if "latin.csv" in arguments:
-        assert run("add", "new", "latin.csv", "--encoding", "latin-1").code == 0
+    if "sjis.csv" in arguments:
+        assert run("add", "new", "sjis.csv", "--encoding", "cp932").code == 0
 
 
 def test_another_model_or_something_else_in_its_place(reviews, run):

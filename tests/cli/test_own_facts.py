@@ -90,7 +90,9 @@ def as_older(name):
     with imi.open(name) as collection:
         store = collection._store
         with store.writing():
-            store.connection.execute("DROP INDEX documents_origin")
+            store.connection.execute(
+                "DROP INDEX documents_origin; DROP TRIGGER documents_deep; DROP TABLE deep_vectors"
+            )
             for stored in list(store.documents()):
                 plain = user_fields(stored.document.metadata)
                 text = json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
@@ -109,7 +111,9 @@ def test_collections_of_an_older_imi_open_and_go_on(here, run):
     (folder / "c.txt").write_text("fourth\n")
     run("add", "c", "d")
     as_older("c")
-    assert len(run("search", "c", "first", "--where", "source=d/a.txt", "--json").json) == 2
+    done = run("search", "c", "first", "--where", "source=d/a.txt", "--json")
+    assert done.code == 0, done.err
+    assert len(done.json) == 2
     with imi.open("c", mode="r") as collection:
         assert len(collection) == 4
     (folder / "a.txt").write_text("first\n")

@@ -17,7 +17,7 @@ from imi.errors import DataError, Failure, UsageError
 from imi.pictures import Picture, open_all
 from imi.records import Added, Document, own_facts
 from imi.store.pictures import StoredPicture, picture_digests, put_pictures
-from imi.store.rows import New, Stored, encode_metadata
+from imi.store.rows import New, Stored, encode_metadata, plain_metadata
 from imi.store.store import Store
 from imi.text.lexical import index_tokens
 
@@ -303,7 +303,11 @@ def _checked(document: Document, vector: Floats | None, picture: Picture | DataE
             raise UsageError("its vector holds NaN or infinite numbers")
         if not vector.any():
             raise UsageError("its vector is all zeros, which has no direction")
-    metadata = encode_metadata(document.metadata)
+    try:
+        metadata = encode_metadata(document.metadata)
+    except UsageError:
+        document = replace(document, metadata=plain_metadata(document.metadata))
+        metadata = encode_metadata(document.metadata)
     return Candidate(document, metadata, vector, picture, "" if picture is None else picture.digest)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.errors import Damaged, UsageError
-from imi.records import Document
+from imi.records import Document, plain_value
 
 Floats = NDArray[np.float32]
 Dtype = Literal["float32", "float16"]
@@ -43,7 +43,7 @@ def encode_metadata(metadata: Mapping[str, Any]) -> str:
     """Return the metadata as JSON text.
 
     Raises:
-        UsageError: a key that is no text, or a value that JSON does not have (NaN, dates, bytes …).
+        UsageError: a key that is no text, or a value that JSON does not have (NaN, bytes …); it names the field.
     """
     for key in metadata:
         if not isinstance(key, str):
@@ -52,10 +52,30 @@ def encode_metadata(metadata: Mapping[str, Any]) -> str:
         text = json.dumps(dict(metadata), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         text.encode()
     except (TypeError, ValueError, RecursionError) as wrong:
+        plain_metadata(metadata)
         raise UsageError(
             f"the metadata is not JSON: {wrong}", hint="use texts, numbers, true, false, null, lists and dicts"
         ) from wrong
     return text
+
+
+def plain_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Return metadata with the values that JSON does not have as such: dates, Decimals, scalars of numpy.
+
+    Raises:
+        UsageError: a value has no such form; the message names its field.
+    """
+    plain = {}
+    for key, value in metadata.items():
+        try:
+            plain[key] = plain_value(value)
+        except (ValueError, RecursionError) as wrong:
+            why = str(wrong) if isinstance(wrong, ValueError) else "it is nested too deep"
+            raise UsageError(
+                f"the metadata field {key!r} cannot be kept: {why}",
+                hint="use texts, finite numbers, true, false, null, dates, lists and dicts",
+            ) from wrong
+    return plain
 
 
 def document_checksum(row: int, document: Document, metadata: str) -> int:

@@ -119,7 +119,6 @@ def test_an_archive_with_the_names_of_its_members(tmp_path):
 
 
 def test_word_files(tmp_path):
-    pytest.importorskip("markitdown")
     docx = pytest.importorskip("docx", reason="python-docx writes the test's file")
     made = docx.Document()
     made.add_paragraph("The contract ends in May.")

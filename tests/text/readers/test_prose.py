@@ -79,10 +79,10 @@ def test_what_cannot_be_read_says_so(tmp_path):
 
 
 def test_a_stray_byte_costs_its_line_only(tmp_path):
-    (tmp_path / "a.txt").write_bytes(b"one\ncaf\xe9\nthree\n")
-    one, bad, three = read(tmp_path / "a.txt")
-    assert isinstance(bad, Failure) and bad.line == 2 and "0xE9" in bad.reason
-    assert texts([one, three]) == ["one", "three"]
+    (tmp_path / "a.txt").write_bytes("一\n猫\n".encode() + b"caf\xe9\n" + "三\n".encode())
+    one, two, bad, three = read(tmp_path / "a.txt")
+    assert isinstance(bad, Failure) and bad.line == 3 and "0xE9 is not utf-8" in bad.reason
+    assert texts([one, two, three]) == ["一", "猫", "三"]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 
 from imi.errors import DataError, Failure, UsageError
 from imi.records import with_facts
-from imi.text.readers import ReadOptions, Row, read
+from imi.text.readers import ReadOptions, Report, Row, read
 
 HEADER = "Id,ProductId,Score,Summary,Text\n"
 
@@ -83,10 +83,10 @@ def test_broken_line_501_is_told_by_its_number_and_the_rest_is_read(tmp_path):
 
 def test_quotes_that_do_not_close_and_rows_without_text(tmp_path):
     source = write(tmp_path, "r.csv", 'Id,Text\n1,"a"b\n2,\n3,ok\n4,"never closed\n5,x\n')
-    first, second, third, last = list(read(source, ReadOptions(id="Id")))
-    assert (first.line, third.document.id, last.line) == (2, "3", 5)
+    first, second, third, open_, last = list(read(source, ReadOptions(id="Id")))
+    assert (first.document.text, third.document.id, last.document.id) == ("ab", "3", "5")
     assert second == Failure(source, 3, "the row has no text")
-    assert "unexpected end" in last.reason
+    assert open_.line == 5 and "never closed; the 1 lines after it" in open_.reason
 
 
 def test_empty_id_is_a_bad_row(tmp_path):
@@ -95,19 +95,23 @@ def test_empty_id_is_a_bad_row(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "encoding", "offered"),
-    [
-        ("Café noir", "latin-1", "latin-1"),
-        ("これは猫の本です", "cp932", "cp932"),
-        ("これは猫の本です", "euc-jp", "euc-jp"),
-    ],
+    ("text", "encoding"),
+    [("Café noir", "latin-1"), ("これは猫の本です", "cp932"), ("これは猫の本です", "euc-jp")],
 )
-def test_other_encodings_are_told_by_line_and_offered(tmp_path, text, encoding, offered):
+def test_other_encodings_are_guessed_and_said(tmp_path, text, encoding):
     source = write(tmp_path, "r.csv", f"Id,Text\n1,plain\n2,{text}\n", encoding)
+    report = Report()
+    assert [document.text for document in rows(source, report=report)] == ["plain", text]
+    (notice,) = report.notices
+    assert notice.text.startswith(f"read as {encoding}: it is not valid UTF-8")
+
+
+def test_too_little_to_guess_by_is_told_and_offered(tmp_path):
+    source = write(tmp_path, "r.csv", "Id,Text\n1,plain\n2,猫\n", "cp932")
     good, bad = list(read(source))
     assert good.document.text == "plain" and bad.line == 3
-    assert f"is not utf-8; --encoding {offered} may be right" in bad.reason
-    assert [document.text for document in rows(source, encoding=offered)] == ["plain", text]
+    assert "is not utf-8; --encoding cp932 may be right" in bad.reason
+    assert [document.text for document in rows(source, encoding="cp932")] == ["plain", "猫"]
 
 
 def test_unknown_encoding(tmp_path):

@@ -12,16 +12,17 @@ import os
 from collections.abc import Callable, Container, Iterator
 from pathlib import Path
 
-from imi.errors import DataError, Failure, MissingExtra, UsageError
+from imi.errors import DataError, Failure, ImiError, UsageError
 from imi.pictures import SUFFIXES
+from imi.text.readers.archives import named, read_zip, why
 from imi.text.readers.databases import read_sqlite
 from imi.text.readers.documents import (
     CODE,
     read_code,
     read_html,
     read_notebook,
-    read_zip,
 )
+from imi.text.readers.folders import Walked, shown
 from imi.text.readers.jsons import read_json, read_jsonl
 from imi.text.readers.lines import STDIN, unreadable
 from imi.text.readers.office import OFFICE, read_office
@@ -34,7 +35,9 @@ from imi.text.readers.prose import (
     read_stdin,
     read_text,
 )
-from imi.text.readers.rows import ReadOptions, Row
+from imi.text.readers.report import Report
+from imi.text.readers.rows import ReadOptions, Row, refuse_columns
+from imi.text.readers.sheets import read_xlsx
 from imi.text.readers.tables import read_csv, read_parquet, read_tsv
 from imi.text.readers.walk import Walking, walk
 
@@ -64,45 +67,105 @@ READERS: dict[str, Reader] = {
     ".sqlite": read_sqlite,
     ".sqlite3": read_sqlite,
     **dict.fromkeys(OFFICE, read_office),
+    ".xlsx": read_xlsx,
+    ".xlsm": read_xlsx,
     **dict.fromkeys(CODE, read_code),
     **dict.fromkeys(SUFFIXES, read_picture),
 }
 """The reader of each suffix; `.gz` may follow those of text files."""
 
 _PROSE = (read_text, read_markdown, read_restructured, read_asciidoc)
+_NO_COLUMNS = (read_pdf, read_notebook, read_code, read_office, read_picture)
+# What damaged files do to parsers cannot be listed; it must not stop a run over a folder.
+_DAMAGE = (
+    ImiError, OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, RuntimeError, EOFError,
+    ArithmeticError, AssertionError,
+)  # fmt: skip
 
-__all__ = ["READERS", "ReadOptions", "Row", "files_of", "is_prose", "looked_at", "read"]
+__all__ = ["READERS", "ReadOptions", "Report", "Row", "Walked", "files_of", "is_prose", "looked_at", "read", "walked"]
 
 
 def read(
-    source: str | os.PathLike[str], options: ReadOptions | None = None, *, skip: Container[str] = ()
+    source: str | os.PathLike[str],
+    options: ReadOptions | None = None,
+    *,
+    skip: Container[str] = (),
+    found: Walked | None = None,
 ) -> Iterator[Row | Failure]:
     """Yield what a file, a folder or standard input (`-`) holds, in order: Rows, and Failures for what cannot be taken.
 
     Args:
         source: a path, or `-`; folders are walked in the order of names, hidden files and other kinds left out.
         options: how rows become documents.
-        skip: files that are not to be read.
+        skip: files that are not to be read, by the names that are shown for them.
+        found: what `walked` returned for the source, where that was asked before.
 
     Raises:
         DataError: the source is not there, cannot be read, or is of no known kind.
         UsageError: a column that was asked for is not there; the message lists those that are.
     """
     options = options or ReadOptions()
+    source = os.fspath(source)
     inside = os.path.isdir(source)
-    for path in files_of(os.fspath(source), options.walking):
-        if path in skip:
+    found = found or walked(source, options)
+    yield from found.failures
+    for path in found.files:
+        name = shown(path)
+        if name in skip:
             continue
         reader = _reader_of(path)
         if options.rows is not None and not inside and reader not in (*_PROSE, read_stdin, read_archive):
             raise UsageError(f"--rows speaks of text files, and {path} is none", hint="leave --rows out")
         try:
-            yield from reader(path, options)
-        except (DataError, MissingExtra, UsageError) as broken:
+            yield from _read_file(path, name, options, reader)
+        except _DAMAGE as broken:
             # One file of a folder does not stop the others; a wrong option stops all but where only databases take it.
-            if not inside or (isinstance(broken, UsageError) and reader is not read_sqlite):
+            if isinstance(broken, UsageError) and (not inside or _stops(broken, reader)):
                 raise
-            yield Failure(path, None, str(broken).replace("\ntry: ", "; "))
+            if not inside:
+                if isinstance(broken, ImiError):
+                    raise
+                raise DataError(f"{name}: {why(broken, path)}") from broken
+            yield Failure(name, None, why(broken, path))
+
+
+def _read_file(path: str, name: str, options: ReadOptions, reader: Reader) -> Iterator[Row | Failure]:
+    if reader in _NO_COLUMNS:
+        refuse_columns(name, options, "no table")
+    return reader(path, options) if path == name else named(path, name, options, reader)
+
+
+def _stops(broken: UsageError, reader: Reader) -> bool:
+    return reader is not read_sqlite
+
+
+def walked(source: str, options: ReadOptions | None = None) -> Walked:
+    """Return the files that a source stands for: itself, or those of a folder that a reader knows.
+
+    Raises:
+        DataError: there is no such file or folder, or the folder holds nothing that can be read.
+    """
+    options = options or ReadOptions()
+    if source == STDIN or not os.path.isdir(source):
+        if source != STDIN and not os.path.exists(source):
+            raise unreadable(source, FileNotFoundError(2, "no such file or folder", source))
+        return Walked([source])
+    try:
+        walk_ = walk(source, options.walking)
+    except OSError as error:
+        raise unreadable(source, error) from error
+    found = Walked()
+    for file in walk_.files:
+        path = os.path.join(source, file.path)
+        if _is_known(path):
+            found.files.append(path)
+        elif options.report is not None:
+            options.report.ignore(shown(path))
+    for reason, paths in walk_.left_out.items():
+        found.leave([os.path.join(source, path) for path in paths], reason)
+    if not found.files and not found.failures:
+        raise DataError(f"the folder {source} holds no file that can be read", hint=f"known are {_known()}")
+    return found
 
 
 def files_of(source: str, walking: Walking | None = None) -> list[str]:
@@ -115,18 +178,11 @@ def files_of(source: str, walking: Walking | None = None) -> list[str]:
     Raises:
         DataError: there is no such file or folder, or the folder holds nothing that can be read.
     """
-    if source == STDIN or not os.path.isdir(source):
-        if source != STDIN and not os.path.exists(source):
-            raise unreadable(source, FileNotFoundError(2, "no such file or folder", source))
-        return [source]
-    found = [
-        os.path.join(source, file.path)
-        for file in walk(source, walking).files
-        if _suffix(file.path) in READERS or _suffix(file.path) == ".zip"
-    ]
-    if not found:
-        raise DataError(f"the folder {source} holds no file that can be read", hint=f"known are {_known()}")
-    return found
+    return walked(source, ReadOptions(walking=walking or Walking())).files
+
+
+def _is_known(path: str) -> bool:
+    return _suffix(path) in READERS or _suffix(path) == ".zip"
 
 
 def _reader_of(path: str) -> Reader:
@@ -143,7 +199,12 @@ def _reader_of(path: str) -> Reader:
 
 def read_archive(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
     """Yield what the files in a zip archive hold that a reader knows."""
-    yield from read_zip(source, options, lambda name: READERS.get(_suffix(name)))
+
+    def reader_of(name: str) -> Reader | None:
+        reader = READERS.get(_suffix(name))
+        return None if reader is None else lambda path, how: _read_file(path, path, how, reader)
+
+    yield from read_zip(source, options, reader_of, lambda broken, _: options.names_columns)
 
 
 def is_prose(source: str) -> bool:

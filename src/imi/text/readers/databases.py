@@ -18,6 +18,8 @@ def read_sqlite(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
         DataError: the file is no SQLite database.
     """
     database = sqlite3.connect(f"{Path(source).resolve().as_uri()}?mode=ro", uri=True)
+    # Texts in another encoding cost their row, not the file.
+    database.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
     try:
         try:
             found = database.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view') ORDER BY name")
@@ -32,10 +34,14 @@ def read_sqlite(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
             raise UsageError(f"{source} does not take the query: {wrong}", hint=f"its tables: {tables}") from wrong
         columns = [column[0] for column in cursor.description or ()]
         reader = RowReader(source, columns, options)
-        for number, values in enumerate(cursor, 1):
-            plain = {
-                name: None if isinstance(value, bytes) else value for name, value in zip(columns, values, strict=True)
-            }
-            yield reader.row(number, plain)
+        number = 0
+        try:
+            for number, values in enumerate(cursor, 1):
+                binary = [name for name, value in zip(columns, values, strict=True) if isinstance(value, bytes)]
+                for name in binary:
+                    options.say(source, None, f"the column {name!r} holds binary values, which are left out")
+                yield reader.row(number, dict(zip(columns, values, strict=True)) | dict.fromkeys(binary))
+        except sqlite3.Error as broken:
+            yield Failure(source, number + 1, f"SQLite cannot read the rest: {broken}")
     finally:
         database.close()

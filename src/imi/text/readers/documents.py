@@ -1,13 +1,10 @@
-"""HTML, notebooks, source code and zip archives."""
+"""HTML, notebooks and source code."""
 
 from __future__ import annotations
 
 import json
 import logging
-import os
-import tempfile
-import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -16,12 +13,10 @@ from imi.records import with_facts
 from imi.text.blocks import Block, text_lines
 from imi.text.markup.markdown import markdown_blocks
 from imi.text.readers.lines import open_bytes, open_text, stray_byte
-from imi.text.readers.pictures import opened
 from imi.text.readers.pieces import passage_rows, rows_of
 from imi.text.readers.rows import ReadOptions, Row
 
 Items = Iterator[Row | Failure]
-_LARGEST_MEMBER = 2**30
 # fmt: off
 CODE = (
     ".py", ".js", ".jsx", ".mjs", ".ts", ".tsx", ".go", ".rs", ".java", ".kt", ".swift", ".c", ".h", ".cc", ".cpp",
@@ -90,55 +85,10 @@ def _cell(cell: Any) -> str:
 
 def read_code(source: str, options: ReadOptions) -> Items:
     """Yield the pieces of a source file with their lines."""
-    with open_text(source, options.encoding) as file:
+    with open_text(source, options.encoding, options.say) as file:
         text = file.read()
-    wrong = stray_byte(text, options.encoding)
+    wrong = stray_byte(text, file.known) or file.broken
     if wrong:
         yield Failure(source, None, wrong)
         return
     yield from rows_of(text.replace("\r\n", "\n"), source, with_facts({}, {"source": source}), options)
-
-
-def read_zip(source: str, options: ReadOptions, reader_of: Callable[[str], Any]) -> Items:
-    """Yield what the files in an archive hold; a member's source is the archive's path, a slash and its own name."""
-    try:
-        archive = zipfile.ZipFile(source)
-    except (zipfile.BadZipFile, OSError) as broken:
-        yield Failure(source, None, f"no zip archive: {broken}")
-        return
-    with archive, tempfile.TemporaryDirectory() as folder:
-        for number, member in enumerate(sorted(archive.infolist(), key=lambda one: one.filename)):
-            reader = None if member.is_dir() else reader_of(member.filename)
-            if reader is None:
-                continue
-            name = f"{source}/{member.filename}"
-            if member.file_size > _LARGEST_MEMBER:
-                yield Failure(name, None, f"unpacked it has {member.file_size:,} bytes; unpack the archive yourself")
-                continue
-            # A name of our own: what an archive calls its members decides no path.
-            path = os.path.join(folder, f"{number}{os.path.splitext(member.filename)[1]}")
-            try:
-                with archive.open(member) as packed, open(path, "wb") as unpacked:
-                    while piece := packed.read(2**20):
-                        unpacked.write(piece)
-            except (zipfile.BadZipFile, OSError, RuntimeError) as broken:
-                yield Failure(name, None, f"it cannot be unpacked: {broken}")
-                continue
-            for item in reader(path, replace(options, noted=None)):
-                yield _renamed(item, path, name)
-            os.remove(path)
-
-
-def _renamed(item: Row | Failure, path: str, name: str) -> Row | Failure:
-    if isinstance(item, Failure):
-        return replace(item, source=name)
-    if item.document.picture is not None:
-        item = opened(item)
-        if isinstance(item, Failure):
-            return replace(item, source=name)
-    document = item.document
-    parent = None if document.parent is None else document.parent.replace(path, name, 1)
-    told = with_facts(document.metadata, {"source": name})
-    if "folder" in told:
-        told["folder"] = name.rsplit("/", 2)[-2]
-    return Row(replace(document, id=document.id.replace(path, name, 1), metadata=told, parent=parent), item.vector)

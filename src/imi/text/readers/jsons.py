@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, TextIO
+from typing import Any
 
 from imi.errors import DataError, Failure
-from imi.text.readers.lines import Numbered, open_text, read_lines, stray_byte
+from imi.text.readers.lines import Numbered, Text, open_text, read_lines, stray_byte
 from imi.text.readers.rows import ReadOptions, Row, RowReader
 
 _BETWEEN = re.compile(r"[\s,]*")
@@ -18,7 +18,7 @@ _LONGEST_ITEM = 64 * 2**20
 
 def read_jsonl(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
     """Yield one document a line, each a JSON object, or a string that is the text."""
-    return json_rows(source, read_lines(source, options.encoding), options)
+    return json_rows(source, read_lines(source, options.encoding, options.say), options)
 
 
 def json_rows(source: str, lines: Iterable[Numbered | Failure], options: ReadOptions) -> Iterator[Row | Failure]:
@@ -47,8 +47,8 @@ def json_rows(source: str, lines: Iterable[Numbered | Failure], options: ReadOpt
 def read_json(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
     """Yield the objects of a JSON array, or the one object of the file; the line is where it begins."""
     reader: RowReader | None = None
-    with open_text(source, options.encoding) as file:
-        for number, value in _items(source, file, options.encoding):
+    with open_text(source, options.encoding, options.say) as file:
+        for number, value in _items(source, file):
             values = _as_row(value)
             if values is None:
                 yield Failure(source, number, f"a JSON {_kind(value)}, an object is needed")
@@ -57,10 +57,10 @@ def read_json(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
             yield reader.row(number, values)
 
 
-def _items(source: str, file: TextIO, encoding: str) -> Iterator[tuple[int, Any]]:
+def _items(source: str, file: Text) -> Iterator[tuple[int, Any]]:
     """Yield (line, value) for the members of an array, or for the whole where it is none; keeps one piece in memory."""
     decoder = json.JSONDecoder()
-    buffer, at, line, ended = _piece(source, file, encoding, _PIECE), 0, 1, False
+    buffer, at, line, ended = _piece(source, file, _PIECE), 0, 1, False
     inside = buffer.lstrip().startswith("[")
     if inside:
         at = buffer.index("[") + 1
@@ -77,7 +77,7 @@ def _items(source: str, file: TextIO, encoding: str) -> Iterator[tuple[int, Any]
             value, end, wrong = None, len(buffer), error
         if end == len(buffer) and not ended and end - start < _LONGEST_ITEM:
             # What touches the end may go on in the next piece.
-            piece = _piece(source, file, encoding, max(_PIECE, end - start))
+            piece = _piece(source, file, max(_PIECE, end - start))
             buffer, at, ended = buffer[start:] + piece, 0, not piece
             continue
         if wrong is not None:
@@ -91,9 +91,9 @@ def _items(source: str, file: TextIO, encoding: str) -> Iterator[tuple[int, Any]
             raise DataError(f"{source}:{line}: something follows the JSON value", hint="one object a line is .jsonl")
 
 
-def _piece(source: str, file: TextIO, encoding: str, size: int) -> str:
+def _piece(source: str, file: Text, size: int) -> str:
     piece = file.read(size)
-    wrong = stray_byte(piece, encoding)
+    wrong = stray_byte(piece, file.known) or file.broken
     if wrong:
         raise DataError(f"{source}: {wrong}")
     return piece

@@ -2,59 +2,152 @@
 
 from __future__ import annotations
 
-import codecs
 import gzip
 import io
-import re
+import os
+import stat
 import sys
-from collections.abc import Iterator
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TextIO
+from typing import IO
 
-from imi.errors import DataError, Failure, UsageError
+from imi.errors import DataError, Failure
+from imi.text.readers.encodings import ESCAPE, STRAY, Encoding, encoding_of
 
 STDIN = "-"
 Numbered = tuple[int, str]
-_STRAY = re.compile("[\udc80-\udcff]")
-_KANA_OR_HAN = re.compile("[\u3040-\u30ff\u4e00-\u9fff]")
-_BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+Say = Callable[[str, int | None, str], None]
+_IN_MEMORY = 16 * 2**20
+
+
+class Text(io.TextIOWrapper):
+    """The text of a file; `known` says by which encoding and why, `broken` what ended it before its end."""
+
+    known: Encoding
+
+    @property
+    def broken(self) -> str | None:
+        """Why the file could not be read to its end; None where it was."""
+        return getattr(self.buffer, "broken", None)
+
+
+class _Unpacked(io.RawIOBase):
+    """Bytes of a stream that may be cut off: what is before the cut can be read, and the reason is kept."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        super().__init__()
+        self._stream = stream
+        self.broken: str | None = None
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: object) -> int:
+        view = memoryview(buffer)  # type: ignore[arg-type]
+        if self.broken is not None:
+            return 0
+        try:
+            # Piece by piece, so that all that stands before a cut is handed out.
+            piece = self._stream.read(min(len(view), 2**13))
+        except EOFError:
+            self.broken = "the compressed file is cut off"
+            return 0
+        except (zlib.error, gzip.BadGzipFile) as wrong:
+            self.broken = f"the compressed file is damaged: {wrong}"
+            return 0
+        view[: len(piece)] = piece
+        return len(piece)
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self.broken = None
+        return self._stream.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._stream.tell()
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+
+class _Buffered(io.BufferedReader):
+    @property
+    def broken(self) -> str | None:
+        return getattr(self.raw, "broken", None)
 
 
 @contextmanager
-def open_text(source: str, encoding: str) -> Iterator[TextIO]:
-    """Open a file (`.gz` too), or standard input for `-`; bytes that do not fit become lone surrogates.
+def open_text(source: str, encoding: str, say: Say | None = None) -> Iterator[Text]:
+    """Open a file (`.gz` too), or standard input for `-`; bytes that do not fit become characters that no text has.
+
+    Args:
+        source: the path, or `-`.
+        encoding: of files that are not valid UTF-8; "utf-8" has it guessed.
+        say: told how a file was read where that was guessed.
 
     Raises:
         UsageError: the encoding is unknown.
         DataError: the file is not there or cannot be read.
     """
-    try:
-        codecs.lookup(encoding)
-    except LookupError as unknown:
-        raise UsageError(
-            f"the encoding {encoding!r} is unknown", hint="utf-8, latin-1, cp932, euc-jp, utf-16"
-        ) from unknown
     if source == STDIN:
-        standard = io.TextIOWrapper(sys.stdin.buffer, encoding=encoding, errors="surrogateescape", newline="")
-        yield standard
-        standard.detach()
+        with tempfile.SpooledTemporaryFile(_IN_MEMORY) as spool:
+            incoming = sys.stdin.buffer
+            while piece := incoming.read(2**20):
+                spool.write(piece)
+            spool.seek(0)
+            known = encoding_of(spool, encoding)
+            spool.seek(0)
+            text = _text(io.BufferedReader(spool), known)
+            if known.reason and say is not None:
+                say(source, None, f"read as {known.name}: {known.reason}; --encoding NAME says it otherwise")
+            yield text
+            text.detach()
         return
     try:
-        with open_bytes(source) as peeked:
-            start = peeked.read(4)
-        marked = next((name for mark, name in _BOMS if start.startswith(mark)), None)
-        opener = gzip.open if source.endswith(".gz") else open
-        file: TextIO = opener(source, "rt", encoding=marked or encoding, errors="surrogateescape", newline="")
+        with open_bytes(source) as bytes_:
+            known = encoding_of(bytes_, encoding)
+        file = _text(open_bytes(source), known)
     except OSError as error:
         raise unreadable(source, error) from error
+    if known.reason and say is not None:
+        say(source, None, f"read as {known.name}: {known.reason}; --encoding NAME says it otherwise")
     with file:
-        yield file
+        try:
+            yield file
+        except OSError as error:
+            raise unreadable(source, error) from error
+
+
+def _text(file: IO[bytes], known: Encoding) -> Text:
+    text = Text(file, encoding=known.name, errors=ESCAPE, newline="")
+    text.known = known
+    return text
 
 
 def open_bytes(source: str) -> IO[bytes]:
-    """Open a file, unpacked where its name ends in `.gz`."""
-    return gzip.open(source, "rb") if source.endswith(".gz") else open(source, "rb")  # type: ignore[return-value]
+    """Open a regular file, unpacked where its name ends in `.gz`.
+
+    Raises:
+        OSError: it is not there, cannot be read, or is a pipe, a socket or a device.
+    """
+    # A pipe would be waited for, a device read for ever.
+    number = os.open(source, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    file = os.fdopen(number, "rb")
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(0, "it is no regular file")
+    if not source.lower().endswith(".gz"):
+        return file
+    # Closing the one closes the other.
+    packed = gzip.GzipFile(fileobj=file, mode="rb")
+    packed.myfileobj = file  # type: ignore[assignment]
+    return _Buffered(_Unpacked(packed))  # type: ignore[arg-type]
 
 
 def unreadable(source: str, error: OSError) -> DataError:
@@ -67,38 +160,34 @@ def unreadable(source: str, error: OSError) -> DataError:
 def _near(path: Path) -> str | None:
     import difflib
 
+    if path.is_symlink():
+        return f"it is a link to {os.readlink(path)}, which is not there"
     if not path.parent.is_dir():
         return f"the folder {path.parent} does not exist either"
     found = difflib.get_close_matches(path.name, [other.name for other in path.parent.iterdir()], n=1, cutoff=0.6)
     return str(path.parent / found[0]) if found else None
 
 
-def stray_byte(line: str, encoding: str) -> str | None:
+def stray_byte(line: str, known: Encoding) -> str | None:
     """Return why a line is not in the encoding that it was read by; None where it is."""
     if line.isascii():
         return None
-    match = _STRAY.search(line)
+    match = STRAY.search(line)
     if match is None:
         return None
-    raw = line.encode("utf-8", "surrogateescape")
-    return f"byte 0x{ord(match[0]) - 0xDC00:02X} is not {encoding}; --encoding {guess_encoding(raw)} may be right"
+    maybe = f"; --encoding {known.hint} may be right" if known.hint else ""
+    return f"byte 0x{(ord(match[0]) - 0xDC00) & 0xFF:02X} is not {known.name.removesuffix('-sig')}{maybe}"
 
 
-def guess_encoding(raw: bytes) -> str:
-    """Return the likeliest encoding of bytes that are not UTF-8: Japanese if kana or kanji come out, else latin-1."""
-    for name in ("euc-jp", "cp932"):
-        try:
-            text = raw.decode(name)
-        except UnicodeDecodeError:
-            continue
-        if len(_KANA_OR_HAN.findall(text)) * 2 > sum(not char.isascii() for char in text):
-            return name
-    return "latin-1"
-
-
-def read_lines(source: str, encoding: str) -> Iterator[Numbered | Failure]:
+def read_lines(source: str, encoding: str, say: Say | None = None) -> Iterator[Numbered | Failure]:
     """Yield (number, line) from 1 on, without line ends; a line in another encoding is a Failure."""
-    with open_text(source, encoding) as file:
+    number = 0
+    with open_text(source, encoding, say) as file:
         for number, line in enumerate(file, start=1):
-            wrong = stray_byte(line, encoding)
+            if not line.endswith("\n") and file.broken:
+                yield Failure(source, number, file.broken)
+                return
+            wrong = stray_byte(line, file.known)
             yield Failure(source, number, wrong) if wrong else (number, line.rstrip("\r\n"))
+        if file.broken:
+            yield Failure(source, number + 1, file.broken)

@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from xml.etree import ElementTree
 
-from imi.errors import Failure, MissingExtra
+from imi.errors import Failure
 from imi.text.blocks import Block, Kind
 from imi.text.readers.pieces import passage_rows
 from imi.text.readers.rows import ReadOptions, Row
 
-OFFICE = (".docx", ".pptx", ".xlsx")
+OFFICE = (".docx", ".pptx")
 _LARGEST = 256 * 2**20
 """Bytes to which the XML of one file may unpack."""
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
@@ -31,11 +31,8 @@ Items = Iterator[Row | Failure]
 
 
 def read_office(source: str, options: ReadOptions) -> Items:
-    """Yield the passages of a Word or PowerPoint file, and of a sheet."""
+    """Yield the passages of a Word or PowerPoint file."""
     kind = source.lower().rpartition(".")[2]
-    if kind == "xlsx":
-        yield from _read_sheets(source, options)
-        return
     try:
         with zipfile.ZipFile(source) as archive:
             unpacked = sum(one.file_size for one in archive.infolist() if one.filename.endswith((".xml", ".rels")))
@@ -54,22 +51,6 @@ def read_office(source: str, options: ReadOptions) -> Items:
         return
     headed = any(one.kind == "heading" and one.level <= 1 for one in text.blocks)
     yield from passage_rows(text.blocks, source, options, title=None if headed else title)
-
-
-def _read_sheets(source: str, options: ReadOptions) -> Items:
-    try:
-        from markitdown import MarkItDown
-    except ImportError as missing:
-        raise MissingExtra("markitdown", "office") from missing
-    try:
-        said = MarkItDown(enable_plugins=False).convert_local(source).text_content
-    except Exception as broken:
-        yield Failure(source, None, f"markitdown cannot read it: {str(broken).splitlines()[0][:120]}")
-        return
-    text = _Text()
-    for part in said.split("\n\n"):
-        text.add("table" if part.lstrip().startswith("|") else "prose", part)
-    yield from passage_rows(text.blocks, source, options)
 
 
 @dataclass

@@ -28,7 +28,7 @@ Items = Iterator[Row | Failure]
 def read_text(source: str, options: ReadOptions) -> Items:
     """Yield a list of one-line texts line by line, any other text in passages, unless `options.rows` says which."""
     refuse_columns(source, options)
-    lines = read_lines(source, options.encoding)
+    lines = read_lines(source, options.encoding, options.say)
     head = list(_head(lines))
     by_line = options.rows == "lines" or (
         options.rows is None and is_list_of_lines([one[1] for one in head if not isinstance(one, Failure)])
@@ -44,7 +44,7 @@ def read_text(source: str, options: ReadOptions) -> Items:
 def read_markdown(source: str, options: ReadOptions) -> Items:
     """Yield a Markdown file in passages, with the path of headings above each; its front matter is their metadata."""
     refuse_columns(source, options)
-    lines = read_lines(source, options.encoding)
+    lines = read_lines(source, options.encoding, options.say)
     if options.rows == "lines":
         yield from _by_line(source, lines, options)
         return
@@ -59,7 +59,7 @@ def read_markdown(source: str, options: ReadOptions) -> Items:
 def read_restructured(source: str, options: ReadOptions) -> Items:
     """Yield a reStructuredText file in passages."""
     refuse_columns(source, options)
-    lines = read_lines(source, options.encoding)
+    lines = read_lines(source, options.encoding, options.say)
     if options.rows == "lines":
         yield from _by_line(source, lines, options)
     else:
@@ -69,7 +69,7 @@ def read_restructured(source: str, options: ReadOptions) -> Items:
 def read_asciidoc(source: str, options: ReadOptions) -> Items:
     """Yield an AsciiDoc file in passages; the attributes of its header are their metadata."""
     refuse_columns(source, options)
-    lines = read_lines(source, options.encoding)
+    lines = read_lines(source, options.encoding, options.say)
     if options.rows == "lines":
         yield from _by_line(source, lines, options)
         return
@@ -80,7 +80,7 @@ def read_asciidoc(source: str, options: ReadOptions) -> Items:
 
 def read_stdin(source: str, options: ReadOptions) -> Items:
     """Yield one document a line of standard input: JSON Lines where the first begins with a brace, else plain text."""
-    lines = read_lines(source, options.encoding)
+    lines = read_lines(source, options.encoding, options.say)
     first = next(lines, None)
     if first is None:
         return

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import ast
-import json
-import re
 import string
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -14,14 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.errors import Failure, UsageError
-from imi.records import FACTS, Document, with_facts
+from imi.records import FACTS, Document, composed, plain_value, with_facts
+from imi.text.readers.columns import Columns
 from imi.text.readers.lines import STDIN
+from imi.text.readers.report import Report
+from imi.text.readers.vectors import looks_like_vector, parse_vector
 from imi.text.readers.walk import Walking
 
 # Where no template says what the text is, the first of these columns that is there.
-_TEXT_COLUMNS = ("text", "content", "combined", "body", "document", "sentence", "question")
-_INTEGER = re.compile(r"-?(0|[1-9]\d{0,17})$")
-_DECIMAL = re.compile(r"-?\d+\.\d+([eE][-+]?\d+)?$")
+TEXT_COLUMNS = ("text", "content", "combined", "body", "document", "sentence", "question")
 
 
 PASSAGE = 860
@@ -45,6 +43,7 @@ class ReadOptions:
     walking: which files of a folder are read.
     limit: gives the most tokens that the model reads, None for any number; asked for when a text needs it.
     noted: called with a text file and "lines" or "passages" where that was told by the text.
+    report: takes what is to be known of the files: how they were read, what in them is no row, which columns they have.
     """
 
     template: str | None = None
@@ -61,6 +60,17 @@ class ReadOptions:
     walking: Walking = field(default_factory=Walking, repr=False)
     limit: Callable[[], int | None] | None = field(default=None, repr=False)
     noted: Callable[[str, str], None] | None = field(default=None, repr=False, compare=False)
+    report: Report | None = field(default=None, repr=False, compare=False)
+
+    def say(self, source: str, line: int | None, text: str) -> None:
+        """Report something to know of a source that is taken all the same."""
+        if self.report is not None:
+            self.report.note(source, line, text)
+
+    @property
+    def names_columns(self) -> bool:
+        """Whether something was asked for that only a source with columns has."""
+        return bool(self.template or self.id or self.columns or self.vectors)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,69 +87,154 @@ def place_id(source: str, line: int) -> str:
 
 
 class RowReader:
-    """Makes documents of the rows of one source; what was asked for is checked against its columns once."""
+    """Makes documents of the rows of one source; what was asked for is checked against its columns once.
 
-    def __init__(self, source: str, columns: Sequence[str], options: ReadOptions) -> None:
+    Args of the constructor:
+        source: the file.
+        columns: their names, in order.
+        options: what becomes of them.
+        kinds: what the columns hold, where all cells are texts; None where the source itself has types.
+        facts: what else imi notes of each row, such as the sheet.
+        tabular: whether a row without a text column reads as a table of one row.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        columns: Sequence[str],
+        options: ReadOptions,
+        kinds: Columns | None = None,
+        *,
+        facts: Mapping[str, Any] | None = None,
+        tabular: bool = False,
+    ) -> None:
         self._source = source
         self._options = options
+        self._kinds = kinds
+        self._facts = facts or {}
+        self._tabular = tabular
         self._fields = template_fields(options.template) if options.template is not None else ()
         asked = [*self._fields, *options.columns, *(name for name in (options.id, options.vectors) if name)]
-        missing = [name for name in dict.fromkeys(asked) if name not in columns]
+        folded = {composed(name): name for name in columns}
+        missing = [name for name in dict.fromkeys(asked) if composed(name) not in folded]
         if missing:
             known = ", ".join(name for name in columns if name)
             raise UsageError(
                 f"{source} has no column {missing[0]!r}, it has: {known}", hint=_nearest(missing[0], columns)
             )
-        self._text = next((name for word in _TEXT_COLUMNS for name in columns if name.lower() == word), None)
-        self._lists: set[str] | None = None
+        self._id = None if options.id is None else composed(options.id)
+        self._vectors = None if options.vectors is None else composed(options.vectors)
+        self._text = next((name for word in TEXT_COLUMNS for name in folded if name.lower() == word), None)
+        self._keep = frozenset(map(composed, options.columns))
+        self._template = None if options.template is None else composed(options.template)
+        self._fields = tuple(map(composed, self._fields))
+        self._lists = set(map(composed, kinds.vectors)) - {self._vectors} if kinds is not None else set()
+        self._plain = (self._id, self._vectors, self._text)
         self._width = 0
+        self._told: set[str] = set()
+        for name in self._lists:
+            self._drop(name, "it holds vectors; --vectors uses them")
+        self._note_columns(folded)
+
+    def _note_columns(self, names: Iterable[str]) -> None:
+        report = self._options.report
+        for name in names:
+            if not name or name in self._told:
+                continue
+            self._told.add(name)
+            if name == FACTS:
+                self._drop(name, "imi keeps its own facts under this name")
+            elif self._keep and name not in self._keep and name not in (*self._fields, *self._plain):
+                self._drop(name, "it is not among --columns")
+            elif report is not None:
+                report.take(name)
+
+    def _drop(self, name: str, reason: str) -> None:
+        self._told.add(name)
+        if self._options.report is not None:
+            self._options.report.drop(name, reason)
 
     def row(self, line: int, values: Mapping[str, Any]) -> Row | Failure:
         """Return the document of one row, or why it is none."""
-        options = self._options
-        if self._lists is None:
-            # The cookbook's CSV carries its vectors as literal lists: they are no metadata.
-            self._lists = {name for name, value in values.items() if _looks_like_vector(value)}
+        if not all(map(str.isascii, values)):
+            values = {composed(name): value for name, value in values.items()}
         for name in self._fields:
             if name not in values:
                 return Failure(self._source, line, f"no field {name!r}, it has: {', '.join(values)}")
-        identity = place_id(self._source, line) if options.id is None else _string(values.get(options.id))
+        identity = place_id(self._place, line) if self._id is None else _string(values.get(self._id))
         if not identity:
-            return Failure(self._source, line, f"the id column {options.id!r} is empty")
+            return Failure(self._source, line, f"the id column {self._id!r} is empty")
         vector = None
-        if options.vectors is not None:
+        if self._vectors is not None:
             try:
-                vector = parse_vector(values.get(options.vectors))
+                vector = parse_vector(values.get(self._vectors))
                 self._width = self._width or len(vector)
                 if len(vector) != self._width:
                     raise ValueError(f"{len(vector)} numbers, the rows before have {self._width}")
             except ValueError as wrong:
-                return Failure(self._source, line, f"column {options.vectors!r}: {wrong}")
+                return Failure(self._source, line, f"column {self._vectors!r}: {wrong}")
+        if self._kinds is None:
+            self._note_vectors(values)
+            if not self._told.issuperset(values):
+                self._note_columns(values)
         text = self._text_of(values) or None
         if text is None and vector is None:
             return Failure(self._source, line, "the row has no text")
-        dropped = {"", FACTS, options.vectors, *self._lists}
-        if options.template is None:
-            dropped.add(self._text)  # kept once, as the text
-        keep = options.columns or [name for name in values if name not in dropped]
-        metadata = {name: typed(values[name]) for name in keep if _present(values.get(name))}
-        return Row(Document(identity, text, with_facts(metadata, {"source": self._source, "line": line})), vector)
+        try:
+            plain_value(identity), plain_value(text)
+            metadata = self._metadata(values)
+        except ValueError as wrong:
+            return Failure(self._source, line, str(wrong))
+        facts = {"source": self._source, "line": line, **self._facts}
+        return Row(Document(identity, text, with_facts(metadata, facts)), vector)
+
+    @property
+    def _place(self) -> str:
+        sheet = self._facts.get("sheet")
+        return self._source if sheet is None else f"{self._source}#{sheet}"
+
+    def _metadata(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        kinds, keep, lists = self._kinds, self._keep, self._lists
+        found = {}
+        for name, value in values.items():
+            if value is None or value == "" or name in lists or name == FACTS or not name:
+                continue
+            if keep:
+                if name not in keep:
+                    continue
+            elif name == self._vectors or (name == self._text and self._template is None):
+                continue  # kept once, as the vector or the text
+            try:
+                found[name] = kinds.value(name, composed(value)) if kinds is not None else plain_value(value)
+            except ValueError as wrong:
+                raise ValueError(f"the field {name!r}: {wrong}") from None
+        return found
+
+    def _note_vectors(self, values: Mapping[str, Any]) -> None:
+        """Find columns of vectors where the source's own types do not say so: they are neither texts nor metadata."""
+        for name, value in values.items():
+            listed = not isinstance(value, str | int | float | None) or (isinstance(value, str) and value[:1] == "[")
+            if listed and name not in self._lists and name != self._vectors and looks_like_vector(value):
+                self._lists.add(name)
+                self._drop(name, "it holds vectors; --vectors uses them")
 
     def _text_of(self, values: Mapping[str, Any]) -> str:
-        if self._options.template is not None:
+        if self._template is not None:
             filled = {name: _string(values[name]) for name in self._fields}
-            return fill(self._options.template, filled) if any(filled.values()) else ""
+            return fill(self._template, filled) if any(filled.values()) else ""
         if self._text is not None:
             return _string(values.get(self._text))
-        skipped = {"", self._options.id, self._options.vectors, *(self._lists or ())}
-        told = {name: _string(value) for name, value in values.items() if name not in skipped}
-        told = {name: text for name, text in told.items() if text}
-        return (
-            next(iter(told.values())) if len(values) == 1 and told else "; ".join(f"{n}: {t}" for n, t in told.items())
-        )
+        skipped = {"", FACTS, self._id, self._vectors, *self._lists}
+        shown = {name: _string(value) for name, value in values.items() if name not in skipped}
+        filled = {name: text for name, text in shown.items() if text}
+        if not filled or len(values) == 1:
+            return next(iter(filled.values()), "")
+        if self._tabular:
+            return "\n".join(f"| {' | '.join(cells)} |" for cells in (shown, shown.values()))
+        return "; ".join(f"{name}: {text}" for name, text in filled.items())
 
 
-def refuse_columns(source: str, options: ReadOptions) -> None:
+def refuse_columns(source: str, options: ReadOptions, what: str = "plain text") -> None:
     """Refuse options that speak of columns for a source that has none.
 
     Raises:
@@ -153,8 +248,8 @@ def refuse_columns(source: str, options: ReadOptions) -> None:
     }
     asked = next((name for name, value in given.items() if value), None)
     if asked:
-        hint = "a CSV, TSV, JSONL or Parquet file has columns"
-        raise UsageError(f"{asked} speaks of columns, and {source} is plain text", hint=hint)
+        hint = "a CSV, TSV, JSONL, Parquet or xlsx file has columns"
+        raise UsageError(f"{asked} speaks of columns, and {source} is {what}", hint=hint)
 
 
 def template_fields(template: str) -> tuple[str, ...]:
@@ -182,69 +277,15 @@ def fill(template: str, values: Mapping[str, str]) -> str:
     )
 
 
-def typed(value: Any) -> Any:
-    """Return a JSON value; whole and decimal numbers become numbers where nothing is lost, for `Score>=4`."""
-    if isinstance(value, str):
-        text = value.strip()
-        if _INTEGER.match(text) and text != "-0":
-            return int(text)
-        return float(text) if _DECIMAL.match(text) else value
-    if value is None or isinstance(value, bool | int | float):
-        return value
-    if isinstance(value, Mapping):
-        return {str(key): typed_member(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [typed_member(item) for item in value]
-    return str(value)
-
-
-def typed_member(value: Any) -> Any:
-    """Return a JSON value of a nested member, strings as they are."""
-    return value if isinstance(value, str) else typed(value)
-
-
-def parse_vector(value: Any) -> NDArray[np.float32]:
-    """Return (d,) float32 from a list, or from its literal form as `DataFrame.to_csv` writes it.
-
-    Raises:
-        ValueError: it is no list of finite numbers.
-    """
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except ValueError:
-            try:
-                value = ast.literal_eval(value)
-            except (ValueError, SyntaxError, RecursionError, MemoryError):
-                raise ValueError(f"{value[:40]!r} is no list of numbers") from None
-    try:
-        vector = np.asarray(value, dtype=np.float32)
-    except (TypeError, ValueError):
-        raise ValueError(f"{str(value)[:40]!r} is no list of numbers") from None
-    if vector.ndim != 1 or not len(vector) or not np.isfinite(vector).all():
-        raise ValueError("it is no list of finite numbers")
-    return vector
-
-
-def _looks_like_vector(value: Any) -> bool:
-    if isinstance(value, str):
-        return len(value) > 60 and value.startswith("[") and value.endswith("]") and _is_vector(value)
-    return isinstance(value, list | tuple) and len(value) >= 8 and all(isinstance(item, float) for item in value[:8])
-
-
-def _is_vector(value: str) -> bool:
-    try:
-        return len(parse_vector(value)) >= 8
-    except ValueError:
-        return False
-
-
-def _present(value: Any) -> bool:
-    return value is not None and value != ""
-
-
 def _string(value: Any) -> str:
-    return "" if value is None else value.strip() if isinstance(value, str) else str(value)
+    if isinstance(value, str):
+        return value.strip()
+    if value is None or value != value:
+        return ""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return str(int(value))
+    found = value if isinstance(value, int) else plain_value(value)
+    return found if isinstance(found, str) else str(value)
 
 
 def _nearest(name: str, columns: Sequence[str]) -> str | None:

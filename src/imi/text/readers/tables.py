@@ -1,37 +1,95 @@
-"""CSV, TSV and Parquet, row by row, with the line on which each row begins."""
+"""CSV, TSV and Parquet, row by row, with the line on which each row begins.
+
+A file of separated values is looked at twice: to see where its header stands and what its columns hold, and for rows.
+"""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
-from typing import TextIO
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, TextIO
 
 from imi.errors import DataError, Failure, MissingExtra
-from imi.text.readers.lines import open_text, stray_byte
-from imi.text.readers.rows import ReadOptions, Row, RowReader
+from imi.records import composed
+from imi.text.readers.columns import Columns, columns_of
+from imi.text.readers.encodings import STRAY
+from imi.text.readers.lines import Text, open_text, stray_byte
+from imi.text.readers.rows import TEXT_COLUMNS, ReadOptions, Row, RowReader
 
 # A quote that is never closed would swallow the rest of the file; no cell of a table is that long.
 _LONGEST_CELL = 16 * 2**20
+_SAMPLE = 60
+"""Lines by which the separator and the header are found."""
+_SEPARATORS = (",", "\t", ";", "|")
+_NONE = "\x1f"
+_RESYNCS = 50
+"""Quotes that are never closed, each over a megabyte, after which quotes are letters."""
+_BATCH = 256
+
+Record = tuple[int, list[Any]]
 
 
 def read_csv(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
-    """Yield the rows below the header of a comma-separated file (semicolons where the header has no comma)."""
+    """Yield the rows below the header of a file of values separated by commas, semicolons, tabs or bars."""
     csv.field_size_limit(_LONGEST_CELL)
-    with open_text(source, options.encoding) as file:
-        lines = _Lines(file)
-        header = next(lines, "")
-        dialect = ";" if "," not in header and ";" in header else "\t" if "," not in header and "\t" in header else ","
-        lines.push_back(header)
-        rows = csv.reader(lines, delimiter=dialect, strict=True)
-        yield from _rows(source, rows, lines, options)
+    with open_text(source, options.encoding, options.say) as file:
+        layout = _layout(_sample(file))
+        yield from _read(source, file, layout, options)
 
 
 def read_tsv(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
     """Yield the rows below the header of a tab-separated file; quotes are letters there, as in most data sets."""
     csv.field_size_limit(_LONGEST_CELL)
-    with open_text(source, options.encoding) as file:
-        lines = _Lines(file)
-        yield from _rows(source, csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE), lines, options)
+    with open_text(source, options.encoding, options.say) as file:
+        yield from _read(source, file, _Layout("\t", csv.QUOTE_NONE, 0), options)
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """The separator of a file, whether quotes mean something, and the lines before its table begins."""
+
+    separator: str
+    quoting: int
+    skipped: int
+
+
+def _sample(file: Text) -> list[str]:
+    lines = list(islice(file, _SAMPLE))
+    file.seek(0)
+    return lines
+
+
+def _layout(lines: Sequence[str]) -> _Layout:
+    first = lines[0].strip().strip('"') if lines else ""
+    # What Excel writes above a table to say how it is separated.
+    if first.lower().startswith("sep=") and len(first) <= 5:
+        return _Layout(first[4:] or "\t", csv.QUOTE_MINIMAL, 1)
+    head = next((line.strip() for line in lines if line.strip()), "")
+    if head.strip('"').lower() in TEXT_COLUMNS and not any(one in head for one in _SEPARATORS):
+        return _Layout(_NONE, csv.QUOTE_MINIMAL, 0)
+    best, chosen = (0.0, 0), ","
+    for separator in _SEPARATORS:
+        widths = [sum(map(bool, cells)) and len(cells) for cells in _lenient(lines, separator)]
+        widths = [width for width in widths if width]
+        counts = Counter(width for width in widths if width > 1)
+        if not counts:
+            continue
+        width, often = counts.most_common(1)[0]
+        # Of two that divide the rows evenly, the one that divides the header.
+        score = (often / len(widths) + 0.5 * (separator in head), min(width, 2))
+        if score > best:
+            best, chosen = score, separator
+    return _Layout(chosen, csv.QUOTE_MINIMAL, 0)
+
+
+def _lenient(lines: Iterable[str], separator: str) -> list[list[str]]:
+    try:
+        return list(csv.reader(lines, delimiter=separator))
+    except csv.Error:
+        return [line.rstrip("\r\n").split(separator) for line in lines]
 
 
 class _Lines(Iterator[str]):
@@ -49,52 +107,255 @@ class _Lines(Iterator[str]):
         self.taken.append(line)
         return line
 
-    def push_back(self, line: str) -> None:
-        """Give a line back, to be read again."""
-        if self.number:
-            self._pushed.append(line)
-            self.number -= 1
-            self.taken.clear()
+    def push_back(self, lines: Sequence[str]) -> None:
+        """Give lines back, to be read again."""
+        self._pushed += reversed(lines)
+        self.number -= len(lines)
+        del self.taken[len(self.taken) - len(lines) :]
 
 
-def _rows(source: str, rows: Iterator[list[str]], lines: _Lines, options: ReadOptions) -> Iterator[Row | Failure]:
-    header = _header(source, rows, lines, options)
-    reader = RowReader(source, header, options)
-    while True:
-        lines.taken.clear()
-        first = lines.number + 1
+class _Separated:
+    """The records of a file of separated values: cells with the line that they begin on, or why a line gives none."""
+
+    def __init__(self, source: str, file: Text, layout: _Layout, options: ReadOptions) -> None:
+        self._source = source
+        self._file = file
+        self._layout = layout
+        self._options = options
+
+    def __call__(self, width: int = 0) -> Iterator[Record | Failure]:
+        """Begin at the top; `width` is how many cells a row has, 0 where it is not known."""
+        self._file.seek(0)
+        lines = _Lines(self._file)
+        for _ in range(self._layout.skipped):
+            next(lines, None)
+        layout, long = self._layout, 0
+        rows = csv.reader(lines, delimiter=layout.separator, strict=True, quoting=layout.quoting)  # type: ignore[arg-type]
+        while True:
+            lines.taken.clear()
+            first = lines.number + 1
+            try:
+                cells: list[str] | None = next(rows)
+            except StopIteration:
+                break
+            except csv.Error:
+                cells = self._repaired(lines.taken)
+                if cells is not None:
+                    self._options.say(self._source, first, "its quotes follow no rule and were read as they stand")
+            taken = lines.taken
+            if cells is None or (len(taken) > 1 and len(cells) != width and self._are_rows(taken[1:], width)):
+                yield Failure(self._source, first, _unclosed(len(taken)))
+                long += sum(map(len, taken)) > 2**20
+                if long > _RESYNCS:
+                    rows = csv.reader(lines, delimiter=layout.separator, quoting=csv.QUOTE_NONE)
+                lines.push_back(taken[1:])
+            elif cells:
+                wrong = self._stray(taken)
+                yield (first, cells) if wrong is None else Failure(self._source, first, wrong)
+        if self._file.broken:
+            yield Failure(self._source, lines.number + 1, self._file.broken)
+
+    def _stray(self, taken: Sequence[str]) -> str | None:
+        bad = [line for line in taken if not line.isascii() and STRAY.search(line)]
+        return stray_byte(bad[0], self._file.known) if bad else None
+
+    def _repaired(self, taken: Sequence[str]) -> list[str] | None:
+        """Return the cells of a single line whose quotes are odd but close; None where one does not."""
+        line = taken[0]
+        if len(taken) > 1 or line.count('"') % 2:
+            return None
         try:
-            cells = next(rows)
-        except StopIteration:
-            return
-        except csv.Error as wrong:
-            yield Failure(source, first, f"{wrong}".replace("'", '"'))
-            continue
-        wrong_byte = next(filter(None, (stray_byte(line, options.encoding) for line in lines.taken)), None)
-        if not cells:
-            continue  # an empty line
-        if wrong_byte:
-            yield Failure(source, first, wrong_byte)
-        elif len(cells) != len(header):
-            yield Failure(source, first, f"{len(cells)} columns, the header has {len(header)}")
+            return next(csv.reader([line], delimiter=self._layout.separator))
+        except (csv.Error, StopIteration):
+            return None
+
+    def _are_rows(self, lines: Sequence[str], width: int) -> bool:
+        """Whether lines inside of a cell look like rows of their own: then its quote was never closed."""
+        if not width:
+            return False
+        some = _lenient(lines[:20], self._layout.separator)
+        return sum(len(cells) == width for cells in some) * 2 > len(some) and len(lines) > 1
+
+
+def _unclosed(lines: int) -> str:
+    return "a quote is opened and never closed" + (
+        f"; the {lines - 1} lines after it are read as rows of their own" if lines > 1 else ""
+    )
+
+
+def _read(source: str, file: Text, layout: _Layout, options: ReadOptions) -> Iterator[Row | Failure]:
+    if layout.skipped:
+        options.say(source, 1, f"the line says that {layout.separator!r} separates, and is no row")
+    records = _Separated(source, file, layout, options)
+    for item in records():
+        if isinstance(item, Failure):
+            raise DataError(f"{source}:{item.line}: the header cannot be read: {item.reason}")
+        break
+    else:
+        raise DataError(f"{source} is empty: a table begins with a line of column names")
+    yield from table_rows(source, records, options)
+
+
+def table_rows(
+    source: str,
+    records: Callable[[int], Iterator[Record | Failure]],
+    options: ReadOptions,
+    *,
+    typed: bool = False,
+    facts: dict[str, Any] | None = None,
+) -> Iterator[Row | Failure]:
+    """Yield the rows of a table of cells: below its header, by its columns, without its titles, blank rows and footers.
+
+    Args:
+        source: the file.
+        records: begins at the top, given how many cells a row has (0: not known), and yields lines with their cells.
+        options: what becomes of the columns.
+        typed: whether cells have types of their own; else they are texts, and what they are is decided by column.
+        facts: what else imi notes of each row.
+    """
+    top = (one for one in records(0) if not isinstance(one, Failure))
+    above, header, line = find_header(list(islice(top, _SAMPLE)))
+    for at, cells in above:
+        options.say(source, at, f"the line stands above the header and is no row: {_shown(cells)}")
+    width = len(header)
+    whole: Columns | None = None
+    empty = [True] * width
+    if not typed:
+        whole = columns_of([*map(str, range(width))], _batches(records(width), line, width, empty))
+    else:
+        for batch in _batches(records(width), line, width, empty):
+            del batch
+    columns = _named(source, line, header, empty, whole, options)
+    kinds = None
+    if whole is not None:
+        kinds = Columns({name: whole.kinds[str(at)] for at, name in enumerate(columns) if name}, whole.rows)
+    reader = RowReader(source, [name for name in columns if name], options, kinds, facts=facts, tabular=bool(facts))
+    found = False
+    for item in body(source, records(width), line, width, options):
+        if isinstance(item, Failure):
+            yield item
         else:
-            yield reader.row(first, dict(zip(header, cells, strict=True)))
+            found = True
+            at, cells = item
+            yield reader.row(at, {name: cell for name, cell in zip(columns, cells, strict=True) if name})
+    if not found:
+        options.say(source, line, "below the header there is no row")
 
 
-def _header(source: str, rows: Iterator[list[str]], lines: _Lines, options: ReadOptions) -> list[str]:
-    try:
-        header = [name.strip() for name in next(rows)]
-    except StopIteration:
-        raise DataError(f"{source} is empty: a table begins with a line of column names") from None
-    except csv.Error as wrong:
-        raise DataError(f"{source}:1: the header cannot be read: {wrong}") from wrong
-    wrong_byte = next(filter(None, (stray_byte(line, options.encoding) for line in lines.taken)), None)
-    if wrong_byte:
-        raise DataError(f"{source}:1: {wrong_byte}")
-    twice = next((name for name in header if name and header.count(name) > 1), None)
+def _batches(
+    records: Iterator[Record | Failure], line: int, width: int, empty: list[bool]
+) -> Iterator[list[list[Any]]]:
+    """Yield the rows below the header in batches, and note which columns hold anything."""
+    batch: list[list[Any]] = []
+    waiting = set(range(width))
+    for item in records:
+        if isinstance(item, Failure) or item[0] <= line or len(item[1]) < width:
+            continue
+        cells = item[1]
+        batch.append(cells)
+        if waiting:
+            for at in [at for at in waiting if not _blank(cells[at])]:
+                empty[at] = False
+                waiting.discard(at)
+        if len(batch) == _BATCH:
+            yield batch
+            batch = []
+    yield batch
+
+
+def find_header(records: Sequence[Record]) -> tuple[list[Record], list[str], int]:
+    """Return the lines above the header, the names in it and its line.
+
+    A header fills its columns; above it may stand titles: lines of which hardly a cell is filled.
+    """
+    filled = [(at, cells, sum(not _blank(cell) for cell in cells)) for at, cells in records]
+    filled = [one for one in filled if one[2]]
+    if not filled:
+        return [], [], 0
+    most = max((count for _, _, count in filled[: _SAMPLE // 2]), default=0)
+    start = 0
+    while start + 1 < len(filled):
+        _, cells, count = filled[start]
+        below = max(count for _, _, count in filled[start + 1 : start + 6])
+        title = (count == 1 and (len(cells) == 1 or most > 2)) or count * 3 <= below
+        if not title or below < 2 or (count == 1 and str(cells[0]).strip().lower() in TEXT_COLUMNS):
+            break
+        start += 1
+    above = [(at, cells) for at, cells, _ in filled[:start]]
+    at, cells, _ = filled[start]
+    last = max(n for n, cell in enumerate(cells) if not _blank(cell))
+    return above, ["" if cell is None else str(cell).strip() for cell in cells[: max(last + 1, 1)]], at
+
+
+def _named(
+    source: str, line: int, header: Sequence[str], empty: Sequence[bool], whole: Columns | None, options: ReadOptions
+) -> list[str]:
+    """Return a name for each column, "" for those that are left out.
+
+    Raises:
+        DataError: two columns have one name.
+    """
+    names = [composed(name) for name in header]
+    twice = next((name for name in names if name and names.count(name) > 1), None)
     if twice is not None:
         raise DataError(f"{source} has two columns called {twice!r}", hint="give every column a name of its own")
-    return header
+    for at, name in enumerate(names):
+        if name or empty[at]:
+            continue
+        counted = at == 0 and (whole is None or whole.kinds[str(at)] == "number")
+        if counted and len(names) > 1:
+            options.say(source, line, "the first column has no name and counts the rows: it is left out")
+            continue
+        names[at] = next(one for one in (f"column {at + 1}", f"column {at + 1}.") if one not in names)
+        options.say(source, line, f"column {at + 1} has no name: it is called {names[at]!r}")
+    return names
+
+
+def body(
+    source: str, records: Iterator[Record | Failure], line: int, width: int, options: ReadOptions
+) -> Iterator[Record | Failure]:
+    """Yield the records below the header, each as wide as it; what is blank, and notes below the table, are no rows."""
+    blank: list[int] = []
+    notes: list[Record] = []
+    for item in records:
+        if isinstance(item, Failure):
+            yield item
+            continue
+        at, cells = item
+        if at <= line:
+            continue
+        if len(cells) == width and (cells[0] or not all(map(_blank, cells))):
+            if notes:
+                yield from (_too_few(source, note, width) for note in notes)
+                notes = []
+            yield item
+            continue
+        if all(map(_blank, cells)):
+            blank.append(at)
+        elif len(cells) > width and all(map(_blank, cells[width:])):
+            yield at, cells[:width]
+        elif sum(not _blank(cell) for cell in cells) == 1 and len(cells) < width and width > 2:
+            notes.append(item)
+        else:
+            yield _too_few(source, item, width)
+    for at, cells in notes:
+        options.say(source, at, f"the line stands below the table and is no row: {_shown(cells)}")
+    if blank:
+        some = ", ".join(map(str, blank[:5])) + (" …" if len(blank) > 5 else "")
+        options.say(source, blank[0], f"{'1 row is' if len(blank) == 1 else f'{len(blank)} rows are'} blank: {some}")
+
+
+def _too_few(source: str, item: Record, width: int) -> Failure:
+    return Failure(source, item[0], f"{len(item[1])} columns, the header has {width}")
+
+
+def _blank(cell: Any) -> bool:
+    return cell is None or (isinstance(cell, str) and not cell.strip())
+
+
+def _shown(cells: Sequence[Any]) -> str:
+    text = ", ".join(str(cell).strip() for cell in cells if not _blank(cell))
+    return repr(text if len(text) <= 60 else f"{text[:59]}…")
 
 
 def read_parquet(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
@@ -118,7 +379,10 @@ def read_parquet(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
     with file:
         reader = RowReader(source, file.schema_arrow.names, options)
         number = 0
-        for batch in file.iter_batches(batch_size=1024):
-            for values in batch.to_pylist():
-                number += 1
-                yield reader.row(number, values)
+        try:
+            for batch in file.iter_batches(batch_size=1024):
+                for values in batch.to_pylist():
+                    number += 1
+                    yield reader.row(number, values)
+        except (pyarrow.ArrowException, OSError) as wrong:
+            yield Failure(source, number + 1, f"the rest of the Parquet file is damaged: {wrong}")

@@ -1,0 +1,134 @@
+"""Spreadsheets (.xlsx): each sheet a table, each row a document; texts stay texts, dates become ISO dates."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import re
+import zipfile
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
+
+from imi.errors import Failure, MissingExtra
+from imi.text.readers.rows import ReadOptions, Row
+from imi.text.readers.tables import Record, find_header, table_rows
+
+_SMALL = 8 * 2**20
+"""Bytes of a file up to which merged cells are looked for, which takes the sheets whole into memory."""
+_PADDED = re.compile(r"0{2,}\Z")
+_FORMULA = re.compile(rb"<f[ >/]")
+
+
+def read_xlsx(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
+    """Yield the rows of each sheet, with the sheet's name and the row's number; empty sheets hold none.
+
+    Raises:
+        MissingExtra: openpyxl is not installed.
+    """
+    try:
+        import openpyxl
+    except ImportError as missing:
+        raise MissingExtra("openpyxl", "office") from missing
+    try:
+        small = os.path.getsize(source) <= _SMALL
+        book = openpyxl.load_workbook(source, data_only=True, read_only=not small, keep_links=False)
+        written = openpyxl.load_workbook(source, read_only=True) if _has_formulas(source) else None
+    except Exception as broken:
+        # What a damaged file does to a parser cannot be listed.
+        yield Failure(source, None, f"no spreadsheet that can be read: {_first_line(broken)}")
+        return
+    found = False
+    for sheet in book.worksheets:
+        try:
+            records = list(_records(sheet, None if written is None else written[sheet.title], options, source))
+        except Exception as broken:
+            yield Failure(source, None, f"the sheet {sheet.title!r} cannot be read: {_first_line(broken)}")
+            continue
+        if not records:
+            continue
+        found = True
+        records = _one_header(records, sheet)
+        facts = {"sheet": sheet.title}
+        yield from table_rows(source, partial(_again, records), options, typed=True, facts=facts)
+    book.close()
+    if not found:
+        yield Failure(source, None, "the spreadsheet holds no rows")
+
+
+def _again(records: list[Record], width: int) -> Iterator[Record]:
+    return iter(records)
+
+
+def _first_line(broken: Exception) -> str:
+    return (str(broken).splitlines() or [type(broken).__name__])[0][:120]
+
+
+def _has_formulas(source: str) -> bool:
+    with zipfile.ZipFile(source) as archive:
+        for name in archive.namelist():
+            if name.startswith("xl/worksheets/") and name.endswith(".xml"):
+                with archive.open(name) as sheet:
+                    while piece := sheet.read(2**20):
+                        if _FORMULA.search(piece):
+                            return True
+    return False
+
+
+def _records(sheet: Any, written: Any, options: ReadOptions, source: str) -> Iterator[Record]:
+    """Yield the rows that hold anything, with merged cells filled."""
+    spread: dict[tuple[int, int], Any] = {}
+    for merged in getattr(getattr(sheet, "merged_cells", None), "ranges", ()):
+        value = _value(sheet.cell(merged.min_row, merged.min_col))
+        for row in range(merged.min_row, merged.max_row + 1):
+            spread.update({(row, column): value for column in range(merged.min_col, merged.max_col + 1)})
+    formulas = None if written is None else written.iter_rows()
+    for number, cells in enumerate(sheet.iter_rows(), 1):
+        behind = () if formulas is None else next(formulas, ())
+        values = [spread.get((number, at), _value(cell)) for at, cell in enumerate(cells, 1)]
+        for at, cell in enumerate(behind):
+            formula = getattr(cell, "data_type", "") == "f"
+            if formula and (at >= len(values) or values[at] is None):
+                where = f"{sheet.title}!{cell.coordinate}"
+                options.say(source, number, f"the formula in {where} was saved without its value, and is left out")
+        if any(value is not None and value != "" for value in values):
+            yield number, values
+
+
+def _value(cell: Any) -> Any:
+    """Return what a cell shows, as nearly as JSON can: a number under a format of zeros keeps them."""
+    value = cell.value
+    if isinstance(value, datetime.datetime):
+        midnight = value.time() == datetime.time()
+        return value.date().isoformat() if midnight else value.isoformat(sep=" ")
+    if isinstance(value, datetime.date | datetime.time):
+        return value.isoformat()
+    if isinstance(value, datetime.timedelta):
+        return str(value)
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and _PADDED.match(str(cell.number_format)):
+        return str(value).zfill(len(cell.number_format))
+    return value
+
+
+def _one_header(records: list[Record], sheet: Any) -> list[Record]:
+    """Make one row of a header of two, where a merged cell of the first stands above several of the second."""
+    wide = [
+        merged
+        for merged in getattr(getattr(sheet, "merged_cells", None), "ranges", ())
+        if merged.max_col > merged.min_col and merged.min_row == merged.max_row
+    ]
+    _, header, line = find_header(records[:60])
+    if not any(merged.min_row == line and merged.max_col - merged.min_col + 1 < len(header) for merged in wide):
+        return records
+    at = next(n for n, (number, _) in enumerate(records) if number == line)
+    below = records[at + 1] if at + 1 < len(records) else None
+    if below is None or not all(cell is None or isinstance(cell, str) for cell in below[1]):
+        return records
+    first: Sequence[Any] = records[at][1]
+    names = []
+    for top, under in zip(first, below[1], strict=False):
+        parts = dict.fromkeys(str(one).strip() for one in (top, under) if one is not None)
+        names.append(" ".join(parts))
+    return [*records[:at], (below[0], names), *records[at + 2 :]]
