@@ -20,7 +20,7 @@ LAYERS: list[set[str]] = [
     {"embedders", "index", "text", "store", "models"},
     {"ingest"},
     {"collection"},
-    {"backends"},
+    {"backends", "mirror"},
     {"opening"},
     {"tasks", "rag", "evaluate", "train", "cookbook"},
     {"bridges"},

@@ -23,6 +23,7 @@ LONG = {"serve", "browse", "mcp", "train", "lab"}
 REMOTE = {"conform", "translate"}
 # Small files that the examples name.
 FILES = {
+    "notes/plan.md": "# Plan\n\nThe deadline is on Friday.\n",
     "pairs.csv": "".join(f"{n},{n + 1},{n % 2}\n" for n in range(1, 40)),
     "folder/plan.md": "# Plan\n\nThe deadline is Friday.\n\n## 締め切り\n\n締め切りは金曜日です。\n",
     "lines.py": 'def lines(path):\n    """Read a file line by line."""\n    yield from open(path)\n',
@@ -52,6 +53,7 @@ def prepared(tmp_path_factory):
     shutil.copy(ROOT / "tests" / "data" / "reviews.csv", folder)
     (folder / "folder").mkdir()
     for name, text in FILES.items():
+        (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text, "utf-8")
     added = ["add", str(folder / "reviews.imi"), str(folder / "reviews.csv"), "--id", "Id", "--model", "hash", "-q"]
     assert imi.cli.main([*added, "--template", "Title: {Summary}; Content: {Text}"]) == 0
@@ -63,6 +65,7 @@ def folder(prepared, tmp_path, monkeypatch):
     shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("IMI_MODEL", "hash")
+    monkeypatch.setenv("IMI_HOME", str(tmp_path / "home"))
     return tmp_path
 
 

@@ -37,6 +37,16 @@ def test_a_search_takes_little_more_than_loading_its_native_parts(reviews):
 def test_what_a_question_does_not_need_is_not_loaded(reviews, arguments):
     loaded = loaded_by(*arguments)
     assert "numpy" in loaded
-    spared = {"typer", "rich", "pydantic", "scipy", "faiss", "logging", "email", "importlib.metadata"}
+    spared = {
+        "typer",
+        "rich",
+        "pydantic",
+        "scipy",
+        "faiss",
+        "logging",
+        "email",
+        "importlib.metadata",
+        "imi.text.readers",
+    }
     ours = {"imi.index.planner", "imi.collection.adding", "imi.collection.migrating", "imi.collection.exporting"}
     assert not loaded & (spared | ours)

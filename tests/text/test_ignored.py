@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imi.text.readers.ignored import Ignored, parse_rule
-from imi.text.readers.walk import Walking, unwritten, walk
+from imi.text.ignored import Ignored, parse_rule
+from imi.text.walk import Walking, unwritten, walk
 
 NAMES = [
     "a",

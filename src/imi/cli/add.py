@@ -26,7 +26,7 @@ from imi.records import Added, Document, own_facts
 if TYPE_CHECKING:
     from imi.collection import Collection
     from imi.text.readers import ReadOptions, Row
-    from imi.text.readers.walk import Walking
+    from imi.text.walk import Walking
 
 OnError = Literal["raise", "skip"]
 _BATCH = 1024
@@ -87,7 +87,7 @@ class AddOptions(Trusting):
     @property
     def walking(self) -> Walking:
         """Which files of folders are read."""
-        from imi.text.readers.walk import Walking
+        from imi.text.walk import Walking
 
         return Walking(hidden=self.hidden, no_ignore=self.no_ignore)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imi.cli.opening import open_to_read
-from imi.cli.options import CollectionName, Filtered, Mode, Model, Trusting, read_texts
+from imi.cli.options import CollectionName, Filtered, FolderOptions, Mode, Model, Trusting, read_texts
 from imi.cli.output import note, one_line, show_json
 from imi.cli.verbs import verb
 from imi.cli.where import parse_where
@@ -26,7 +26,7 @@ Llm = Annotated[
 
 
 @dataclass(frozen=True, kw_only=True)
-class AskOptions(Trusting, Filtered):
+class AskOptions(FolderOptions, Trusting, Filtered):
     """What `imi ask` takes."""
 
     collection: CollectionName
@@ -77,7 +77,7 @@ def ask(options: AskOptions) -> None:
         options.expand,
     )
     streams = llm is not None and not options.as_json and sys.stderr.isatty() and not options.quiet
-    with open_to_read(options.collection, options.model) as collection:
+    with open_to_read(options.collection, options.model, options.reading) as collection:
         found = answer(
             collection,
             question,

@@ -23,6 +23,7 @@ GROUPS = (
             "show": "imi.cli.collections",
             "ls": "imi.cli.collections",
             "rm": "imi.cli.collections",
+            "forget": "imi.cli.forget",
             "export": "imi.cli.export",
             "backup": "imi.cli.maintenance",
             "verify": "imi.cli.maintenance",

@@ -7,18 +7,63 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imi.backends.address import is_address
+from imi.cli.options import FolderReading
 
 if TYPE_CHECKING:
     from imi.collection import Collection
+    from imi.mirror import Refreshed
 
 SUFFIX = ".imi"
+_PATIENCE = 1.5
+"""Seconds of reading a folder after which what was read is searched, and the rest is read in the background."""
 
 
-def open_to_read(name: str, model: str | None = None) -> Collection:
-    """Open a collection that exists, for reading."""
+def open_to_read(name: str, model: str | None = None, reading: FolderReading | None = None) -> Collection:
+    """Open a collection that exists, for reading; a plain folder is read first, as far as it has changed."""
     import imi
 
+    if not is_address(name) and _is_plain_folder(name):
+        return _open_folder(name, model, reading or FolderReading())
     return imi.open(name, model=model, mode="r")
+
+
+def _is_plain_folder(name: str) -> bool:
+    from imi.collection.paths import is_plain_folder
+
+    return is_plain_folder(name)
+
+
+def _open_folder(name: str, model: str | None, reading: FolderReading) -> Collection:
+    from imi.cli.output import note, progress
+    from imi.mirror import Mirror, open_mirror
+
+    mirror = Mirror.of(name, hidden=reading.hidden, no_ignore=reading.no_ignore, model=model)
+    with progress("reading", quiet=reading.quiet) as bar:
+        collection, done = open_mirror(mirror, seconds=None if reading.wait else _PATIENCE, progress=bar)
+    for line in told(done):
+        note(line, quiet=reading.quiet)
+    return collection
+
+
+def told(done: Refreshed) -> list[str]:
+    """Return what a person should know of how a folder was read: only what is new, or still to come."""
+    lines = []
+    if done.rows or done.removed or done.failed:
+        lines.append(f"read {done.read:,} of {done.files:,} files: {done.rows:,} rows" + _removed(done.removed))
+        for reason, paths in sorted(done.left_out.items()):
+            shown = ", ".join(paths[:3]) + (f" and {len(paths) - 3:,} more" if len(paths) > 3 else "")
+            lines.append(f"left out, {reason}: {shown}")
+        lines += [f"left out {failure.source}: {failure.reason}" for failure in done.failed[:5]]
+        if len(done.failed) > 5:
+            lines.append(f"… and {len(done.failed) - 5:,} more that cannot be read")
+    if done.pending:
+        by = "in the background" if done.holder is None else f"by {done.holder}"
+        lines.append(f"{done.pending:,} files are still being read {by}; what is shown is from the others")
+    return lines
+
+
+def _removed(rows: int) -> str:
+    return f", {rows:,} deleted" if rows else ""
 
 
 def open_existing(name: str, model: str | None = None) -> Collection:

@@ -103,6 +103,30 @@ class Filtered(Output):
     where: Where = field(default_factory=list)
 
 
+@dataclass(frozen=True, kw_only=True)
+class FolderOptions(Output):
+    """How a plain folder is read where it is given in the place of a collection."""
+
+    hidden: Annotated[bool, Option("--hidden", help="Of a folder: names that begin with a dot too.")] = False
+    no_ignore: Annotated[bool, Option("--no-ignore", help="Of a folder: what .gitignore leaves out too.")] = False
+    wait: Annotated[bool, Option("--wait", help="Of a folder: read all before answering.")] = False
+
+    @property
+    def reading(self) -> FolderReading:
+        """How a plain folder is to be read."""
+        return FolderReading(self.hidden, self.no_ignore, self.wait, self.quiet)
+
+
+@dataclass(frozen=True, slots=True)
+class FolderReading:
+    """How a plain folder is read that is given in the place of a collection; see `FolderOptions`."""
+
+    hidden: bool = False
+    no_ignore: bool = False
+    wait: bool = True
+    quiet: bool = False
+
+
 def model_name(given: str | None) -> str | None:
     """Return the model that was asked for, by option or by IMI_MODEL; None leaves the choice to the collection."""
     return given or os.environ.get("IMI_MODEL") or None

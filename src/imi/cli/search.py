@@ -9,7 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from imi.cli.opening import open_to_read, reranked
-from imi.cli.options import Budget, CollectionName, Dims, Filtered, K, Mode, Model, RerankBy, Trusting, read_texts
+from imi.cli.options import (
+    Budget,
+    CollectionName,
+    Dims,
+    Filtered,
+    FolderOptions,
+    K,
+    Mode,
+    Model,
+    RerankBy,
+    Trusting,
+    read_texts,
+)
 from imi.cli.output import note, number, one_line, plain, show, show_json
 from imi.cli.parameters import Argument, Option
 from imi.cli.verbs import verb
@@ -27,7 +39,7 @@ MODES = ("text", "meaning", "hybrid")
 
 
 @dataclass(frozen=True, kw_only=True)
-class SearchOptions(Trusting, Filtered):
+class SearchOptions(FolderOptions, Trusting, Filtered):
     """What `imi search` takes."""
 
     collection: CollectionName
@@ -68,7 +80,7 @@ def search(options: SearchOptions) -> None:
     Where the model deep is installed, it orders the first hits of a hybrid search; --rerank none leaves it out.
     """
     questions = _questions(options)
-    with open_to_read(options.collection, options.model) as collection:
+    with open_to_read(options.collection, options.model, options.reading) as collection:
         reranked(collection, options.rerank, options.budget)
         if options.compare:
             _show_compared([(one, _compare(collection, one, options)) for one in questions], options)

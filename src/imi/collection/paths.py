@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from imi.errors import UsageError
@@ -18,6 +19,15 @@ def resolve(path: str | Path) -> Path:
     plain = Path(path)
     with_suffix = plain.with_name(plain.name + SUFFIX) if plain.name else plain
     return with_suffix if not plain.exists() and with_suffix.is_dir() else plain
+
+
+def is_plain_folder(name: str) -> bool:
+    """Whether a name is that of a folder which is no collection: one with something else in it."""
+    path = Path(os.path.expanduser(name))
+    try:
+        return path.is_dir() and not (path / FILE).exists() and path.suffix != SUFFIX
+    except OSError:
+        return False
 
 
 def find(folder: Path, *, create: bool, dtype: Dtype) -> None:

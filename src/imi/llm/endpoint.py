@@ -11,7 +11,6 @@ import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -203,6 +202,8 @@ class Endpoint:
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Return the seconds that a reply asks to wait: retry-after-ms, or Retry-After as seconds or as a date."""
+    from email.utils import parsedate_to_datetime
+
     try:
         if "retry-after-ms" in headers:
             return max(0.0, float(headers["retry-after-ms"]) / 1000)

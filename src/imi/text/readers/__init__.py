@@ -39,7 +39,7 @@ from imi.text.readers.report import Report
 from imi.text.readers.rows import ReadOptions, Row, refuse_columns
 from imi.text.readers.sheets import read_xlsx
 from imi.text.readers.tables import read_csv, read_parquet, read_tsv
-from imi.text.readers.walk import Walking, walk
+from imi.text.walk import Walking, walk
 
 Reader = Callable[[str, ReadOptions], Iterator[Row | Failure]]
 

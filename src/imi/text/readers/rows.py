@@ -16,7 +16,7 @@ from imi.text.readers.columns import Columns
 from imi.text.readers.lines import STDIN
 from imi.text.readers.report import Report
 from imi.text.readers.vectors import looks_like_vector, parse_vector
-from imi.text.readers.walk import Walking
+from imi.text.walk import Walking
 
 # Where no template says what the text is, the first of these columns that is there.
 TEXT_COLUMNS = ("text", "content", "combined", "body", "document", "sentence", "question")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from imi.text.readers.ignored import GIT, OWN, Ignored
+from imi.text.ignored import GIT, OWN, Ignored
 
 LARGEST = 5_000_000
 """Bytes above which a file of a folder is named instead of read."""
