@@ -15,7 +15,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from importlib.util import find_spec
 from itertools import pairwise
@@ -172,6 +171,8 @@ class Deep:
         if cores < 2:
             yield from ((own, self._mean(batch)) for own, batch in zip(rows, batches, strict=True))
             return
+        from concurrent.futures import ThreadPoolExecutor  # its import takes 3 ms of every search
+
         with ThreadPoolExecutor(cores, "imi deep") as pool:
             yield from zip(rows, pool.map(self._mean, batches), strict=True)
 
