@@ -9,7 +9,8 @@ from imi.errors import Failure, ImiError, MissingExtra
 from imi.pictures import SUFFIXES
 from imi.records import Document, own_facts, with_facts
 from imi.text.readers import READERS, ReadOptions, read
-from imi.text.readers.documents import OFFICE, read_code
+from imi.text.readers.documents import read_code
+from imi.text.readers.office import OFFICE
 from imi.text.readers.rows import Row
 from imi.text.walk import unwritten
 
