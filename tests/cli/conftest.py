@@ -42,11 +42,12 @@ def run(capsys, monkeypatch):
 
 
 @pytest.fixture
-def here(tmp_path, monkeypatch, data):
+def here(tmp_path, tmp_path_factory, monkeypatch, data):
     """Return an empty working folder with reviews.csv in it; the test embedder is the default model."""
     shutil.copy(data / "reviews.csv", tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("IMI_MODEL", "hash")
+    monkeypatch.setenv("IMI_HOME", str(tmp_path_factory.mktemp("home")))
     return tmp_path
 
 

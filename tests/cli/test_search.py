@@ -110,7 +110,7 @@ def test_what_is_no_collection(reviews, run, tmp_path):
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "file").touch()
     done = run("search", "folder", "x")
-    assert done.code == 2 and "no collection of imi" in done.err
+    assert done.code == 2 and "holds no file that can be read" in done.err
     (tmp_path / "bad.imi").mkdir()
     (tmp_path / "bad.imi" / "collection.sqlite").write_bytes(b"this is no database" * 1000)
     done = run("search", "bad", "x")

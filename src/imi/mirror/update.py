@@ -105,6 +105,9 @@ def _opened(mirror: Mirror, seconds: float | None, progress: Progress | None) ->
             )
         raise UsageError(f"the folder {mirror.root} holds no file that can be read", hint=_hint(done))
     collection = FolderCollection(mirror.collection, mirror.model, "r")
+    if not done.pending and len(collection) == 0:
+        collection.close()
+        raise UsageError(f"the folder {mirror.root} holds no file that can be read", hint=_hint(done))
     if done.pending and done.holder is None:
         read_on(mirror)
     return collection, done
