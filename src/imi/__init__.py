@@ -17,7 +17,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from imi._version import __version__
-from imi.errors import ImiError
+from imi.errors import ImiError, NotFound
 from imi.records import Added, Document, Hit, Hits, ModelInfo
 
 if TYPE_CHECKING:
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from imi.embedders.base import Embedder
     from imi.embedders.load import load
     from imi.index.planner import plan
+    from imi.ingest import read
     from imi.opening import open, similarity
+    from imi.text.readers import ReadOptions
     from imi.vectors import normalize, quantize, truncate
 
 _LAZY = {
@@ -39,6 +41,8 @@ _LAZY = {
     "open": "imi.opening",
     "plan": "imi.index.planner",
     "quantize": "imi.vectors",
+    "read": "imi.ingest",
+    "ReadOptions": "imi.text.readers",
     "similarity": "imi.opening",
     "truncate": "imi.vectors",
 }
@@ -53,6 +57,8 @@ __all__ = [
     "Hits",
     "ImiError",
     "ModelInfo",
+    "NotFound",
+    "ReadOptions",
     "Rerank",
     "__version__",
     "evaluate",
@@ -61,6 +67,7 @@ __all__ = [
     "open",
     "plan",
     "quantize",
+    "read",
     "similarity",
     "tasks",
     "train",

@@ -2,6 +2,7 @@
 
     ImiError
     ├── UsageError        (also ValueError)  what was asked for is not possible; exit code 2
+    │   └── NotFound      (also KeyError)  there is no row with this id
     ├── DataError         some rows or files cannot be taken; `.failures` says which; exit code 1
     ├── ModelMismatch     vectors of two models would meet
     ├── CollectionError   the collection cannot do it
@@ -77,6 +78,12 @@ class UsageError(ImiError, ValueError):
     """
 
     exit_code = 2
+
+
+class NotFound(UsageError, KeyError):
+    """There is no row with the id that was asked for."""
+
+    __str__ = ImiError.__str__  # a KeyError shows its argument quoted
 
 
 class DataError(ImiError):

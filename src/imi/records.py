@@ -7,11 +7,11 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from imi.errors import Failure
+from imi.errors import Failure, Notice
 
 if TYPE_CHECKING:
     import pandas
@@ -311,14 +311,56 @@ class ModelInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class Repeated:
+    """An id that occurs more than once, with the files and lines; the row of the last place was kept."""
+
+    id: str
+    places: tuple[tuple[str, int | None], ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the keys that `--json` prints."""
+        return {"id": self.id, "places": [{"source": source, "line": line} for source, line in self.places]}
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What is to be known of files that were added.
+
+    Attributes:
+        columns: the columns of tables that were kept.
+        dropped: those that were not, with the reason.
+        repeated: ids that occur more than once; the last row of each was kept.
+        ignored: files of kinds that no reader knows.
+        notices: how files were read, and what in them is not a row.
+    """
+
+    columns: tuple[str, ...] = ()
+    dropped: Mapping[str, str] = field(default_factory=dict)
+    repeated: tuple[Repeated, ...] = ()
+    ignored: tuple[str, ...] = ()
+    notices: tuple[Notice, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the keys that `--json` prints."""
+        return {
+            "columns": list(self.columns),
+            "dropped": dict(self.dropped),
+            "repeated": [one.to_dict() for one in self.repeated],
+            "ignored": list(self.ignored),
+            "notices": [one.to_dict() for one in self.notices],
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Added:
-    """What an `add` did, by number of rows; `failed` names the rows that were not taken."""
+    """What an `add` did, by number of rows; `failed` names the rows that were not taken, `summary` tells of files."""
 
     added: int = 0
     updated: int = 0
     unchanged: int = 0
     removed: int = 0
     failed: tuple[Failure, ...] = ()
+    summary: Summary | None = None
 
     def __add__(self, other: Added) -> Added:
         return Added(
@@ -327,9 +369,13 @@ class Added:
             self.unchanged + other.unchanged,
             self.removed + other.removed,
             self.failed + other.failed,
+            self.summary or other.summary,
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the keys that `--json` prints."""
+        """Return the keys that `--json` prints; `summary` only where there is more to say than the columns."""
         counts = {"added": self.added, "updated": self.updated, "unchanged": self.unchanged, "removed": self.removed}
-        return counts | {"failed": [failure.to_dict() for failure in self.failed]}
+        found = counts | {"failed": [failure.to_dict() for failure in self.failed]}
+        if self.summary is None or replace(self.summary, columns=()) == Summary():
+            return found
+        return found | {"summary": self.summary.to_dict()}

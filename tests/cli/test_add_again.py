@@ -18,7 +18,7 @@ def folder(here):
 
 def counts(done):
     assert done.code == 0, done.err
-    return {key: value for key, value in done.json.items() if value and key != "failed"}
+    return {key: value for key, value in done.json.items() if value and key not in ("failed", "summary")}
 
 
 def test_unchanged_files_are_not_read_again(folder, run, monkeypatch):
@@ -95,7 +95,7 @@ def test_watching_adds_what_changes_until_it_is_interrupted(folder, run, monkeyp
             raise KeyboardInterrupt
         steps.pop(0)()
 
-    monkeypatch.setattr("imi.cli.add.time.sleep", sleep)
+    monkeypatch.setattr("imi.ingest.watching.time.sleep", sleep)
     done = run("add", "c", "notes", "--watch")
     assert done.code == 130
     assert "left out notes/broken.jsonl:1: no JSON" in done.err

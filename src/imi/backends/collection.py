@@ -159,7 +159,7 @@ class EngineCollection(Collection):
         bound = self._engine.bound()
         return np.array(z, dtype=np.float32).reshape(len(z), 1 if bound is None else bound.width)
 
-    def documents(self, where: Mapping[str, Any] | None = None, *, with_vector: bool = False) -> Iterator[Document]:
+    def _documents(self, where: Mapping[str, Any] | None, *, with_vector: bool) -> Iterator[Document]:
         """Iterate over all rows, or those that match a filter, in the engine's order."""
         for part in self._engine.scroll(self._source.filter(where), vectors=with_vector):
             yield from (one for one, z in part if not with_vector or z is not None)

@@ -6,11 +6,13 @@ is checked here, once; what only a folder can do is refused here for the others.
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn, Self, overload
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,7 +24,7 @@ from imi.collection.rankings import How, Page, Rerank, check_page
 from imi.collection.searching import Searcher
 from imi.embedders.base import Embedder
 from imi.embedders.load import load
-from imi.errors import NotTrusted, UsageError
+from imi.errors import DataError, NotFound, NotTrusted, UsageError
 from imi.records import Added, Document, Hits, Mode
 from imi.vectors import truncate
 
@@ -33,7 +35,11 @@ if TYPE_CHECKING:
     from imi.collection.maintenance import Repaired, Verification
     from imi.collection.migrating import Migration
     from imi.index.plan import Plan
+    from imi.store.store import Store
+    from imi.text.readers import ReadOptions
 
+T = TypeVar("T")
+_MISSING: Any = object()
 Floats = NDArray[np.float32]
 Progress = Callable[[int, int], None]
 
@@ -158,26 +164,105 @@ class Collection(ABC):
     def _delete(self, ids: list[str] | None, where: Mapping[str, Any] | None) -> int:
         """Delete rows by id, or, where `ids` is None, by filter."""
 
+    def add_files(
+        self,
+        paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+        options: ReadOptions | None = None,
+        *,
+        sync: bool = False,
+        watch: bool | Callable[[Added | DataError], bool] = False,
+        on_error: OnError = "raise",
+        progress: Progress | None = None,
+    ) -> Added:
+        """Add files, folders and archives, or update what changed in them; files that have not changed are not read.
+
+        A bad row stops the run before anything is written; in folders and archives it is left out and reported.
+
+        Args:
+            paths: what to read.
+            options: how rows become documents: `imi.ReadOptions(template=, id=, columns=, encoding=, …)`.
+            sync: whether rows of files that are gone from the given folders are deleted.
+            watch: whether to go on and add what changes, until interrupted; or a function that is called after each
+                change with what was added, or why nothing could be, and ends it by returning False.
+            on_error: "skip" leaves bad rows of single files out too.
+            progress: called as progress(done, total).
+
+        Returns:
+            What the first run did, with its `summary`: columns, what is not a row, ids that occur twice.
+
+        Raises:
+            DataError: rows cannot be taken, or there is nothing to add.
+            UsageError: a column that was asked for is not there; sync on an engine.
+        """
+        from imi.ingest import Ingest
+        from imi.ingest import watch as watch_files
+        from imi.text.readers import ReadOptions
+
+        several = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+        store = self.store
+        if sync and store is None:
+            self._folders_only("add_files with sync")
+
+        def once() -> Added:
+            ingest = Ingest(several, options, sync=sync, on_error=on_error)
+            with ingest.opened():
+                ingest.look(store, progress)
+                return ingest.write(self, store, progress)
+
+        def again() -> bool:
+            try:
+                told: Added | DataError = once()
+            except DataError as broken:
+                told = broken
+            return watch(told) if callable(watch) else True
+
+        added = once()
+        if watch:
+            watch_files([os.fspath(one) for one in several], (options or ReadOptions()).walking, again)
+        return added
+
+    @property
+    def store(self) -> Store | None:
+        """The SQLite file below, for what must be remembered beside rows; None on an engine."""
+        return None
+
     # --- reading ---
+
+    def __contains__(self, id: object) -> bool:
+        return isinstance(id, str) and bool(self._documents_by_id([id]))
+
+    def __getitem__(self, id: str) -> Document:
+        return self.get(id)
+
+    def __iter__(self) -> Iterator[Document]:
+        return self.documents()
 
     @overload
     def get(self, ids: str) -> Document: ...  # type: ignore[overload-overlap]  # a str is an iterable of str
     @overload
     def get(self, ids: Iterable[str]) -> list[Document]: ...
-    def get(self, ids: str | Iterable[str]) -> Document | list[Document]:
+    @overload
+    def get(self, ids: str, default: T) -> Document | T: ...  # type: ignore[overload-overlap]
+    @overload
+    def get(self, ids: Iterable[str], default: T) -> list[Document | T]: ...
+    def get(self, ids: str | Iterable[str], default: Any = _MISSING) -> Any:
         """Return the document with an id, or a list for a list of ids, in its order.
 
+        Args:
+            ids: an id, or several.
+            default: what stands for an id that is not there.
+
         Raises:
-            UsageError: an id is not there.
+            NotFound: an id is not there, and no default was given.
         """
         wanted = [ids] if isinstance(ids, str) else list(ids)
         found = self._documents_by_id(wanted)
-        for id_ in wanted:
+        for id_ in wanted if default is _MISSING else ():
             if id_ not in found:
-                raise UsageError(
+                raise NotFound(
                     f"{self.label} has no row with the id {id_!r}", hint=f"imi search {self.label} finds ids"
                 )
-        documents = [found[id_] for id_ in wanted]
+        documents = [found.get(id_, default) for id_ in wanted]
         return documents[0] if isinstance(ids, str) else documents
 
     @abstractmethod
@@ -227,14 +312,41 @@ class Collection(ABC):
     def _all_vectors(self) -> Floats:
         """Return the vectors of all rows that have one, (n, width)."""
 
-    @abstractmethod
-    def documents(self, where: Mapping[str, Any] | None = None, *, with_vector: bool = False) -> Iterator[Document]:
+    def documents(
+        self,
+        where: Mapping[str, Any] | None = None,
+        *,
+        offset: int = 0,
+        limit: int | None = None,
+        with_vector: bool = False,
+    ) -> Iterator[Document]:
         """Iterate over all rows, or those that match a filter; rows written meanwhile may or may not be among them.
 
         Args:
             where: a filter on metadata.
+            offset: leave out this many rows, for the next page.
+            limit: the most rows to yield; None for all.
             with_vector: only rows that have a vector, so that without a filter they are those of `vectors()`.
+
+        Raises:
+            UsageError: offset or limit is below 0.
         """
+        for name, value in (("offset", offset), ("limit", limit)):
+            if value is not None and value < 0:
+                raise UsageError(f"{name} is {value}, allowed are 0 and more")
+        if limit == 0:
+            return iter(())
+        found = self._documents(where, with_vector=with_vector)
+        return (
+            found if not offset and limit is None else islice(found, offset, None if limit is None else offset + limit)
+        )
+
+    @abstractmethod
+    def _documents(self, where: Mapping[str, Any] | None, *, with_vector: bool) -> Iterator[Document]:
+        """Iterate over the rows that match a filter."""
+
+    def wait(self) -> None:  # noqa: B027  # an engine builds its own indexes
+        """Wait until the index that is being built, if one is, is ready."""
 
     @abstractmethod
     def thumbnail(self, id: str) -> bytes | None:

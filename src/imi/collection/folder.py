@@ -101,6 +101,15 @@ class FolderCollection(Collection):
         """What the collection holds and what it takes on disk."""
         return describe(self._store, self._index)
 
+    @property
+    def store(self) -> Store:
+        """See `Collection.store`."""
+        return self._store
+
+    def wait(self) -> None:
+        """See `Collection.wait`."""
+        self._index.wait()
+
     # --- writing ---
 
     def add(
@@ -157,7 +166,7 @@ class FolderCollection(Collection):
         with self._store.reading():
             return self._store.vectors()[1]
 
-    def documents(self, where: Mapping[str, Any] | None = None, *, with_vector: bool = False) -> Iterator[Document]:
+    def _documents(self, where: Mapping[str, Any] | None, *, with_vector: bool) -> Iterator[Document]:
         """Iterate over all rows, or those that match a filter, in row order; see `Collection.documents`.
 
         What is yielded is one state of the file a thousand rows at a time.

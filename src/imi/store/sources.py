@@ -27,7 +27,8 @@ def forget(store: Store, sources: Iterable[str]) -> None:
 
 def count_from(store: Store, source: str) -> int:
     """Return how many rows were read from a file; must run inside `reading()`."""
-    return int(store.connection.execute(f"SELECT count(*) FROM documents WHERE {ORIGIN} = ?", (source,)).get)
+    condition, parameters = _from(source)
+    return int(store.connection.execute(f"SELECT count(*) FROM documents WHERE {condition}", parameters).get)
 
 
 def ids_from(store: Store, source: str, *, older: bool = False) -> list[str]:
@@ -38,8 +39,16 @@ def ids_from(store: Store, source: str, *, older: bool = False) -> list[str]:
         source: the path as it was given.
         older: also rows whose field `source` says so and that an imi wrote which had no key of its own.
     """
-    found = [id_ for (id_,) in store.connection.execute(f"SELECT id FROM documents WHERE {ORIGIN} = ?", (source,))]
+    condition, parameters = _from(source)
+    found = [id_ for (id_,) in store.connection.execute(f"SELECT id FROM documents WHERE {condition}", parameters)]
     if older:
         sql = f"SELECT id FROM documents WHERE source = ? AND {ORIGIN} IS NULL AND json_type(metadata, '$.imi') IS NULL"
         found += [id_ for (id_,) in store.connection.execute(sql, (source,))]
     return found
+
+
+def _from(source: str) -> tuple[str, tuple[str, ...]]:
+    # The members of an archive are sources below it; a slash is followed by a zero.
+    if source.lower().endswith(".zip"):
+        return f"{ORIGIN} > ? AND {ORIGIN} < ?", (f"{source}/", f"{source}0")
+    return f"{ORIGIN} = ?", (source,)

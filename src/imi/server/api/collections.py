@@ -23,7 +23,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from imi.collection import Collection
-from imi.errors import UsageError
+from imi.errors import NotFound
 from imi.records import Added, Document, Hits
 from imi.server.api.ingest import FAILURES, add_rows, commits
 from imi.server.api.schemas import (
@@ -310,7 +310,7 @@ def existing(collection: Collection, ids: list[str]) -> list[Document]:
     """
     try:
         return collection.get(ids)
-    except UsageError as missing:
+    except NotFound as missing:
         raise ApiError(404, missing.message, param="id", code="document_not_found") from None
 
 

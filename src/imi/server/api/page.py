@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from imi.collection import Collection
-from imi.errors import ImiError, UsageError
+from imi.errors import ImiError, NotFound
 from imi.records import Document, Hit, user_fields
 from imi.server.api.collections import PREFIX, Name, lent, route_class, run
 from imi.server.api.column_stats import columns_of
@@ -203,7 +203,7 @@ def _has_picture(collection: Collection, id: str) -> bool:
 def _existing(collection: Collection, id: str) -> Document:
     try:
         return collection.get(id)
-    except UsageError as missing:
+    except NotFound as missing:
         raise ApiError(404, missing.message, param="id", code="document_not_found") from None
 
 
