@@ -153,16 +153,32 @@ def _from_elsewhere(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One answer: higher `score` is better; its scale is the mode's (cosine, BM25 or fused, see `Hits.mode`)."""
+    """One answer: higher `score` is better; its scale is the mode's (cosine, BM25 or fused, see `Hits.mode`).
+
+    `copies`: the ids of rows that say the same, where these were folded into it. `collection`: where it was found, when
+    several collections were searched.
+    """
 
     id: str
     score: float
     text: str | None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    copies: tuple[str, ...] = ()
+    collection: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the keys that `--json` prints."""
-        return {"id": self.id, "score": self.score, "text": self.text, "metadata": dict(self.metadata)}
+        """Return the keys that `--json` prints; those of copies and collections only where there are any."""
+        plain: dict[str, Any] = {
+            "id": self.id,
+            "score": self.score,
+            "text": self.text,
+            "metadata": dict(self.metadata),
+        }
+        if self.copies:
+            plain["copies"] = list(self.copies)
+        if self.collection is not None:
+            plain["collection"] = self.collection
+        return plain
 
 
 class Hits(Sequence[Hit]):
@@ -194,6 +210,10 @@ class Hits(Sequence[Hit]):
         if isinstance(at, slice):
             return Hits(self._hits[at], mode=self.mode, facets=self.facets, search=self.search, notes=self.notes)
         return self._hits[at]
+
+    def of(self, hits: Iterable[Hit]) -> Hits:
+        """Return other hits of the same search."""
+        return Hits(hits, mode=self.mode, facets=self.facets, search=self.search, notes=self.notes)
 
     def __len__(self) -> int:
         return len(self._hits)

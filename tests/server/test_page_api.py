@@ -8,7 +8,7 @@ import pytest
 
 import imi
 from imi.server.api.column_stats import columns_of
-from imi.server.api.highlight import piece_of, spans_of, wanted_terms
+from imi.text.highlight import piece_of, spans_of, wanted_terms
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,6 +66,17 @@ def told(done: Refreshed) -> list[str]:
 
 def _removed(rows: int) -> str:
     return f", {rows:,} deleted" if rows else ""
+
+
+@contextmanager
+def opened_together(
+    name: str, also: Sequence[str], model: str | None = None, reading: FolderReading | None = None
+) -> Iterator[list[Collection]]:
+    """Open collections that exist, for reading; the model asked for is the first one's."""
+    with ExitStack() as stack:
+        opened = [stack.enter_context(open_to_read(name, model, reading))]
+        opened += [stack.enter_context(open_to_read(one, None, reading)) for one in also]
+        yield opened
 
 
 def open_existing(name: str, model: str | None = None) -> Collection:

@@ -57,6 +57,16 @@ Model = Annotated[
         autocompletion=complete_model,
     ),
 ]
+Also = Annotated[
+    list[str],
+    Option(
+        "--also",
+        metavar="COLLECTION",
+        help="Ask another collection too; may be given again.",
+        autocompletion=complete_collection,
+    ),
+]
+NoFold = Annotated[bool, Option("--no-fold", help="Show rows that say the same each on its own.")]
 RerankBy = Annotated[
     str, Option("--rerank", metavar="BY", help="deep: the finer model orders the first hits; none: it does not.")
 ]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from imi.cli.opening import open_to_read, reranked
+from imi.cli.hits import scaled, show_hits, warn_of_collections
+from imi.cli.opening import opened_together, reranked
 from imi.cli.options import (
+    Also,
     Budget,
     CollectionName,
     Dims,
@@ -18,6 +20,7 @@ from imi.cli.options import (
     K,
     Mode,
     Model,
+    NoFold,
     RerankBy,
     Trusting,
     read_texts,
@@ -68,6 +71,11 @@ class SearchOptions(FolderOptions, Trusting, Filtered):
         str | None, Option("--ladder", metavar="DIMS:KEEP,…", help="Rungs to climb, such as 64:200,512:10.")
     ] = None
     explain_search: Annotated[bool, Option("--explain-search", help="Tell what was read to find the hits.")] = False
+    also: Also = field(default_factory=list)
+    no_fold: NoFold = False
+    full: Annotated[bool, Option("--full", help="Whole texts, not only what is around the words of the question.")] = (
+        False
+    )
     rerank: RerankBy = "deep"
     budget: Budget = None
     model: Model = None
@@ -80,9 +88,13 @@ def search(options: SearchOptions) -> None:
     Where the model deep is installed, it orders the first hits of a hybrid search; --rerank none leaves it out.
     """
     questions = _questions(options)
-    with open_to_read(options.collection, options.model, options.reading) as collection:
-        reranked(collection, options.rerank, options.budget)
-        if options.compare:
+    with opened_together(options.collection, options.also, options.model, options.reading) as collections:
+        collection, *others = collections
+        for one in collections:
+            reranked(one, options.rerank, options.budget)
+        if others:
+            _show_hits([(one, _ask_all(collections, one, options)) for one in questions], options)
+        elif options.compare:
             _show_compared([(one, _compare(collection, one, options)) for one in questions], options)
         else:
             _show_hits([(one, _ask(collection, one, options, options.mode)) for one in questions], options)
@@ -107,6 +119,7 @@ def _questions(options: SearchOptions) -> list[Any]:
         return [Path(given[0])]
     if "-" in given:
         return read_texts(given)
+    warn_of_collections(given, quiet=options.quiet)
     if not given:
         raise UsageError("there is no question", hint='imi search reviews.imi "delicious beans"')
     return [" ".join(given)]
@@ -129,16 +142,39 @@ def _ask(collection: Collection, question: Any, options: SearchOptions, mode: st
             ladder=options.ladder,
         )
         return hits if options.explain_search else Hits(hits, mode=hits.mode, notes=hits.notes)
-    return collection.search(
-        question,
-        k=options.k,
-        mode=mode,  # type: ignore[arg-type]  # checked above
-        where=where,
-        dims=options.dims,
-        min_score=options.min_score,
-        offset=options.offset,
-        facets=options.facet,
-    )
+
+    def found(k: int, offset: int = 0) -> Hits:
+        return collection.search(
+            question,
+            k=k,
+            mode=mode,  # type: ignore[arg-type]  # checked above
+            where=where,
+            dims=options.dims,
+            min_score=options.min_score,
+            offset=offset,
+            facets=options.facet,
+        )
+
+    if options.no_fold:
+        return found(options.k, options.offset)
+    from imi.collection.folding import search_folded
+    from imi.collection.rankings import check_page
+
+    check_page(options.k, options.offset, mode)
+    return search_folded(found, options.k, options.offset)
+
+
+def _ask_all(collections: Sequence[Collection], question: Any, options: SearchOptions) -> Hits:
+    """Ask several collections, whose ranks are fused."""
+    from imi.collection.several import search_several
+
+    if options.compare or options.exact or options.ladder or options.explain_search or options.dims is not None:
+        raise UsageError("--also goes without --compare, --exact, --ladder, --explain-search and --dims")
+
+    def found(collection: Collection, k: int) -> Hits:
+        return _ask(collection, question, replace(options, k=k, offset=0), options.mode)
+
+    return search_several(collections, found, options.k, options.offset)
 
 
 def _compare(collection: Collection, question: str, options: SearchOptions) -> dict[str, Hits]:
@@ -157,9 +193,8 @@ def _show_hits(results: Sequence[tuple[Any, Hits]], options: SearchOptions) -> N
         _show_answers(results, options)
         return
     for question, hits in results:
-        rows = [[hit.score, hit.id, one_line(hit.text)] for hit in hits]
-        show(None, ["score", "id", "text"], rows, as_json=False, title=_title(question, results))
-        if not rows:
+        show_hits(hits, question, full=options.full, title=_title(question, results), first=options.offset + 1)
+        if not hits:
             note("nothing found; try --mode meaning, or fewer filters", quiet=options.quiet)
         if hits.search:
             told = [[key, json.dumps(plain(value), ensure_ascii=False)] for key, value in hits.search.items()]
@@ -192,7 +227,9 @@ def _title(question: Any, results: Sequence[object]) -> str | None:
 
 
 def _cell(hits: Hits, at: int) -> str:
-    return f"{number(hits[at].score)} {one_line(hits[at].text or hits[at].id, 60)}" if at < len(hits) else ""
+    if at >= len(hits):
+        return ""
+    return f"{number(scaled(hits[at].score, hits.mode))} {one_line(hits[at].text or hits[at].id, 60)}"
 
 
 def read_vector(path: Path) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -27,7 +28,8 @@ from imi.records import Document, Hits, Mode
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
 _POOL = 100
-"""Rows that each ranking of a hybrid search brings at least."""
+"""Rows that each ranking of a hybrid search brings, and as many again for deeper pages."""
+_DEEPEST = 2**20
 _ATTEMPTS = 3
 
 
@@ -208,7 +210,23 @@ def _ranked(
         return Fused(state.by_text(text or "", keep, allowed).ranking)
     if mode == "meaning" or text is None:
         return Fused(*state.by_meaning(vector, keep, allowed, how))
-    pool = max(_POOL, keep)
+    found = _fused(state, text, vector, _POOL, allowed, how)
+    ranking, pool = found.ranking, _POOL
+    # Deeper pages come after those before them, whatever a larger pool would say of the first rows.
+    while len(ranking.rows) < keep and pool < _DEEPEST:
+        pool *= 2
+        more = _fused(state, text, vector, pool, allowed, how).ranking
+        new = ~np.isin(more.rows, ranking.rows)
+        if not new.any():
+            break
+        least = ranking.scores[-1:].min(initial=np.inf)
+        scores = np.minimum(more.scores[new], least).astype(np.float32)
+        ranking = Ranking(np.concatenate([ranking.rows, more.rows[new]]), np.concatenate([ranking.scores, scores]))
+    return replace(found, ranking=ranking)
+
+
+def _fused(state: Snapshot, text: str, vector: Floats, pool: int, allowed: Any, how: How) -> Fused:
+    """Fuse the first `pool` rows by words and as many by meaning."""
     words = state.by_text(text, pool, allowed)
     meaning, story = state.by_meaning(vector, pool, allowed, how)
     # What only the words found has a meaning too: fusing needs its cosine.

@@ -21,13 +21,13 @@ from imi.errors import ImiError, NotFound
 from imi.records import Document, Hit, user_fields
 from imi.server.api.collections import PREFIX, Name, lent, route_class, run
 from imi.server.api.column_stats import columns_of
-from imi.server.api.highlight import piece_of, spans_of, wanted_terms
 from imi.server.api.maps import Maps
 from imi.server.api.schemas import Body, Dims, ErrorReply, Id, Where
 from imi.server.http.middleware import require
 from imi.server.http.responses import ApiError, Json
 from imi.server.state import State
 from imi.tasks.explain import Explaining
+from imi.text.highlight import piece_of, spans_of, wanted_terms
 
 Result = TypeVar("Result")
 SHOWN = 360
