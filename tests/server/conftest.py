@@ -1,5 +1,6 @@
 """A real server on a real port, in a thread of the test process or in a process of its own."""
 
+import asyncio
 import socket
 import threading
 import time
@@ -18,6 +19,16 @@ from imi.server.app import build_app, build_state
 from imi.server.running import Server, configure
 from imi.server.settings import Settings
 from imi.server.state import State
+
+
+class Watched(Server):
+    """A server whose event loop can be looked at."""
+
+    loop: asyncio.AbstractEventLoop | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self.loop = asyncio.get_running_loop()
+        await super().startup(sockets)
 
 
 @dataclass
@@ -54,7 +65,7 @@ def start(tmp_path_factory) -> Iterator[Callable[..., Running]]:
         settings = Settings(**{"keys": tmp_path_factory.mktemp("keys") / "keys.json", "log": False, "port": 0} | values)
         state = build_state(settings, embedders or {"hash": HashEmbedder()})
         listener = socket.create_server(("127.0.0.1", 0))
-        server = Server(configure(build_app(state), settings), state)
+        server = Watched(configure(build_app(state), settings), state)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         deadline = time.monotonic() + 20

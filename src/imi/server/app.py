@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any
 
+import apsw
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -34,12 +35,24 @@ from imi.server.http.metrics import Metrics
 from imi.server.http.middleware import Gate
 from imi.server.http.rate_limit import Limiter
 from imi.server.http.request_body import Bodies
-from imi.server.http.responses import ApiError, from_imi, unknown_url
+from imi.server.http.responses import ApiError, from_imi, internal_error, unknown_url
 from imi.server.models import Models
 from imi.server.registry import Shelf, collection_paths
 from imi.server.settings import Settings
 from imi.server.state import State
 
+Refuse = Callable[[Request, Exception], Awaitable[Response]]
+_REFUSED = (
+    ApiError,
+    ImiError,
+    HTTPException,
+    RequestValidationError,
+    ClientDisconnect,
+    RecursionError,
+    OverflowError,
+    apsw.SQLError,
+    apsw.TooBigError,
+)
 _DIRECT = re.compile(rf"/v1/|{PREFIX}/[^/]+/search$")
 
 READERS = 2
@@ -114,9 +127,18 @@ def build_app(state: State, log: Log | None = None) -> ASGIApp:
     api.include_router(search.router())
     api.include_router(Look(state).router())
     api.include_router(Tasks(state).router())
-    for kind in (ApiError, ImiError, HTTPException, RequestValidationError, ClientDisconnect):
-        api.add_exception_handler(kind, _refuse)
-    return Gate(_Split([*OpenAIRoutes(state).routes(), *forward.routes(), search.direct()], api), state, log)
+
+    async def refuse(request: Request, error: Exception) -> Response:
+        return refusal_of(request.method, request.scope["path"], error, state.shelf.private).response()
+
+    async def fail(_: Request, error: Exception) -> Response:
+        return internal_error().response()  # and the error itself goes on to the gate, which writes it down
+
+    for kind in _REFUSED:
+        api.add_exception_handler(kind, refuse)
+    api.add_exception_handler(Exception, fail)
+    direct = [*OpenAIRoutes(state).routes(), *forward.routes(), search.direct()]
+    return Gate(_Split(direct, api, refuse), state, log)
 
 
 class _Split:
@@ -126,9 +148,10 @@ class _Split:
     FastAPI knows the route of a search, too, for the description.
     """
 
-    def __init__(self, routes: Sequence[BaseRoute], rest: FastAPI) -> None:
+    def __init__(self, routes: Sequence[BaseRoute], rest: FastAPI, refuse: Refuse) -> None:
         self._router = Router(routes, redirect_slashes=False)
         self._rest = rest
+        self._refuse = refuse
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not _DIRECT.match(scope["path"]):
@@ -137,21 +160,28 @@ class _Split:
         scope["app"] = self._rest  # the router raises for 404 and 405 instead of answering in plain text
         try:
             await self._router(scope, receive, send)
-        except (ApiError, ImiError, HTTPException, RequestValidationError, ClientDisconnect) as error:
-            response = await _refuse(Request(scope), error)
+        except _REFUSED as error:
+            response = await self._refuse(Request(scope), error)
             await response(scope, receive, send)
 
 
-async def _refuse(request: Request, error: Exception) -> Response:
-    return refusal_of(request.method, request.scope["path"], error).response()
+def refusal_of(method: str, path: str, error: Exception, private: Callable[[], Mapping[str, str]]) -> ApiError:
+    """Return the refusal that an exception means, in OpenAI's shape.
 
-
-def refusal_of(method: str, path: str, error: Exception) -> ApiError:
-    """Return the refusal that an exception means, in OpenAI's shape."""
+    Args:
+        method: of the request.
+        path: of the request.
+        error: what went wrong.
+        private: returns texts that no reply may show, each with what stands for it.
+    """
     if isinstance(error, ApiError):
         return error
     if isinstance(error, ImiError):
-        return from_imi(error)
+        return from_imi(error, private())
+    if isinstance(error, RecursionError | OverflowError | apsw.SQLError | apsw.TooBigError):
+        # What is bounded before it comes this far; if not, it is still the request that was too much.
+        return ApiError(400, "The request is nested too deeply, or holds a number or a list that is too large.",
+                        code="too_complex")  # fmt: skip
     if isinstance(error, ClientDisconnect):
         return ApiError(400, "The request was cut off.", code="cut_off", headers={"connection": "close"})
     if isinstance(error, RequestValidationError):
@@ -173,6 +203,7 @@ def refusal_of(method: str, path: str, error: Exception) -> ApiError:
 
 def _invalid(error: RequestValidationError) -> ApiError:
     first: dict[str, Any] = dict(error.errors()[0])
-    where = ".".join(str(part) for part in first.get("loc", ())[1:]) or None
+    place = [*first.get("loc", ())[1:], *filter(None, [(first.get("ctx") or {}).get("field")])]
+    where = ".".join(str(part)[:100] for part in place) or None
     message = f"{first.get('msg', 'The request is invalid')}" + (f" (at {where})" if where else "")
     return ApiError(422, message, param=where, code="validation_error")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
@@ -56,11 +57,16 @@ class Models:
         self.created = int(time.time())
         self.aliases = {alias: public_name(name) for alias, name in aliases.items()}
         self._by_name: dict[str, Served] = {}
+        self._private: set[str] = set()
         for given, embedder in embedders.items():
             name = public_name(given)
             served = Served(name, given, embedder, Batcher(embedder, pool, on_batch), embedder.info)
             served.batcher.measure()
             self._by_name[name] = served
+            shown = without_place(name)
+            if shown != name:
+                self._private.add(name)
+                self._by_name.setdefault(shown, served)
         self.default = next(iter(self._by_name.values()))
         for served in list(self._by_name.values()):
             self._by_name.setdefault(served.info.id, served)
@@ -78,7 +84,8 @@ class Models:
             raise ApiError(
                 404,
                 f"The model `{name[:200]}` does not exist or you do not have access to it. Served here: "
-                f"{', '.join(self.names())}. To answer by another name, start with --alias NAME={self.default.name}.",
+                f"{', '.join(self.names())}. To answer by another name, start with --alias "
+                f"NAME={without_place(self.default.name)}.",
                 code="model_not_found",
             )
         return served
@@ -88,5 +95,16 @@ class Models:
         return next((one for one in self._by_name.values() if one.info.fingerprint == fingerprint), None)
 
     def names(self) -> list[str]:
-        """Return every name that `get` knows."""
-        return list(self._by_name)
+        """Return the names that `get` knows, without those that say where a model lies."""
+        return [name for name in self._by_name if name not in self._private]
+
+
+def without_place(name: str) -> str:
+    """Return a model's name without its folder on this machine or its URL: st:/home/u/model is st:model."""
+    kind, colon, rest = name.partition(":")
+    if not colon or len(kind) == 1:  # a folder, maybe with the letter of a drive
+        kind, colon, rest = "", "", name
+    rest = rest.partition("@")[0] or rest
+    if rest.startswith(("/", "~", ".", "\\")) or rest[1:3] in (":\\", ":/"):
+        rest = re.split(r"[/\\]", rest.rstrip("/"))[-1]
+    return f"{kind}{colon}{rest}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 from collections.abc import Callable
 from dataclasses import replace
@@ -64,6 +65,9 @@ def serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
     listener = _listen(settings)
     try:
         state = build_state(settings)
+        # What is loaded now stays: the collector of garbage need not look at it again, which would hold everybody up.
+        gc.collect()
+        gc.freeze()
         where = address(settings, listener)
         Server(configure(build_app(state), settings), state, lambda: on_ready(where)).run(sockets=[listener])
     finally:

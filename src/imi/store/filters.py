@@ -21,6 +21,8 @@ from imi.records import FACTS
 OPERATORS = ("=", "!=", "<", "<=", ">", ">=", "in", "contains")
 _LOGIC = ("and", "or", "not")
 _DEEPEST = 50
+_MOST_PARAMETERS = 1500
+"""Three a comparison; SQLite takes an expression that is a thousand levels deep, and each `and` is one."""
 _OWN = f"{FACTS}."
 _TYPE, _VALUE = "json_type(documents.metadata, ?)", "json_extract(documents.metadata, ?)"
 
@@ -38,10 +40,16 @@ def compile_where(where: Mapping[str, Any]) -> Condition:
     """Compile a filter.
 
     Raises:
-        UsageError: an unknown operator, a value that the operator cannot take, or nesting beyond 50 levels; the
-            message names it.
+        UsageError: an unknown operator, a value that the operator cannot take, nesting beyond 50 levels, or more than
+            some hundred comparisons; the message names it.
     """
-    return _all(where, 0)
+    condition = _all(where, 0)
+    if len(condition.parameters) > _MOST_PARAMETERS:
+        raise UsageError(
+            f"the filter makes more comparisons than SQLite reads at once, about {_MOST_PARAMETERS // 3}",
+            hint='a list is one comparison: {"tag": {"in": ["a", "b"]}}',
+        )
+    return condition
 
 
 def _all(where: object, depth: int) -> Condition:
@@ -116,7 +124,8 @@ def _compare(name: str, operator: str, value: object) -> Condition:
 def _one_of(read: _Reader, values: list[object]) -> Condition:
     texts = [value for value in values if isinstance(value, str)]
     numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
-    parts = [_compare(read.name, "=", value) for value in values if value is None or isinstance(value, bool)]
+    plain = dict.fromkeys(value for value in values if value is None or isinstance(value, bool))
+    parts = [_compare(read.name, "=", value) for value in plain]
     for value in values:
         if not (value is None or isinstance(value, bool)):
             _scalar(read.name, "in", value)

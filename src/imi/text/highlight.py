@@ -11,6 +11,8 @@ from imi.text.lexical import normalize_text, phrase_tokens, query_terms
 READ = 200_000
 """Characters of a text that are looked through."""
 MOST_MARKS = 400
+MOST_TERMS = 200
+"""Words of a query that are looked for in each text: of a longer one, as the text of a page, the first."""
 Span = tuple[int, int]
 Part = tuple[str, bool]
 
@@ -41,10 +43,10 @@ def wanted_terms(query: str) -> list[str]:
     asked = query_terms(query)
     if asked.phrase:
         # The parts' consecutive tokens overlap by one character in scripts without spaces: joined, they are the part.
-        return list(dict.fromkeys(filter(None, map(normalize_text, _pieces(query)))))
+        return list(dict.fromkeys(filter(None, map(normalize_text, _pieces(query)))))[:MOST_TERMS]
     terms = [term for term in asked.terms if term not in _STOP]
     telling = [term for term in terms if not _is_kana(term) and (len(term) > 1 or not term.isalnum())]
-    return telling or [term for term in terms if len(term) > 1] or terms
+    return (telling or [term for term in terms if len(term) > 1] or terms)[:MOST_TERMS]
 
 
 def _pieces(query: str) -> list[str]:

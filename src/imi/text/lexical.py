@@ -54,13 +54,16 @@ _CHUNK = re.compile(rf"(?:[^\W_]|[{_MARK}{_GRAM}])+|{_FLAG}|[{_SYMBOL}]")
 _RUN = re.compile(rf"[{_GRAM}]+|[^{_GRAM}]+")
 _UNSEGMENTED = re.compile(rf"[{_GRAM}]")
 _HIRAGANA = re.compile("[\u3041-\u3096]")
-_QUOTED = re.compile(r'"([^"]+)"|“([^”]+)”|「([^」]+)」')
+# No opening mark inside: else each of many that are never closed would be looked for to the end, which is quadratic.
+_QUOTED = re.compile(r'"([^"]+)"|“([^“”]+)”|「([^「」]+)」')
 
 _PARTIAL = 3  # letters from which a word is also found as a part of a longer one
 _LONGEST_WITH_ENDINGS = 40  # a longer "word" is an address or a key; its endings would cost the square of its length
 _SHORT_PARTS = 2
 _SHORT_WITH_HIRAGANA = 5
 _SHORT_COMPOUND = 16
+_MOST_TERMS, _MOST_PARTS = 2000, 200  # of a query: a page of text, and more quotations than anybody makes
+_LONGEST_WITH_ENDING = 24  # tokens of a phrase that may begin in the middle of a word; each nests an expression
 
 
 def normalize_text(text: str) -> str:
@@ -185,7 +188,7 @@ def _contains(part: tuple[str, ...]) -> str:
     ways = [whole]
     if is_word(last) and len(last) >= _PARTIAL:
         ways.append(f"{whole} *")
-    if is_word(first) and len(first) >= _PARTIAL:
+    if is_word(first) and len(first) >= _PARTIAL and len(part) <= _LONGEST_WITH_ENDING:
         # The stored endings stand alone, so what follows the word is asked for beside it.
         ways.append(f'"{ENDING}{first}" *' if len(part) == 1 else f'("{ENDING}{first}" AND {_contains(part[1:])})')
     return whole if len(ways) == 1 else f"({' OR '.join(ways)})"
@@ -201,13 +204,14 @@ def query_terms(text: str) -> Query:
     """
     quoted = [next(filter(None, m)) for m in _QUOTED.findall(text)]
     loose = [p for p in _QUOTED.sub(" ", text).split() if _CHUNK.search(normalize_text(p))]
-    if quoted and ('"' in text or _are_short(loose)):
-        parts = tuple(filter(None, map(phrase_tokens, quoted + loose)))
-        return Query(bool(parts), parts, tuple(ranking_terms(text)))
+    terms = tuple(ranking_terms(text)[:_MOST_TERMS])
+    if quoted and ('"' in text or _are_short(loose)) and len(quoted) + len(loose) <= _MOST_PARTS:
+        parts = tuple(dict.fromkeys(filter(None, map(phrase_tokens, quoted + loose))))
+        return Query(bool(parts), parts, terms)
     pieces = [p for p in text.split() if _CHUNK.search(normalize_text(p))]
     if pieces and _are_short(pieces):
-        return Query(True, tuple(map(phrase_tokens, pieces)), tuple(ranking_terms(text)))
-    return Query(False, (), tuple(ranking_terms(text)))
+        return Query(True, tuple(map(phrase_tokens, pieces)), terms)
+    return Query(False, (), terms)
 
 
 def _are_short(pieces: Sequence[str]) -> bool:

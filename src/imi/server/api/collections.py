@@ -45,8 +45,8 @@ from imi.server.api.schemas import (
 )
 from imi.server.http.keys import Right
 from imi.server.http.middleware import require
-from imi.server.http.request_body import check_json_type, parse_json, read_body, too_deep, unsupported
-from imi.server.http.responses import ApiError, Json, to_json
+from imi.server.http.request_body import check_json_type, parsed, read_body, too_deep, unsupported
+from imi.server.http.responses import ApiError, Json, discreet, to_json
 from imi.server.settings import Limits
 from imi.server.state import State
 
@@ -117,14 +117,14 @@ class SearchRoutes:
         return Route(f"{PREFIX}/{{name}}/search", self._search_directly, methods=["POST"])
 
     async def _search_directly(self, request: Request) -> Response:
-        parsed = await _parsed(request, self._state.settings.limits)
+        read = await _parsed(request, self._state.settings.limits)
         try:
-            body = SearchBody.model_validate(parsed.value)
+            body = SearchBody.model_validate(read.value)
         except ValidationError as wrong:
             raise RequestValidationError(
                 [{**one, "loc": ("body", *one["loc"])} for one in wrong.errors(include_url=False)]
             ) from None
-        return await self.search(parsed, request.path_params["name"], body)
+        return await self.search(read, request.path_params["name"], body)
 
     # --- collections ---
 
@@ -311,7 +311,12 @@ def existing(collection: Collection, ids: list[str]) -> list[Document]:
     try:
         return collection.get(ids)
     except NotFound as missing:
-        raise ApiError(404, missing.message, param="id", code="document_not_found") from None
+        raise no_document(missing) from None
+
+
+def no_document(missing: NotFound) -> ApiError:
+    """Return the refusal of an id that is not there."""
+    return ApiError(404, discreet(missing.message, {}), param="id", code="document_not_found")
 
 
 def route_class(limits: Limits) -> type[APIRoute]:
@@ -341,12 +346,12 @@ async def _parsed(request: Request, limits: Limits) -> _Parsed:
     """
     check_json_type(request)
     body = await read_body(request, limits)
-    value = parse_json(body)
+    value = await parsed(body)
     if too_deep(value):
         raise ApiError(400, "The body is nested too deeply.", code="invalid_json")
-    parsed = _Parsed(request.scope, request.receive)
-    parsed.value, parsed.raw = value, body
-    return parsed
+    read = _Parsed(request.scope, request.receive)
+    read.value, read.raw = value, body
+    return read
 
 
 class _Parsed(Request):

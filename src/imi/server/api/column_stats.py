@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -42,7 +43,7 @@ class _Column:
         if isinstance(value, int | float) and not isinstance(value, bool):
             self.numbers += 1
             self.low, self.high = min(self.low, value), max(self.high, value)
-            self.whole = self.whole and float(value).is_integer()
+            self.whole = self.whole and (isinstance(value, int) or value.is_integer())
         self._count(value)
 
     def _count(self, value: Any) -> None:
@@ -62,13 +63,26 @@ class _Column:
             "distinct": len(self.values) + self.more,
         }
         if kind == "number":
-            told |= {"low": float(self.low), "high": float(self.high), "whole": self.whole}
-        few = len(self.values) <= LISTED and max((len(str(value)) for value in self.values), default=0) <= 80
+            told |= {"low": _as_float(self.low), "high": _as_float(self.high), "whole": self.whole}
+        few = len(self.values) <= LISTED and max(map(_length, self.values), default=0) <= 80
         repeated = self.filled > len(self.values)
         if few and repeated and kind in ("text", "truth", "list", "number"):
             ranked = sorted(self.values.items(), key=lambda one: (-one[1], str(one[0])))
             told["values"] = [[value[1] if isinstance(value, tuple) else value, count] for value, count in ranked]
         return told
+
+
+def _as_float(value: float) -> float:
+    """Return a number as a filter compares it: the nearest that double precision has."""
+    try:
+        return float(value)
+    except OverflowError:
+        return sys.float_info.max if value > 0 else -sys.float_info.max
+
+
+def _length(value: Any) -> int:
+    """Return about how many characters a value takes; of huge numbers without writing them."""
+    return value.bit_length() // 3 if isinstance(value, int) else len(str(value))
 
 
 def columns_of(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

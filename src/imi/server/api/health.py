@@ -29,8 +29,10 @@ class Health:
         return Json({"status": "ready"})
 
     async def metrics(self, request: Request) -> Response:
-        """Answer in Prometheus' text format."""
-        return Response(self._state.metrics.exposition(), media_type=CONTENT_TYPE)
+        """Answer in Prometheus' text format; a key learns of no collection that it may not read."""
+        key = request.scope["imi.key"]
+        text = self._state.metrics.exposition(lambda name: key is None or key.may("read", name))
+        return Response(text, media_type=CONTENT_TYPE)
 
 
 def health_routes(state: State) -> list[Route]:

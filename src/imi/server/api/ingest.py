@@ -15,7 +15,7 @@ from starlette.requests import Request
 from imi.errors import DataError, Failure
 from imi.records import Added, Document
 from imi.server.api.schemas import DocumentBody, OnError
-from imi.server.http.request_body import stream_body, too_deep
+from imi.server.http.request_body import LONG, check_values, stream_body, too_deep
 from imi.server.http.responses import ApiError
 from imi.server.settings import Limits
 from imi.server.state import State
@@ -39,7 +39,7 @@ async def commits(request: Request, state: State, name: str, on_error: OnError) 
     """
     done = 0
     async for lines in _batches(request, state.settings.limits):
-        rows, failed = read_lines(lines, done)
+        rows, failed = await asyncio.to_thread(read_lines, lines, done)
         done += len(lines)
         if failed and on_error == "raise":
             raise bad_rows(failed)
@@ -54,9 +54,13 @@ async def commits(request: Request, state: State, name: str, on_error: OnError) 
 async def _batches(request: Request, limits: Limits) -> AsyncIterator[list[bytes]]:
     lines: list[bytes] = []
     size = 0
-    rest = b""
+    rest = bytearray()  # the beginning of a line; what comes is only looked through once, however little it is
     async for part in stream_body(request, limits):
-        *whole, rest = (rest + part).split(b"\n")
+        *whole, last = part.split(b"\n")
+        if whole:
+            whole[0] = bytes(rest) + whole[0]
+            rest.clear()
+        rest += last
         if len(rest) > limits.line_bytes or any(len(line) > limits.line_bytes for line in whole):
             raise ApiError(413, f"A line is longer than {limits.line_bytes} bytes.", code="line_too_large",
                            headers={"connection": "close"})  # fmt: skip
@@ -67,7 +71,7 @@ async def _batches(request: Request, limits: Limits) -> AsyncIterator[list[bytes
                 yield lines
                 lines, size = [], 0
     if rest:
-        lines.append(rest)
+        lines.append(bytes(rest))
     if lines:
         yield lines
 
@@ -80,13 +84,17 @@ def read_lines(lines: Sequence[bytes], before: int) -> tuple[list[Row], list[Fai
         if not line.strip():
             continue
         try:
+            if len(line) > LONG:
+                check_values(line)
             value = orjson.loads(line)
             rows.append((number, DocumentBody.model_validate(value)))
             if too_deep(value):
                 failed.append(Failure("body", number, "nested too deeply"))
                 rows.pop()
         except orjson.JSONDecodeError as wrong:
-            failed.append(Failure("body", number, f"no JSON: {wrong}"))
+            failed.append(Failure("body", number, f"not JSON: {wrong}"))
+        except ApiError as too_many:
+            failed.append(Failure("body", number, too_many.message))
         except ValidationError as wrong:
             failed.append(Failure("body", number, explained(wrong)))
     return rows, failed

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import binascii
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,13 +17,36 @@ from starlette.routing import Route
 from imi.errors import MissingExtra, UsageError
 from imi.server.api.embeddings_request import Wanted, read_wanted
 from imi.server.api.openai_tokens import Table, encoding_for
-from imi.server.http.request_body import read_object
+from imi.server.http.request_body import is_long, read_object
 from imi.server.http.responses import ApiError, Json, to_json
 from imi.server.models import Served
 from imi.server.state import State
 from imi.vectors import truncate
 
 Floats = NDArray[np.float32]
+
+
+_CHARACTERS = 16
+"""Characters of a token at most, as far as models' own counts go; a text of more times the limit is over it."""
+_MANY = 64
+"""Vectors from which on a reply is written on a thread, so many at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """A request that makes sense."""
+
+    served: Served
+    texts: list[str]
+    tokens: int
+    dims: int | None
+    base64: bool
+
+    def reply(self, z: Floats) -> bytes:
+        """Return the reply's body."""
+        if self.dims is not None:
+            z = truncate(z, self.dims)
+        return embeddings_body(z, self.served.info.id, self.tokens, base64=self.base64)
 
 
 class OpenAIRoutes:
@@ -52,16 +78,20 @@ class OpenAIRoutes:
     async def _embed(self, request: Request, engine: str | None) -> Response:
         limits = self._state.settings.limits
         body = await read_object(request, limits)
-        wanted = read_wanted(body, limits, engine)
+        read = partial(self._read, body, engine)
+        order = await asyncio.to_thread(read) if is_long(request) else read()
+        z = await order.served.embed(order.texts)
+        self._state.metrics.tokens.add(order.tokens)
+        reply = await asyncio.to_thread(order.reply, z) if len(z) > _MANY else order.reply(z)
+        info = order.served.info
+        return Json(reply, headers={"x-imi-model": _ascii(info.id), "x-imi-fingerprint": info.fingerprint})
+
+    def _read(self, body: dict[str, Any], engine: str | None) -> _Order:
+        wanted = read_wanted(body, self._state.settings.limits, engine)
         served = self._state.models.get(wanted.model)
         dims = _checked_dims(wanted.dims, served)
         texts, tokens = self._texts_of(wanted, served)
-        z = await served.embed(texts)
-        if dims is not None:
-            z = truncate(z, dims)
-        self._state.metrics.tokens.add(tokens)
-        headers = {"x-imi-model": _ascii(served.info.id), "x-imi-fingerprint": served.info.fingerprint}
-        return Json(embeddings_body(z, served.info.id, tokens, base64=wanted.base64), headers=headers)
+        return _Order(served, texts, tokens, dims, wanted.base64)
 
     async def models(self, request: Request) -> Response:
         """List the models by every name that is answered."""
@@ -91,17 +121,29 @@ class OpenAIRoutes:
         else:
             texts = wanted.texts or []
             table = self._table(encoding)
-            counts = (
-                [table.count(text) for text in texts]
-                if table is not None
-                else served.embedder.count_tokens(texts).tolist()
-            )
+            counts = self._counts(texts, table, served)
             self._check_counts(counts, self._state.settings.limits.input_tokens)
         most = served.info.max_tokens
         if most is not None and most < self._state.settings.limits.input_tokens:
             # A model that reads less would cut the text silently, and its vector would be of the beginning alone.
             self._check_counts(served.embedder.count_tokens(texts).tolist(), most)
         return texts, sum(counts)
+
+    def _counts(self, texts: list[str], table: Table | None, served: Served) -> list[int]:
+        """Count the tokens of texts, no further than is needed to refuse them."""
+        limits = self._state.settings.limits
+        counts: list[int] = []
+        total, at = 0, 0
+        while at < len(texts) and total <= limits.request_tokens:
+            if table is not None:
+                more = [table.count(texts[at], limits.input_tokens)]
+            else:
+                some = [text[: _CHARACTERS * limits.input_tokens] for text in texts[at : at + _MANY]]
+                more = served.embedder.count_tokens(some).tolist()
+            counts += more
+            total += sum(more)
+            at += len(more)
+        return counts
 
     def _check_counts(self, counts: list[int], most: int) -> None:
         longest = max(counts)
@@ -157,8 +199,9 @@ def embeddings_body(z: Floats, model: str, tokens: int, *, base64: bool) -> byte
         rows = [
             {"object": "embedding", "index": at, "embedding": row} for at, row in enumerate(np.ascontiguousarray(z))
         ]
-        usage = {"prompt_tokens": tokens, "total_tokens": tokens}
-        return to_json({"object": "list", "data": rows, "model": model, "usage": usage})
+        # Some rows at a time: nobody else runs while a part is written.
+        data = b",".join(to_json(rows[at : at + _MANY])[1:-1] for at in range(0, len(rows), _MANY))
+        return _list_of(data, model, tokens)
     # One view over contiguous memory, cut a row at a time; base64 needs no escaping, so bytes are joined as they are.
     memory = np.ascontiguousarray(z, dtype="<f4").data.cast("B")
     width = 4 * z.shape[1]
@@ -167,6 +210,10 @@ def embeddings_body(z: Floats, model: str, tokens: int, *, base64: bool) -> byte
         % (at, binascii.b2a_base64(memory[at * width : (at + 1) * width], newline=False))
         for at in range(len(z))
     )
+    return _list_of(data, model, tokens)
+
+
+def _list_of(data: bytes, model: str, tokens: int) -> bytes:
     return b'{"object":"list","data":[%b],"model":%b,"usage":{"prompt_tokens":%d,"total_tokens":%d}}' % (
         data,
         to_json(model),

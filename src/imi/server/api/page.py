@@ -19,12 +19,12 @@ from starlette.responses import Response
 from imi.collection import Collection
 from imi.errors import ImiError, NotFound
 from imi.records import Document, Hit, user_fields
-from imi.server.api.collections import PREFIX, Name, lent, route_class, run
+from imi.server.api.collections import PREFIX, Name, lent, no_document, route_class, run
 from imi.server.api.column_stats import columns_of
 from imi.server.api.maps import Maps
 from imi.server.api.schemas import Body, Dims, ErrorReply, Id, Where
 from imi.server.http.middleware import require
-from imi.server.http.responses import ApiError, Json
+from imi.server.http.responses import Json
 from imi.server.state import State
 from imi.tasks.explain import Explaining
 from imi.text.highlight import piece_of, spans_of, wanted_terms
@@ -204,7 +204,7 @@ def _existing(collection: Collection, id: str) -> Document:
     try:
         return collection.get(id)
     except NotFound as missing:
-        raise ApiError(404, missing.message, param="id", code="document_not_found") from None
+        raise no_document(missing) from None
 
 
 def _why(collection: Collection, body: WhyBody) -> dict[str, Any]:

@@ -28,9 +28,11 @@ class Counter:
         """Count."""
         self._values[values] = self._values.get(values, 0) + amount
 
-    def lines(self) -> Iterable[str]:
-        """Yield the samples."""
+    def lines(self, wanted: Callable[[str], bool] | None = None) -> Iterable[str]:
+        """Yield the samples, of all or only those whose first label is wanted."""
         for values, number in sorted(self._values.items()):
+            if wanted is not None and not wanted(values[0]):
+                continue
             yield (
                 f"{self.name}{_labels(self.labels, values)} {number:g}"
                 if number < 1e6
@@ -115,11 +117,16 @@ class Metrics:
         self.batches.add(texts)
         self.embedding.add(seconds)
 
-    def exposition(self) -> str:
-        """Return the page."""
+    def exposition(self, may_know: Callable[[str], bool] = lambda _: True) -> str:
+        """Return the page.
+
+        Args:
+            may_know: whether a collection's name may be told.
+        """
         lines = []
         for metric in self._all:
-            lines += [f"# HELP {metric.name} {metric.help}", f"# TYPE {metric.name} {metric.kind}", *metric.lines()]
+            samples = self.documents.lines(may_know) if metric is self.documents else metric.lines()
+            lines += [f"# HELP {metric.name} {metric.help}", f"# TYPE {metric.name} {metric.kind}", *samples]
         return "\n".join(lines) + "\n"
 
 

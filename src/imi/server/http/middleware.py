@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from imi.server.http.keys import Key, Right
 from imi.server.http.logs import Log
 from imi.server.http.request_body import BODIES
-from imi.server.http.responses import ApiError, overloaded
+from imi.server.http.responses import ApiError, internal_error, overloaded
 from imi.server.settings import is_loopback
 from imi.server.state import State
 
@@ -85,7 +85,7 @@ class Gate:
             frames = traceback.extract_tb(error.__traceback__)
             self._log.error(type(error).__name__, [f"{one.filename}:{one.lineno} {one.name}" for one in frames[-8:]])
             if not passage.started:
-                await _send(_internal(), scope, receive, passage)
+                await _send(internal_error(), scope, receive, passage)
         finally:
             passage.answered()
             state.bodies.release(scope)
@@ -301,12 +301,6 @@ def _unauthorized(given: bool) -> ApiError:
         "(i.e. Authorization: Bearer YOUR_KEY)."
     )
     return ApiError(401, message, code="invalid_api_key", headers={"www-authenticate": "Bearer"})
-
-
-def _internal() -> ApiError:
-    return ApiError(
-        500, "The server had an error while processing your request.", type="server_error", code="internal_error"
-    )
 
 
 async def _send(error: ApiError, scope: Scope, receive: Receive, send: Any) -> None:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import orjson
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Scope
@@ -19,6 +20,10 @@ _CLOSE = {"connection": "close"}
 BODIES = "imi.bodies"
 """Where a request's scope holds the `Bodies` of its server."""
 _HELD = "imi.held"
+LONG = 64 * 1024
+"""Bytes from which on a body is read on a thread."""
+MOST_VALUES, MOST_NAMES, MOST_GROUPS = 1_000_000, 200_000, 100_000
+_MARKS = (b",", b":", b"[", b"{")
 _GRACE = 1.0
 """Seconds that a body has before it may be given up for another."""
 DEEPEST = 64
@@ -124,9 +129,11 @@ async def read_object(request: Request, limits: Limits) -> dict[str, Any]:
         ApiError: it has another type, is too long, too slow, or no JSON object.
     """
     check_json_type(request, given=True)
-    body = parse_object(await read_body(request, limits))
+    value = await parsed(await read_body(request, limits))
+    if not isinstance(value, dict):
+        raise ApiError(400, f"The body must be a JSON object, it is {kind_of(value)}.", code="invalid_type")
     check_json_type(request)
-    return body
+    return value
 
 
 def unsupported(given: str, wanted: str) -> ApiError:
@@ -228,16 +235,55 @@ def parse_json(body: bytes) -> Any:
         raise ApiError(400, f"We could not parse the JSON body of your request: {wrong}", code="invalid_json") from None
 
 
-def parse_object(body: bytes) -> dict[str, Any]:
-    """Return the JSON object of a body.
+def is_long(request: Request) -> bool:
+    """Return whether the body that was read is long enough to be worked on by a thread."""
+    return bool(request.scope.get(_HELD, 0) > LONG)
+
+
+async def parsed(body: bytes) -> Any:
+    """Return the JSON value of a body; a long one is read on a thread, and only if it has not too many values.
 
     Raises:
-        ApiError: 400 for anything else.
+        ApiError: 400 for what is not JSON, 413 for more values than can be read without holding up others.
     """
-    value = parse_json(body)
-    if not isinstance(value, dict):
-        raise ApiError(400, f"The body must be a JSON object, it is {kind_of(value)}.", code="invalid_type")
-    return value
+    if len(body) <= LONG:
+        return parse_json(body)
+    return await asyncio.to_thread(_parse_long, body)
+
+
+def _parse_long(body: bytes) -> Any:
+    check_values(body)
+    return parse_json(body)
+
+
+def check_values(body: bytes) -> None:
+    """Refuse JSON of so many values that reading it would hold the interpreter for long.
+
+    Raises:
+        ApiError: 413.
+    """
+    # What stands in texts is counted, too, at first: that is quick, and nearly always few enough.
+    if _within(*(body.count(mark) for mark in _MARKS)):
+        return
+    if not _within(*_marks_outside_texts(body)):
+        raise ApiError(
+            413,
+            f"The body holds more than {MOST_VALUES:,} values, {MOST_NAMES:,} names, or {MOST_GROUPS:,} lists and "
+            "objects; send it in parts.",
+            code="request_too_large",
+        )
+
+
+def _within(commas: int, colons: int, lists: int, objects: int) -> bool:
+    return commas <= MOST_VALUES and colons <= MOST_NAMES and lists + objects <= MOST_GROUPS
+
+
+def _marks_outside_texts(body: bytes) -> list[int]:
+    """Count commas, colons and opening brackets outside of texts, by numpy, which lets other threads run meanwhile."""
+    plain = body.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in body else body
+    characters = np.frombuffer(plain, np.uint8)
+    outside = np.cumsum(characters == ord('"'), dtype=np.int64) % 2 == 0
+    return [int(np.count_nonzero(outside & (characters == ord(mark)))) for mark in _MARKS]
 
 
 def too_deep(value: Any, levels: int = DEEPEST) -> bool:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import orjson
 from starlette.responses import Response
 
@@ -22,6 +26,9 @@ from imi.errors import (
 )
 
 INVALID = "invalid_request_error"
+_LONGEST_MESSAGE, _LONGEST_PARAM = 2000, 200
+_PATH = re.compile(r"(?<![\w/:.])(?:[A-Za-z]:)?(?:[/\\][\w.@+~-]+)+[/\\]([\w.@+~-]+)")
+_URL = re.compile(r"\b[a-z]{2,12}://\S+")
 
 
 class ApiError(Exception):
@@ -40,9 +47,9 @@ class ApiError(Exception):
     ) -> None:
         super().__init__(message)
         self.status = status
-        self.message = message
+        self.message = shortened(message)
         self.type = type
-        self.param = param
+        self.param = None if param is None else param[:_LONGEST_PARAM]
         self.code = code
         self.headers = dict(headers or {})
         self.details = details
@@ -73,7 +80,39 @@ class Json(Response):
 
 def to_json(value: Any) -> bytes:
     """Return a value as JSON; not-a-number becomes null."""
-    return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS)
+    try:
+        return orjson.dumps(value, option=_OPTIONS)
+    except (TypeError, RecursionError):  # what it cannot write, though JSON can say it
+        return json.dumps(_plain(value, _DEEPEST), ensure_ascii=False, allow_nan=False).encode()
+
+
+_OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
+_DEEPEST = 200
+_LONGEST_INTEGER = 13_000  # bits: what Python writes as digits
+
+
+def _plain(value: Any, levels: int) -> Any:
+    """Return a value as JSON can say it: lone surrogates replaced, not-a-number and what nests too deeply null.
+
+    Whole numbers are written with all their digits, beyond some thousand of them in hexadecimal, as a text.
+    """
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return value if value.bit_length() <= _LONGEST_INTEGER else hex(value)
+    if isinstance(value, float | np.floating):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, np.integer | np.bool_ | np.ndarray):
+        return _plain(value.tolist(), levels)
+    if not levels:
+        return None
+    if isinstance(value, Mapping):
+        return {_plain(str(key), 0): _plain(one, levels - 1) for key, one in value.items()}
+    if isinstance(value, Sequence):
+        return [_plain(one, levels - 1) for one in value]
+    raise TypeError(f"{type(value).__name__} is not JSON")
 
 
 def unknown_url(method: str, path: str) -> ApiError:
@@ -90,9 +129,43 @@ def overloaded(message: str, seconds: int = 1) -> ApiError:
     return ApiError(503, message, type="server_error", code="overloaded", headers={"retry-after": str(seconds)})
 
 
-def from_imi(error: ImiError) -> ApiError:
-    """Return the refusal for an error of the library; what it says of a fix goes with it."""
+def shortened(message: str) -> str:
+    """Return a message that quotes no more of what was sent than helps."""
+    if len(message) <= _LONGEST_MESSAGE:
+        return message
+    half = _LONGEST_MESSAGE // 2
+    return f"{message[:half]} … {message[-half:]}"
+
+
+def discreet(message: str, private: Mapping[str, str]) -> str:
+    """Return a message without places of this machine or its network, which are nobody's business.
+
+    Args:
+        message: what the library says to who runs it.
+        private: texts that are not to be shown, each with what stands for it.
+    """
+    for text in sorted(private, key=len, reverse=True):
+        message = message.replace(text, private[text])
+    # Shortened before it is searched: what a message quotes may be as long as a body.
+    return _URL.sub("its address", _PATH.sub(r"…/\1", shortened(message)))
+
+
+def internal_error() -> ApiError:
+    """Return the refusal for what nobody foresaw."""
+    return ApiError(
+        500, "The server had an error while processing your request.", type="server_error", code="internal_error"
+    )
+
+
+def from_imi(error: ImiError, private: Mapping[str, str]) -> ApiError:
+    """Return the refusal for an error of the library; what it says of a fix goes with it.
+
+    Args:
+        error: what the library says.
+        private: texts that are not to be shown, each with what stands for it.
+    """
     message = error.message if error.hint is None else f"{error.message} (try: {error.hint})"
+    message = discreet(message, private)
     if isinstance(error, UsageError):
         return ApiError(400, message)
     if isinstance(error, DataError):
