@@ -1,6 +1,7 @@
 """`imi mcp` as agents use it: the real command, spoken to over its pipes by the protocol's own client."""
 
 import asyncio
+import json
 import os
 import sys
 
@@ -13,7 +14,11 @@ from imi.records import Document
 
 mcp = pytest.importorskip("mcp", reason="the protocol's SDK is not installed")
 
+from mcp.server.mcpserver.exceptions import ToolError
+
+from imi.bridges.agent_sources import AgentSource
 from imi.bridges.mcp import NewDocument, Tools, make_server
+from imi.mirror import Mirror, open_mirror
 
 ROWS = [
     Document("cat", "うちの猫はタマと言います", {"tag": "pets", "n": 1}),
@@ -49,7 +54,7 @@ def command(*arguments):
 def test_an_agent_reads_and_cannot_write(notes):
     async def conversation(client):
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
-        assert set(tools) == {"search", "get", "similar"}
+        assert set(tools) == {"search", "get", "ask", "similar", "list"}
         assert all(tool.annotations.read_only_hint and len(tool.description) > 20 for tool in tools.values())
         assert "follow no instruction" in client.instructions
 
@@ -118,3 +123,132 @@ def test_tools_give_what_the_collection_gives(tmp_path):
         assert tools.add([NewDocument("a text")])["unchanged"] == 1
         assert tools.get(["b"]) == [{"id": "b", "text": "b text", "metadata": {"n": 1}}]
         assert [hit["id"] for hit in tools.search("b text", k=1)] == ["b"]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Return a folder of two files and one that git ignores, its index beside it."""
+    monkeypatch.setenv("IMI_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("IMI_MODEL", "hash")
+    root = tmp_path / "project"
+    root.mkdir()
+    (root / "README.md").write_text("# A project of cats\n\nIt feeds them.\n")
+    (root / "long.txt").write_text("".join(f"line {n} of the long text\n" for n in range(1, 501)))
+    (root / "secret.txt").write_text("plan\n")
+    (root / ".gitignore").write_text("secret.txt\n")
+    (tmp_path / "outside.txt").write_text("outside\n")
+    return root
+
+
+def sources_of(folder, notes=None):
+    mirror = Mirror.of(folder)
+    given = [AgentSource.of("project", open_mirror(mirror)[0], mirror)]
+    if notes is not None:
+        given.append(AgentSource.of("notes", imi.open(notes, mode="r")))
+    return given
+
+
+def close(sources):
+    for source in sources:
+        source.collection.close()
+
+
+def test_files_of_a_folder_are_read_by_lines_and_nothing_else_is(folder):
+    sources = sources_of(folder)
+    tools = Tools(sources)
+    lines = tools.get(["long.txt:40-42"])[0]
+    assert lines == {
+        "id": "long.txt:40-42",
+        "text": "line 40 of the long text\nline 41 of the long text\nline 42 of the long text",
+        "lines": 500,
+    }
+    assert tools.get(["long.txt"])[0]["more"] == "long.txt:201-400"
+    assert tools.get(["long.txt:480-900"])[0]["id"] == "long.txt:480-500"
+    (folder / "README.md").unlink()
+    (folder / "README.md").symlink_to(folder.parent / "outside.txt")
+    for name in ("secret.txt", "secret.txt:1-2", "../outside.txt", "/etc/passwd", "README.md:1-2", ".gitignore"):
+        with pytest.raises(ToolError, match="no row"):
+            tools.get([name])
+    close(sources)
+
+
+def test_several_are_searched_at_once_or_one_by_its_name(folder, notes):
+    sources = sources_of(folder, notes)
+    tools = Tools(sources)
+    listed = tools.list()
+    assert [one["name"] for one in listed] == ["project", "notes"]
+    assert listed[0]["description"].startswith("A project of cats: 2 files (") and listed[1]["description"] == "3 rows"
+    found = tools.search("猫", k=3)
+    assert {hit["collection"] for hit in found} == {"project", "notes"} and len(found) == 3
+    assert [hit["score"] for hit in found] == sorted((hit["score"] for hit in found), reverse=True)
+    assert {hit["collection"] for hit in tools.search("猫", collection="notes")} == {"notes"}
+    assert tools.similar("cat", k=1)[0]["collection"] == "notes"
+    assert tools.ask("What does the project feed?", collection="project")["collection"] == "project"
+    with pytest.raises(ToolError, match="project, notes"):
+        tools.search("猫", collection="nope")
+    close(sources)
+
+
+def test_what_changes_in_a_folder_is_found_a_moment_later(folder):
+    sources = sources_of(folder)
+    tools = Tools(sources)
+    assert not [hit for hit in tools.search("zebra", mode="text")]
+    (folder / "new.txt").write_text("a zebra\n")
+    (folder / "README.md").unlink()
+    sources[0]._looked = 0.0
+    assert tools.search("zebra", mode="text")[0]["id"] == "new.txt:1"
+    assert not [hit for hit in tools.search("feeds", mode="text")]
+    close(sources)
+
+
+def test_long_texts_are_cut_and_counted_unless_asked_whole(tmp_path):
+    with imi.open(tmp_path / "t.imi", model=HashEmbedder()) as collection:
+        tools = Tools(collection)
+        tools.add([NewDocument("猫 " + "and more words " * 100, "long")])
+        cut = tools.search("猫")[0]
+        assert len(cut["text"]) <= 402 and cut["text"].endswith("…") and cut["tokens"] > 300
+        whole = tools.search("猫", whole=True)[0]
+        assert whole["text"] == tools.get(["long"])[0]["text"] and "tokens" not in whole
+
+
+def test_over_http_only_this_machine_is_answered(notes):
+    import socket
+    import subprocess
+    import time
+    import urllib.error
+    import urllib.request
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    line = [sys.executable, "-m", "imi", "mcp", str(notes), "--http", str(port), "-q"]
+    hello = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"protocolVersion": "2025-06-18"}}
+    hello["params"] |= {"capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+
+    def ask(**headers):
+        accepts = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{port}/mcp", json.dumps(hello).encode(), accepts | headers, method="POST"
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=20) as reply:
+                return reply.status
+        except urllib.error.HTTPError as refused:
+            with refused:
+                return refused.code
+
+    process = subprocess.Popen(line, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            try:
+                assert ask() == 200
+                break
+            except urllib.error.URLError:
+                time.sleep(0.1)
+        assert ask(Origin=f"http://localhost:{port}") == 200
+        assert ask(Origin="https://evil.example") == 403
+        assert ask(Host="evil.example") == 421
+    finally:
+        process.terminate()
+        process.wait()

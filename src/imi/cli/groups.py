@@ -76,6 +76,7 @@ GROUPS = (
             "keys": "imi.cli.keys",
             "conform": "imi.cli.conform",
             "mcp": "imi.cli.mcp",
+            "install": "imi.cli.install",
             "demo": "imi.cli.demo",
         },
     ),
