@@ -53,8 +53,9 @@ class Tools:
 
     def __init__(self, sources: Collection | Sequence[AgentSource]) -> None:
         """Set up; one collection may be given as it is."""
-        one = isinstance(sources, Collection)
-        self.sources = [AgentSource.of(sources.info.name, sources)] if one else list(sources)  # type: ignore[union-attr, arg-type]
+        if isinstance(sources, Collection):
+            sources = [AgentSource.of(sources.info.name, sources)]
+        self.sources: Sequence[AgentSource] = sources
         self._writer = threading.Lock()
 
     def search(

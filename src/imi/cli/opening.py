@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from imi.mirror import Refreshed
 
 SUFFIX = ".imi"
-_PATIENCE = 1.5
+_PATIENCE = 1.2
 """Seconds of reading a folder after which what was read is searched, and the rest is read in the background."""
 
 
