@@ -163,7 +163,7 @@ def first_page(groups: tuple[VerbGroup, ...]) -> str:
         "Start here:",
         "  imi demo                                   the first minute, nothing needed",
         "  imi add notes.imi FILE...                  text, CSV, JSONL, Markdown, folders",
-        '  imi search ~/notes "your question"         a folder or a collection, in any language',
+        '  imi search ~/notes "your question"         a folder or collection',
         "  imi similar cat 猫 車                      how near are these?",
         "",
         "Every verb takes --json (one JSON value) and -q (no progress, no hints).",
