@@ -45,8 +45,9 @@ class Stranger:
 
 
 @pytest.fixture
-def stranger():
+def stranger(monkeypatch):
     pytest.importorskip("httpx")
+    monkeypatch.delenv("IMI_BUDGET", raising=False)
     one = Stranger()
     yield one
     one.close()

@@ -212,6 +212,7 @@ def test_which_urls_get_a_key(monkeypatch):
 
 def test_no_key_where_a_file_named_the_url(monkeypatch):
     pytest.importorskip("httpx")
+    monkeypatch.delenv("IMI_BUDGET", raising=False)
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret-of-mine")
     named = imi.load("openai:m@http://localhost:1/v1", send_key=False)
     assert "authorization" not in named.inner.endpoint._client.headers

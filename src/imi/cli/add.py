@@ -145,14 +145,14 @@ def imports(options: AddOptions) -> bool:
         UsageError: one is not what --from says.
     """
     from imi.collection.importing import kind_of
-    from imi.collection.other_stores import KINDS
+    from imi.collection.other_stores import ASKED_ONLY, KINDS
 
     allowed = ("imi", "llm", *KINDS)
     if options.from_ is not None and options.from_ not in allowed:
         raise UsageError(f"--from is {options.from_!r}, allowed are {', '.join(allowed)}")
     if options.template or options.id or options.columns or options.vectors:
         return False
-    kinds = [None if source == "-" else kind_of(Path(source)) for source in options.sources]
+    kinds = [None if source == "-" else kind_of(Path(source), options.from_) for source in options.sources]
     for source, kind in zip(options.sources, kinds, strict=True):
         if options.from_ is not None and kind != options.from_:
             raise UsageError(
@@ -160,6 +160,10 @@ def imports(options: AddOptions) -> bool:
                 f"not {options.from_}",
                 hint="give the folder or file that the store keeps its rows in",
             )
+    for source, kind in zip(options.sources, kinds, strict=True):
+        looks = None if kind or source == "-" else next((one for one in ASKED_ONLY if kind_of(Path(source), one)), None)
+        if looks is not None:
+            note(f"{source} looks like a store of {looks}: --from {looks} reads it as one", quiet=options.quiet)
     return all(kinds)
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -20,6 +18,7 @@ from imi.collection.exporting import EMBEDDING, FORMAT, METADATA, MODEL, PLAIN, 
 from imi.collection.model import CollectionModel
 from imi.collection.other_stores import read_store, recognise
 from imi.errors import DataError, Failure, MissingExtra, ModelMismatch, TooNew
+from imi.foreign_sqlite import opened
 from imi.records import Added, Document, ModelInfo
 from imi.store.store import Store
 
@@ -48,13 +47,18 @@ def is_export(path: Path) -> bool:
     return kind_of(path) is not None
 
 
-def kind_of(path: Path) -> str | None:
-    """Return what an export is: "imi", "llm", or one of the stores of others; None for other files and folders."""
+def kind_of(path: Path, asked: str | None = None) -> str | None:
+    """Return what an export is: "imi", "llm", or one of the stores of others; None for other files and folders.
+
+    Args:
+        path: a file or folder.
+        asked: the kind that the user named; some are taken for what they look like only then.
+    """
     try:
-        if place := recognise(path):
+        if place := recognise(path, asked):
             return place.kind
         return ("llm" if path.suffix.lower() == ".db" else "imi") if _probe(path) else None
-    except (OSError, ValueError, UnicodeError, sqlite3.Error, csv.Error):
+    except (OSError, ValueError, UnicodeError, csv.Error, DataError):
         return None
 
 
@@ -75,9 +79,8 @@ def _probe(path: Path) -> bool:
             return False
         return MODEL.encode() in (pq.read_schema(path).metadata or {})
     if suffix == ".db":
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
-            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
-        return {"collections", "embeddings"} <= tables
+        with opened(path) as file:
+            return {"collections", "embeddings"} <= set(file.tables())
     return False
 
 
@@ -89,7 +92,8 @@ def read_export(path: Path) -> ExportedFile:
         TooNew: a newer imi wrote it.
         MissingExtra: a Parquet file without pyarrow, or a store of others without its package.
     """
-    if place := recognise(path):
+    # Whoever imports a folder says that it is a store.
+    if place := recognise(path, "qdrant"):
         return ExportedFile(None, read_store(place), foreign=True)
     reader = {".jsonl": _jsonl, ".csv": _csv, ".npy": _npy, ".parquet": _parquet, ".db": _llm}[path.suffix.lower()]
     try:
@@ -100,7 +104,7 @@ def read_export(path: Path) -> ExportedFile:
             )
         model = about.get("model")
         bound = None if model is None else Bound.from_json(json.dumps(model))
-    except (KeyError, TypeError, ValueError, UnicodeError, sqlite3.Error, OSError) as wrong:
+    except (KeyError, TypeError, ValueError, UnicodeError, StopIteration, OSError) as wrong:
         raise _unreadable(path, None, wrong) from wrong
     return ExportedFile(bound, rows)
 
@@ -223,27 +227,32 @@ def _parquet(path: Path) -> tuple[dict[str, Any], Pairs]:
 
 
 def _llm(path: Path) -> tuple[dict[str, Any], Pairs]:
-    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
-    collections = connection.execute("SELECT id, name, model FROM collections").fetchall()
-    if len(collections) != 1:
-        named = ", ".join(name for _, name, _ in collections) or "none"
-        raise ValueError(f"it holds the collections {named}, exactly one can be read")
-    number, _, model = collections[0]
-    if "imi" in tables:
-        about = json.loads(connection.execute("SELECT about FROM imi").fetchone()[0])
-    else:
-        found = connection.execute("SELECT embedding FROM embeddings WHERE collection_id = ?", (number,)).fetchone()
-        width = len(found[0]) // 4 if found else 1
-        info = ModelInfo(id=f"llm:{model}", width=width, dims=(width,), weights="")
-        about = {"model": json.loads(Bound(None, info).to_json())}
+    with opened(path) as file:
+        tables = file.tables()
+        collections = list(islice(file.rows("SELECT id, name, model FROM collections"), 1000))
+        if len(collections) != 1:
+            named = ", ".join(str(name) for _, name, _ in collections) or "none"
+            raise ValueError(f"it holds the collections {named}, exactly one can be read")
+        number, _, model = collections[0]
+        if "imi" in tables:
+            about = json.loads(next(file.rows("SELECT about FROM imi"))[0])
+        else:
+            sql = "SELECT embedding FROM embeddings WHERE collection_id = ?"
+            found = next(file.rows(sql, (number,)), None)
+            width = len(found[0]) // 4 if found else 1
+            info = ModelInfo(id=f"llm:{model}", width=width, dims=(width,), weights="")
+            about = {"model": json.loads(Bound(None, info).to_json())}
 
     def rows() -> Pairs:
         sql = "SELECT id, embedding, content, metadata FROM embeddings WHERE collection_id = ? ORDER BY rowid"
-        with closing(connection):
-            for id_, blob, content, metadata in connection.execute(sql, (number,)):
-                vector = np.frombuffer(blob, "<f4").astype(np.float32)
-                yield Document(id_, content, json.loads(metadata) if metadata else {}), vector
+        with opened(path) as file:
+            for id_, blob, content, metadata in file.rows(sql, (number,)):
+                try:
+                    vector = np.frombuffer(blob, "<f4").astype(np.float32)
+                    document = Document(id_, content, json.loads(metadata) if metadata else {})
+                except (TypeError, ValueError, RecursionError) as wrong:
+                    raise _unreadable(path, None, wrong) from wrong
+                yield document, vector
 
     return about, rows()
 

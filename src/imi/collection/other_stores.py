@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import datetime
 import json
-import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,12 +17,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from imi.collection.faiss_file import read_vectors
+from imi.collection.qdrant_store import names_of, points_of
 from imi.errors import DataError, MissingExtra
+from imi.foreign_sqlite import opened
 from imi.records import Document
 
 Pairs = Iterator[tuple[Document, NDArray[np.float32] | None]]
 _PAGE = 1000
 _TEXTS = ("text", "document", "page_content", "content", "body", "chunk")
+_MOST_VALUES, _DEEPEST = 100_000, 60
 _IDS = ("id", "_id", "uuid", "doc_id")
 
 
@@ -37,8 +39,13 @@ class Place:
     part: str | None
 
 
-def recognise(path: Path) -> Place | None:
-    """Return what store lies at a path, None where there is none; FOLDER#NAME means one collection of several."""
+def recognise(path: Path, asked: str | None = None) -> Place | None:
+    """Return what store lies at a path, None where there is none; FOLDER#NAME means one collection of several.
+
+    Args:
+        path: a folder.
+        asked: the kind that the user named. A folder of pickles is taken for a store only where it was.
+    """
     folder, part = path, None
     if not path.exists() and "#" in path.name:
         name, _, part = path.name.rpartition("#")
@@ -47,7 +54,8 @@ def recognise(path: Path) -> Place | None:
         folder = folder.parent
     if not folder.is_dir():
         return None
-    kind = next((kind for kind, (known, _) in _STORES.items() if known(folder)), None)
+    known = (kind for kind, (is_one, _) in _STORES.items() if is_one(folder))
+    kind = next((kind for kind in known if kind not in ASKED_ONLY or kind == asked), None)
     if kind == "lancedb" and folder.suffix == ".lance":
         folder, part = folder.parent, folder.stem
     return None if kind is None else Place(kind, folder, part)
@@ -134,24 +142,12 @@ def _is_qdrant(folder: Path) -> bool:
 
 
 def _qdrant(place: Place) -> Pairs:
-    try:
-        from qdrant_client import QdrantClient
-    except ImportError as missing:
-        raise MissingExtra("qdrant-client", "qdrant") from missing
-    client = QdrantClient(path=str(place.folder))
-    with closing(client):
-        name = _one_of(place, [one.name for one in client.get_collections().collections], "collections")
-        after: Any = None
-        while True:
-            points, after = client.scroll(name, limit=_PAGE, offset=after, with_payload=True, with_vectors=True)
-            for point in points:
-                payload = dict(point.payload or {})
-                inner = payload.pop("metadata", None)
-                # As LangChain keeps it: what is in `metadata` is the row's own.
-                payload |= inner if isinstance(inner, dict) else {} if inner is None else {"metadata": inner}
-                yield _document({**payload, "id": str(point.id)}, str(point.id)), _dense(place, point.vector)
-            if after is None:
-                return
+    name = _one_of(place, names_of(place.folder), "collections")
+    for id_, payload, vector in points_of(place.folder, name):
+        inner = payload.pop("metadata", None)
+        # As LangChain keeps it: what is in `metadata` is the row's own.
+        payload |= inner if isinstance(inner, dict) else {} if inner is None else {"metadata": inner}
+        yield _document({**payload, "id": id_}, id_), _dense(place, vector)
 
 
 def _dense(place: Place, vector: Any) -> NDArray[np.float32] | None:
@@ -176,50 +172,19 @@ def _txtai(place: Place) -> Pairs:
     file = place.folder / "documents"
     if not file.is_file():
         raise DataError(f"{place.folder} keeps vectors without texts", hint="txtai keeps them with content=True")
-    vector_of = _faiss_rows(place)
+    vectors = read_vectors(place.folder / "embeddings")
     sql = (
         "SELECT sections.indexid, sections.id, sections.text, sections.tags, documents.data FROM sections "
         "LEFT JOIN documents ON documents.id = sections.id ORDER BY sections.indexid"
     )
-    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
-        try:
-            for number, id_, text, tags, data in connection.execute(sql):
+    with opened(file) as rows:
+        for number, id_, text, tags, data in rows.rows(sql):
+            try:
                 metadata = json.loads(data) if data else {}
                 metadata.pop("text", None)
-                yield Document(str(id_), text, _plain(metadata) | ({"tags": tags} if tags else {})), vector_of(number)
-        except sqlite3.Error as wrong:
-            raise DataError(f"{file} cannot be read as txtai's documents: {wrong}") from wrong
-
-
-def _faiss_rows(place: Place) -> Callable[[int], NDArray[np.float32] | None]:
-    """Return what gives the vector of a number; numbers that are not in the index give None."""
-    import faiss
-
-    path = place.folder / "embeddings"
-    try:
-        index = faiss.read_index(str(path))
-    except RuntimeError as wrong:
-        raise DataError(
-            f"{path} is no faiss index, or keeps bits alone", hint="txtai's other backends keep it elsewhere"
-        ) from wrong
-    if isinstance(index, faiss.IndexIDMap) and isinstance(faiss.downcast_index(index.index), faiss.IndexFlat):
-        at = {int(label): row for row, label in enumerate(faiss.vector_to_array(index.id_map))}
-        # The outer index owns the inner one, which is asked through it each time.
-        return lambda number: index.index.reconstruct(at[number]) if number in at else None
-    if isinstance(index, faiss.IndexIVFFlat):
-        index.set_direct_map_type(faiss.DirectMap.Hashtable)  # type: ignore[attr-defined]  # its stubs leave it out
-
-        def reconstruct(number: int) -> NDArray[np.float32] | None:
-            try:
-                return np.asarray(index.reconstruct(number), np.float32)
-            except RuntimeError:
-                return None
-
-        return reconstruct
-    raise DataError(
-        f"{path} keeps compressed vectors ({type(index).__name__}), which would not be those of the texts",
-        hint="export the texts and add them again",
-    )
+            except (ValueError, TypeError, AttributeError, RecursionError) as wrong:
+                raise DataError(f"{file} cannot be read as txtai's documents: {wrong}") from wrong
+            yield Document(str(id_), text, _plain(metadata) | ({"tags": tags} if tags else {})), vectors.get(number)
 
 
 # --- rows ---
@@ -234,19 +199,48 @@ def _document(row: dict[str, Any], fallback: str) -> Document:
 
 
 def _plain(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """Return metadata made of JSON values; what is empty or bytes is left out, times become texts."""
-    return {str(name): _value(value) for name, value in metadata.items() if value is not None and not _bytes(value)}
+    """Return metadata made of JSON values; what is empty or bytes is left out, times become texts.
+
+    Raises:
+        DataError: it is nested without an end, or holds more values than any row has.
+    """
+    return _mapping(metadata, _Left(_MOST_VALUES), 0)
+
+
+class _Left:
+    """How many values may still come: lists that hold each other grow without a bound when they are written out."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+
+    def one(self, depth: int) -> None:
+        """Take one value into account."""
+        self._count -= 1
+        if self._count < 0 or depth > _DEEPEST:
+            raise DataError(
+                f"a row's metadata holds more than {_MOST_VALUES} values, or is nested over {_DEEPEST} deep"
+            )
+
+
+def _mapping(values: Mapping[Any, Any], left: _Left, depth: int) -> dict[str, Any]:
+    left.one(depth)
+    return {
+        str(name): _value(value, left, depth + 1)
+        for name, value in values.items()
+        if value is not None and not _bytes(value)
+    }
 
 
 def _bytes(value: Any) -> bool:
     return isinstance(value, bytes | bytearray | memoryview)
 
 
-def _value(value: Any) -> Any:
+def _value(value: Any, left: _Left, depth: int) -> Any:
+    left.one(depth)
     if isinstance(value, Mapping):
-        return _plain(value)
+        return _mapping(value, left, depth)
     if isinstance(value, list | tuple):
-        return [_value(one) for one in value if not _bytes(one)]
+        return [_value(one, left, depth + 1) for one in value if not _bytes(one)]
     if isinstance(value, datetime.date | datetime.time):
         return value.isoformat()
     if isinstance(value, float) and value != value:
@@ -261,3 +255,5 @@ _STORES: dict[str, tuple[Callable[[Path], bool], Callable[[Place], Pairs]]] = {
     "txtai": (_is_txtai, _txtai),
 }
 KINDS = tuple(_STORES)
+ASKED_ONLY = ("qdrant",)
+"""Stores that are read only where the user says that they are such: what only looks like one is a folder of files."""

@@ -44,7 +44,7 @@ def test_broken_pictures_are_failures_by_file(tmp_path):
     wrong = {item.source.rsplit("/", 1)[1]: item.reason for item in found if isinstance(item, Failure)}
     assert set(wrong) == {"cut.jpg", "none.png", "bomb.png"}
     assert wrong["bomb.png"].startswith("it would unpack to 12,000 × 10,000")
-    assert "read whole" in wrong["cut.jpg"] and "no picture" in wrong["none.png"]
+    assert "read whole" in wrong["cut.jpg"] and "not a picture" in wrong["none.png"]
     assert all(str(tmp_path) not in reason for reason in wrong.values()), "the source says where"
 
 
