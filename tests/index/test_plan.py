@@ -49,7 +49,7 @@ def test_the_target_is_met_by_queries_it_never_saw(nested, small, monkeypatch, t
     assert Plan.from_dict(json.loads(json.dumps(plain))).to_dict() == plain
     assert "→" in plan.table
     shown = [one for one in plan.tried if one in plan.front]
-    assert 0 < len(shown) == len(plan.front) < len(plan.tried)
+    assert 0 < len(shown) == len(plan.front) <= len(plan.tried)
     for one in plan.front:
         assert one.recall >= 0.92
         assert not any(
