@@ -53,7 +53,7 @@ def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
     for name in ("IMI_MODEL", "IMI_LLM", "OPENAI_API_KEY", "OPENAI_BASE_URL", "IMI_DEBUG"):
         monkeypatch.delenv(name, raising=False)
     # What searches would let the finer model read by themselves is tested where it is the subject.
-    monkeypatch.setenv("IMI_BUDGET", "0")
+    monkeypatch.setenv("IMI_DEEP_BUDGET", "0")
     return home
 
 

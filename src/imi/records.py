@@ -112,7 +112,7 @@ def plain_value(value: Any) -> Any:
         return int(value)
     if isinstance(value, float):
         if value != value or value in (float("inf"), float("-inf")):
-            raise ValueError(f"{value} is no number that JSON has")
+            raise ValueError(f"{value} is not a JSON number")
         return float(value)
     if isinstance(value, Mapping):
         if not all(isinstance(key, str) for key in value):
@@ -134,7 +134,7 @@ def _from_elsewhere(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, decimal.Decimal):
         if not value.is_finite():
-            raise ValueError(f"{value} is no number that JSON has")
+            raise ValueError(f"{value} is not a JSON number")
         if value == value.to_integral_value():
             return int(value)
         # Where a float would have other digits, the digits are kept as a text.
@@ -148,7 +148,7 @@ def _from_elsewhere(value: Any) -> Any:
         return plain_value(value.tolist())
     if module == "pandas" and type(value).__name__ in ("NAType", "NaTType"):
         return None
-    raise ValueError(f"{type(value).__name__} is no kind of value that JSON has")
+    raise ValueError(f"{type(value).__name__} is not a JSON value")
 
 
 @dataclass(frozen=True, slots=True)

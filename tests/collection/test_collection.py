@@ -198,8 +198,8 @@ def test_what_is_stored_comes_back(tmp_path: Path, embedder: HashEmbedder, dtype
         (Document("", "x"), "id is ''"),
         (Document("a"), "neither a text nor a vector"),
         (Document("a", "\ud800"), "lone surrogate"),
-        (Document("a", "x", {"n": float("nan")}), "not JSON"),
-        (Document("a", "x", {"n": object()}), "not JSON"),
+        (Document("a", "x", {"n": float("nan")}), "not a JSON"),
+        (Document("a", "x", {"n": object()}), "not a JSON"),
         (Document("a", 5), "text is int"),  # type: ignore[arg-type]
         ("text", "allowed is imi.Document"),
     ],

@@ -43,7 +43,7 @@ def filled(tmp_path):
 
 @pytest.fixture
 def generous(monkeypatch):
-    monkeypatch.setenv("IMI_BUDGET", "60000")
+    monkeypatch.setenv("IMI_DEEP_BUDGET", "60000")
 
 
 def second_vectors(c):
@@ -302,8 +302,8 @@ def test_wrong_orders_are_refused(filled, wrong):
 
 def test_a_wrong_budget_of_the_environment_is_said(filled, monkeypatch):
     for said in ("much", "-3", "nan"):
-        monkeypatch.setenv("IMI_BUDGET", said)
-        with imi.open(filled) as c, pytest.raises(UsageError, match=f"IMI_BUDGET is '{said}'"):
+        monkeypatch.setenv("IMI_DEEP_BUDGET", said)
+        with imi.open(filled) as c, pytest.raises(UsageError, match=f"IMI_DEEP_BUDGET is '{said}'"):
             c.search("late delivery")
 
 

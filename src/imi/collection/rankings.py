@@ -23,7 +23,7 @@ Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
 MODES: tuple[Mode, ...] = ("text", "meaning", "hybrid")
 BUDGET_MS = 400.0
-VARIABLE = "IMI_BUDGET"
+VARIABLE = "IMI_DEEP_BUDGET"
 _FEW = 10_000
 """Entries of FTS5 that are read without counting the cost."""
 
@@ -150,7 +150,7 @@ class Rerank:
     """Whether a hybrid search is ordered by the finer model, and how long it may read rows for it.
 
     by: "deep", where it is installed and fits the collection; "none" to leave the order to words and the first model.
-    budget: milliseconds for reading rows that were not read yet; 0 for none; None for what IMI_BUDGET says, else 400.
+    budget: milliseconds for reading rows that were not read yet; 0 for none; None for what IMI_DEEP_BUDGET says, else 400.
     """
 
     by: Literal["deep", "none"] = "deep"
