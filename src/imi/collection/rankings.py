@@ -150,7 +150,8 @@ class Rerank:
     """Whether a hybrid search is ordered by the finer model, and how long it may read rows for it.
 
     by: "deep", where it is installed and fits the collection; "none" to leave the order to words and the first model.
-    budget: milliseconds for reading rows that were not read yet; 0 for none; None for what IMI_DEEP_BUDGET says, else 400.
+    budget: milliseconds for reading rows that were not read yet; 0 for none; None for IMI_DEEP_BUDGET, else
+        400.
     """
 
     by: Literal["deep", "none"] = "deep"
