@@ -215,6 +215,13 @@ class Hits(Sequence[Hit]):
         """Return other hits of the same search."""
         return Hits(hits, mode=self.mode, facets=self.facets, search=self.search, notes=self.notes)
 
+    def noting(self, notes: Sequence[str]) -> Hits:
+        """Return these hits with more notes."""
+        if not notes:
+            return self
+        every = (*self.notes, *notes)
+        return Hits(self._hits, mode=self.mode, facets=self.facets, search=self.search, notes=every)
+
     def __len__(self) -> int:
         return len(self._hits)
 

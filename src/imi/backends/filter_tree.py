@@ -80,9 +80,15 @@ def _one(name: str, wanted: Any) -> Filter:
 
 
 def _compare(name: str, operator: str, value: Any) -> Filter:
+    value = [_plain(one) for one in value] if operator == "in" else _plain(value)
     if operator == "!=":
         return Not(FieldComparison(name, "=", value))
     return FieldComparison(name, operator, tuple(value) if operator == "in" else value)  # type: ignore[arg-type]  # validated
+
+
+def _plain(value: Any) -> Any:
+    """Return a number without the way in which it was typed: an engine compares like with like only."""
+    return value if not hasattr(value, "typed") else int(value) if isinstance(value, int) else float(value)
 
 
 def _joined(parts: Sequence[Filter], word: Literal["and", "or"]) -> Filter:

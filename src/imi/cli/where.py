@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from imi.errors import UsageError
+from imi.values import as_number, as_typed
 
 Filter = dict[str, Any]
 
@@ -60,7 +61,11 @@ def value_of(text: str) -> Any:
     try:
         value = json.loads(text, parse_constant=_refuse)
     except ValueError:
-        return text
+        # 1,234 and full-width digits are numbers as well.
+        value = as_number(text)
+        return text if value is None else as_typed(text, value)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return as_typed(text, value)
     return text if isinstance(value, dict | list) else value
 
 

@@ -428,7 +428,12 @@ class Collection(ABC):
         """
         check_page(k, offset, mode)
         how = How(dims, rerank=self._rerank)
-        return self._searcher.search(query, Page(k, offset, min_score), mode, where, how, facets)
+        hits = self._searcher.search(query, Page(k, offset, min_score), mode, where, how, facets)
+        return hits if where is None else hits.noting(self._uncompared(where))
+
+    def _uncompared(self, where: Mapping[str, Any]) -> list[str]:
+        """Say how many values a filter could not compare; an engine does not know."""
+        return []
 
     def similar(self, id: str, k: int = 10, *, where: Mapping[str, Any] | None = None, dims: int | None = None) -> Hits:
         """Find the rows whose vectors are nearest to a row's own, which is left out.

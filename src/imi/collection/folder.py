@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -77,6 +78,7 @@ class FolderCollection(Collection):
             raise UsageError(f"mode is {mode!r}, allowed are 'rw' and 'r'")
         self.folder = Path(path)
         self.label = str(self.folder)
+        self._counts: dict[tuple[int, str, str], tuple[int, int]] = {}
         find(self.folder, create=mode == "rw", dtype=dtype)
         self._store = Store(self.folder, write=mode == "rw", durable=durable)
         self._model = CollectionModel(self._store, model, trusted=trust)
@@ -184,6 +186,28 @@ class FolderCollection(Collection):
             if len(part) < 1000:
                 return
             after = part[-1].row
+
+    def _uncompared(self, where: Mapping[str, Any]) -> list[str]:
+        """See `Collection._uncompared`; what was counted is kept until the file changes."""
+        from imi.store.filters import read_type, uncompared
+
+        said = []
+        with self._store.reading():
+            changes = self._store.changes
+            for name, what, condition in uncompared(where):
+                key = (changes, name, what)
+                if key not in self._counts:
+                    self._counts = {one: count for one, count in self._counts.items() if one[0] == changes}
+                    left_out = self._store.count(condition)
+                    there = read_type(name)
+                    filled = replace(there, sql=f"coalesce({there.sql}, 'null') != 'null'")
+                    self._counts[key] = (left_out, self._store.count(filled) if left_out else 0)
+                left_out, filled_rows = self._counts[key]
+                if left_out:
+                    said.append(
+                        f"{left_out:,} of {filled_rows:,} values of {name!r} are not {what}, and were not compared"
+                    )
+        return said
 
     # --- looking after ---
 

@@ -10,15 +10,18 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import apsw
 import apsw.sqlite_extra
 
 from imi.atomic import Identity, holders, identity
 from imi.errors import CollectionError, Damaged, ImiError, Locked, TooNew, UsageError
+from imi.store.filters import AS_DATE
 from imi.store.rows import damaged_file
 from imi.store.schema import APPLICATION_ID, FORMAT, MIGRATIONS, PAGE_SIZE
 from imi.store.schema_check import check_schema, defend
+from imi.values import as_date
 
 VFS = "cksmvfs"
 WAIT_MS = 10_000
@@ -163,6 +166,7 @@ def _configured(
             # Another file layer has no memory to share with other processes: it keeps the file to itself.
             connection.pragma("locking_mode", "EXCLUSIVE")
         defend(connection)
+        _add_functions(connection)
         _check_format(connection, path)
         check_schema(connection, path)
         if write:
@@ -251,6 +255,17 @@ def _held(path: Path) -> Locked:
     return Locked(
         f"{path.parent} is in use: {who} has it open", hint="close or stop it, then run the same command again"
     )
+
+
+def _add_functions(connection: apsw.Connection) -> None:
+    """Let filters ask which date a text says."""
+    connection.create_scalar_function(AS_DATE, _date_of, 1, deterministic=True)
+
+
+def _date_of(*given: Any) -> str | None:
+    (text,) = given
+    found = as_date(text) if isinstance(text, str) else None
+    return None if found is None else found[0]
 
 
 def _check_format(connection: apsw.Connection, path: Path) -> None:

@@ -3,8 +3,8 @@
     {"Score": {">=": 4}, "tag": {"in": ["a", "b"]}}      both hold
     {"or": [{"Score": 5}, {"not": {"tag": "a"}}]}         a bare value means "="
 
-A comparison holds only between like and like: numbers with numbers, texts with texts. A row without the field, or
-with null in it,
+A comparison holds only between like and like: numbers with numbers, texts with texts. Texts that say dates are
+compared as dates, however they are written (2024/9/1, 令和6年9月1日, ISO). A row without the field, or with null in it,
 matches none but `!=`, `not` and `= null`. `contains` is a part of a text, or a member of a list.
 """
 
@@ -16,13 +16,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from imi.errors import UsageError
-from imi.records import FACTS
+from imi.records import FACTS, composed
+from imi.values import TypedFloat, TypedInt, as_date
 
 OPERATORS = ("=", "!=", "<", "<=", ">", ">=", "in", "contains")
 _LOGIC = ("and", "or", "not")
 _DEEPEST = 50
 _MOST_PARAMETERS = 1500
 """Three a comparison; SQLite takes an expression that is a thousand levels deep, and each `and` is one."""
+AS_DATE = "imi_date"
+"""The function of SQL that every connection has: the first moment of the date that a text says, or NULL."""
 _OWN = f"{FACTS}."
 _TYPE, _VALUE = "json_type(documents.metadata, ?)", "json_extract(documents.metadata, ?)"
 
@@ -72,7 +75,7 @@ def _all(where: object, depth: int) -> Condition:
             inner = _all(wanted, depth + 1)
             parts.append(Condition(f"NOT coalesce({inner.sql}, 0)", inner.parameters, inner.fields))
         else:
-            parts.append(_field(name, wanted))
+            parts.append(_field(composed(name), wanted))
     return _join(parts, "AND")
 
 
@@ -115,17 +118,83 @@ def _compare(name: str, operator: str, value: object) -> Condition:
         if operator != "=":
             raise UsageError(f"{operator!r} on {name!r} cannot compare with {value}", hint="use = or !=")
         return read.condition("{type} = ?", "true" if value else "false")
+    typed: str | None = getattr(value, "typed", None)
+    if typed is not None and operator == "=":
+        return _join(
+            [_as_number(read, value), read.condition("({type} = 'text' AND {value} = ?)", composed(typed))], "OR"
+        )
     _scalar(name, operator, value)
+    if isinstance(value, str):
+        return _compare_text(read, operator, composed(value))
     # The operator is one of a fixed tuple, so this is no way in for data.
-    guard = "{type} = 'text'" if isinstance(value, str) else "{type} IN ('integer', 'real')"
-    return read.condition(f"({guard} AND {{value}} {operator} ?)", value)
+    return read.condition(f"({{type}} IN ('integer', 'real') AND {{value}} {operator} ?)", _plain(value))
+
+
+def _as_number(read: _Reader, value: Any) -> Condition:
+    if isinstance(value, int) and not -(2**63) <= value < 2**63 and read.raw is not None:
+        # SQLite has no whole number as large: the digits are compared.
+        return read.condition("({type} IN ('integer', 'real') AND {raw} = ?)", str(int(value)))
+    _scalar(read.name, "=", value)
+    return read.condition("({type} IN ('integer', 'real') AND {value} = ?)", _plain(value))
+
+
+def _plain(value: Any) -> int | float:
+    return int(value) if isinstance(value, int) else float(value)
+
+
+def _compare_text(read: _Reader, operator: str, value: str) -> Condition:
+    """Compare with a text, or, where it says a date, with the dates that texts say, however they are written."""
+    period = as_date(value)
+    same = f"({{type}} = 'text' AND {{value}} {operator} ?)"
+    if period is None:
+        return read.condition(same, value)
+    start, end = period
+    if operator == "=":
+        within = f"({{type}} = 'text' AND {AS_DATE}({{value}}) >= ? AND {AS_DATE}({{value}}) < ?)"
+        return _join([read.condition(same, value), read.condition(within, start, end)], "OR")
+    # After a month is after its end; from a month on is from its beginning.
+    edge = end if operator in (">", "<=") else start
+    than = {">": ">=", "<=": "<"}.get(operator, operator)
+    return read.condition(f"({{type}} = 'text' AND {AS_DATE}({{value}}) {than} ?)", edge)
+
+
+def uncompared(where: Mapping[str, Any]) -> list[tuple[str, str, Condition]]:
+    """Return, for each comparison by order in a filter, its field, what it compares, and which values it cannot.
+
+    What it compares is "numbers", "dates" or "texts".
+    """
+    found: list[tuple[str, str, Condition]] = []
+    for name, wanted in where.items():
+        if name in ("and", "or") and isinstance(wanted, Sequence) and not isinstance(wanted, str):
+            for part in wanted:
+                found += uncompared(part)
+        elif name == "not" and isinstance(wanted, Mapping):
+            found += uncompared(wanted)
+        elif isinstance(wanted, Mapping):
+            for operator, value in wanted.items():
+                if operator in ("<", "<=", ">", ">="):
+                    found.append((name, *_uncompared(composed(name), value)))
+    return found
+
+
+def _uncompared(name: str, value: object) -> tuple[str, Condition]:
+    read = _Reader(name)
+    if not isinstance(value, str):
+        return "numbers", read.condition("{type} NOT IN ('integer', 'real', 'null')")
+    if as_date(value) is None:
+        return "texts", read.condition("{type} NOT IN ('text', 'null')")
+    other = f"({{type}} NOT IN ('text', 'null') OR ({{type}} = 'text' AND {AS_DATE}({{value}}) IS NULL))"
+    return "dates", read.condition(other)
 
 
 def _one_of(read: _Reader, values: list[object]) -> Condition:
-    texts = [value for value in values if isinstance(value, str)]
-    numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
-    plain = dict.fromkeys(value for value in values if value is None or isinstance(value, bool))
-    parts = [_compare(read.name, "=", value) for value in plain]
+    # Dates are compared one by one; a number as it was typed is also the text that was typed.
+    alone = dict.fromkeys(value for value in values if _stands_alone(value))
+    rest = [value for value in values if not _stands_alone(value)]
+    texts = [composed(value) for value in rest if isinstance(value, str)]
+    texts += [composed(value.typed) for value in rest if isinstance(value, TypedInt | TypedFloat)]
+    numbers = [_plain(value) for value in rest if isinstance(value, int | float)]
+    parts = [_compare(read.name, "=", value) for value in alone]
     for value in values:
         if not (value is None or isinstance(value, bool)):
             _scalar(read.name, "in", value)
@@ -139,6 +208,12 @@ def _one_of(read: _Reader, values: list[object]) -> Condition:
     return _join(parts, "OR") if parts else Condition("0", (), frozenset({read.name}))
 
 
+def _stands_alone(value: object) -> bool:
+    if value is None or isinstance(value, bool):
+        return True
+    return isinstance(value, str) and as_date(value) is not None
+
+
 def _contains(read: _Reader, value: object) -> Condition:
     _scalar(read.name, "contains", value)
     member = (
@@ -146,6 +221,7 @@ def _contains(read: _Reader, value: object) -> Condition:
         "(SELECT 1 FROM json_each({value}) WHERE json_each.value = ? AND json_each.type {kind}))"
     )
     if isinstance(value, str):
+        value = composed(value)
         within = read.condition("({type} = 'text' AND instr({value}, ?) > 0)", value)
         return _join([within, read.condition(member.replace("{kind}", "= 'text'"), value)], "OR")
     return read.condition(member.replace("{kind}", "IN ('integer', 'real')"), value)
@@ -183,11 +259,13 @@ class _Reader:
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.raw: str | None = "(documents.metadata -> ?)"
         if name.startswith(_OWN) and name[len(_OWN) :].isidentifier():
             self.parameter = f"$.{name}"
             self.type, self.value = _TYPE, _VALUE
         elif '"' in name or "\\" in name or "\0" in name:
             self.parameter = name
+            self.raw = None
             self.type = "(SELECT type FROM json_each(documents.metadata) WHERE key = ?)"
             self.value = "(SELECT value FROM json_each(documents.metadata) WHERE key = ?)"
         else:
@@ -202,6 +280,9 @@ class _Reader:
         while at < len(template):
             if template.startswith("{type}", at):
                 out, at = out + self.type, at + len("{type}")
+                parameters.append(self.parameter)
+            elif template.startswith("{raw}", at):
+                out, at = out + str(self.raw), at + len("{raw}")
                 parameters.append(self.parameter)
             elif template.startswith("{value}", at):
                 out, at = out + self.value, at + len("{value}")

@@ -72,7 +72,7 @@ def plain_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
         except (ValueError, RecursionError) as wrong:
             why = str(wrong) if isinstance(wrong, ValueError) else "it is nested too deep"
             raise UsageError(
-                f"the metadata field {key!r} cannot be kept: {why}",
+                f"the metadata field {key!r} is not JSON: {why}",
                 hint="use texts, finite numbers, true, false, null, dates, lists and dicts",
             ) from wrong
     return plain

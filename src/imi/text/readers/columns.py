@@ -7,41 +7,21 @@ cell that is no number in a column of numbers stays the text that it is.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from imi.text.readers.vectors import looks_like_vector
+from imi.values import as_number
 
 Kind = Literal["number", "truth", "vector", "text"]
-_WHOLE = re.compile(r"-?(?:0|[1-9]\d{0,17})\Z", re.ASCII)
 _WHOLES = re.compile(r"(?:-?(?:0|[1-9]\d{0,17})\n)+\Z", re.ASCII)
 _LONG = re.compile(r"-?[1-9]\d{18,}\Z", re.ASCII)
 _DECIMAL = re.compile(r"-?\d+\.(\d+)(?:[eE][-+]?\d+)?\Z", re.ASCII)
-_GROUPED = re.compile(r"-?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?\Z", re.ASCII)
 _ZEROS = re.compile(r"-?0\d+(?:\.\d+)?\Z", re.ASCII)
 _TRUTH = {"true": True, "false": False}
-_MOST = 2**63
 _LOOKED_AT = 4096
 """Cells after which a column that held hardly anything but texts is one of texts."""
-
-
-def as_number(text: str) -> int | float | None:
-    """Return the number that a text is, without the loss of a digit but for zeros at the end; None where it is none."""
-    if _WHOLE.match(text):
-        return int(text) if text != "-0" else None
-    if _LONG.match(text):
-        return int(text) if -_MOST <= int(text) < _MOST else None
-    if _DECIMAL.match(text):
-        return None if _ZEROS.match(text) else float(text)
-    if _GROUPED.match(text):
-        plain = text.replace(",", "")
-        return float(plain) if "." in plain else as_number(plain)
-    if not text.isascii() and any(unicodedata.east_asian_width(char) == "F" for char in text):
-        narrow = unicodedata.normalize("NFKC", text)
-        return as_number(narrow) if narrow.isascii() else None
-    return None
 
 
 @dataclass(slots=True)
@@ -93,7 +73,7 @@ class ColumnCensus:
         """What the column holds."""
         if self.vectors and self.vectors * 2 >= self.filled:
             return "vector"
-        if self.truths and self.truths == self.filled:
+        if self.truths * 2 > self.filled:
             return "truth"
         # 3.10 beside 3.9 is no price but a version: as a number it would lose its zero.
         loses = any(places < 0 for places in self.places) and len({abs(places) for places in self.places}) > 1

@@ -1,0 +1,131 @@
+"""What a text says as a number or as a date, for columns of tables and for filters."""
+
+from __future__ import annotations
+
+import datetime
+import re
+import unicodedata
+from functools import lru_cache
+
+_WHOLE = re.compile(r"-?(?:0|[1-9]\d{0,17})\Z", re.ASCII)
+_LONG = re.compile(r"-?[1-9]\d{18,}\Z", re.ASCII)
+_DECIMAL = re.compile(r"-?\d+\.\d+(?:[eE][-+]?\d+)?\Z", re.ASCII)
+_GROUPED = re.compile(r"-?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?\Z", re.ASCII)
+_PADDED = re.compile(r"-?0\d", re.ASCII)
+_MOST = 2**63
+_ERAS = {"明治": 1867, "大正": 1911, "昭和": 1925, "平成": 1988, "令和": 2018}
+_LETTERS = {"M": "明治", "T": "大正", "S": "昭和", "H": "平成", "R": "令和"}
+_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTHS = {name: at for at, name in enumerate(_NAMES, 1)}
+_TIME = r"(?:(?:\s*T\s*|\s+)(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?\s*(Z|[+-]\d{2}:?\d{2})?)?\Z"
+_PLAIN = re.compile(rf"(\d{{4}})([-/.])(\d{{1,2}})(?:\2(\d{{1,2}})(?:\s*\([^)]*\))?{_TIME}|\Z)", re.ASCII)
+_JAPANESE = re.compile(
+    r"(?:(明治|大正|昭和|平成|令和)\s*(\d{1,2}|元)|(\d{4}))年(?:\s*(\d{1,2})月(?:\s*(\d{1,2})日)?)?"
+    rf"(?:\s*\([^)]*\))?{_TIME}"
+)
+_SHORT_ERA = re.compile(rf"([MTSHR])\s?(\d{{1,2}})[./-](\d{{1,2}})[./-](\d{{1,2}}){_TIME}", re.ASCII)
+_ENGLISH = re.compile(
+    rf"(?:(\d{{1,2}})\s+([A-Za-z]{{3,9}})\.?,?|([A-Za-z]{{3,9}})\.?\s+(\d{{1,2}}),?)\s+(\d{{4}}){_TIME}", re.ASCII
+)
+
+Period = tuple[str, str]
+
+
+class TypedInt(int):
+    """A whole number as it was typed: it is also compared with texts that are written so."""
+
+    typed: str
+
+
+class TypedFloat(float):
+    """A number as it was typed, with the digits that a float has not: 3.10 is the text 3.10, not 3.1."""
+
+    typed: str
+
+
+def as_typed(text: str, value: int | float) -> TypedInt | TypedFloat:
+    """Return a number that knows how it was typed."""
+    found: TypedInt | TypedFloat = TypedInt(value) if isinstance(value, int) else TypedFloat(value)
+    found.typed = text
+    return found
+
+
+def as_number(text: str) -> int | float | None:
+    """Return the number that a text is, without the loss of a digit but for zeros at the end; None where it is none.
+
+    Full-width digits and commas between thousands are read; a number with zeros before it is none, nor is one beyond
+    64 bits.
+    """
+    if _WHOLE.match(text):
+        return int(text) if text != "-0" else None
+    if _LONG.match(text):
+        return int(text) if len(text) < 21 and -_MOST <= int(text) < _MOST else None
+    if _DECIMAL.match(text):
+        return None if _PADDED.match(text) else float(text)
+    if _GROUPED.match(text):
+        plain = text.replace(",", "")
+        return float(plain) if "." in plain else as_number(plain)
+    if not text.isascii() and any(unicodedata.east_asian_width(char) == "F" for char in text):
+        narrow = unicodedata.normalize("NFKC", text)
+        return as_number(narrow) if narrow.isascii() else None
+    return None
+
+
+@lru_cache(4096)
+def as_date(text: str) -> Period | None:
+    """Return the first moment of the date that a text says, and the first one after it; None where it says none.
+
+    A day, month, year or moment, as ISO, spreadsheets (2024/9/1), Japanese (令和6年9月1日, 2024年9月, R6.9.1) and
+    English (Sep 1, 2024) write them. Moments are ISO texts in UTC that sort by time; those without a zone are taken for
+    UTC. A number alone is not a year, and 9/1/2024 could be two days.
+    """
+    if not 4 <= len(text) <= 48:
+        return None
+    text = text.strip() if text.isascii() else unicodedata.normalize("NFKC", text).strip()
+    try:
+        return _read(text)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _read(text: str) -> Period | None:
+    if found := _PLAIN.match(text):
+        year, _, month, day, *time = found.groups()
+        return _period(int(year), month, day, time)
+    if found := _JAPANESE.match(text):
+        era, count, year, month, day, *time = found.groups()
+        number = int(year) if year else _ERAS[era] + (1 if count == "元" else int(count))
+        return _period(number, month, day, time)
+    if found := _SHORT_ERA.match(text):
+        letter, count, month, day, *time = found.groups()
+        return _period(_ERAS[_LETTERS[letter]] + int(count), month, day, time)
+    if found := _ENGLISH.match(text):
+        before, name, named, after, year, *time = found.groups()
+        month = _MONTHS.get((name or named)[:3].lower())
+        return None if month is None else _period(int(year), str(month), before or after, time)
+    return None
+
+
+def _period(year: int, month: str | None, day: str | None, time: list[str | None]) -> Period:
+    hour, minute, second, part, zone = time or [None] * 5
+    start = datetime.datetime(year, int(month or 1), int(day or 1))
+    if hour is None:
+        if day is not None:
+            end = start + datetime.timedelta(days=1)
+        elif month is not None:
+            end = start.replace(year=year + start.month // 12, month=start.month % 12 + 1)
+        else:
+            end = start.replace(year=year + 1)
+        return _written(start), _written(end)
+    start += datetime.timedelta(hours=int(hour), minutes=int(minute or 0), seconds=int(second or 0))
+    start += datetime.timedelta(microseconds=int((part or "0").ljust(6, "0")[:6]))
+    if zone not in (None, "Z"):
+        digits = str(zone).replace(":", "")
+        away = datetime.timedelta(hours=int(digits[1:3]), minutes=int(digits[3:5]))
+        start -= away if digits[0] == "+" else -away
+    length = datetime.timedelta(minutes=1) if second is None else datetime.timedelta(seconds=1)
+    return _written(start), _written(start + (datetime.timedelta(microseconds=1) if part else length))
+
+
+def _written(moment: datetime.datetime) -> str:
+    return moment.isoformat(sep="T", timespec="microseconds")
