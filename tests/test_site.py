@@ -11,6 +11,7 @@ import pytest
 from docs.site import pages
 
 import imi
+import imi.errors
 import imi.tasks
 from imi.cli.verbs import load_verb
 from imi.embedders.testing import HashEmbedder
@@ -65,7 +66,8 @@ def test_every_verb_is_in_the_list(generated):
 def test_every_public_name_has_an_entry(module, generated):
     page = generated[f"reference/python/{module}.md"]
     for name in getattr(sys.modules[module], "__all__", [one.__name__ for one in pages.errors()]):
-        if module == "imi" and (name in {"__version__", "ImiError"} or isinstance(getattr(imi, name), type(sys))):
+        elsewhere = {"__version__", "evaluate", "tasks", "train", *vars(imi.errors)}
+        if module == "imi" and name in elsewhere:
             continue
         assert re.search(rf"^::: [\w.]+\.{name}$", page, re.MULTILINE), name
 

@@ -227,6 +227,14 @@ def generated() -> dict[str, str]:
     return pages
 
 
+def guides() -> dict[str, str]:
+    """Return the guides in their order; a page of docs/ that is not listed comes last, by its title."""
+    listed = {*GUIDES.values(), *ABOUT.values(), "slides.md", "environment.md"}
+    others = sorted(path for path in DOCS.glob("*.md") if path.name not in listed)
+    titles = {path.read_text("utf-8").split("\n", 1)[0].lstrip("# "): path.name for path in others}
+    return GUIDES | titles
+
+
 def nav() -> list[Any]:
     """Return the tree of pages."""
     commands: list[Any] = ["reference/commands/index.md"]
@@ -237,7 +245,7 @@ def nav() -> list[Any]:
     return [
         {"First minute": "index.md"},
         {"日本語": "ja.md"},
-        {"Guides": [{title: path} for title, path in GUIDES.items()]},
+        {"Guides": [{title: path} for title, path in guides().items()]},
         {"The seminar": "slides.md"},
         {
             "Reference": [

@@ -81,7 +81,12 @@ class UsageError(ImiError, ValueError):
 
 
 class NotFound(UsageError, KeyError):
-    """There is no row with the id that was asked for."""
+    """There is no row with the id that was asked for.
+
+    Why: the id was never added, or its row was deleted. `collection[id]` raises it as a KeyError.
+
+    Mend: `collection.get(id, None)` answers None instead, `id in collection` asks first; `imi search` shows ids.
+    """
 
     __str__ = ImiError.__str__  # a KeyError shows its argument quoted
 
