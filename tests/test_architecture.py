@@ -191,6 +191,7 @@ def test_importing_imi_costs_little_more_than_numpy():
 def test_public_names_change_only_on_purpose():
     assert set(imi.__all__) == {
         "Added",
+        "Answer",
         "Collection",
         "Document",
         "Embedder",
@@ -202,6 +203,7 @@ def test_public_names_change_only_on_purpose():
         "ReadOptions",
         "Rerank",
         "__version__",
+        "ask",
         "evaluate",
         "load",
         "normalize",

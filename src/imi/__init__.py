@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from imi._version import __version__
 from imi.errors import ImiError, NotFound
-from imi.records import Added, Document, Hit, Hits, ModelInfo
+from imi.records import Added, Answer, Document, Hit, Hits, ModelInfo
 
 if TYPE_CHECKING:
     from imi import evaluate, tasks, train
@@ -29,10 +29,12 @@ if TYPE_CHECKING:
     from imi.index.planner import plan
     from imi.ingest import read
     from imi.opening import open, similarity
+    from imi.rag.asking import ask
     from imi.text.readers import ReadOptions
     from imi.vectors import normalize, quantize, truncate
 
 _LAZY = {
+    "ask": "imi.rag.asking",
     "Collection": "imi.collection",
     "Embedder": "imi.embedders.base",
     "Rerank": "imi.collection.rankings",
@@ -50,6 +52,7 @@ _MODULES = ("evaluate", "tasks", "train")
 
 __all__ = [
     "Added",
+    "Answer",
     "Collection",
     "Document",
     "Embedder",
@@ -61,6 +64,7 @@ __all__ = [
     "ReadOptions",
     "Rerank",
     "__version__",
+    "ask",
     "evaluate",
     "load",
     "normalize",

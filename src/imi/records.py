@@ -281,6 +281,49 @@ class Hits(Sequence[Hit]):
         return f"<table><thead><tr><th>score</th><th>id</th><th>text</th></tr></thead><tbody>{rows}</tbody></table>"
 
 
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """Number n of an answer: the passage's id, text and page (None where there is no such passage).
+
+    `supported` tells whether every sentence that cites it finds its words, numbers or meaning there. It is a check by
+    machine: it finds made-up numbers and passages about something else, not every false claim.
+    """
+
+    n: int
+    id: str | None
+    text: str | None
+    page: int | str | None
+    supported: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the keys that `--json` prints."""
+        return {"n": self.n, "id": self.id, "text": self.text, "page": self.page, "supported": self.supported}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer with its citations; `answer` is None, and `reason` says why, where the passages hold none.
+
+    `llm` is None where it only quotes; `passages` are what was read.
+    """
+
+    answer: str | None
+    citations: tuple[Citation, ...]
+    llm: str | None
+    passages: tuple[Hit, ...]
+    reason: str | None = None
+
+    @property
+    def text(self) -> str | None:
+        """The answer, None where there is none."""
+        return self.answer
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the keys that `--json` prints; the reason only where there is no answer."""
+        plain = {"answer": self.answer, "citations": [one.to_dict() for one in self.citations], "llm": self.llm}
+        return plain if self.reason is None else plain | {"reason": self.reason}
+
+
 def _one_line(text: str | None, width: int = 80) -> str:
     flat = " ".join((text or "").split())
     return flat if len(flat) <= width else flat[: width - 1] + "…"

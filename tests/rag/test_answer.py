@@ -7,7 +7,7 @@ import imi
 from imi.embedders.testing import HashEmbedder
 from imi.errors import EndpointError, UsageError
 from imi.llm import Endpoint, LanguageModel
-from imi.rag.answer import NOTHING, answer
+from imi.rag.answer import NOTHING, answer, said_in
 from imi.rag.citations import UNSUPPORTED, check, supports
 from imi.rag.retrieve import Retrieval, delimited, find_passages, strange
 from imi.rag.translate import translate
@@ -105,7 +105,9 @@ def test_without_a_language_model_the_best_sentences_are_quoted(notes):
 
 def test_an_empty_collection_and_an_empty_question(tmp_path, llm):
     with imi.open(tmp_path / "e.imi", model=HashEmbedder()) as collection:
-        assert answer(collection, "anything?", llm=llm).answer == NOTHING
+        found = answer(collection, "anything?", llm=llm)
+        assert found.answer is None and found.text is None and found.reason.startswith(NOTHING)
+        assert found.to_dict()["answer"] is None and found.to_dict()["reason"] == found.reason
         with pytest.raises(UsageError, match="empty"):
             answer(collection, " ")
 
@@ -247,3 +249,72 @@ def test_headings_are_not_quoted_as_sentences(tmp_path):
         )
         found = answer(collection, "When is the deadline of the report?").answer.splitlines()
     assert sorted(line.split(" [")[0] for line in found) == ["“# The deadline”", "“It is on 31 March.”"]
+
+
+CITIES = {
+    "france": "Geography > France\nThe capital of France is Paris. It lies on the Seine.",
+    "japan": "日本の首都は東京である。人口は一千四百万人だ。",
+    "beans": "Title: Great beans; Content: I love these beans.<br />They taste of dark chocolate. Buy them!",
+    "web": "Custom 404\nUse exception handlers. ```\nraise HTTPException(404)\n```",
+}
+
+
+@pytest.fixture
+def cities(tmp_path):
+    with imi.open(tmp_path / "cities.imi") as collection:
+        texts = [Document(id_, text) for id_, text in CITIES.items()]
+        more = [Document(f"r{n}", f"Sentence number {n} speaks of rivers, hills and old bridges.") for n in range(40)]
+        collection.add([*texts, *more])
+        yield collection
+
+
+@pytest.mark.parametrize(
+    "question", ["What is the capital of Peru?", "ペルーで一番高い山の名前は何ですか。", "Who wrote Faust?"]
+)
+def test_what_nothing_answers_is_not_answered(cities, question):
+    found = imi.ask(cities, question)
+    assert found.text is None and found.reason.startswith(NOTHING) and not found.citations
+    assert cities.ask(question, always=True).text
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        ("What is the capital of France?", "Paris"),
+        ("日本の首都はどこですか。", "東京"),
+        ("What do the beans taste of?", "chocolate"),
+    ],
+)
+def test_what_something_answers_is_answered(cities, question, said):
+    found = cities.ask(question)
+    assert said in found.text and found.reason is None
+
+
+def test_a_language_model_is_not_asked_what_nothing_answers(cities, server, llm):
+    assert answer(cities, "What is the capital of Peru?", llm=llm).answer is None
+    assert not server.requests
+
+
+def test_quotes_are_without_template_words_and_markup_once_and_in_order(cities):
+    text = answer(cities, "What do the beans taste of?").answer
+    assert "Content:" not in text and "<br" not in text and "“They taste of dark chocolate.”" in text
+    hit = Hit("a", 1.0, CITIES["beans"], {})
+    assert said_in(hit) == ["Great beans", "I love these beans.", "They taste of dark chocolate.", "Buy them!"]
+    headed = Hit("b", 1.0, "T > H\nFirst. Second.", with_facts({}, {"title": "T", "heading": "H"}))
+    assert said_in(headed) == ["First.", "Second."]
+    assert said_in(Hit("c", 1.0, "Note: this is prose, with a colon.", {})) == ["Note: this is prose, with a colon."]
+    cities.add([Document("again", "The capital of France is Paris! It lies on the Seine."),
+                Document("other", "Paris, the capital of France, is old.")])  # fmt: skip
+    quoted = cities.ask("What is the capital of France?").text
+    assert quoted.count("It lies on the Seine") <= 1 and "France is Paris" in quoted
+
+
+def test_several_collections_answer_together(cities, tmp_path):
+    with imi.open(tmp_path / "peru.imi") as peru:
+        peru.add([Document("p", "The capital of Peru is Lima."), Document("q", "Llamas live in the Andes.")])
+        found = imi.ask([cities, peru], "What is the capital of Peru?")
+        assert "Lima" in found.text
+        (one,) = [hit for hit in found.passages if hit.id == "p"]
+        assert one.collection == str(peru.info.path) and one.to_dict()["collection"] == one.collection
+        with pytest.raises(UsageError, match="no collection"):
+            imi.ask([], "x")

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imi.cli.opening import open_to_read
-from imi.cli.options import CollectionName, Filtered, FolderOptions, Mode, Model, Trusting, read_texts
+from imi.cli.hits import body_of, place_of, shortened, warn_of_collections
+from imi.cli.opening import opened_together
+from imi.cli.options import Also, CollectionName, Filtered, FolderOptions, Mode, Model, Trusting, read_texts
 from imi.cli.output import note, one_line, show_json
 from imi.cli.verbs import verb
 from imi.cli.where import parse_where
 from imi.errors import UsageError
+from imi.records import Hit, facts_of
 
 if TYPE_CHECKING:
-    from imi.rag.answer import Answer
+    from imi.records import Answer
 
 
 Llm = Annotated[
@@ -51,6 +53,10 @@ class AskOptions(FolderOptions, Trusting, Filtered):
         typer.Option("--expand", metavar="N", help="Read passages with what stands around them, up to N characters."),
     ] = None
     agent: Annotated[bool, typer.Option("--agent", help="Let the model search and open documents itself.")] = False
+    always: Annotated[bool, typer.Option("--always", help="Answer also where nothing that was found is likely to.")] = (
+        False
+    )
+    also: Also = field(default_factory=list)
     show_context: Annotated[bool, typer.Option("--show-context", help="Show the passages that were read.")] = False
     model: Model = None
 
@@ -58,7 +64,8 @@ class AskOptions(FolderOptions, Trusting, Filtered):
 def ask(options: AskOptions) -> None:
     """Answer a question from a collection, with numbered citations that are checked against the passages.
 
-    Sentences that no passage supports are marked [?]. Without a language model the best sentences are quoted.
+    Sentences that no passage supports are marked [?]. Without a language model the best sentences are quoted. Where
+    nothing that was found is likely to answer, it says so.
     """
     from imi.llm import load_llm
     from imi.rag.answer import answer
@@ -67,6 +74,7 @@ def ask(options: AskOptions) -> None:
     if options.mode not in ("text", "meaning", "hybrid"):
         raise UsageError(f"the mode is {options.mode!r}, allowed are text, meaning, hybrid")
     question = "\n".join(read_texts(options.question)) if "-" in options.question else " ".join(options.question)
+    warn_of_collections(options.question, quiet=options.quiet)
     llm = load_llm(options.llm)
     finding = Retrieval(
         options.k,
@@ -77,16 +85,17 @@ def ask(options: AskOptions) -> None:
         options.expand,
     )
     streams = llm is not None and not options.as_json and sys.stderr.isatty() and not options.quiet
-    with open_to_read(options.collection, options.model, options.reading) as collection:
+    with opened_together(options.collection, options.also, options.model, options.reading) as collections:
         found = answer(
-            collection,
+            collections,
             question,
             llm=llm,
             finding=finding,
             agent=options.agent,
+            always=options.always,
             on_text=_write if streams else None,
         )
-        refused = collection.untrusted
+        refused = collections[0].untrusted
     if refused is not None:
         note(f"found by text alone: {refused}")
     if streams:
@@ -99,6 +108,14 @@ def _write(piece: str) -> None:
     print(piece, end="", file=sys.stderr, flush=True)
 
 
+def _source(hit: Hit) -> str:
+    """Return where a passage stands and how it begins, short enough for a line."""
+    facts = facts_of(hit.metadata)
+    heading = " > ".join(dict.fromkeys(str(part) for part in (facts.get("title"), facts.get("heading")) if part))
+    where = place_of(hit) if hit.collection is None else f"{shortened(hit.collection)}: {place_of(hit)}"
+    return f"{where}: {heading or one_line(body_of(hit), 80)}"
+
+
 def _show(found: Answer, options: AskOptions) -> None:
     if options.as_json:
         value = found.to_dict()
@@ -106,12 +123,17 @@ def _show(found: Answer, options: AskOptions) -> None:
             value["context"] = [hit.to_dict() for hit in found.passages]
         show_json(value)
         return
+    if found.answer is None:
+        print(found.reason)
+        if found.passages:
+            near = ", ".join(dict.fromkeys(place_of(hit) for hit in found.passages[:3]))
+            note(f"the nearest is in {near}; --always quotes it", quiet=options.quiet)
+        return
     print(found.answer)
     if found.citations:
         print()
     for one in found.citations:
-        place = one.id if one.page is None else f"{one.id}, page {one.page}"
-        text = "there is no such passage" if one.id is None else f"{place}: {one_line(one.text, 100)}"
+        text = "there is no such passage" if one.id is None else _source(found.passages[one.n - 1])
         print(f"[{one.n}] {text}{'' if one.supported else '  (not supported)'}")
     if found.llm is None and found.citations:
         hint = "quoted, not answered: no language model is set (--llm MODEL@URL, or IMI_LLM)"

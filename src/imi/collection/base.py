@@ -6,6 +6,7 @@ is checked here, once; what only a folder can do is refused here for the others.
 
 from __future__ import annotations
 
+import importlib
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -25,7 +26,7 @@ from imi.collection.searching import Searcher
 from imi.embedders.base import Embedder
 from imi.embedders.load import load
 from imi.errors import DataError, NotFound, NotTrusted, UsageError
-from imi.records import Added, Document, Hits, Mode
+from imi.records import Added, Answer, Document, Hits, Mode
 from imi.vectors import truncate
 
 # What only some verbs need is imported when they are called: a search from a cold start is mostly imports.
@@ -434,6 +435,23 @@ class Collection(ABC):
     def _uncompared(self, where: Mapping[str, Any]) -> list[str]:
         """Say how many values a filter could not compare; an engine does not know."""
         return []
+
+    def ask(self, question: str, llm: Any = None, k: int = 5, always: bool = False) -> Answer:
+        """Answer a question from the collection, with citations; `.text` is None, and `.reason` says why, without one.
+
+        Args:
+            question: in any language.
+            llm: a language model, or its name as `--llm` takes it; None quotes the best sentences instead.
+            k: how many passages are read.
+            always: answer also where nothing that was found is likely to.
+
+        Raises:
+            UsageError: the question is empty.
+        """
+        # Answering stands on collections; it is looked up when it is asked for, so that nothing here stands on it.
+        asking = importlib.import_module("imi.rag.asking")
+        found: Answer = asking.ask(self, question, llm, k, always)
+        return found
 
     def similar(self, id: str, k: int = 10, *, where: Mapping[str, Any] | None = None, dims: int | None = None) -> Hits:
         """Find the rows whose vectors are nearest to a row's own, which is left out.

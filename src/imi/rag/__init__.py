@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from imi.collection.parent_expansion import Expanded, expand
-    from imi.rag.answer import Answer
-    from imi.rag.citations import Citation
     from imi.rag.rerank import Reranker, load_reranker
     from imi.rag.retrieve import Retrieval, find_passages
     from imi.rag.translate import Translation
+    from imi.records import Answer, Citation
 
 _LAZY = {
-    "Answer": "imi.rag.answer",
-    "Citation": "imi.rag.citations",
+    "Answer": "imi.records",
+    "Citation": "imi.records",
     "Expanded": "imi.collection.parent_expansion",
     "Reranker": "imi.rag.rerank",
     "Retrieval": "imi.rag.retrieve",

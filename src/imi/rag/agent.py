@@ -10,6 +10,7 @@ from imi.collection import Collection
 from imi.errors import ImiError
 from imi.llm import LanguageModel, ToolCall
 from imi.rag.retrieve import Retrieval, delimited, find_passages
+from imi.rag.together import Together
 from imi.records import Hit
 
 ROUNDS = 5
@@ -33,7 +34,9 @@ _TOOLS: tuple[Mapping[str, Any], ...] = (
 )
 
 
-def gather_passages(collection: Collection, question: str, finding: Retrieval, llm: LanguageModel) -> list[Hit]:
+def gather_passages(
+    collection: Collection | Together, question: str, finding: Retrieval, llm: LanguageModel
+) -> list[Hit]:
     """Return the passages that the model found in at most ROUNDS rounds; the first search is the question itself."""
     found = {hit.id: hit for hit in find_passages(collection, question, finding, llm)}
     start = f"Question: {question}\n\nThe question itself finds:\n{_shown(list(found.values()))}"
@@ -56,7 +59,7 @@ def gather_passages(collection: Collection, question: str, finding: Retrieval, l
     return list(found.values())[:_MOST]
 
 
-def _use(collection: Collection, call: ToolCall, finding: Retrieval) -> tuple[list[Hit], str]:
+def _use(collection: Collection | Together, call: ToolCall, finding: Retrieval) -> tuple[list[Hit], str]:
     """Run one tool; what is wrong with a call is told to the model, which may mend it."""
     wanted = (call.arguments or {}).get({"search": "query", "open": "id"}.get(call.name, ""))
     if not isinstance(wanted, str) or not wanted.strip():

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from imi.collection import Collection
+from imi.collection.evidence import evidence
 from imi.errors import UsageError
 from imi.llm import LanguageModel
 from imi.llm.model import required
 from imi.rag.agent import gather_passages
-from imi.rag.citations import Citation, check
+from imi.rag.citations import check
 from imi.rag.retrieve import Retrieval, delimited, find_passages
-from imi.records import Hit, facts_of
-from imi.text.lexical import index_tokens
+from imi.rag.together import Together
+from imi.records import Answer, Citation, Hit, facts_of
+from imi.text.lexical import index_tokens, ranking_terms
 from imi.text.sentences import sentences
 
 _QUOTES = 3
-NOTHING = "Nothing in the collection answers this."
+NOTHING = "Nothing here answers that."
+_UNLIKELY = "The nearest passages have too little of the question in them."
+_WORTH = 0.6
+"""What a sentence must score, against the best, to be quoted beside it."""
+_LABEL = re.compile(r"(?:^|;\s|\n)([^\W\d][\w ]{0,24}): ")
+_TAG = re.compile(r"</?[a-zA-Z][^<>]{0,300}>")
+_MARKUP_LINE = re.compile(r"\s*(?:```|~~~|\|?[\s:|-]+\|?\s*$)")
 SYSTEM = (
     "Answer the user's question from the numbered passages alone, briefly, in the language of the question. End each "
     "sentence with the numbers of the passages it rests on, in square brackets: [1] or [2, 3]. If the passages do not "
@@ -29,37 +37,25 @@ SYSTEM = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An answer with its citations; `llm` is None where it only quotes; `passages` are what the model was shown."""
-
-    answer: str
-    citations: tuple[Citation, ...]
-    llm: str | None
-    passages: tuple[Hit, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the keys that `--json` prints."""
-        return {"answer": self.answer, "citations": [one.to_dict() for one in self.citations], "llm": self.llm}
-
-
 def answer(
-    collection: Collection,
+    collection: Collection | Sequence[Collection],
     question: str,
     *,
     llm: LanguageModel | None = None,
     finding: Retrieval | None = None,
     agent: bool = False,
+    always: bool = False,
     on_text: Callable[[str], None] | None = None,
 ) -> Answer:
-    """Answer a question from a collection.
+    """Answer a question from a collection, or from several.
 
     Args:
-        collection: what may be read.
+        collection: what may be read; of several, hits say in `collection` where they were found.
         question: in any language.
         llm: writes the answer; None quotes the best sentences of the best passages instead.
         finding: how passages are found.
         agent: let the model search and open documents itself, a bounded number of times, before it answers.
+        always: answer also where nothing that was found is likely to; an agent, who searches on, always may.
         on_text: called with each piece of the answer as it is written, before it is checked.
 
     Raises:
@@ -69,45 +65,97 @@ def answer(
     if not question.strip():
         raise UsageError("the question is empty", hint='imi ask notes.imi "when is the deadline?"')
     finding = finding or Retrieval()
+    together = Together([collection] if isinstance(collection, Collection) else collection)
     if agent:
-        passages = gather_passages(collection, question, finding, required(llm))
+        passages = gather_passages(together, question, finding, required(llm))
     else:
-        passages = find_passages(collection, question, finding, llm)
+        passages = find_passages(together, question, finding, llm)
     passages = [hit for hit in passages if hit.text]
+    name = None if llm is None else llm.name
     if not passages:
-        return Answer(NOTHING, (), None if llm is None else llm.name, ())
+        return Answer(None, (), name, (), f"{NOTHING} The search found no passage.")
+    if not (always or agent) and not _answers(together, question, passages):
+        return Answer(None, (), name, tuple(passages), f"{NOTHING} {_UNLIKELY}")
     if llm is None:
-        return _quoted(collection, question, passages)
+        return _quoted(together, question, passages)
     content = f"{delimited([hit.text or '' for hit in passages])}\n\nQuestion: {question}"
     messages = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": content}]
     reply = llm.chat(messages, on_text=on_text, temperature=0)
-    text, citations = check(reply.text.strip(), passages, collection.reader)
+    text, citations = check(reply.text.strip(), passages, together.reader)
     return Answer(text, citations, llm.name, tuple(passages))
 
 
-def _said(hit: Hit) -> list[str]:
-    """Return the different sentences of a passage, without the headings that say what it is about."""
-    heading = str(facts_of(hit.metadata).get("heading") or "")
-    titles = {heading, heading.rpartition(" > ")[2]}
-    all_of_it = list(dict.fromkeys(sentences(hit.text or "")))
-    return [one for one in all_of_it if one.strip("# ") not in titles] or all_of_it
+def _answers(together: Together, question: str, passages: Sequence[Hit]) -> bool:
+    """Whether the passages of any collection are likely to answer; also where it cannot be told."""
+    for label in dict.fromkeys(hit.collection for hit in passages):
+        found = evidence(together.of(label), question, [hit for hit in passages if hit.collection == label])
+        if found is None or found.enough:
+            return True
+    return False
 
 
-def _quoted(collection: Collection, question: str, passages: Sequence[Hit]) -> Answer:
-    """Quote the sentences that are nearest to the question, by meaning and by its words, best first."""
-    found = [(n, one) for n, hit in enumerate(passages, 1) for one in _said(hit)]
-    model = collection.reader
-    asked = set(index_tokens(question))
-    meaning = model.embed([one for _, one in found]) @ model.embed([question], "query")[0]
-    words = np.array([len(asked & set(index_tokens(one))) / max(1, len(asked)) for _, one in found])
+def _quoted(together: Together, question: str, passages: Sequence[Hit]) -> Answer:
+    """Quote the sentences that are nearest to the question, by meaning and by its words, in the documents' order."""
+    said = [(n, at, one) for n, hit in enumerate(passages, 1) for at, one in enumerate(said_in(hit))]
+    # What two passages say, because they overlap or are copies, is quoted once.
+    found = list({_squeezed(one): (n, at, one) for n, at, one in reversed(said)}.values())[::-1]
+    model = together.reader
+    asked = set(ranking_terms(question))
+    own = [set(index_tokens(one)) for _, _, one in found]
+    rare = {term: np.log1p(len(own) / (0.5 + sum(term in words for words in own))) for term in asked}
+    total = max(sum(rare.values()), 1e-9)
+    meaning = model.embed([one for _, _, one in found]) @ model.embed([question], "query")[0]
+    words = np.array([sum(rare[term] for term in asked & has) / total for has in own])
     # A passage found first is likelier to hold the answer than a sentence alone can tell.
-    place = np.array([1 / n for n, _ in found])
-    order = np.argsort(-(meaning + words + 0.2 * place), kind="stable")[:_QUOTES]
-    chosen = [found[at] for at in order]
-    text = "\n".join(f"“{one}” [{n}]" for n, one in chosen)
-    cited = sorted({n for n, _ in chosen})
+    place = np.array([1 / n for n, _, _ in found])
+    score = meaning + words + 0.2 * place
+    best = np.argsort(-score, kind="stable")[:_QUOTES]
+    chosen = [found[at] for at in best if score[at] >= _WORTH * score[best[0]]]
+    first = {_whole(passages[n - 1]): min(m for m, _, _ in chosen if _whole(passages[m - 1]) == _whole(passages[n - 1]))
+             for n, _, _ in chosen}  # fmt: skip
+    chosen.sort(key=lambda one: (first[_whole(passages[one[0] - 1])], _start(passages[one[0] - 1]), one[0], one[1]))
+    text = "\n".join(f"“{one}” [{n}]" for n, _, one in chosen)
+    cited = sorted({n for n, _, _ in chosen})
     citations = tuple(
         Citation(n, passages[n - 1].id, passages[n - 1].text, facts_of(passages[n - 1].metadata).get("page"), True)
         for n in cited
     )
     return Answer(text, citations, None, tuple(passages))
+
+
+def _whole(hit: Hit) -> tuple[str | None, str]:
+    """Return the document that a passage is of."""
+    return hit.collection, str(facts_of(hit.metadata).get("source", hit.id))
+
+
+def _start(hit: Hit) -> tuple[int, int]:
+    """Return where in its document a passage begins."""
+    facts = facts_of(hit.metadata)
+    page, line = facts.get("page"), facts.get("line")
+    return (page if isinstance(page, int) else 0, line if isinstance(line, int) else 0)
+
+
+def _squeezed(text: str) -> str:
+    return "".join(char for char in text.casefold() if char.isalnum()) or text
+
+
+def said_in(hit: Hit) -> list[str]:
+    """Return the sentences of a passage as they can be quoted: without headings, template words and markup."""
+    facts, text = facts_of(hit.metadata), hit.text or ""
+    above = " > ".join(dict.fromkeys(str(part) for part in (facts.get("title"), facts.get("heading")) if part))
+    body = text.removeprefix(f"{above}\n") if above else text
+    titles = {part.strip() for part in above.split(" > ")} | {above}
+    lines = [line for line in _unlabelled(body).split("\n") if not _MARKUP_LINE.match(line)]
+    clean = html.unescape(_TAG.sub(" ", "\n".join(lines)))
+    found = [" ".join(one.split()) for one in sentences(clean)]
+    found = list(dict.fromkeys(one for one in found if any(char.isalnum() for char in one)))
+    return [one for one in found if one.strip("# ") not in titles] or found or [" ".join(body.split())]
+
+
+def _unlabelled(text: str) -> str:
+    """Return a text without the words of a template, "Title: …; Content: …", each of its values on a line."""
+    labels = list(_LABEL.finditer(text))
+    if not labels or labels[0].start() != 0 or len(labels) < 2:
+        return text
+    ends = [one.start() for one in labels[1:]] + [len(text)]
+    return "\n".join(text[one.end() : end].rstrip("; \n") for one, end in zip(labels, ends, strict=True))

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 from imi.embedders.base import Embedder
-from imi.records import Hit, facts_of
+from imi.records import Citation, Hit, facts_of
 from imi.text.lexical import index_tokens
 from imi.text.sentences import sentence_spans, sentences
 
@@ -17,25 +15,6 @@ UNSUPPORTED = "[?]"
 _CITED = re.compile(r"\s*[\[【]\s*(\d+(?:\s*[,、]\s*\d+)*)\s*[\]】]")
 _SHARE = 0.6
 _COSINE = 0.6
-
-
-@dataclass(frozen=True, slots=True)
-class Citation:
-    """Number n of an answer: the passage's id, text and page (None where there is no such passage).
-
-    `supported` tells whether every sentence that cites it finds its words, numbers or meaning there. It is a check by
-    machine: it finds made-up numbers and passages about something else, not every false claim.
-    """
-
-    n: int
-    id: str | None
-    text: str | None
-    page: int | str | None
-    supported: bool
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the keys that `--json` prints."""
-        return {"n": self.n, "id": self.id, "text": self.text, "page": self.page, "supported": self.supported}
 
 
 def check(text: str, passages: Sequence[Hit], model: Embedder) -> tuple[str, tuple[Citation, ...]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from imi.collection.parent_expansion import expand
 from imi.llm import LanguageModel
 from imi.llm.model import required
 from imi.rag.rerank import Reranker, load_reranker, scores_of
+from imi.rag.together import Together
 from imi.records import Hit, Mode
 from imi.text.lexical import index_tokens, ranking_terms
 from imi.vectors import Floats
@@ -55,7 +56,7 @@ class Retrieval:
 
 
 def find_passages(
-    collection: Collection, question: str, finding: Retrieval, llm: LanguageModel | None = None
+    collection: Collection | Together, question: str, finding: Retrieval, llm: LanguageModel | None = None
 ) -> list[Hit]:
     """Return the passages for a question, best first.
 
@@ -64,19 +65,30 @@ def find_passages(
         MissingExtra: a cross-encoder is asked for and sentence-transformers is not installed.
         DataError: a reranker of another package gave no score a passage.
     """
+    together = collection if isinstance(collection, Together) else Together([collection], folded=False)
     how = None if finding.rerank == "none" else finding.rerank
     wide = finding.k * _WIDER if finding.rewrite or how not in (None, "auto") else finding.k
     queries = [question, *(_rewritten(question, required(llm)) if finding.rewrite else ())]
-    rankings = [collection.search(query, k=wide, mode=finding.mode, where=finding.where) for query in queries]
+    rankings = [together.search(query, wide, finding.mode, finding.where) for query in queries]
     hits = list(rankings[0]) if len(rankings) == 1 else _fused(rankings)
     if how == "auto":
         how = "late" if rankings[0].mode == "hybrid" and strange(question, hits) else None
         if how and not finding.rewrite:
-            hits = list(collection.search(question, finding.k * _WIDER, mode=finding.mode, where=finding.where))
+            hits = list(together.search(question, finding.k * _WIDER, finding.mode, finding.where))
     if how and hits:
-        hits = _reranked(collection, question, hits, how, llm)
+        hits = _reranked(together, question, hits, how, llm)
     hits = hits[: finding.k]
-    return hits if finding.expand is None else [one.hit for one in expand(collection, hits, finding.expand)]
+    return hits if finding.expand is None else _expanded(together, hits, finding.expand)
+
+
+def _expanded(together: Together, hits: Sequence[Hit], characters: int) -> list[Hit]:
+    """Return passages with what stands around them, each out of its own collection, in their order."""
+    grown: dict[tuple[str | None, str], Hit] = {}
+    for label in dict.fromkeys(hit.collection for hit in hits):
+        own = [hit for hit in hits if hit.collection == label]
+        grown |= {(label, one.hit.id): one.hit for one in expand(together.of(label), own, characters)}
+    found = ((hit, grown.get((hit.collection, hit.id))) for hit in hits)
+    return [replace(hit, text=one.text) for hit, one in found if one is not None]
 
 
 def strange(question: str, hits: Sequence[Hit]) -> bool:
@@ -100,21 +112,21 @@ def _fused(rankings: Sequence[Sequence[Hit]]) -> list[Hit]:
             scores[hit.id] = scores.get(hit.id, 0.0) + 1 / (_RRF + place)
             hits.setdefault(hit.id, hit)
     order = sorted(scores, key=lambda id_: -scores[id_])
-    return [Hit(id_, scores[id_], hits[id_].text, hits[id_].metadata) for id_ in order]
+    return [replace(hits[id_], score=scores[id_]) for id_ in order]
 
 
 def _reranked(
-    collection: Collection, question: str, hits: list[Hit], how: str | Reranker, llm: LanguageModel | None
+    collection: Together, question: str, hits: list[Hit], how: str | Reranker, llm: LanguageModel | None
 ) -> list[Hit]:
     if how == "llm":
         return _ordered(question, hits, required(llm))
-    reranker = load_reranker(how, collection.model) if isinstance(how, str) else how
+    reranker = load_reranker(how, collection.reader) if isinstance(how, str) else how
     scores = scores_of(reranker, question, [hit.text or "" for hit in hits])
     if how == "late":
         # The collection's model has spoken once already, and words with it: a second opinion, no better than the first.
         scores = (1 - LATE) * _scaled(np.array([hit.score for hit in hits], np.float32)) + LATE * _scaled(scores)
     order = np.argsort(-scores, kind="stable")
-    return [Hit(hits[at].id, float(scores[at]), hits[at].text, hits[at].metadata) for at in order]
+    return [replace(hits[at], score=float(scores[at])) for at in order]
 
 
 def _scaled(scores: Floats) -> Floats:

@@ -113,6 +113,11 @@ def ranking_terms(text: str) -> list[str]:
     return list(dict.fromkeys(token for token in index_tokens(text) if not token.startswith(ENDING)))
 
 
+def is_unspaced(text: str) -> bool:
+    """Whether a text holds a character of a script that puts no spaces between words."""
+    return _UNSEGMENTED.search(text) is not None
+
+
 def phrase_tokens(text: str) -> tuple[str, ...]:
     """Return the consecutive tokens that any text containing this one has, outer single characters left out."""
     tokens = [t for t in index_tokens(text) if not t.startswith(ENDING)]

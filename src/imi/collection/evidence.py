@@ -1,0 +1,121 @@
+"""Whether what a search found answers a question at all: how much of it the passages say, and how near they come.
+
+The score is a weighted sum over the first passages:
+
+- the telling words of the question that one passage has, each weighted by how rare it is in the collection (its idf);
+- the same for one sentence;
+- the cosine of the nearest passage, for the built-in model alone, whose cosines are what the weights were fitted on.
+
+Less what speaks against: names in the question that none of the passages has.
+
+Below `Evidence.least` the question counts as not answered. `benchmarks/unanswerable.py` prints how many questions are
+refused whose articles are there, and whose articles were taken away; the limits are those under which few of the
+training questions lie whose articles are there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from imi.collection.base import Collection
+from imi.collection.folder import FolderCollection
+from imi.records import Hit
+from imi.text.lexical import index_tokens, is_unspaced, normalize_text, query_terms, ranking_terms
+from imi.text.sentences import sentences
+
+_PASSAGE, _SENTENCE, _NEAR, _NAMES = 8.0, 6.0, 4.0, 2.0
+LEAST = 5.25
+"""With the cosine of the built-in model."""
+LEAST_UNSPACED = 5.75
+"""The same for questions in a script without spaces, whose single characters many passages have."""
+LEAST_BY_WORDS = 3.6
+"""By words alone, for other models."""
+LEAST_NEAR = 0.29
+"""The cosine that a passage must have where it has hardly a word of the question, as in another language."""
+_LITTLE = 0.12
+_CAPITAL = re.compile(r"(?<=[a-z,;] )[A-Z][\w\-]+")
+_LATIN = re.compile(r"[A-Za-z][A-Za-z\-]+")
+_KATAKANA = re.compile("[\u30a1-\u30fa\u30fc]{2,}")
+_READ = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """How much speaks for an answer, and how much must."""
+
+    score: float
+    least: float
+
+    @property
+    def enough(self) -> bool:
+        """Whether the passages are likely to answer the question."""
+        return self.score >= self.least
+
+
+def evidence(collection: Collection, question: str, hits: Sequence[Hit]) -> Evidence | None:
+    """Return what speaks for the passages' answering a question; None where it cannot be told.
+
+    It cannot for questions of a word or two, which ask what contains them, and on engines, which count no words.
+
+    Args:
+        collection: where the passages were found.
+        question: in any language.
+        hits: the passages, best first.
+    """
+    texts = [hit.text for hit in hits[:_READ] if hit.text]
+    terms = ranking_terms(question)
+    if not isinstance(collection, FolderCollection) or not terms or query_terms(question).phrase:
+        return None
+    if not texts:
+        return Evidence(0.0, LEAST)
+    rarity = _rarity(collection, terms)
+    whole = max(_share(terms, rarity, text) for text in texts)
+    part = max(_share(terms, rarity, one) for text in texts for one in sentences(text) or [text])
+    near = _nearest(collection, question, hits[:_READ])
+    if near is None:
+        return Evidence(_PASSAGE * whole + _SENTENCE * part - _NAMES * _missing(question, texts), LEAST_BY_WORDS)
+    if whole < _LITTLE:
+        # Words of another language: only the meaning can tell, on a scale of its own.
+        return Evidence(near, LEAST_NEAR)
+    unspaced = any(is_unspaced(term) for term in terms)
+    score = _PASSAGE * whole + _SENTENCE * part + _NEAR * near - _NAMES * _missing(question, texts)
+    return Evidence(score, LEAST_UNSPACED if unspaced else LEAST)
+
+
+def _missing(question: str, texts: Sequence[str]) -> float:
+    """Return the share of a question's names that no passage has, 0 where it has none.
+
+    A word with a capital that does not begin the question is a name, and so is one in katakana, or in Latin letters
+    among characters of another script.
+    """
+    latin = _CAPITAL.findall(question) if not is_unspaced(question) else _LATIN.findall(question)
+    names = {normalize_text(name) for name in (*latin, *_KATAKANA.findall(question))}
+    said = [normalize_text(text) for text in texts]
+    return sum(not any(name in text for text in said) for name in names) / max(1, len(names))
+
+
+def _rarity(collection: FolderCollection, terms: Sequence[str]) -> np.ndarray:
+    store = collection._store
+    with store.reading():
+        counts, total = store.term_counts(terms), store.count()
+    found = np.array([counts.get(term, 0) for term in terms], np.float64)
+    return np.log1p((total - found + 0.5) / (found + 0.5))
+
+
+def _share(terms: Sequence[str], rarity: np.ndarray, text: str) -> float:
+    own = set(index_tokens(text))
+    return float(rarity[[term in own for term in terms]].sum() / max(rarity.sum(), 1e-9))
+
+
+def _nearest(collection: FolderCollection, question: str, hits: Sequence[Hit]) -> float | None:
+    """Return the highest cosine of the passages' vectors, for the built-in model; None for any other."""
+    bound = collection.bound
+    if bound is None or bound.own or collection.untrusted is not None or bound.info.id != "built-in":
+        return None
+    texts = [hit.text for hit in hits if hit.text]
+    model = collection.model
+    return float((model.embed(texts) @ model.embed([question], kind="query")[0]).max())
