@@ -6,7 +6,7 @@ The score is a weighted sum over the first passages:
 - the same for one sentence;
 - the cosine of the nearest passage, for the built-in model alone, whose cosines are what the weights were fitted on.
 
-Less what speaks against: names in the question that none of the passages has.
+Less what speaks against: names in the question that none of the passages has, or no row at all.
 
 Below `Evidence.least` the question counts as not answered. `benchmarks/unanswerable.py` prints how many questions are
 refused whose articles are there, and whose articles were taken away; the limits are those under which few of the
@@ -27,8 +27,8 @@ from imi.records import Hit
 from imi.text.lexical import index_tokens, is_unspaced, normalize_text, query_terms, ranking_terms
 from imi.text.sentences import sentences
 
-_PASSAGE, _SENTENCE, _NEAR, _NAMES = 8.0, 6.0, 4.0, 2.0
-LEAST = 5.25
+_PASSAGE, _SENTENCE, _NEAR, _NAMES, _UNKNOWN = 8.0, 6.0, 4.0, 2.0, 8.0
+LEAST = 4.85
 """With the cosine of the built-in model."""
 LEAST_UNSPACED = 5.75
 """The same for questions in a script without spaces, whose single characters many passages have."""
@@ -77,25 +77,32 @@ def evidence(collection: Collection, question: str, hits: Sequence[Hit]) -> Evid
     part = max(_share(terms, rarity, one) for text in texts for one in sentences(text) or [text])
     near = _nearest(collection, question, hits[:_READ])
     if near is None:
-        return Evidence(_PASSAGE * whole + _SENTENCE * part - _NAMES * _missing(question, texts), LEAST_BY_WORDS)
+        return Evidence(_PASSAGE * whole + _SENTENCE * part - _missing(collection, question, texts), LEAST_BY_WORDS)
     if whole < _LITTLE:
         # Words of another language: only the meaning can tell, on a scale of its own.
         return Evidence(near, LEAST_NEAR)
     unspaced = any(is_unspaced(term) for term in terms)
-    score = _PASSAGE * whole + _SENTENCE * part + _NEAR * near - _NAMES * _missing(question, texts)
+    score = _PASSAGE * whole + _SENTENCE * part + _NEAR * near - _missing(collection, question, texts)
     return Evidence(score, LEAST_UNSPACED if unspaced else LEAST)
 
 
-def _missing(question: str, texts: Sequence[str]) -> float:
-    """Return the share of a question's names that no passage has, 0 where it has none.
+def _missing(collection: FolderCollection, question: str, texts: Sequence[str]) -> float:
+    """Return what speaks against an answer: the share of the question's names that no passage has, and no row at all.
 
     A word with a capital that does not begin the question is a name, and so is one in katakana, or in Latin letters
     among characters of another script.
     """
     latin = _CAPITAL.findall(question) if not is_unspaced(question) else _LATIN.findall(question)
     names = {normalize_text(name) for name in (*latin, *_KATAKANA.findall(question))}
+    if not names:
+        return 0.0
     said = [normalize_text(text) for text in texts]
-    return sum(not any(name in text for text in said) for name in names) / max(1, len(names))
+    missing = [name for name in names if not any(name in text for text in said)]
+    store = collection._store
+    with store.reading():
+        counts = store.term_counts([token for name in missing for token in index_tokens(name)])
+    unknown = [name for name in missing if not all(counts.get(token, 0) for token in index_tokens(name))]
+    return (_NAMES * len(missing) + _UNKNOWN * len(unknown)) / len(names)
 
 
 def _rarity(collection: FolderCollection, terms: Sequence[str]) -> np.ndarray:
