@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
+import anyio
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.transport_security import TransportSecuritySettings
@@ -17,8 +19,10 @@ from pydantic import Field
 
 from imi._version import __version__
 from imi.bridges.agent_sources import AgentSource, document_of, named, shown
+from imi.bridges.mcp_stdio import converse
 from imi.collection import Collection
 from imi.errors import ImiError
+from imi.jsonable import jsonable
 from imi.records import Document, Mode
 
 _MOST = 100
@@ -143,6 +147,19 @@ class Tools:
             return self.sources[0].collection.add(rows).to_dict()
 
 
+def _sayable(tool: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a tool whose results the protocol can say: one that it cannot write would end the conversation."""
+
+    @functools.wraps(tool)
+    def said(*given: Any, **named: Any) -> Any:
+        return jsonable(tool(*given, **named), _LEVELS)
+
+    return said
+
+
+_LEVELS = 100
+
+
 def _identity(text: str) -> str:
     return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).hexdigest()
 
@@ -153,7 +170,7 @@ def _told() -> Iterator[None]:
     try:
         yield
     except ImiError as error:
-        raise ToolError(str(error)) from error
+        raise ToolError(jsonable(str(error))) from error
 
 
 def make_server(sources: Collection | Sequence[AgentSource], *, write: bool = False) -> MCPServer[Any]:
@@ -164,7 +181,7 @@ def make_server(sources: Collection | Sequence[AgentSource], *, write: bool = Fa
     server = MCPServer(name, instructions=f"{_INSTRUCTIONS}\n{holds}", version=__version__, log_level="WARNING")
     reads = ToolAnnotations(read_only_hint=True, open_world_hint=False)
     for tool in (tools.search, tools.get, tools.ask, tools.similar, tools.list):
-        server.add_tool(tool, annotations=reads)
+        server.add_tool(_sayable(tool), annotations=reads)
     if write:
         writes = ToolAnnotations(destructive_hint=True, idempotent_hint=True, open_world_hint=False)
         server.add_tool(tools.add, annotations=writes)
@@ -179,7 +196,7 @@ def serve(sources: Collection | Sequence[AgentSource], *, write: bool = False, p
     """
     server = make_server(sources, write=write)
     if port is None:
-        server.run("stdio")
+        anyio.run(converse, server)
         return
     hosts = [f"{name}:{port}" for name in ("127.0.0.1", "localhost", "[::1]")]
     allowed = TransportSecuritySettings(allowed_hosts=hosts, allowed_origins=[f"http://{host}" for host in hosts])

@@ -76,5 +76,5 @@ def _use(collection: Collection | Together, call: ToolCall, finding: Retrieval) 
 
 
 def _shown(hits: list[Hit]) -> str:
-    ids = "\n".join(f"{number}: id {hit.id}" for number, hit in enumerate(hits, 1))
-    return f"{ids}\n{delimited([hit.text or '' for hit in hits])}" if hits else ""
+    # An id is data, too: a file's name may say anything.
+    return delimited([f"id: {hit.id}\n\n{hit.text or ''}" for hit in hits]) if hits else ""

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import orjson
 from starlette.responses import Response
 
@@ -24,6 +22,7 @@ from imi.errors import (
     ModelMismatch,
     UsageError,
 )
+from imi.jsonable import jsonable
 
 INVALID = "invalid_request_error"
 _LONGEST_MESSAGE, _LONGEST_PARAM = 2000, 200
@@ -83,36 +82,10 @@ def to_json(value: Any) -> bytes:
     try:
         return orjson.dumps(value, option=_OPTIONS)
     except (TypeError, RecursionError):  # what it cannot write, though JSON can say it
-        return json.dumps(_plain(value, _DEEPEST), ensure_ascii=False, allow_nan=False).encode()
+        return json.dumps(jsonable(value), ensure_ascii=False, allow_nan=False).encode()
 
 
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
-_DEEPEST = 200
-_LONGEST_INTEGER = 13_000  # bits: what Python writes as digits
-
-
-def _plain(value: Any, levels: int) -> Any:
-    """Return a value as JSON can say it: lone surrogates replaced, not-a-number and what nests too deeply null.
-
-    Whole numbers are written with all their digits, beyond some thousand of them in hexadecimal, as a text.
-    """
-    if isinstance(value, str):
-        return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, int):
-        return value if value.bit_length() <= _LONGEST_INTEGER else hex(value)
-    if isinstance(value, float | np.floating):
-        return float(value) if math.isfinite(value) else None
-    if isinstance(value, np.integer | np.bool_ | np.ndarray):
-        return _plain(value.tolist(), levels)
-    if not levels:
-        return None
-    if isinstance(value, Mapping):
-        return {_plain(str(key), 0): _plain(one, levels - 1) for key, one in value.items()}
-    if isinstance(value, Sequence):
-        return [_plain(one, levels - 1) for one in value]
-    raise TypeError(f"{type(value).__name__} is not JSON")
 
 
 def unknown_url(method: str, path: str) -> ApiError:
