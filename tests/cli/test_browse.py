@@ -5,7 +5,9 @@ import os
 import signal
 import subprocess
 import sys
+import urllib.error
 import urllib.request
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -24,12 +26,27 @@ def test_a_collection_is_browsed_until_interrupted(tmp_path):
     )
     try:
         told = json.loads(running.stdout.readline())
-        assert told["points"] == 2 and told["out"].endswith("/#my%20pets")
-        server = told["out"].partition("/#")[0]
-        with urllib.request.urlopen(server, timeout=30) as reply:
+        address = urlsplit(told["out"])
+        server, token = f"http://{address.netloc}", parse_qs(address.query)["token"][0]
+        assert told["points"] == 2 and address.fragment == "my%20pets" and len(token) >= 32
+        with urllib.request.urlopen(told["out"], timeout=30) as reply:
             assert "imi" in reply.read().decode() and "default-src 'none'" in reply.headers["content-security-policy"]
-        with urllib.request.urlopen(f"{server}/api/v1/collections", timeout=30) as reply:
+        collections = f"{server}/api/v1/collections"
+        bearer = {"Authorization": f"Bearer {token}"}
+        with urllib.request.urlopen(urllib.request.Request(collections, headers=bearer), timeout=30) as reply:
             listed = json.load(reply)
+        # Whoever has only the port gets nothing, nor does who guesses, nor a page that a name was made to point here.
+        for url, headers, status in (
+            (collections, {}, 401),
+            (f"{collections}?token={token[:-1]}", {}, 401),
+            (f"{server}/v1/models", {}, 401),
+            (f"{server}/metrics", {"Authorization": "Bearer "}, 401),
+            (told["out"], {"Host": "evil.example"}, 403),
+        ):
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=30)
+            assert refused.value.code == status
+            refused.value.close()
         assert [one["name"] for one in listed["collections"]] == ["my pets"] and listed["creates"]
     finally:
         running.send_signal(signal.SIGINT)

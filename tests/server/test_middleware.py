@@ -13,6 +13,7 @@ from imi.server.http.keys import Keys
 from imi.server.http.logs import Log
 from imi.server.http.rate_limit import Limiter
 from imi.server.http.responses import ApiError
+from imi.server.models import without_place
 from imi.server.running import check_exposure
 from imi.server.settings import Limits, Settings
 from tests.server.conftest import error_of
@@ -347,3 +348,70 @@ def test_the_page_is_served_with_its_type_and_policy(served):
     assert served.http.get("/web/index.html").text == response.text
     for path in ("/web/", "/web/nothing.js", "/web/../app.py", "/web/%2e%2e/app.py", "/web/..%2fapp.py"):
         assert served.http.get(path).status_code == 404
+
+
+def test_metrics_name_no_collection_that_a_key_may_not_read(guarded):
+    for name, collection in (("mixed", "notes"), ("writer", "notes")):
+        document = {"documents": [{"id": "9", "text": "x"}]}
+        assert ask(guarded, name, "POST", f"/{collection}/documents", document).status_code == 200
+    secret = guarded.keys.add("stranger", {"elsewhere": "read"})
+    time.sleep(1.1)
+    known = guarded.http.get("/metrics", headers=guarded.bearer("writer")).text
+    hidden = guarded.http.get("/metrics", headers={"authorization": f"Bearer {secret}"}).text
+    assert 'imi_documents_total{collection="notes"}' in known
+    assert "notes" not in hidden
+    assert "imi_requests_total" in hidden
+
+
+def test_errors_tell_no_place_of_this_machine(start, tmp_path):
+    with imi.open(tmp_path / "secret place" / "pets.imi", model=HashEmbedder()) as made:
+        made.add([imi.Document("1", "a cat", {"n": 1})])
+    with imi.open(tmp_path / "secret place" / "own.imi") as made:
+        made.add([imi.Document("1", "a cat")], vectors=[[1.0, 2.0]])
+    served = start(collections=(str(tmp_path / "secret place"),), root=tmp_path / "made")
+    (tmp_path / "made" / "file.imi").write_text("no folder")
+    for method, path, body in (
+        ("GET", "/pets/documents/nothing", None),
+        ("POST", "/pets/similar", {"id": "nothing"}),
+        ("POST", "/pets/why", {"id": "nothing"}),
+        ("POST", "/pets/search", {"query": "x", "where": {"nope": 1}}),
+        ("POST", "/pets/search", {"query": "x", "facets": ["nope"]}),
+        ("POST", "/pets/search", {"vector": [1.0, 2.0, 3.0]}),
+        ("POST", "/own/search", {"query": "x", "mode": "meaning"}),
+        ("POST", "/own/documents", {"documents": [{"id": "1", "vector": [1.0, 2.0, 3.0]}]}),
+        ("POST", "/pets/tasks/recommend", {"like": ["nothing"]}),
+        ("POST", "", {"name": "file"}),
+    ):
+        refused = served.http.request(method, API + path, json=body)
+        assert refused.status_code >= 400, path
+        said = error_of(refused)["message"]
+        assert "secret place" not in said
+        assert str(tmp_path) not in refused.text
+        assert "/tmp" not in said
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("built-in", "built-in"),
+        ("st:/home/ann/models/fine", "st:fine"),
+        ("/home/ann/models/fine/", "fine"),
+        ("./models/fine", "fine"),
+        (r"C:\models\fine", "fine"),
+        ("st:sentence-transformers/LaBSE", "st:sentence-transformers/LaBSE"),
+        ("openai:small@http://10.0.0.5:8080/v1", "openai:small"),
+    ],
+)
+def test_models_are_named_without_their_place(name, shown):
+    assert without_place(name) == shown
+
+
+def test_a_model_in_a_folder_answers_by_its_name_and_its_place_is_not_told(start, tmp_path):
+    served = start(embedders={f"{tmp_path}/private/fine": HashEmbedder()})
+    listed = [one["id"] for one in served.http.get("/v1/models").json()["data"]]
+    assert "fine" in listed
+    for name in ("fine", f"{tmp_path}/private/fine"):
+        assert served.http.post("/v1/embeddings", json={"model": name, "input": "x"}).status_code == 200
+    unknown = served.http.post("/v1/embeddings", json={"model": "other", "input": "x"})
+    assert unknown.status_code == 404
+    assert str(tmp_path) not in unknown.text + json.dumps(listed)

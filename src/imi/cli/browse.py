@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import sys
 import webbrowser
 from dataclasses import dataclass
@@ -37,7 +38,8 @@ class BrowseOptions(Trusting):
 def browse(options: BrowseOptions) -> None:
     """Look at a collection in the browser: ask it three ways, filter, see why, and wander on its map.
 
-    Serves this machine alone until interrupted; files dropped on the page become collections.
+    Serves this machine alone until interrupted, to who has the address with its token; files dropped on the page become
+    collections.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as `imi serve` does: threads inside requests only wait
     with open_to_read(options.collection) as collection:
@@ -45,12 +47,18 @@ def browse(options: BrowseOptions) -> None:
     with needs("server"):
         from imi.server.running import serve
         from imi.server.settings import Settings
+    # Other users of this machine, and pages of other sites, can reach the port; only who was given the address gets in.
+    token = secrets.token_urlsafe(24)
     settings = Settings(
-        collections=(options.collection,), root=options.folder or home() / "dropped", port=options.port, log=False
+        collections=(options.collection,),
+        root=options.folder or home() / "dropped",
+        port=options.port,
+        token=token,
+        log=False,
     )
 
     def ready(url: str) -> None:
-        page = f"{url}/#{quote(name)}"
+        page = f"{url}/?token={token}#{quote(name)}"
         show({"out": page, "points": points}, ["out", "points"], [[page, points]], as_json=options.as_json)
         sys.stdout.flush()  # whoever reads the address from a pipe wants it now, not when the server ends
         if not options.no_open and not webbrowser.open(page):

@@ -412,3 +412,17 @@ def test_the_policy_allows_this_server_alone(pets):
     assert not re.search(r"<style|style=|<script(?! type=\"module\" src)|\son\w+=", page)
     assert pets.http.get("/web/map/page.html").status_code == 404
     assert json.loads(pets.http.get("/health").text)["status"]
+
+
+def test_the_token_of_an_address_is_taken_out_of_it_and_kept(visit, start, model, tmp_path):
+    with imi.open(tmp_path / "pets.imi", model=model) as made:
+        made.add([imi.Document("1", "a cat"), imi.Document("2", "a dog")])
+    served = start({"built-in": model}, collections=(str(tmp_path / "pets.imi"),), token="a-token-that-nobody-knows")
+    page = visit(f"{served.url}/?token=a-token-that-nobody-knows#pets")
+    expect(page.locator("#first .hit")).to_have_count(2)
+    assert page.url == f"{served.url}/#pets"
+    page.reload()
+    expect(page.locator("#first .hit")).to_have_count(2)
+    stranger = visit(f"{served.url}/#pets", forgive=("401",))
+    expect(stranger.locator("dialog#key")).to_be_visible()
+    expect(stranger.locator("#first .hit")).to_have_count(0)

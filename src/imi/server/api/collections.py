@@ -23,7 +23,6 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from imi.collection import Collection
-from imi.errors import NotFound
 from imi.records import Added, Document, Hits
 from imi.server.api.ingest import FAILURES, add_rows, commits
 from imi.server.api.schemas import (
@@ -46,7 +45,7 @@ from imi.server.api.schemas import (
 from imi.server.http.keys import Right
 from imi.server.http.middleware import require
 from imi.server.http.request_body import check_json_type, parsed, read_body, too_deep, unsupported
-from imi.server.http.responses import ApiError, Json, discreet, to_json
+from imi.server.http.responses import ApiError, Json, to_json
 from imi.server.settings import Limits
 from imi.server.state import State
 
@@ -196,7 +195,7 @@ class SearchRoutes:
         """Find what is nearest to a document."""
 
         def found(collection: Collection) -> bytes:
-            existing(collection, [body.id])
+            collection.get([body.id])
             return written_hits(collection.similar(body.id, body.k, where=body.where, dims=body.dims))
 
         return Json(await self._read(request, name, found))
@@ -220,17 +219,17 @@ class SearchRoutes:
 
     async def get(self, request: Request, name: Name, body: GetBody) -> Response:
         """Return documents by their ids."""
-        return Json(await self._read(request, name, lambda c: written_documents(existing(c, body.ids), len(body.ids))))
+        return Json(await self._read(request, name, lambda c: written_documents(c.get(body.ids), len(body.ids))))
 
     async def document(self, request: Request, name: Name, id: str) -> Response:
         """Return one document."""
-        return Json(await self._read(request, name, lambda c: to_json(existing(c, [id])[0].to_dict())))
+        return Json(await self._read(request, name, lambda c: to_json(c.get(id).to_dict())))
 
     async def thumbnail(self, request: Request, name: Name, id: str) -> Response:
         """Return a document's picture, at most 336 pixels a side, as a JPEG file."""
 
         def drawn(collection: Collection) -> bytes | None:
-            existing(collection, [id])
+            collection.get(id)
             return collection.thumbnail(id)
 
         picture = await self._read(request, name, drawn)
@@ -271,7 +270,7 @@ class SearchRoutes:
         """Delete one document."""
 
         def deleted(collection: Collection) -> int:
-            existing(collection, [id])
+            collection.get(id)
             return collection.delete([id])
 
         return Json({"deleted": await self._write(request, name, deleted)})
@@ -300,23 +299,6 @@ def lent(state: State, name: str, call: Callable[[Collection], Result]) -> Resul
     """Return what a call makes of a collection, which is open for it; to run on a thread."""
     with state.shelf.use(name) as collection:
         return call(collection)
-
-
-def existing(collection: Collection, ids: list[str]) -> list[Document]:
-    """Return documents by their ids.
-
-    Raises:
-        ApiError: 404 where one is not there.
-    """
-    try:
-        return collection.get(ids)
-    except NotFound as missing:
-        raise no_document(missing) from None
-
-
-def no_document(missing: NotFound) -> ApiError:
-    """Return the refusal of an id that is not there."""
-    return ApiError(404, discreet(missing.message, {}), param="id", code="document_not_found")
 
 
 def route_class(limits: Limits) -> type[APIRoute]:

@@ -17,9 +17,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from imi.collection import Collection
-from imi.errors import ImiError, NotFound
+from imi.errors import ImiError
 from imi.records import Document, Hit, user_fields
-from imi.server.api.collections import PREFIX, Name, lent, no_document, route_class, run
+from imi.server.api.collections import PREFIX, Name, lent, route_class, run
 from imi.server.api.column_stats import columns_of
 from imi.server.api.maps import Maps
 from imi.server.api.schemas import Body, Dims, ErrorReply, Id, Where
@@ -160,7 +160,7 @@ def _look(collection: Collection, body: LookBody) -> dict[str, Any]:
     terms = wanted_terms(body.query) if body.query else []
     hits: list[Hit | Document]
     if body.like is not None:
-        _existing(collection, body.like)
+        collection.get(body.like)
         hits = [*collection.similar(body.like, body.k, where=body.where, dims=body.dims)]
     elif body.query is None or not body.query.strip():
         hits = [document for document, _ in zip(collection.documents(body.where), range(body.k), strict=False)]
@@ -200,15 +200,8 @@ def _has_picture(collection: Collection, id: str) -> bool:
     return False
 
 
-def _existing(collection: Collection, id: str) -> Document:
-    try:
-        return collection.get(id)
-    except NotFound as missing:
-        raise no_document(missing) from None
-
-
 def _why(collection: Collection, body: WhyBody) -> dict[str, Any]:
-    document = _existing(collection, body.id)
+    document = collection.get(body.id)
     text = document.text or ""
     query = (body.query or "").strip()
     terms = wanted_terms(query) if query else []

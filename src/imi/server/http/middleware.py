@@ -7,6 +7,7 @@ import time
 import traceback
 from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.parse import parse_qs
 
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -125,7 +126,7 @@ class Gate:
         keys.refresh()
         path: str = scope["path"]
         keyed = self._always_keys or keys.asked
-        if not keyed:
+        if not keyed or self._state.settings.token is not None:
             _check_host(headers)
         if path not in OPEN_PATHS:
             self._check_origin(scope, headers, keyed)
@@ -138,6 +139,8 @@ class Gate:
             )  # fmt: skip
         given = headers.get(b"authorization", b"").decode("latin-1")
         scheme, _, secret = given.partition(" ")
+        if not given and self._state.settings.token is not None:
+            secret, scheme = _token_in(scope), "bearer"
         key = keys.find(secret.strip()) if scheme.lower() == "bearer" else None
         if key is None:
             raise _unauthorized(bool(given))
@@ -187,6 +190,12 @@ def _check_once(headers: Iterable[tuple[bytes, bytes]]) -> None:
 
 def _header(scope: Scope, name: bytes) -> str:
     return next((value.decode("latin-1") for one, value in scope["headers"] if one == name), "")
+
+
+def _token_in(scope: Scope) -> str:
+    """Return the token of an address as `imi browse` prints it."""
+    query: bytes = scope["query_string"]
+    return parse_qs(query.decode("latin-1")).get("token", [""])[0]
 
 
 def _check_host(headers: Mapping[bytes, bytes]) -> None:

@@ -20,6 +20,7 @@ from imi.errors import (
     Locked,
     MissingExtra,
     ModelMismatch,
+    NotFound,
     UsageError,
 )
 from imi.jsonable import jsonable
@@ -139,6 +140,8 @@ def from_imi(error: ImiError, private: Mapping[str, str]) -> ApiError:
     """
     message = error.message if error.hint is None else f"{error.message} (try: {error.hint})"
     message = discreet(message, private)
+    if isinstance(error, NotFound):
+        return ApiError(404, discreet(error.message, private), param="id", code="document_not_found")
     if isinstance(error, UsageError):
         return ApiError(400, message)
     if isinstance(error, DataError):

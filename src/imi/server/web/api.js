@@ -1,4 +1,5 @@
-// A key is kept in memory, and in this tab's sessionStorage only where its owner asked for that: never in a URL, never beyond the tab.
+// A key is kept in memory, and in this tab's sessionStorage only where its owner asked for that: never beyond the tab. The one that
+// `imi browse` puts into its address is taken out of it at once.
 const HELD = "imi.key";
 let key = sessionStorage.getItem(HELD) || "";
 
@@ -19,6 +20,12 @@ export function setKey(secret, keep) {
   key = secret;
   if (keep) sessionStorage.setItem(HELD, secret);
   else sessionStorage.removeItem(HELD);
+}
+
+const given = new URLSearchParams(location.search).get("token");
+if (given) {
+  setKey(given, true);
+  history.replaceState(null, "", location.pathname + location.hash);
 }
 
 /** Sends a request and returns the JSON value; `watch` is told of every failure to reach the server, and of the first success after. */
