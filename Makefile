@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # The tests use these; each can be left out, and its tests then say so and are skipped.
-EXTRAS := tables,tasks,plot,pictures,fast,server,remote,openai,tokens,train,quality,st,static,onnx,docs,office,mcp,code,ja,pg,qdrant,milvus
+EXTRAS := tables,tasks,plot,pictures,fast,server,remote,openai,tokens,train,quality,st,static,deep,onnx,docs,office,mcp,code,ja,pg,qdrant,milvus
 TEST ?=
 # Where the public data sets lie that the built-in model is made from.
 DATA ?= ../shared/data
@@ -79,7 +79,7 @@ $(BIN)/python:
 	  { rm -rf $(VENV); echo "imi: $(PYTHON) cannot make a virtual environment" >&2; echo "try: apt-get install python3-venv" >&2; exit 2; }
 
 $(VENV)/.base: pyproject.toml | $(BIN)/python
-	@echo "installing imi and what it stands on (about 300 MB) into $(VENV)"
+	@echo "installing imi and what it stands on (about 400 MB) into $(VENV)"
 	@$(BIN)/python -m pip install --quiet --editable .
 	@touch $@
 

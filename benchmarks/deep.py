@@ -138,7 +138,7 @@ def beside(data: Path, plain: Kept, deep: Kept, read: int) -> list[dict]:
     return rows
 
 
-def training_sets(data: Path, most: int = 1200) -> list[Questions]:
+def training_sets(data: Path, most: int = 800) -> list[Questions]:
     """Return questions that neither the finer model nor this tuning shares with what measures."""
     paragraphs, questions = splits.jaquad(data, "train")
     unseen = list(paragraphs[LEARNT::4])

@@ -24,6 +24,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("property")
 
 
+def pytest_configure() -> None:
+    """Let no search read by the finer model on its own, also of servers that outlive a test."""
+    os.environ["IMI_DEEP_BUDGET"] = "0"
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Return the folder of public data sets beside the repository; skip where it is not there."""
@@ -52,8 +57,6 @@ def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
     monkeypatch.setenv("IMI_HOME", str(home))
     for name in ("IMI_MODEL", "IMI_LLM", "OPENAI_API_KEY", "OPENAI_BASE_URL", "IMI_DEBUG"):
         monkeypatch.delenv(name, raising=False)
-    # What searches would let the finer model read by themselves is tested where it is the subject.
-    monkeypatch.setenv("IMI_DEEP_BUDGET", "0")
     return home
 
 

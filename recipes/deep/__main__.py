@@ -1,4 +1,4 @@
-"""Make the model `deep`: fetch, cut the vocabulary, train the last layers and the map, quantise, write.
+"""Make the model `deep`: fetch, cut the vocabulary, quantise, train the map, write.
 
     python -m recipes.deep --data ../shared/data [--out src/imi/models/deep] [--scratch build/deep] [--few]
 
@@ -16,9 +16,6 @@ import torch
 
 from imi.embedders.pieces import Pieces
 from recipes.deep import learn, pack, source, states, texts, vocabulary
-
-TRAINED = 2
-"""Layers at the top that are trained; those below stay as published."""
 
 
 def main() -> None:
@@ -41,14 +38,9 @@ def main() -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     vocabulary.write_pieces(tokenizer, kept, given.out / "pieces.model")
     gathered = texts.gather(given.data, few=given.few)
-    first = int(read.sizes["layers"]) - TRAINED
-    below = states.read(read, rows, Pieces(given.out / "pieces.model"), gathered, first, given.scratch)
-    network = learn.Network(
-        read.tensors, first, int(read.sizes["layers"]), int(read.sizes["heads"]), int(read.sizes["width"])
-    )
-    trainer = learn.Trainer(network, below, gathered, learn.Settings())
-    trainer.train()
-    pack.write(given.out, read, rows, network)
+    means = states.means(read, rows, Pieces(given.out / "pieces.model"), gathered, given.scratch)
+    made = learn.Trainer(means, gathered, learn.Settings()).train()
+    pack.write(given.out, read, rows, made)
 
 
 if __name__ == "__main__":

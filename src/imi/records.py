@@ -185,6 +185,7 @@ class Hits(Sequence[Hit]):
     """The answers to one query, best first; prints as a small table.
 
     `notes` are sentences on what kept the search from being what was asked for, such as a model that is not trusted.
+    `finer`: whether the model `deep` ordered the first ones.
     """
 
     def __init__(
@@ -195,12 +196,14 @@ class Hits(Sequence[Hit]):
         facets: Mapping[str, Mapping[str, int]] | None = None,
         search: Mapping[str, Any] | None = None,
         notes: Sequence[str] = (),
+        finer: bool = False,
     ) -> None:
         self._hits = tuple(hits)
         self.mode = mode
         self.facets = {name: dict(counts) for name, counts in (facets or {}).items()}
         self.search = dict(search or {})
         self.notes = tuple(notes)
+        self.finer = finer
 
     @overload
     def __getitem__(self, at: int) -> Hit: ...
@@ -208,7 +211,8 @@ class Hits(Sequence[Hit]):
     def __getitem__(self, at: slice) -> Hits: ...
     def __getitem__(self, at: int | slice) -> Hit | Hits:
         if isinstance(at, slice):
-            return Hits(self._hits[at], mode=self.mode, facets=self.facets, search=self.search, notes=self.notes)
+            told = {"facets": self.facets, "search": self.search, "notes": self.notes, "finer": self.finer}
+            return Hits(self._hits[at], mode=self.mode, **told)  # type: ignore[arg-type]  # of their own kinds
         return self._hits[at]
 
     def of(self, hits: Iterable[Hit]) -> Hits:

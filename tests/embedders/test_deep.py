@@ -67,7 +67,7 @@ def test_translations_are_near_and_other_things_are_not(deep):
         z = deep.embed(["cat", "猫", "車", "吾輩は猫である。", "I am a cat.", "The stock market fell."], kind=kind)
         cosines = z @ z.T
         assert cosines[0, 1] > cosines[0, 2] + 0.15
-        assert cosines[3, 4] > 0.6 > 0.3 > cosines[3, 5]
+        assert cosines[3, 4] > cosines[3, 5] + 0.25
 
 
 def test_nothing_of_a_long_text_is_cut(deep):
@@ -98,7 +98,7 @@ def test_a_window_counts_by_its_tokens(deep):
     means = np.concatenate([deep._mean([one]) for one in whole])
     lengths = np.array([len(one) for one in whole], np.float32)
     state = (means * lengths[:, None]).sum(0) / lengths.sum()
-    turned = (imi.normalize(state[None]) - deep._means["document"]) @ deep._map
+    turned = deep._turned(state[None], "document")
     np.testing.assert_allclose(deep.embed([text]), imi.normalize(turned), atol=1e-5)
 
 

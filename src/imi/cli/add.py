@@ -73,6 +73,9 @@ class AddOptions(Trusting):
     no_ignore: Annotated[
         bool, typer.Option("--no-ignore", help="Of folders, read what .gitignore and .imiignore leave out too.")
     ] = False
+    deepen: Annotated[
+        bool, typer.Option("--deepen", help="Then let the finer model read the rows, as imi deepen does.")
+    ] = False
     model: Model = None
 
     @property
@@ -83,13 +86,33 @@ class AddOptions(Trusting):
         return Walking(hidden=self.hidden, no_ignore=self.no_ignore)
 
 
+def _deepen(options: AddOptions) -> None:
+    """Let the finer model read what was added; see `imi deepen`."""
+    with open_to_write(options.collection) as collection, progress("deepening", quiet=options.quiet) as bar:
+        done = collection.deepen(progress=bar)
+    note(f"read by deep: {done.read} rows in {done.seconds:.1f} s", quiet=options.quiet)
+
+
+def _check_deepen(options: AddOptions) -> None:
+    """Refuse what could not be deepened, before anything is added."""
+    from imi.embedders.load import load
+
+    if is_address(options.collection):
+        raise UsageError("--deepen is for collections in a folder", hint="imi add URL … --model deep")
+    load("deep")
+
+
 def add(options: AddOptions) -> None:
     """Add files to a collection, or update what changed: rows by their id, unchanged texts are not embedded again.
 
     The collection is made when missing. A bad row stops the run before anything is written, unless
     --skip-errors; in folders and archives it is left out and reported.
     """
+    if options.deepen:
+        _check_deepen(options)
     _add(options)
+    if options.deepen:
+        _deepen(options)
     if options.watch:
         from imi.ingest import watch
 
@@ -101,6 +124,8 @@ def _add_again(options: AddOptions) -> bool:
     """Add what has changed; what cannot be read is reported, and watching goes on."""
     try:
         _add(options)
+        if options.deepen:
+            _deepen(options)
     except DataError as broken:
         note(str(broken), quiet=options.quiet)
     return True

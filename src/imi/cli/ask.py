@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imi.cli.hits import body_of, place_of, shortened, warn_of_collections
-from imi.cli.opening import opened_together
-from imi.cli.options import Also, CollectionName, Filtered, FolderOptions, Mode, Model, Trusting, read_texts
+from imi.cli.opening import opened_together, reranked
+from imi.cli.options import Also, Budget, CollectionName, Filtered, FolderOptions, Mode, Model, Trusting, read_texts
 from imi.cli.output import note, one_line, show_json
 from imi.cli.verbs import verb
 from imi.cli.where import parse_where
@@ -44,10 +44,11 @@ class AskOptions(FolderOptions, Trusting, Filtered):
         typer.Option(
             "--rerank",
             metavar="HOW",
-            help="late (best sentence), llm, st:NAME of a cross-encoder, KIND:NAME, none; auto is late where no "
-            "passage has the question's words.",
+            help="late (best sentence), llm, st:NAME of a cross-encoder, KIND:NAME, none; auto leaves the order to the "
+            "search, and is late where it has no model deep and no passage has the question's words.",
         ),
     ] = "auto"
+    budget: Budget = None
     expand: Annotated[
         int | None,
         typer.Option("--expand", metavar="N", help="Read passages with what stands around them, up to N characters."),
@@ -86,6 +87,8 @@ def ask(options: AskOptions) -> None:
     )
     streams = llm is not None and not options.as_json and sys.stderr.isatty() and not options.quiet
     with opened_together(options.collection, options.also, options.model, options.reading) as collections:
+        for one in collections:
+            reranked(one, "none" if options.rerank == "none" else "deep", options.budget)
         found = answer(
             collections,
             question,

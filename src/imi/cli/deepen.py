@@ -29,7 +29,7 @@ def deepen(options: DeepenOptions) -> None:
     """Let the model deep read all rows, so that hybrid searches order their first hits by it at once.
 
     Without it, a search reads the rows that it meets, as far as its own --budget goes. Interrupted, the same
-    command goes on where it stopped. Needs onnxruntime: pip install 'imi[deep]'.
+    command goes on where it stopped.
     """
     with open_existing(options.collection) as collection:
         with progress("deepening", quiet=options.quiet) as bar:

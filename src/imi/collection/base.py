@@ -384,6 +384,11 @@ class Collection(ABC):
         Nothing else is written. It does nothing where the file may not be written.
         """
 
+    @property
+    def deepens(self) -> bool:
+        """Whether `deepen` has rows to read, and may without being asked: the built-in model filled the collection."""
+        return False
+
     def deepen(self, budget: float | None = None, progress: Progress | None = None) -> Deepened:
         """Let the finer model read every row that has a text, and keep its vectors beside the first ones.
 

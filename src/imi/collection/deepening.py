@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.collection.description import read_bound
-from imi.collection.rankings import Fused, Ranking, Rerank, check_budget
+from imi.collection.rankings import BUDGET_MS, Fused, Ranking, Rerank, check_budget
 from imi.embedders import deep as finer
 from imi.embedders.base import Embedder
 from imi.embedders.pieces import threads
@@ -117,6 +117,8 @@ class Deepener:
         self._questions: OrderedDict[str, Floats] = OrderedDict()
         self._rate = _RATE * threads()
         self._keeper: Store | None = store if store.write else None
+        self._finished = ("", -1)  # the state of the file, by identity and changes, in which nothing was left to read
+        self._reached = ("", 0)  # the row that `deepen` came to in its slices
 
     def keep(self) -> None:
         """Keep what searches read although the collection was opened for reading, where its file may be written."""
@@ -158,6 +160,16 @@ class Deepener:
             warnings.warn(told, RuntimeWarning, stacklevel=2)
             return None
         return DeepReading(self, text, self._asked(text), budget)
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there are rows to read that may be read without being asked."""
+        if not self._store.write or not finer.installed():
+            return False
+        with self._store.reading():
+            state = (self._store.meta("identity") or "", self._store.changes)
+            left = state != self._finished and deep_count(self._store) < self._store.count()
+            return left and self._fits(BUDGET_MS)
 
     def _fits(self, budget: float) -> bool:
         """Whether this collection's rows may be read by the finer model: the built-in one filled it, or it was told."""
@@ -270,25 +282,33 @@ class Deepener:
                     f"{self._store.folder} was filled with the model 'deep' already",
                     hint="its search is as fine as it gets",
                 )
+            total = count_to_deepen(self._store) if progress is not None else 0
         began = time.perf_counter()
-        after, read, size = 0, 0, _BATCH if budget is None else _BATCH // 4
+        # One call for all looks at every row; slices go on where the last one ended, as new rows have higher numbers.
+        read, size = 0, _BATCH if budget is None else _BATCH // 4
+        if budget is None:
+            self._reached = ("", 0)
         while budget is None or (time.perf_counter() - began) * 1000 < budget:
             with self._store.reading():
                 identity = self._store.meta("identity") or ""
                 stale = self._store.meta(FINGERPRINT) != model.info.fingerprint
+                after = self._reached[1] if self._reached[0] == identity and not stale else 0
                 found = [] if stale else rows_to_deepen(self._store, after, size)
-                total, done = count_to_deepen(self._store), deep_count(self._store)
+                state = (identity, self._store.changes)
+                done = deep_count(self._store)
             if stale:
                 # Those of an earlier release of the model would count as read.
                 self._put(identity, [], np.empty((0, model.info.width), np.float32))
+                began = time.perf_counter()
                 continue
             if not found:
+                self._finished = state
                 break
             rows = [row for row, _ in found]
             read += self._put(identity, rows, model.embed([text for _, text in found], kind="document"))
-            after = rows[-1]
+            self._reached = (identity, rows[-1])
             if progress is not None:
-                progress(min(done + len(rows), total), total)
+                progress(min(done + len(rows), total), max(total, done + len(rows)))
         with self._store.reading():
             return Deepened(read, deep_count(self._store), self._store.count(), round(time.perf_counter() - began, 3))
 

@@ -273,6 +273,11 @@ class FolderCollection(Collection):
         """Keep what searches let the finer model read; see `Collection.keep_read`."""
         self._deepener.keep()
 
+    @property
+    def deepens(self) -> bool:
+        """Whether `deepen` has rows to read; see `Collection.deepens`."""
+        return self._deepener.wanted
+
     def deepen(self, budget: float | None = None, progress: Callable[[int, int], None] | None = None) -> Deepened:
         """Let the finer model read every row; see `Collection.deepen`."""
         return self._deepener.deepen(budget, progress)

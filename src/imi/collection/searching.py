@@ -144,7 +144,9 @@ class Searcher:
                 matched = text if mode == "text" else None
                 counts = state.count_facets(facets, allowed, matched) if facets else {}
                 break
-        return Hits(hits_of(ranking, documents), mode=mode, facets=counts, search=story, notes=notes)
+        finer = deep is not None and deep.held + len(deep.vectors) > 0
+        found_hits = hits_of(ranking, documents)
+        return Hits(found_hits, mode=mode, facets=counts, search=story, notes=notes, finer=finer)
 
     def _read(
         self, deep: DeepReading, vector: Floats | None, page: Page, where: Mapping[str, Any] | None, how: How

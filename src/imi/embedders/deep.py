@@ -2,7 +2,7 @@
 
     ids = <s> + pieces("query: " or "passage: ", then the text) + </s>       windows of at most 512, see `windows`
     state = mean of the last layer over all tokens of all windows
-    vector = unit((unit(state) - mean of its kind) · map)
+    vector = unit(z·map + relu(z·inward + bias)·outward)       z = unit(state) - mean of its kind
 
 It is multilingual-e5-small cut to two languages; `recipes/deep` made the files, `models/deep/card.md` says from what.
 The table of pieces stays in blocks of four bits, mapped from the file, so that processes share it and only the rows of
@@ -69,7 +69,8 @@ class Deep:
         self._rows: NDArray[np.uint8] = np.load(folder / "rows.npy", mmap_mode="r")
         with np.load(folder / "map.npz") as made:
             self._means = {kind: made[kind].astype(np.float32) for kind in PREFIXES}
-            self._map: Floats = made["map"].astype(np.float32)
+            names = ("map", "inward", "bias", "outward")
+            self._map, self._inward, self._bias, self._outward = (made[name].astype(np.float32) for name in names)
         options = onnxruntime.SessionOptions()
         # A thread a call: several calls at once use several cores better than several threads within one.
         options.intra_op_num_threads = options.inter_op_num_threads = 1
@@ -125,10 +126,16 @@ class Deep:
                 if progress is not None:
                     progress(first + done, len(texts))
 
-            states = vectors.normalize(self._states(chunk, kind, so_far))
-            turned = (states - self._means[kind]) @ self._map
-            out[first : first + len(chunk)] = vectors.truncate(turned, width)
+            out[first : first + len(chunk)] = vectors.truncate(
+                self._turned(self._states(chunk, kind, so_far), kind), width
+            )
         return out
+
+    def _turned(self, states: Floats, kind: Kind) -> Floats:
+        """Return the vectors of states before the last normalisation: (n, d) in, (n, width) out."""
+        z = vectors.normalize(states) - self._means[kind]
+        hidden = np.maximum(z @ self._inward + self._bias, 0)
+        return np.asarray(z @ self._map + hidden @ self._outward)
 
     def count_tokens(self, texts: Sequence[str]) -> NDArray[np.int64]:
         """Return how many tokens the model reads in each text as a document, prefix and ends included: (n,) int64."""

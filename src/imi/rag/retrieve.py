@@ -43,7 +43,8 @@ class Retrieval:
     k: how many. mode, where: as in `Collection.search`. rewrite: ask in several ways, by a language model, and fuse.
     rerank: "late" (the best sentence at full width, beside the search's own score), "llm", "st:NAME" (a cross-encoder),
         "KIND:NAME" of another package, or a reranker itself; None and "none" leave the order, and so does "auto" but
-        for questions whose words no passage has, as in another language: late scoring orders those.
+        for questions whose words no passage has, as in another language, where the model `deep` has not ordered
+        the hits: late scoring orders those.
     expand: characters to which a passage may grow over its neighbours in the same section; None leaves it as found.
     """
 
@@ -72,7 +73,8 @@ def find_passages(
     rankings = [together.search(query, wide, finding.mode, finding.where) for query in queries]
     hits = list(rankings[0]) if len(rankings) == 1 else _fused(rankings)
     if how == "auto":
-        how = "late" if rankings[0].mode == "hybrid" and strange(question, hits) else None
+        plain = rankings[0].mode == "hybrid" and not rankings[0].finer
+        how = "late" if plain and strange(question, hits) else None
         if how and not finding.rewrite:
             hits = list(together.search(question, finding.k * _WIDER, finding.mode, finding.where))
     if how and hits:

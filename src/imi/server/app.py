@@ -36,6 +36,7 @@ from imi.server.http.middleware import Gate
 from imi.server.http.rate_limit import Limiter
 from imi.server.http.request_body import Bodies
 from imi.server.http.responses import ApiError, from_imi, internal_error, unknown_url
+from imi.server.idle import IdleDeepening
 from imi.server.models import Models
 from imi.server.registry import Shelf, collection_paths
 from imi.server.settings import Settings
@@ -76,7 +77,10 @@ def build_state(settings: Settings, embedders: Mapping[str, Embedder] | None = N
     metrics = Metrics()
     readers = ThreadPoolExecutor(READERS, thread_name_prefix="imi-read")
     if embedders is None:
-        names = dict.fromkeys([settings.model or "built-in", *settings.aliases.values()])
+        chosen = settings.model or "built-in"
+        # The finer model stands beside the built-in one: most collections are filled by that.
+        beside = ["built-in"] if chosen == "deep" else []
+        names = dict.fromkeys([chosen, *beside, *settings.aliases.values()])
         embedders = {name: load(name) for name in names}
     models = Models(embedders, settings.aliases, readers, metrics.on_batch)
     return State(
@@ -98,13 +102,16 @@ def build_app(state: State, log: Log | None = None) -> ASGIApp:
     """Return the ASGI application around a state."""
     log = log or Log(requests=state.settings.log)
     forward = Forward(state)
+    idle = IdleDeepening(state)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         warming = state.readers.submit(state.shelf.warm)
+        idle.start()
         log.event("started", version=__version__, models=state.models.names())
         yield
         warming.cancel()
+        idle.stop()
         state.readers.shutdown(wait=True)
         state.quick.shutdown(wait=True)
         state.writer.shutdown(wait=True)

@@ -211,11 +211,15 @@ class Shelf:
 
     def warm(self) -> None:
         """Search each open collection once, so that no client waits for that, and begin a build that is due."""
-        for name in [name for name, one in self._places.items() if one.opened is not None]:
+        for name in self.open_names():
             with suppress(ImiError, ApiError), self.use(name) as collection:
                 # One that is empty or damaged says so to whom it is asked for.
                 collection.search("warm", 1, "hybrid")
                 collection.settle()
+
+    def open_names(self) -> list[str]:
+        """Return the names of the collections that are open."""
+        return [name for name, one in self._places.items() if one.opened is not None]
 
     def private(self) -> dict[str, str]:
         """Return what no reply may tell, each with what is said instead: where collections lie on this machine."""

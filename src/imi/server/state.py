@@ -16,7 +16,7 @@ from imi.server.settings import Settings
 
 @dataclass(slots=True)
 class State:
-    """The parts of one server, made once at its start; only `stopping` and `busy` change later."""
+    """The parts of one server, made once at its start; only `stopping`, `busy` and `begun` change later."""
 
     settings: Settings
     models: Models
@@ -32,3 +32,5 @@ class State:
     stopping: bool = field(default=False)
     busy: int = field(default=0)
     """Requests that are worked on; those whose replies are being sent are not among them."""
+    begun: int = field(default=0)
+    """Requests so far."""

@@ -76,6 +76,7 @@ class Gate:
         start = time.perf_counter()
         metrics.in_flight += 1
         state.busy += 1
+        state.begun += 1
         try:
             if self._cors and _header(scope, b"origin") in self._cors:
                 await self._shared(scope, receive, passage)
