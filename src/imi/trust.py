@@ -10,8 +10,10 @@ and a key only ever goes to a URL that the user typed or configured.
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 import os
+import secrets
 import time
 from contextlib import suppress
 from contextvars import ContextVar
@@ -19,7 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from imi.atomic import locked, write_whole
+from imi.atomic import link_new, locked, sibling, write_whole
 from imi.errors import ImiError, NotTrusted
 
 OWN = ("built-in", "quality", "deep", "hash")
@@ -29,6 +31,7 @@ _FOLDERS = ("st", "hf-static", "onnx", "clip")
 """Kinds whose names may be folders."""
 _YES, _NO = ("1", "true", "yes", "on", "all"), ("", "0", "false", "no", "off")
 _FILE = "trusted.json"
+_SECRET, _SECRET_BYTES = "index.key", 32
 _granted: ContextVar[bool] = ContextVar("imi_trust", default=False)
 
 
@@ -111,6 +114,52 @@ def refused(place: Path | str, model: str) -> NotTrusted:
 def home() -> Path:
     """Return the folder for what belongs to a user rather than to a collection: IMI_HOME, else ~/.imi."""
     return Path(os.environ.get("IMI_HOME") or Path.home() / ".imi")
+
+
+def seal(data: bytes) -> str | None:
+    """Return what shows that this user wrote something on this machine; None where no secret can be kept for it."""
+    secret = _secret(make=True)
+    return None if secret is None else hmac.new(secret, data, "sha256").hexdigest()
+
+
+def is_sealed(data: bytes, given: object) -> bool:
+    """Whether `seal` gave this for the data, to this user on this machine."""
+    secret = _secret(make=False)
+    if secret is None or not isinstance(given, str):
+        return False
+    return hmac.compare_digest(hmac.new(secret, data, "sha256").hexdigest().encode(), given.encode("utf-8", "replace"))
+
+
+_alone: dict[int, bytes] = {}  # of a process whose home cannot be written: what it made itself it may read
+
+
+def _secret(*, make: bool) -> bytes | None:
+    """Return this user's secret, 32 random bytes in a file that nobody else may read."""
+    path = home() / _SECRET
+    try:
+        secret = path.read_bytes()
+        if len(secret) == _SECRET_BYTES:
+            return secret
+        path.unlink()  # cut off while it was written by a machine that lost power
+    except FileNotFoundError:
+        pass
+    except OSError:
+        return _alone.setdefault(os.getpid(), secrets.token_bytes(_SECRET_BYTES))
+    if not make:
+        return _alone.get(os.getpid())
+    try:
+        beside = sibling(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(beside, secrets.token_bytes(_SECRET_BYTES))
+        try:
+            link_new(beside, path)  # of two that make one, the first one's counts
+        except OSError:
+            os.replace(beside, path)
+        finally:
+            beside.unlink(missing_ok=True)
+        return path.read_bytes()
+    except OSError:
+        return _alone.setdefault(os.getpid(), secrets.token_bytes(_SECRET_BYTES))
 
 
 def words_file() -> Path:

@@ -56,8 +56,8 @@ def test_a_collection_is_taken_over_and_written_to(exhibit: tuple[Path, dict[str
     with imi.open(folder / "collection.imi") as collection:
         assert collection.verify().ok
         check(collection, expected)
-        assert collection.info.index["kind"] == expected["index"], "the index on disk is used as it is"
-        assert collection.info.index["words"]["kind"] == expected["words"]
+        # Its index was written on another machine: it is not believed, and made again where the rows are many.
+        assert collection.info.index["kind"] == "exact"
         collection.add([imi.Document("later", "a later 猫", {"n": 99, "tag": "a"})])
         assert "later" in {hit.id for hit in collection.search("猫", k=100, mode="text", where=WHERE)}
         assert collection.search("a later 猫", k=1, mode="meaning")[0].id == "later"
@@ -102,7 +102,7 @@ def test_a_later_format_is_refused_and_left_alone(exhibit: tuple[Path, dict[str,
     folder, _ = exhibit
     store = folder / "collection.imi" / "collection.sqlite"
     was = store.read_bytes()
-    changed = connect(store, write=True)
+    changed = connect(store, write=True).connection
     changed.pragma("user_version", 99)
     changed.close()
     later = store.read_bytes()

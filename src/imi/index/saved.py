@@ -33,7 +33,7 @@ def load_index(folder: Path) -> Ladder | Exact:
     Raises:
         Damaged: a file is missing, cut short or altered.
     """
-    manifest = read_manifest(folder)
+    manifest = read_manifest(folder, foreign=True)
     if "exact" not in manifest.about:
         return load_ladder(folder)[0]
     try:
@@ -51,11 +51,16 @@ def load_ladder(folder: Path) -> tuple[Ladder, Mapping[str, Any]]:
         Damaged: a file is missing, cut short or altered; vectors are checked block by block when they are read.
         MissingExtra: the structure needs rabitqlib, which is not installed here.
     """
-    manifest = read_manifest(folder)
+    manifest = read_manifest(folder, foreign=True)
     try:
         table = manifest.about["table"]
         vectors = map_vectors(folder, manifest, (table["shape"][0], table["shape"][1]), table["dtype"])
-        return read_ladder(folder, manifest, manifest.about["ladder"], vectors), manifest.about
+        description = manifest.about["ladder"]
+        if not manifest.sealed:
+            # Written elsewhere: its vectors are numbers, its structure would be native code's to believe.
+            rungs = [Rung.from_dict(plain) for plain in description["rungs"]]
+            return Ladder.build(vectors, rungs, check_metric(description["metric"])), manifest.about
+        return read_ladder(folder, manifest, description, vectors), manifest.about
     except (KeyError, IndexError, TypeError, ValueError) as wrong:
         raise Damaged(f"the manifest in {folder} does not describe a ladder: {wrong!r}") from wrong
 
