@@ -9,6 +9,7 @@ from contextvars import copy_context
 from typing import Any
 
 from imi.cli.groups import GROUPS
+from imi.cli.terminal import say
 from imi.cli.verbs import first_page
 from imi.errors import DataError, ImiError
 
@@ -78,6 +79,8 @@ def _explain(error: Exception) -> int:
     leave = _exit_code(error)
     if leave is not None:
         return leave
+    if type(error).__name__ == "FullError":  # of SQLite, wherever it was met
+        return _complain("no room left on the disk; what was acknowledged before is safe", "free disk space", 1)
     if isinstance(error, OSError):
         where = f": {error.filename}" if error.filename else ""
         return _complain(f"{(error.strerror or str(error)).lower()}{where}", None, 1)
@@ -101,13 +104,13 @@ def _exit_code(error: Exception) -> int | None:
 def _list_failures(error: DataError, most: int = 10) -> None:
     for failure in error.failures[:most]:
         place = failure.source if failure.line is None else f"{failure.source}:{failure.line}"
-        print(f"{place}: {failure.reason}", file=sys.stderr)
+        say(f"{place}: {failure.reason}", to=sys.stderr)
     if len(error.failures) > most:
         print(f"… and {len(error.failures) - most} more", file=sys.stderr)
 
 
 def _complain(message: str, hint: str | None, code: int) -> int:
-    print(f"imi: {message}", file=sys.stderr)
+    say(f"imi: {message}", to=sys.stderr)
     if hint:
-        print(f"try: {hint}", file=sys.stderr)
+        say(f"try: {hint}", to=sys.stderr)
     return code

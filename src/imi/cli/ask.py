@@ -12,6 +12,7 @@ from imi.cli.hits import body_of, place_of, shortened, warn_of_collections
 from imi.cli.opening import opened_together, reranked
 from imi.cli.options import Also, Budget, CollectionName, Filtered, FolderOptions, Mode, Model, Trusting, read_texts
 from imi.cli.output import note, one_line, show_json
+from imi.cli.terminal import say
 from imi.cli.verbs import verb
 from imi.cli.where import parse_where
 from imi.errors import UsageError
@@ -108,7 +109,7 @@ def ask(options: AskOptions) -> None:
 
 def _write(piece: str) -> None:
     # What streams is not checked yet: it goes to standard error, the checked answer to standard output.
-    print(piece, end="", file=sys.stderr, flush=True)
+    say(piece, to=sys.stderr, end="", flush=True)
 
 
 def _source(hit: Hit) -> str:
@@ -127,23 +128,23 @@ def _show(found: Answer, options: AskOptions) -> None:
         show_json(value)
         return
     if found.answer is None:
-        print(found.reason)
+        say(found.reason)
         if found.passages:
             near = ", ".join(dict.fromkeys(place_of(hit) for hit in found.passages[:3]))
             note(f"the nearest is in {near}; --always quotes it", quiet=options.quiet)
         return
-    print(found.answer)
+    say(found.answer)
     if found.citations:
-        print()
+        say()
     for one in found.citations:
         text = "there is no such passage" if one.id is None else _source(found.passages[one.n - 1])
-        print(f"[{one.n}] {text}{'' if one.supported else '  (not supported)'}")
+        say(f"[{one.n}] {text}{'' if one.supported else '  (not supported)'}")
     if found.llm is None and found.citations:
         hint = "quoted, not answered: no language model is set (--llm MODEL@URL, or IMI_LLM)"
         note(hint, quiet=options.quiet)
     if options.show_context:
         for n, hit in enumerate(found.passages, 1):
-            print(f"\n--- {n}: {hit.id}\n{hit.text}")
+            say(f"\n--- {n}: {hit.id}\n{hit.text}")
 
 
 def register(app: typer.Typer) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imi.cli.output import note, number, one_line, show
+from imi.cli.terminal import visible
 from imi.records import Hit, Hits, facts_of
 
 if TYPE_CHECKING:
@@ -47,9 +48,10 @@ def show_hits(hits: Hits, question: Any, *, full: bool, title: str | None, first
 
     console = Console(highlight=False)
     if title:
-        console.print(title, style="bold", markup=False)
+        console.print(visible(title), style="bold", markup=False)
     for at, hit in enumerate(hits, first):
         for line in _block(at, hit, hits.mode, question, full):
+            line.plain = visible(line.plain)
             console.print(line)
 
 

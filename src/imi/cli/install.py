@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from imi.cli.options import Output
 from imi.cli.output import note, show
 from imi.cli.parameters import Argument, Option
+from imi.cli.terminal import say
 from imi.cli.verbs import verb
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def install(options: InstallOptions) -> None:
     planned = [(name, change) for name in names for change in changes(name, folder, undo=options.undo)]
     for _, change in planned:
         if not options.as_json and sys.stdout.isatty() and change.diff:
-            print(change.diff)
+            say(change.diff)
         if not options.dry_run:
             apply(change)
     rows = [[name, change.kind, change.path] for name, change in planned]

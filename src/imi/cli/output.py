@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from imi.cli.terminal import say, say_json, visible
+
 Progress = Callable[[int, int], None]
 
 
@@ -25,12 +27,12 @@ def show(
         _show_rich(columns, rows, title)
     else:
         for row in rows:
-            print("\t".join(_flat(cell) for cell in row))
+            say("\t".join(_flat(cell) for cell in row))
 
 
 def show_json(value: Any) -> None:
     """Print one JSON value; what is no number in JSON becomes null."""
-    print(json.dumps(plain(value), ensure_ascii=False, allow_nan=False))
+    say_json(json.dumps(plain(value), ensure_ascii=False, allow_nan=False))
 
 
 def plain(value: Any) -> Any:
@@ -53,7 +55,7 @@ def plain(value: Any) -> Any:
 def note(message: str, *, quiet: bool = False) -> None:
     """Say something beside the result."""
     if not quiet:
-        print(message, file=sys.stderr)
+        say(message, to=sys.stderr)
 
 
 @contextmanager
@@ -104,11 +106,11 @@ def _show_rich(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title, box=SIMPLE_HEAD, title_justify="left")
+    table = Table(title=None if title is None else Text(visible(title)), box=SIMPLE_HEAD, title_justify="left")
     numeric = [all(isinstance(row[at], int | float) or row[at] is None for row in rows) for at in range(len(columns))]
     for name, right in zip(columns, numeric, strict=True):
-        table.add_column(name, justify="right" if right else "left", overflow="fold", no_wrap=right)
+        table.add_column(Text(visible(name)), justify="right" if right else "left", overflow="fold", no_wrap=right)
     for row in rows:
         # Text, not str: square brackets in a document are no markup.
-        table.add_row(*(Text(number(cell) if isinstance(cell, float) else _flat(cell)) for cell in row))
+        table.add_row(*(Text(visible(number(cell) if isinstance(cell, float) else _flat(cell))) for cell in row))
     Console().print(table)

@@ -164,6 +164,14 @@ class CollectionIndex:
             lock.close()
             yield False
             return
+        except apsw.Error as cannot:
+            lock.close()
+            full = isinstance(cannot, apsw.FullError)
+            raise CollectionError(
+                f"{'no room left while writing' if full else 'cannot write'} the index of {self._store.folder}"
+                f"{'' if full else f': {cannot}'}; the rows are safe",
+                hint="free disk space, then run it again" if full else "check the permissions of the folder",
+            ) from cannot
         try:
             yield True
         finally:

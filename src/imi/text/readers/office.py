@@ -18,14 +18,17 @@ from imi.text.readers.pieces import passage_rows
 from imi.text.readers.rows import ReadOptions, Row
 
 OFFICE = (".docx", ".pptx")
-_LARGEST = 256 * 2**20
-"""Bytes to which the XML of one file may unpack."""
+_LARGEST = 64 * 2**20
+"""Bytes to which the XML of one file may unpack; as a tree it takes ten times as many."""
+_RATIO, _SMALL = 200, 2**22
+"""How many times its packed size XML may have, where it is not small; a thousand pages of text have about ten."""
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
 _P = "{http://schemas.openxmlformats.org/presentationml/2006/main}"
 _R = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
 _TITLE = "{http://purl.org/dc/elements/1.1/}title"
 _HEADING = re.compile(r"(?:heading|見出し|überschrift|titre|título)\s*(\d)$", re.IGNORECASE)
+_DECLARED = tuple("<!DOCTYPE".encode(one) for one in ("utf-8", "utf-16-le", "utf-16-be"))
 _ALTERNATIVE = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
 Items = Iterator[Row | Failure]
 
@@ -35,9 +38,11 @@ def read_office(source: str, options: ReadOptions) -> Items:
     kind = source.lower().rpartition(".")[2]
     try:
         with zipfile.ZipFile(source) as archive:
-            unpacked = sum(one.file_size for one in archive.infolist() if one.filename.endswith((".xml", ".rels")))
-            if unpacked > _LARGEST:
-                yield Failure(source, None, f"its XML would unpack to {unpacked:,} bytes, more than {_LARGEST:,}")
+            parts = [one for one in archive.infolist() if one.filename.endswith((".xml", ".rels"))]
+            unpacked, packed = sum(one.file_size for one in parts), sum(one.compress_size for one in parts)
+            if unpacked > _LARGEST or (unpacked > _SMALL and unpacked > _RATIO * packed):
+                reason = f"its XML would unpack from {packed:,} to {unpacked:,} bytes"
+                yield Failure(source, None, f"{reason}; allowed are {_LARGEST:,}, and {_RATIO} times the packed size")
                 return
             read: Callable[[zipfile.ZipFile], _Text] = _word if kind == "docx" else _slides
             text = read(archive)
@@ -70,7 +75,7 @@ class _Text:
 
 def _xml(archive: zipfile.ZipFile, name: str) -> ElementTree.Element:
     raw = archive.read(name)
-    if b"<!DOCTYPE" in raw[:4096]:
+    if any(mark in raw for mark in _DECLARED):
         raise ValueError(f"{name} declares a document type, which no office program writes")
     return ElementTree.fromstring(raw)
 
