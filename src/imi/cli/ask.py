@@ -128,7 +128,7 @@ def _show(found: Answer, options: AskOptions) -> None:
         show_json(value)
         return
     if found.answer is None:
-        say(found.reason)
+        say(found.reason or "")
         if found.passages:
             near = ", ".join(dict.fromkeys(place_of(hit) for hit in found.passages[:3]))
             note(f"the nearest is in {near}; --always quotes it", quiet=options.quiet)
