@@ -77,11 +77,11 @@ class Lists:
 
     def order(self, at: int, read: int | None, weight: float, first: int = FIRST) -> np.ndarray:
         """Return the rows of a question, the first `read` of its shortlist read by the finer model; None for all."""
-        shortlist, text, meaning = self.fused(at)
+        shortlist, text, _ = self.fused(at)
         rows = shortlist[0][:read]
         finer = rows, self.deep[1][rows] @ self.deep[0][at]
         expected = float(self.words.expected[at])
-        return deepened(shortlist, text, meaning, finer, weight=weight, first=first, expected=expected)[0]
+        return deepened(shortlist, text, finer, weight=weight, first=first, expected=expected)[0]
 
     def score(self, rankings: list[np.ndarray]) -> float:
         """Return nDCG@10."""

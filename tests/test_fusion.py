@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imi.errors import UsageError
-from imi.fusion import WEIGHT, expected_score, fuse
+from imi.fusion import DEEP_WEIGHT, WEIGHT, deepened, expected_score, fuse
 
 
 def ranking(pairs):
@@ -93,3 +93,24 @@ def test_a_text_of_mean_length_with_each_term_once_covers_all():
     )
     (score,) = db.execute("select -bm25(f) from f where f match 'red OR green'").fetchone()
     assert score == pytest.approx(expected_score([1, 1], 50), rel=1e-3)
+
+
+def test_a_finer_model_orders_what_it_has_read_and_moves_nothing_else():
+    chance = np.random.default_rng(5)
+    for _ in range(50):
+        count = int(chance.integers(1, 80))
+        rows = chance.permutation(200)[:count].astype(np.int64)
+        scores = np.sort(chance.random(count).astype(np.float32))[::-1]
+        text = chance.permutation(rows)[: count // 2], chance.random(count // 2).astype(np.float32)
+        read = np.sort(chance.permutation(rows)[: int(chance.integers(0, count + 1))])
+        cosines = chance.random(len(read)).astype(np.float32)
+        order, told = deepened((rows, scores), text, (read, cosines), first=20, expected=2.0)
+        assert sorted(order) == sorted(rows) and (np.diff(told) <= 0).all()
+        np.testing.assert_array_equal(order[20:], rows[20:])
+        still = ~np.isin(rows[:20], read)
+        np.testing.assert_array_equal(order[:20][still], rows[:20][still])
+        moved = order[:20][~still]
+        known = np.isin(read, moved)
+        among = np.isin(text[0], moved)
+        whole = fuse((text[0][among], text[1][among]), (read[known], cosines[known]), DEEP_WEIGHT, expected=2.0)
+        np.testing.assert_array_equal(moved, whole[0])

@@ -95,7 +95,6 @@ def _nearness(cosines: NDArray[np.float64]) -> NDArray[np.float64]:
 def deepened(
     fused: Ranking,
     text: Ranking,
-    meaning: Ranking,
     finer: Ranking,
     *,
     weight: float = DEEP_WEIGHT,
@@ -104,44 +103,27 @@ def deepened(
 ) -> Ranking:
     """Return a shortlist with its first rows ordered by words and by the cosines of a finer model.
 
-    A row that the finer model has not read is given the cosine that rows stand at which it has read and which the first
-    model finds as near: a line through them, never falling.
+    Those that the finer model has read are ordered among the places that they have; a row that it has not read keeps
+    its place, so that a short time for reading can only help as far as it went.
 
     Args:
         fused: the shortlist, best first, as `fuse` gives it.
         text: rows found by words and their scores, as for `fuse`.
-        meaning: rows and cosines by the first model; those of the shortlist among them.
         finer: rows and cosines by the finer model, of those that it has read.
         weight: of the finer model's meaning beside words.
         first: how many rows of the shortlist are ordered; the others stay behind them.
         expected: as for `fuse`.
+
+    Returns:
+        The same rows; scores of what was read are those of words and the finer model, and none is above the one before.
     """
-    rows = fused[0][:first]
-    read = np.isin(finer[0], rows)
-    known, cosines = finer[0][read], np.asarray(finer[1], np.float64)[read]
+    rows, scores = fused[0].copy(), fused[1].copy()
+    read = np.isin(finer[0], rows[:first])
+    known = finer[0][read]
     if len(known) == 0:
         return fused
-    lacking = rows[~np.isin(rows, known)]
-    if len(lacking):
-        guessed = _guessed(known, cosines, lacking, meaning)
-        known, cosines = np.concatenate([known, lacking]), np.concatenate([cosines, guessed])
-    among = np.isin(text[0], rows)
-    best = fuse((text[0][among], text[1][among]), (known, cosines.astype(np.float32)), weight, expected=expected)
-    rest = np.minimum(fused[1][first:], best[1].min())
-    return np.concatenate([best[0], fused[0][first:]]), np.concatenate([best[1], rest])
-
-
-def _guessed(known: Rows, cosines: NDArray[np.float64], lacking: Rows, meaning: Ranking) -> NDArray[np.float64]:
-    order = np.argsort(meaning[0], kind="stable")
-    rows, values = meaning[0][order], np.asarray(meaning[1], np.float64)[order]
-
-    def near(wanted: Rows) -> NDArray[np.float64]:
-        at = np.minimum(np.searchsorted(rows, wanted), max(len(rows) - 1, 0))
-        return np.where(rows[at] == wanted, values[at], 0.0) if len(rows) else np.zeros(len(wanted))
-
-    x = near(known)
-    spread = x - x.mean()
-    slope = 0.0
-    if len(known) >= 3 and spread @ spread > 0:
-        slope = max(0.0, float(spread @ (cosines - cosines.mean()) / (spread @ spread)))
-    return np.asarray(np.minimum(cosines.mean() + slope * (near(lacking) - x.mean()), cosines.max()))
+    among = np.isin(text[0], known)
+    best = fuse((text[0][among], text[1][among]), (known, finer[1][read]), weight, expected=expected)
+    places = np.flatnonzero(np.isin(rows[:first], known))
+    rows[places], scores[places] = best
+    return rows, np.minimum.accumulate(scores)

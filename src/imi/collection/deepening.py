@@ -85,7 +85,6 @@ class DeepReading:
         order = deepened(
             (found.ranking.rows, found.ranking.scores),
             (found.text.rows, found.text.scores),
-            (found.meaning.rows, found.meaning.scores),
             (rows, z @ self.question()),
             expected=found.expected,
         )
