@@ -27,6 +27,8 @@ Source: TypeAlias = Any
 """A path, the bytes of a file, an image of Pillow, an array (height, width[, 3]) uint8, or a `Picture`."""
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff")
+_FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF")
+"""What Pillow may take a file for, whatever it is called: others start programs, or are parsers that few have tried."""
 LARGEST = 100_000_000
 """Pixels that are unpacked at most; a JPEG is unpacked smaller where it can be, and counts as that."""
 VIEW = 336
@@ -165,7 +167,7 @@ def _file(source: Any, name: str) -> Any:
         # Pillow warns of large pictures, and this module refuses them: the filter is set for the moment of opening.
         with _opening, warnings.catch_warnings():
             warnings.simplefilter("ignore", pillow.DecompressionBombWarning)
-            image = pillow.open(io.BytesIO(source) if isinstance(source, bytes) else source)
+            image = pillow.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=_FORMATS)
     except OSError as broken:
         reason = "it is not a picture that can be read" if broken.errno is None else (broken.strerror or "").lower()
         raise DataError(f"{name}: {reason}", hint=f"known are {', '.join(SUFFIXES)}") from broken

@@ -221,6 +221,7 @@ class CheckedVectors:
         if path.stat().st_size != shape[0] * shape[1] * kind.itemsize or len(checksums) != -(-shape[0] // self._rows):
             raise Damaged(f"{path} does not hold {shape[0]} × {shape[1]} numbers of {kind}", hint=_HINT)
         self.array: NDArray[Any] = np.empty(shape, kind) if shape[0] == 0 else np.memmap(path, kind, "r", shape=shape)
+        self._map = getattr(self.array, "_mmap", None)  # which holds the file and knows how long it is now
         self.checksums = checksums
         self._unread = np.full(len(checksums), not fresh)
         self._left = 0 if fresh else len(checksums)
@@ -245,9 +246,18 @@ class CheckedVectors:
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
         rows = key[0] if isinstance(key, tuple) else key
+        self._check_length()
         if self._left:
             self.ensure(self._touched(rows))
         return np.asarray(self.array[key])
+
+    def _check_length(self) -> None:
+        """Refuse a file that was cut since it was mapped: reading beyond its end would kill the process."""
+        mapped: Any = self._map
+        if mapped is not None and mapped.size() < self.array.nbytes:
+            raise Damaged(
+                f"{self._path} was cut to {mapped.size()} bytes, {self.array.nbytes} were written", hint=_HINT
+            )
 
     def _touched(self, rows: Any) -> NDArray[np.int64]:
         """Return rows that lie in every block a key reads, without listing them all for a slice."""
@@ -263,8 +273,9 @@ class CheckedVectors:
         """Check the blocks that hold these rows, those not checked before; -1 stands for no row.
 
         Raises:
-            Damaged: a block's content is not what was written; `rows` says which.
+            Damaged: a block's content is not what was written; `rows` says which. Or the file was cut.
         """
+        self._check_length()
         if not self._left:
             return
         blocks = np.unique(np.atleast_1d(rows).ravel() // self._rows)
