@@ -180,6 +180,9 @@ def api_page(module: str) -> str:
             value = None
         if inspect.ismodule(value) or name == "__version__" or (module == "imi" and name in vars(imi.errors)):
             continue  # modules and errors have pages of their own
+        if module != "imi" and name in imi.__all__ and value is getattr(imi, name):
+            parts.append(f"## {name}\n\nThe same as [imi.{name}](imi.md).")
+            continue
         home = getattr(value, "__module__", module)
         options = "    options:\n      heading_level: 2\n      show_root_full_path: false\n"
         parts.append(f"::: {home}.{name}\n{options}")
