@@ -51,7 +51,7 @@ def test_three_ways_side_by_side_and_why(visit, pets):
     column(page, "meaning").locator('[data-id="tama"] button').click()
     dialog = page.locator("#reading")
     expect(dialog.locator(".pairs li").first).to_contain_text("cat ↔ 猫")
-    expect(dialog).to_contain_text("None of the words")
+    expect(dialog).to_contain_text("none of these words")
     expect(dialog.locator(".near .hit")).to_have_count(5)
     cosine = imi.load().embed(["cat", "うちの猫はタマと言います"])
     expect(dialog.locator(".cosine")).to_have_text(f"Cosine {cosine[0] @ cosine[1]:.3f}")
@@ -426,3 +426,38 @@ def test_the_token_of_an_address_is_taken_out_of_it_and_kept(visit, start, model
     stranger = visit(f"{served.url}/#pets", forgive=("401",))
     expect(stranger.locator("dialog#key")).to_be_visible()
     expect(stranger.locator("#first .hit")).to_have_count(0)
+
+
+@pytest.mark.parametrize(("width", "height"), [(1600, 900), (1280, 800), (390, 844)])
+def test_the_slider_stands_still_under_the_pointer_and_snaps_to_its_stops(visit, pets, width, height):
+    page = visit(f"{pets.url}/#pets", viewport={"width": width, "height": height})
+    asked(page, "the cat sleeps")
+    slider = page.locator("#dims")
+    slider.scroll_into_view_if_needed()
+    box = slider.bounding_box()
+    middle = box["y"] + box["height"] / 2
+    left, right = box["x"] + 8, box["x"] + box["width"] - 8
+    stops = [32, 64, 128, 256, 512]
+    assert page.locator(".stop").all_inner_texts() == [str(stop) for stop in stops]
+    page.mouse.move(right, middle)
+    page.mouse.down()
+    seen = []
+    for step in range(40, -1, -1):  # all the way to the left, with the button held
+        page.mouse.move(left + (right - left) * step / 40, middle)
+        said = page.locator("#size output").inner_text()
+        seen.append(int(re.search(r"\d+", said)[0]))
+        assert slider.bounding_box() == box
+    page.mouse.up()
+    assert list(dict.fromkeys(seen)) == stops[::-1]
+    expect(page.locator(".kept i")).to_have_count(10)
+    assert slider.bounding_box() == box
+    # Equally far apart, each above its name.
+    for at, name in enumerate(page.locator(".stop").all()):
+        place = name.bounding_box()
+        assert abs(place["x"] + place["width"] / 2 - (left + (right - left) * at / 4)) < 4
+    page.locator(".stop").nth(2).click()
+    expect(page.locator("#size output")).to_contain_text("128")
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#size output")).to_contain_text("256")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -1,10 +1,17 @@
 import { make } from "./dom.js";
 import { t } from "./words.js";
 
-const STEP = 32;
+const LEAST = 32;
 const TOP = 10;
 
-/** The slider over the numbers of a vector, and ten squares that show how much of the answer stays. */
+/** The sizes to choose from: doubling from 32 on, and the whole vector. */
+export function stopsOf(width) {
+  const stops = [];
+  for (let stop = LEAST; stop < width; stop *= 2) stops.push(stop);
+  return [...stops, width];
+}
+
+/** The slider over the dimensions of a vector, whose stops are equally far apart, and ten squares that show how much of the answer stays. */
 export class Size {
   constructor(root, changed) {
     this.root = root;
@@ -21,26 +28,31 @@ export class Size {
   }
 
   build() {
-    this.root.hidden = !this.width || this.width <= STEP;
+    this.root.hidden = !this.width || this.width <= LEAST;
     if (this.root.hidden) return;
-    this.slider = make("input", { type: "range", id: "dims", min: STEP, max: Math.ceil(this.width / STEP) * STEP, step: STEP, list: "dims-marks", "aria-label": t("sizeLabel") });
-    this.slider.value = this.chosen;
+    this.stops = stopsOf(this.width);
+    this.slider = make("input", { type: "range", id: "dims", min: 0, max: this.stops.length - 1, step: 1, "aria-label": t("sizeLabel") });
+    this.slider.value = this.stops.indexOf(this.chosen);
     this.slider.addEventListener("input", () => {
-      this.chosen = Math.min(Number(this.slider.value), this.width);
+      const chosen = this.stops[Number(this.slider.value)];
+      if (chosen === this.chosen) return;
+      this.chosen = chosen;
       this.show();
       this.changed();
     });
-    const stops = [32, 64, 128, 256, 512, 1024].filter((stop) => stop <= this.width);
+    // The names of the stops, each below where the thumb stands on it: a click chooses it, too.
+    this.names = this.stops.map((stop, at) => make("span", { class: "stop", "aria-hidden": "true" }, String(stop)));
+    this.names.forEach((name, at) => name.addEventListener("click", () => {
+      this.slider.value = at;
+      this.slider.dispatchEvent(new Event("input"));
+    }));
     this.read = make("output", { for: "dims", class: "size-read" });
     this.kept = make("span", { class: "kept", role: "img" });
     this.told = make("span", { class: "kept-told", role: "status" });
     this.root.replaceChildren(
       make("label", { for: "dims", class: "size-name" }, t("size")),
-      this.slider,
-      make("datalist", { id: "dims-marks" }, ...stops.map((stop) => make("option", { value: stop }))),
-      this.read,
-      this.kept,
-      this.told,
+      make("div", { class: "size-track" }, this.slider, make("div", { class: "stops" }, ...this.names)),
+      make("div", { class: "size-says" }, this.read, this.kept, this.told),
     );
     this.root.title = t("sameHint");
     this.show();
@@ -55,6 +67,7 @@ export class Size {
     const smaller = this.width / this.chosen;
     this.read.textContent = this.dims === null ? t("sizeAll", this.width) : `${t("sizeSome", this.chosen, this.width)} · ${t("sizeSays", +smaller.toFixed(1))}`;
     this.slider.setAttribute("aria-valuetext", this.read.textContent);
+    this.stops.forEach((stop, at) => this.names[at].classList.toggle("chosen", stop === this.chosen));
     if (this.dims === null) this.forget();
   }
 
