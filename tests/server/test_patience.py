@@ -99,8 +99,8 @@ def test_a_reader_that_does_not_read_is_hung_up_on_whatever_else_it_sends(served
     took = time.monotonic() - begin
     for one in held:
         one.close()
-    assert took < 2.5 * STALL
-    assert max(waits, default=0) < 2.0
+    assert took < 5 * STALL  # half of it where the machine has nothing else to do
+    assert max(waits, default=0) < 5.0
     assert served.state.busy == 0
 
 

@@ -23,7 +23,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from imi.collection import Collection
-from imi.records import Added, Document, Hits
+from imi.records import Added, Document, Hit, Hits
 from imi.server.api.ingest import FAILURES, add_rows, commits
 from imi.server.api.schemas import (
     AddBody,
@@ -44,7 +44,7 @@ from imi.server.api.schemas import (
 )
 from imi.server.http.keys import Right
 from imi.server.http.middleware import require
-from imi.server.http.request_body import check_json_type, parsed, read_body, too_deep, unsupported
+from imi.server.http.request_body import LONG, check_json_type, parsed, read_body, too_deep, unsupported
 from imi.server.http.responses import ApiError, Json, to_json
 from imi.server.settings import Limits
 from imi.server.state import State
@@ -405,13 +405,22 @@ def _described(name: str, collection: Collection) -> dict[str, Any]:
 
 def written_hits(hits: Hits) -> bytes:
     """Return the reply of a search."""
-    found = {"hits": hits.to_dicts(), "mode": hits.mode, "facets": hits.facets}
-    return to_json(found | {"notes": list(hits.notes)} if hits.notes else found)
+    rest = {"mode": hits.mode, "facets": hits.facets} | ({"notes": list(hits.notes)} if hits.notes else {})
+    return _with_rows(b"hits", hits, rest)
 
 
 def written_documents(documents: Sequence[Document], count: int) -> bytes:
     """Return a reply of documents, and how many there are."""
-    return to_json({"documents": [one.to_dict() for one in documents], "count": count})
+    return _with_rows(b"documents", documents, {"count": count})
+
+
+def _with_rows(name: bytes, rows: Sequence[Hit | Document], rest: dict[str, Any]) -> bytes:
+    """Return a JSON object of rows and more; long rows are written one by one, since nobody else runs meanwhile."""
+    if sum(len(row.text or "") for row in rows) < LONG:
+        written = to_json([row.to_dict() for row in rows])
+    else:
+        written = b"[%b]" % b",".join(to_json(row.to_dict()) for row in rows)
+    return b'{"%b":%b,%b' % (name, written, to_json(rest)[1:])
 
 
 _INGEST_BODY: dict[str, Any] = {
