@@ -114,8 +114,12 @@ class ImiVectorStore(VectorStore):
         **kwargs: Any,
     ) -> list[str]:
         """Add texts, or replace those whose ids are there; return their ids."""
+        kwargs.pop("batch_size", None)  # LangChain's indexing gives it to every store; batches are made here
         _no_more(kwargs)
         texts = list(texts)
+        for what, given in (("ids", ids), ("metadatas", metadatas)):
+            if given and len(given) != len(texts):
+                raise UsageError(f"{len(given)} {what} came with {len(texts)} texts", hint="give one for each text")
         names = [one or uuid.uuid4().hex for one in ids or [""] * len(texts)]
         rows = zip(names, texts, metadatas or [{}] * len(texts), strict=True)
         self.collection.add([Document(*row) for row in rows])
@@ -142,14 +146,14 @@ class ImiVectorStore(VectorStore):
         """Return pages with the scores of the store's mode; higher is better."""
         mode = kwargs.pop("mode", self.mode)
         _no_more(kwargs)
-        return [(_page_of(hit), hit.score) for hit in self.collection.search(query, k, mode, filter)]
+        return [(_page_of(hit), hit.score) for hit in self.collection.search(query, k, mode, filter or None)]
 
     def similarity_search_by_vector(
         self, embedding: list[float], k: int = 4, filter: Where | None = None, **kwargs: Any
     ) -> list[Page]:
         """Return the pages whose vectors are nearest to one of the collection's width."""
         _no_more(kwargs)
-        hits = self.collection.search(np.asarray(embedding, np.float32), k, "meaning", filter)
+        hits = self.collection.search(np.asarray(embedding, np.float32), k, "meaning", filter or None)
         return [_page_of(hit) for hit in hits]
 
     def max_marginal_relevance_search(
@@ -164,7 +168,7 @@ class ImiVectorStore(VectorStore):
         """Return pages that answer a question and do not repeat one another, chosen by meaning among `fetch_k`."""
         _no_more(kwargs)
         asked = self.collection.model.embed([query], "query", self._dims)[0]
-        hits = self.collection.search(asked, fetch_k, "meaning", filter)
+        hits = self.collection.search(asked, fetch_k, "meaning", filter or None)
         near = self.collection.vectors([hit.id for hit in hits])
         chosen = maximal_marginal_relevance(asked, near.tolist(), lambda_mult, k)
         return [_page_of(hits[at]) for at in chosen]

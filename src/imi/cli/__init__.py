@@ -9,6 +9,7 @@ from contextvars import copy_context
 from typing import Any
 
 from imi.cli.groups import GROUPS
+from imi.cli.output import forgive_characters
 from imi.cli.terminal import say
 from imi.cli.verbs import first_page
 from imi.errors import DataError, ImiError
@@ -19,6 +20,7 @@ _SHORT = frozenset({"search", "similar", "show", "ls", "ask"})
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 1 the data or the run failed, 2 wrong use, 130 interrupted."""
+    forgive_characters()
     try:
         # A context of its own: what --trust grants ends with the command.
         code = copy_context().run(_invoke, list(sys.argv[1:] if arguments is None else arguments))

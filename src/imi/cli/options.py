@@ -142,19 +142,38 @@ def model_name(given: str | None) -> str | None:
     return given or os.environ.get("IMI_MODEL") or None
 
 
+def _lines_of_input() -> list[str]:
+    import sys
+
+    from imi.errors import UsageError
+    from imi.text.readers.encodings import guess_encoding
+
+    raw = getattr(sys.stdin, "buffer", None)
+    if raw is None:
+        return [line.rstrip("\r\n") for line in sys.stdin]
+    given = raw.read()
+    try:
+        return [line.rstrip("\r") for line in given.decode("utf-8-sig").removesuffix("\n").split("\n")] if given else []
+    except UnicodeDecodeError as wrong:
+        line = given.count(b"\n", 0, wrong.start) + 1
+        guess, _ = guess_encoding(given)
+        raise UsageError(
+            f"standard input is not UTF-8: byte 0x{given[wrong.start]:02X} on line {line}; it may be {guess}",
+            hint=f"iconv -f {guess} -t utf-8 FILE | imi …",
+        ) from wrong
+
+
 def read_texts(given: Iterable[str]) -> list[str]:
     """Return the texts, with `-` replaced by the lines of standard input.
 
     Raises:
-        UsageError: there is none.
+        UsageError: there is none, or standard input is not UTF-8.
     """
-    import sys
-
     from imi.errors import UsageError
 
     texts: list[str] = []
     for text in given:
-        texts.extend(line.rstrip("\r\n") for line in sys.stdin) if text == "-" else texts.append(text)
+        texts.extend(_lines_of_input()) if text == "-" else texts.append(text)
     if not texts:
         raise UsageError("there is no text: standard input was empty", hint="give texts, or one a line to -")
     return texts

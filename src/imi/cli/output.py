@@ -32,7 +32,19 @@ def show(
 
 def show_json(value: Any) -> None:
     """Print one JSON value; what is no number in JSON becomes null."""
-    say_json(json.dumps(plain(value), ensure_ascii=False, allow_nan=False))
+    # What reads a stream of another encoding cannot have every character, but JSON can always be escaped.
+    say_json(json.dumps(plain(value), ensure_ascii=not _takes_all(), allow_nan=False))
+
+
+def _takes_all() -> bool:
+    return (getattr(sys.stdout, "encoding", None) or "utf-8").lower().replace("_", "-").startswith("utf")
+
+
+def forgive_characters() -> None:
+    """Write what an output of another encoding than UTF-8 cannot show as an escape, instead of breaking off."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure") and not (stream.encoding or "utf-8").lower().startswith("utf"):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def plain(value: Any) -> Any:

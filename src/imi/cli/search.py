@@ -118,7 +118,10 @@ def _questions(options: SearchOptions) -> list[Any]:
     if len(given) == 1 and not options.compare and is_picture_file(given[0]):
         return [Path(given[0])]
     if "-" in given:
-        return read_texts(given)
+        questions = [text for text in read_texts(given) if text.strip()]
+        if not questions:
+            raise UsageError("there is no question: standard input was empty", hint="give one question a line to -")
+        return questions
     warn_of_collections(given, quiet=options.quiet)
     if not given:
         raise UsageError("there is no question", hint='imi search reviews.imi "delicious beans"')

@@ -31,6 +31,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from imi.text.kanji import common_forms, without_hidden
+
 FTS5_TOKENIZE = "ascii tokenchars '+#'"
 """The ``tokenize`` option of the FTS5 table that stores `index_tokens`, joined by spaces."""
 
@@ -67,11 +69,16 @@ _LONGEST_WITH_ENDING = 24  # tokens of a phrase that may begin in the middle of 
 
 
 def normalize_text(text: str) -> str:
-    """Return the text as it is compared: NFKC, case folded, NFKC again where folding undid it."""
+    """Return the text as it is compared: NFKC, case folded, NFKC again where folding undid it.
+
+    Characters that nobody sees are left out, and old forms of kanji are read as the common ones.
+    """
     if text.isascii():
         return text.lower()
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return folded if unicodedata.is_normalized("NFKC", folded) else unicodedata.normalize("NFKC", folded)
+    folded = unicodedata.normalize("NFKC", without_hidden(text)).casefold()
+    if not unicodedata.is_normalized("NFKC", folded):
+        folded = unicodedata.normalize("NFKC", folded)
+    return common_forms(folded)
 
 
 def _grams(run: str) -> list[str]:

@@ -75,7 +75,7 @@ READERS: dict[str, Reader] = {
 """The reader of each suffix; `.gz` may follow those of text files."""
 
 _PROSE = (read_text, read_markdown, read_restructured, read_asciidoc)
-_NO_COLUMNS = (read_pdf, read_notebook, read_code, read_office, read_picture)
+_NO_COLUMNS = (read_html, read_pdf, read_notebook, read_code, read_office, read_picture)
 # What damaged files do to parsers cannot be listed; it must not stop a run over a folder.
 _DAMAGE = (
     ImiError, OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, RuntimeError, EOFError,

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from imi.errors import Failure, MissingExtra
+from imi.errors import Failure, MissingExtra, UsageError
 from imi.text.readers.rows import ReadOptions, Row
 from imi.text.readers.tables import Record, find_header, table_rows
 
@@ -38,7 +38,8 @@ def read_xlsx(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
         # What a damaged file does to a parser cannot be listed.
         yield Failure(source, None, f"no spreadsheet that can be read: {_first_line(broken)}")
         return
-    found = False
+    found, tables = False, 0
+    refused: list[tuple[str, UsageError]] = []
     for sheet in book.worksheets:
         try:
             records = list(_records(sheet, None if written is None else written[sheet.title], options, source))
@@ -50,8 +51,19 @@ def read_xlsx(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
         found = True
         records = _one_header(records, sheet)
         facts = {"sheet": sheet.title}
-        yield from table_rows(source, partial(_again, records), options, typed=True, facts=facts)
+        try:
+            yield from table_rows(source, partial(_again, records), options, typed=True, facts=facts)
+        except UsageError as lacking:
+            # A workbook may have sheets beside the table that was meant.
+            refused.append((sheet.title, lacking))
+            tables += 1
+            continue
+        tables += 1
     book.close()
+    if refused and len(refused) == tables:
+        raise refused[0][1]
+    for title, lacking in refused:
+        options.say(source, None, f"the sheet {title!r} was left out: {lacking.message}")
     if not found:
         yield Failure(source, None, "the spreadsheet holds no rows")
 

@@ -277,7 +277,7 @@ def find_header(records: Sequence[Record]) -> tuple[list[Record], list[str], int
     while start + 1 < len(filled):
         _, cells, count = filled[start]
         below = max(count for _, _, count in filled[start + 1 : start + 6])
-        title = (count == 1 and (len(cells) == 1 or most > 2)) or count * 3 <= below
+        title = (count == 1 and (len(cells) == 1 or most > 2)) or count * 2 < below
         if not title or below < 2 or (count == 1 and str(cells[0]).strip().lower() in TEXT_COLUMNS):
             break
         start += 1

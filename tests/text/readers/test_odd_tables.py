@@ -1,0 +1,167 @@
+"""Tables as people have them: what is a row is taken, what is not is named by its line."""
+
+import datetime
+import gzip
+
+import pytest
+
+from imi.errors import Failure, UsageError
+from imi.text.readers import ReadOptions, Report, read
+
+
+def taken(path, **options):
+    """Return the texts or metadata of rows, the failures by line, and the notices by line."""
+    report = Report()
+    items = list(read(str(path), ReadOptions(report=report, **options)))
+    rows = [item.document for item in items if not isinstance(item, Failure)]
+    return rows, {item.line: item.reason for item in items if isinstance(item, Failure)}, report
+
+
+def said(report):
+    return {(notice.line, notice.text.split(":")[0]) for notice in report.notices}
+
+
+def test_titles_blank_rows_and_footers_are_no_rows(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text(
+        "売上一覧\n作成日,2024/1/1,,,\n\nid,name,n,a,b\n1,tea,5,x,y\n,,,,\n2,coffee,7,x,y\n※暫定値\n", "utf-8"
+    )
+    rows, failed, report = taken(path, id="id")
+    assert [row.id for row in rows] == ["1", "2"] and not failed
+    assert said(report) == {
+        (1, "the line stands above the header and is no row"), (2, "the line stands above the header and is no row"),
+        (6, "1 row is blank"), (8, "the line stands below the table and is no row"),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("sep=;\nid;text\n1;coffee, black\n", ["coffee, black"]),
+        ("id|text\n1|a, b\n2|c; d\n", ["a, b", "c; d"]),
+        ("id\ttext\n1\ta, b\n", ["a, b"]),
+        ('id;text\n1;"a;b"\n2;c\n', ["a;b", "c"]),
+        ("text\nhello, world\nfoo\n", ["hello, world", "foo"]),
+        ("id,text\r\n1,a\r\n\r\n2,b\r\n", ["a", "b"]),
+    ],
+)
+def test_separators(tmp_path, text, expected):
+    path = tmp_path / "a.csv"
+    path.write_bytes(text.encode())
+    rows, failed, _ = taken(path)
+    assert [row.text for row in rows] == expected and not failed
+
+
+def test_a_quote_that_is_never_closed_costs_its_line(tmp_path):
+    lines = ["id,text,n"] + [f"{at},row {at},{at}" for at in range(2, 200)]
+    lines[5] = '6,"never closed,6'
+    lines[90] = '91,"this, one is fine",91'
+    path = tmp_path / "a.csv"
+    path.write_text("\n".join(lines) + "\n")
+    rows, failed, _ = taken(path)
+    assert len(rows) == 197 and list(failed) == [6] and "never closed" in failed[6]
+    assert {row.text for row in rows} >= {"row 5", "row 7", "this, one is fine", "row 199"}
+
+
+def test_a_cell_of_several_lines_stays_one(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text('id,text\n1,"one\ntwo, three\nfour"\n2,b\n')
+    rows, failed, _ = taken(path)
+    assert [row.text for row in rows] == ["one\ntwo, three\nfour", "b"] and not failed
+
+
+def test_columns_without_a_name(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text(",text,,note\n0,a,x,\n1,b,,\n")
+    rows, failed, report = taken(path)
+    assert not failed and rows[0].metadata["column 3"] == "x" and "" not in rows[0].metadata
+    assert {notice.text for notice in report.notices} == {
+        "the first column has no name and counts the rows: it is left out",
+        "column 3 has no name: it is called 'column 3'",
+    }
+
+
+@pytest.mark.parametrize(
+    ("cells", "values"),
+    [
+        (["5", "7"], [5, 7]),
+        (["05", "7"], ["05", "7"]),
+        (["3.9", "3.10"], ["3.9", "3.10"]),
+        (["3.50", "3.10"], [3.5, 3.1]),
+        (["1,200", "90"], [1200, 90]),
+        (["１２", "5"], [12, 5]),
+        (["true", "FALSE"], [True, False]),
+        (["5", "n/a", "7"], [5, "n/a", 7]),
+        (["Ann", "42", "Bob"], ["Ann", "42", "Bob"]),
+        (["1234567890123456789", "5"], [1234567890123456789, 5]),
+        (["12345678901234567890", "5"], ["12345678901234567890", "5"]),
+        (["2024/9/1", "2024/10/1"], ["2024/9/1", "2024/10/1"]),
+    ],
+)
+def test_a_column_has_one_type(tmp_path, cells, values):
+    path = tmp_path / "a.csv"
+    path.write_text("id,text,x\n" + "".join(f'{at},t,"{cell}"\n' for at, cell in enumerate(cells)), "utf-8")
+    rows, _, _ = taken(path)
+    assert [row.metadata["x"] for row in rows] == values
+    assert [type(row.metadata["x"]) for row in rows] == list(map(type, values))
+
+
+@pytest.mark.parametrize("join", [", ", " ", "  ", "\n "])
+def test_vectors_are_no_text_even_where_the_first_cell_is_empty(tmp_path, join):
+    vector = "[" + join.join(f"0.{at}" for at in range(10, 26)) + "]"
+    path = tmp_path / "a.csv"
+    path.write_text(f'id,title,embedding\n1,cat,\n2,dog,"{vector}"\n')
+    rows, _, report = taken(path)
+    assert [row.text for row in rows] == ["id: 1; title: cat", "id: 2; title: dog"]
+    assert report.dropped == {"embedding": "it holds vectors; --vectors uses them"}
+    found = list(read(str(path), ReadOptions(vectors="embedding", id="id")))
+    assert found[1].vector.shape == (16,) and isinstance(found[0], Failure)
+
+
+def test_a_cut_gzip_gives_what_stands_before_the_cut(tmp_path):
+    packed = gzip.compress(b"id,text\n" + b"".join(b"%d,row %d\n" % (at, at * 7919 % 1000) for at in range(3000)))
+    (tmp_path / "a.csv.gz").write_bytes(packed[: len(packed) // 2])
+    rows, failed, _ = taken(tmp_path / "a.csv.gz")
+    assert 500 < len(rows) < 3000 and list(failed.values()) == ["the compressed file is cut off"]
+
+
+def test_sheets_are_tables_with_types(tmp_path):
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    first = book.active
+    first.title = "在庫"
+    for row in (["在庫表"], [], ["品番", "品名", "数", "備考", "日付"]):
+        first.append(row)
+    first.append(["00007", "りんご", 5, None, datetime.datetime(2024, 9, 1)])
+    first.append(["00008", "みかん", 2.5, "NA", datetime.datetime(2024, 9, 2, 10, 30)])
+    padded = first.cell(row=6, column=1, value=9)
+    padded.number_format = "00000"
+    first.cell(row=6, column=2, value="かき")
+    second = book.create_sheet("地域")
+    second.append(["地域", "売上", None])
+    second.append([None, "上期", "下期"])
+    second.append(["東", 1, 2])
+    second.merge_cells("B1:C1")
+    book.create_sheet("空")
+    book.save(tmp_path / "a.xlsx")
+    rows, failed, _ = taken(tmp_path / "a.xlsx")
+    assert not failed
+    apple, orange, persimmon, east = [
+        {key: value for key, value in row.metadata.items() if key not in ("source", "line", "imi")} for row in rows
+    ]
+    assert apple == {"品番": "00007", "品名": "りんご", "数": 5, "日付": "2024-09-01"}
+    assert orange == {"品番": "00008", "品名": "みかん", "数": 2.5, "備考": "NA", "日付": "2024-09-02 10:30:00"}
+    assert persimmon == {"品番": "00009", "品名": "かき"}
+    assert east == {"地域": "東", "売上 上期": 1, "売上 下期": 2}
+    assert rows[0].metadata["imi"] == {"source": str(tmp_path / "a.xlsx"), "line": 4, "sheet": "在庫"}
+    named, _, report = taken(tmp_path / "a.xlsx", id="品番", template="{品名}")
+    assert [(row.id, row.text) for row in named] == [("00007", "りんご"), ("00008", "みかん"), ("00009", "かき")]
+    assert any("the sheet '地域' was left out" in notice.text for notice in report.notices)
+    with pytest.raises(UsageError, match="no column 'x'"):
+        list(read(str(tmp_path / "a.xlsx"), ReadOptions(id="x")))
+
+
+def test_options_that_speak_of_columns_are_refused_where_there_are_none(tmp_path):
+    (tmp_path / "p.html").write_text("<p>text</p>")
+    with pytest.raises(UsageError, match="--id speaks of columns"):
+        list(read(str(tmp_path / "p.html"), ReadOptions(id="x")))
