@@ -126,7 +126,9 @@ def _wide_of(raw: bytes) -> str | None:
         fits = sum(char.isprintable() or char in "\r\n\t" for char in text if not STRAY.match(char))
         plain = sum(char < "\u0250" or "\u3000" <= char < "\ua000" or char > "\uff00" for char in text)
         score = min(fits, plain) / max(1, len(text))
-        if "\0" not in text and score > best[0]:
+        # A zero here and there is damage; that of UTF-16 stands beside each ASCII character.
+        wide = raw.count(0) * 5 >= len(raw) or _japanese(text) > 0.75
+        if wide and "\0" not in text and score > best[0]:
             best = (score, name)
     return best[1]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import os
 import re
+import warnings
 import zipfile
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -32,8 +33,11 @@ def read_xlsx(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
         raise MissingExtra("openpyxl", "office") from missing
     try:
         small = os.path.getsize(source) <= _SMALL
-        book = openpyxl.load_workbook(source, data_only=True, read_only=not small, keep_links=False)
-        written = openpyxl.load_workbook(source, read_only=True) if _has_formulas(source) else None
+        with warnings.catch_warnings():
+            # What openpyxl does not know of (charts, checks of cells) is no text.
+            warnings.simplefilter("ignore")
+            book = openpyxl.load_workbook(source, data_only=True, read_only=not small, keep_links=False)
+            written = openpyxl.load_workbook(source, read_only=True) if _has_formulas(source) else None
     except Exception as broken:
         # What a damaged file does to a parser cannot be listed.
         yield Failure(source, None, f"no spreadsheet that can be read: {_first_line(broken)}")
@@ -62,8 +66,8 @@ def read_xlsx(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
     book.close()
     if refused and len(refused) == tables:
         raise refused[0][1]
-    for title, lacking in refused:
-        options.say(source, None, f"the sheet {title!r} was left out: {lacking.message}")
+    for title, refusal in refused:
+        options.say(source, None, f"the sheet {title!r} was left out: {refusal.message}")
     if not found:
         yield Failure(source, None, "the spreadsheet holds no rows")
 

@@ -1,0 +1,18 @@
+"""LangChain's own standard tests of vector stores."""
+
+import pytest
+
+import imi
+from imi.embedders.testing import HashEmbedder
+
+pytest.importorskip("langchain_core")
+standard = pytest.importorskip("langchain_tests.integration_tests", reason="langchain-tests is not installed")
+
+from imi.bridges.langchain import ImiVectorStore
+
+
+class TestImiVectorStore(standard.VectorStoreIntegrationTests):
+    @pytest.fixture
+    def vectorstore(self, tmp_path):
+        with imi.open(tmp_path / "l.imi", model=HashEmbedder()) as collection:
+            yield ImiVectorStore(collection, "meaning")
