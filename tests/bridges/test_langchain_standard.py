@@ -1,5 +1,7 @@
 """LangChain's own standard tests of vector stores."""
 
+import inspect
+
 import pytest
 
 import imi
@@ -16,3 +18,8 @@ class TestImiVectorStore(standard.VectorStoreIntegrationTests):
     def vectorstore(self, tmp_path):
         with imi.open(tmp_path / "l.imi", model=HashEmbedder()) as collection:
             yield ImiVectorStore(collection, "meaning")
+
+
+for _name in dir(TestImiVectorStore):
+    if inspect.iscoroutinefunction(getattr(TestImiVectorStore, _name)):
+        setattr(TestImiVectorStore, _name, pytest.mark.asyncio(getattr(TestImiVectorStore, _name)))
