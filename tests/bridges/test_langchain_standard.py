@@ -8,6 +8,7 @@ import imi
 from imi.embedders.testing import HashEmbedder
 
 pytest.importorskip("langchain_core")
+pytest.importorskip("pytest_asyncio", reason="pytest-asyncio is not installed")
 standard = pytest.importorskip("langchain_tests.integration_tests", reason="langchain-tests is not installed")
 
 from imi.bridges.langchain import ImiVectorStore
