@@ -25,7 +25,8 @@ from sklearn.model_selection import train_test_split
 import imi
 from imi import tasks
 from imi.tasks.classifier_heads import train_head
-from imi.tasks.code import CodeIndex, Function, as_words
+from imi.tasks.code import Function, as_words
+from imi.tasks.code_index import CodeIndex
 from imi.tasks.intervals import bootstrap, wilson
 from imi.tasks.parts import in_parts
 from imi.tasks.regress import fit_numbers

@@ -1,4 +1,4 @@
-"""Code search: functions of Python and other languages, with path and line, asked in words."""
+"""Code search: functions and classes of Python and other languages, with path and line, asked in words."""
 
 from __future__ import annotations
 
@@ -8,41 +8,56 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import Any, Literal
 
 from imi.errors import UsageError
-from imi.fusion import fuse
-from imi.tasks.parsers import GRAMMARS, parse_functions
-from imi.text.bm25 import BM25
-from imi.vectors import normalize
+from imi.tasks.parsers import GRAMMARS, parse_definitions
+from imi.text.walk import Walking, unwritten, walk
 
-_SKIPPED = frozenset({"node_modules", "__pycache__", "site-packages", "dist", "build", "target", "vendor", "venv"})
-_LARGEST = 2_000_000
-_BODY = 1500
-"""Characters of a function that are read: its name and its comments say most of what it does, and stand first."""
+_BODY = 1200
+"""Characters of a definition that are embedded: its name and its comments say most of what it does, and stand first."""
 _PART = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+|[^\W\d_A-Za-z]+")
+_LINES = 30
+"""Lines of a file that stand for it: what it says of itself at its head."""
+CodeKind = Literal["function", "class", "file"]
 
 
 @dataclass(frozen=True)
 class Function:
-    """One function: the file it is in, its first line (from 1), its qualified name, and its source."""
+    """One definition: the file it is in, its first line (from 1), its qualified name, and its source.
+
+    path: the file.
+    line: the first one, from 1.
+    name: of a method with its class before it; "" for a file.
+    text: the source; of a class its head and the names of its methods.
+    kind: "function", "class", or "file" for the head of a file: what it says of itself, and the names in it.
+    doc: its docstring, where there is one.
+    end: its last line.
+    """
 
     path: str
     line: int
     name: str
     text: str
+    kind: CodeKind = "function"
+    doc: str = ""
+    end: int = 0
+
+    @property
+    def short_name(self) -> str:
+        """The name without the classes before it."""
+        return self.name.rpartition(".")[2]
 
     @property
     def described(self) -> str:
-        """Return what is embedded: the name's words, then the source, both as words rather than symbols."""
-        return as_words(f"{self.name.rpartition('.')[2]}\n{self.text[:_BODY]}")
+        """Return what is embedded: the names' words, then the source, all as words rather than symbols."""
+        stem = Path(self.path).stem if self.path else ""
+        return as_words(f"{stem} {self.short_name}\n{self.doc[:400]}\n{self.text[:_BODY]}")
 
 
 @dataclass(frozen=True)
 class CodeHit:
-    """One function found, and how well it answers the question: the fused score."""
+    """One definition found, and how well it answers the question."""
 
     function: Function
     score: float
@@ -54,7 +69,7 @@ class CodeHit:
             "id": f"{function.path}:{function.line}",
             "score": self.score,
             "text": function.text,
-            "metadata": {"name": function.name},
+            "metadata": {"name": function.name, "kind": function.kind},
             "path": function.path,
             "line": function.line,
         }
@@ -63,11 +78,11 @@ class CodeHit:
 def code(
     folder: str | Path | Sequence[Function], question: str, model: Any, k: int = 10, *, dims: int | None = None
 ) -> list[CodeHit]:
-    """Find the functions that do what a question asks for.
+    """Find the functions, classes and files that do what a question asks for.
 
     Args:
-        folder: a folder or file of source code, or functions that were read before.
-        question: in words, in any language the model knows.
+        folder: a folder or file of source code, or definitions that were read before.
+        question: in words, in any language the model knows, or a name.
         model: an embedder.
         k: how many.
         dims: leading numbers of each vector to use.
@@ -75,12 +90,14 @@ def code(
     Raises:
         UsageError: an empty question, k below 1, no such folder, or no functions in it.
     """
+    from imi.tasks.code_index import CodeIndex
+
     if not question.strip():
         raise UsageError("the question is empty", hint='imi code src "read a file line by line"')
     if k < 1:
         raise UsageError(f"k is {k!r}, allowed are whole numbers from 1")
-    found = functions(folder) if isinstance(folder, str | Path) else list(folder)
-    if not found:
+    found = definitions(folder) if isinstance(folder, str | Path) else list(folder)
+    if not any(one.kind != "file" for one in found):
         raise UsageError(
             f"there are no functions in {folder}",
             hint=f"read are .py and, with pip install 'imi[code]', {', '.join(sorted(GRAMMARS))}",
@@ -88,39 +105,16 @@ def code(
     return CodeIndex(found, model, dims).search(question, k)
 
 
-class CodeIndex:
-    """Functions to ask more than once: found by what they mean and by the words in them, both fused.
-
-    Names and comments are written in the words of their trade, which a general model knows less well than everyday
-    ones.
-    """
-
-    def __init__(self, found: Sequence[Function], model: Any, dims: int | None = None) -> None:
-        """Embed functions and count their words."""
-        described = [function.described for function in found]
-        self.functions = tuple(found)
-        self._model, self._dims = model, dims
-        self._z = normalize(model.embed(described, "document", dims))
-        self._words = BM25([text.split() for text in described])
-
-    def search(self, question: str, k: int = 10) -> list[CodeHit]:
-        """Return the k functions that answer a question best; the score is `imi.fusion`'s."""
-        terms = as_words(question).split()
-        by_words = self._words.scores([terms])[0]
-        found = np.flatnonzero(by_words > 0)
-        found = found[np.argsort(-by_words[found], kind="stable")]
-        cosines = self._z @ normalize(self._model.embed([question], "query", self._dims))[0]
-        near = np.argsort(-cosines, kind="stable")
-        expected = float(self._words.expected([terms])[0]) if terms else None
-        rows, scores = fuse((found, by_words[found]), (near, cosines[near]), expected=expected)
-        return [CodeHit(self.functions[row], float(score)) for row, score in zip(rows[:k], scores[:k], strict=True)]
-
-
 def functions(folder: str | Path) -> list[Function]:
-    """Read all functions of a folder, or of one file, in order of path and line.
+    """Read all functions of a folder, or of one file, in order of path and line; see `definitions`."""
+    return [one for one in definitions(folder) if one.kind == "function"]
+
+
+def definitions(folder: str | Path) -> list[Function]:
+    """Read the functions and classes of a folder, or of one file, and the heads of its files, by path and line.
 
     Python is read by its own parser; other languages by tree-sitter's where their grammars are installed. Files that
-    cannot be parsed, and folders of other people's code (node_modules, hidden ones), are left out.
+    cannot be parsed, that git ignores or that nobody wrote are left out.
 
     Raises:
         UsageError: there is no such folder or file.
@@ -131,8 +125,7 @@ def functions(folder: str | Path) -> list[Function]:
     found: list[Function] = []
     for path in [root] if root.is_file() else _source_files(root):
         source = path.read_text(encoding="utf-8", errors="replace")
-        parsed = _python(source) if path.suffix == ".py" else parse_functions(source, path.suffix)
-        found += [Function(str(path), line, name, text) for line, name, text in parsed]
+        found += _python(str(path), source) if path.suffix == ".py" else _others(str(path), source, path.suffix)
     return found
 
 
@@ -142,30 +135,77 @@ def as_words(source: str) -> str:
 
 
 def _source_files(root: Path) -> Iterator[Path]:
-    for where, folders, names in os.walk(root):
-        folders[:] = sorted(name for name in folders if name not in _SKIPPED and not name.startswith("."))
-        for name in sorted(names):
-            path = Path(where, name)
-            if path.suffix in {".py", *GRAMMARS} and path.stat().st_size <= _LARGEST:
+    for file in walk(root, Walking(written=True)).files:
+        if os.path.splitext(file.path)[1] in {".py", *GRAMMARS}:
+            path = root / file.path
+            if unwritten(str(path), text=True) is None:
                 yield path
 
 
-def _python(source: str) -> list[tuple[int, str, str]]:
+def _python(path: str, source: str) -> list[Function]:
     try:
         tree = ast.parse(source)
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, RecursionError):
         return []
     lines = source.splitlines()
-    found: list[tuple[int, str, str]] = []
+    found: list[Function] = []
 
-    def walk(node: ast.AST, owner: str) -> None:
+    def walk_tree(node: ast.AST, owner: str) -> None:
         for child in ast.iter_child_nodes(node):
+            name = owner
             if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
-                text = "\n".join(lines[child.lineno - 1 : child.end_lineno])
-                found.append((child.lineno, owner + child.name, text))
-            name = getattr(child, "name", "")
-            named = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-            walk(child, f"{owner}{name}." if named else owner)
+                found.append(_function(path, child, owner, lines))
+                name = f"{owner}{child.name}."
+            elif isinstance(child, ast.ClassDef):
+                found.append(_class(path, child, owner, lines))
+                name = f"{owner}{child.name}."
+            walk_tree(child, name)
 
-    walk(tree, "")
-    return found
+    walk_tree(tree, "")
+    # A file that only brings together what others define is found by what it says and is called.
+    return [_head_of_python(path, tree, lines), *found] if lines else []
+
+
+def _function(path: str, node: ast.FunctionDef | ast.AsyncFunctionDef, owner: str, lines: list[str]) -> Function:
+    end = node.end_lineno or node.lineno
+    text = "\n".join(lines[node.lineno - 1 : end])
+    return Function(path, node.lineno, owner + node.name, text, "function", ast.get_docstring(node) or "", end)
+
+
+def _class(path: str, node: ast.ClassDef, owner: str, lines: list[str]) -> Function:
+    methods = [one for one in node.body if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)]
+    last = node.end_lineno or node.lineno
+    end = max(node.lineno, min(methods[0].lineno - 1 if methods else last, node.lineno + 80))
+    text = "\n".join([*lines[node.lineno - 1 : end], " ".join(method.name for method in methods)])
+    return Function(path, node.lineno, owner + node.name, text, "class", ast.get_docstring(node) or "", end)
+
+
+def _head_of_python(path: str, tree: ast.Module, lines: list[str]) -> Function:
+    names = " ".join(
+        one.name for one in tree.body if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+    )
+    values = [one for one in tree.body if isinstance(one, ast.Assign | ast.AnnAssign)]
+    text = "\n".join(
+        "\n".join(lines[one.lineno - 1 : min(one.end_lineno or one.lineno, one.lineno + 3)]) for one in values
+    )
+    doc = ast.get_docstring(tree) or ""
+    return Function(path, 1, "", f"{doc}\n{names}\n{text[:3000]}", "file", doc, min(len(lines), _LINES))
+
+
+def _others(path: str, source: str, suffix: str) -> list[Function]:
+    found = [
+        Function(path, line, name, text, kind, _comments(text), line + text.count("\n"))
+        for line, name, text, kind in parse_definitions(source, suffix)
+    ]
+    head = "\n".join(source.splitlines()[:_LINES])
+    names = " ".join(one.name for one in found)
+    return [
+        Function(path, 1, "", f"{head}\n{names}", "file", _comments(head), min(source.count("\n") + 1, _LINES)),
+        *found,
+    ]
+
+
+def _comments(text: str) -> str:
+    """Return the comments among lines of a language that marks them by //, /*, * or #."""
+    marked = (line.strip() for line in text.splitlines())
+    return "\n".join(line.lstrip("/*#! ") for line in marked if line.startswith(("//", "/*", "*", "#")))

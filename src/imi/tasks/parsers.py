@@ -1,10 +1,10 @@
-"""Functions of other languages than Python, by tree-sitter grammars that are installed as packages."""
+"""Functions and classes of other languages than Python, by tree-sitter grammars that are installed as packages."""
 
 from __future__ import annotations
 
 import importlib
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 from imi.errors import MissingExtra
 
@@ -39,6 +39,23 @@ _FUNCTIONS = frozenset(
         "singleton_method",
     }
 )
+_CLASSES = frozenset(
+    {
+        "class",
+        "class_declaration",
+        "class_specifier",
+        "enum_declaration",
+        "enum_item",
+        "interface_declaration",
+        "module",
+        "struct_item",
+        "struct_specifier",
+        "trait_item",
+        "type_spec",
+    }
+)
+_LONGEST_CLASS = 80
+"""Lines of a class that are read: its methods stand on their own."""
 _NAMED_VALUES = frozenset({"arrow_function", "function_expression", "function"})
 
 
@@ -54,23 +71,30 @@ def _parser(suffix: str) -> Any:
     return tree_sitter.Parser(tree_sitter.Language(getattr(grammar, language)()))
 
 
-def parse_functions(source: str, suffix: str) -> list[tuple[int, str, str]]:
-    """Return the functions of a source text as (line from 1, name, source), in order; what has no name is left out.
+def parse_definitions(source: str, suffix: str) -> list[tuple[int, str, str, Literal["function", "class"]]]:
+    """Return the functions and classes of a source text as (line from 1, name, source, kind), in order.
+
+    What has no name is left out, and of a class all but its first lines.
 
     Raises:
         MissingExtra: the grammar for this suffix is not installed.
     """
     raw = source.encode("utf-8", "replace")
-    found: list[tuple[int, str, str]] = []
+    found: list[tuple[int, str, str, Literal["function", "class"]]] = []
     waiting = [_parser(suffix).parse(raw).root_node]
     while waiting:
         node = waiting.pop()
         waiting.extend(reversed(node.children))
         name = _name(node)
+        is_class = not name and node.type in _CLASSES and node.child_by_field_name("body") is not None
+        if is_class or (not name and node.type == "type_spec"):
+            name, is_class = _text(node.child_by_field_name("name")), True
         if name:
             whole = _with_comment(node)
             text = raw[whole.start_byte : node.end_byte].decode("utf-8", "replace")
-            found.append((node.start_point[0] + 1, name, text))
+            if is_class:
+                text = "\n".join(text.split("\n")[:_LONGEST_CLASS])
+            found.append((node.start_point[0] + 1, name, text, "class" if is_class else "function"))
     return found
 
 
