@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imi.tasks.code import CodeHit, Function, as_words
+from imi.tasks.code_definitions import Function, as_words
 from imi.text.bm25 import BM25
 from imi.vectors import normalize
 
@@ -90,6 +90,26 @@ def _terms_of(identifier: str) -> tuple[str, ...]:
 def terms(text: str) -> list[str]:
     """Return what source or a question is compared by."""
     return [term for identifier in _IDENTIFIER.findall(text) for term in _terms_of(identifier)]
+
+
+@dataclass(frozen=True)
+class CodeHit:
+    """One definition found, and how well it answers the question."""
+
+    function: Function
+    score: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the keys that `--json` prints: those of a search's hit, with path and line."""
+        function = self.function
+        return {
+            "id": f"{function.path}:{function.line}",
+            "score": self.score,
+            "text": function.text,
+            "metadata": {"name": function.name, "kind": function.kind},
+            "path": function.path,
+            "line": function.line,
+        }
 
 
 class CodeIndex:
