@@ -43,6 +43,7 @@ def test_each_agent_gets_a_server_and_a_skill_and_loses_them(agent, project, tmp
     assert [change.kind for change in do(agent, folder)] == ["unchanged", "unchanged"]
     do(agent, folder, undo=True)
     assert not files(tmp_path / ("project" if project else "user"))
+    assert not [path for path in (tmp_path / "project").rglob("*") if project]
 
 
 @pytest.mark.parametrize("agent", ["claude-code", "vscode", "codex"])
@@ -104,5 +105,7 @@ def test_the_command_shows_and_writes_all(tmp_path, capsys):
         "command": "imi",
         "args": ["mcp", "."],
     }
-    assert imi.cli.main(["install", "all", "--project", "--undo", "-q"]) == 0
+    capsys.readouterr()
+    assert imi.cli.main(["install", "all", "--project", "--undo"]) == 0
+    assert '-    "imi": {' in capsys.readouterr().err
     assert not (tmp_path / ".mcp.json").exists()

@@ -113,8 +113,7 @@ def apply(change: Change) -> None:
     if change.after is None:
         path.unlink(missing_ok=True)
         _kept(path).unlink(missing_ok=True)
-        if path.name == "SKILL.md" and not any(path.parent.iterdir()):
-            path.parent.rmdir()
+        _remove_empty(path.parent)
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     _kept(path).parent.mkdir(parents=True, exist_ok=True)
@@ -124,6 +123,15 @@ def apply(change: Change) -> None:
     if path.exists():
         shutil.copymode(path, made)
     os.replace(made, path)
+
+
+def _remove_empty(folder: Path) -> None:
+    """Remove the folders that held nothing but what was removed: of skills, and an agent's own hidden one."""
+    while (folder.name in (NAME, "skills") or folder.name.startswith(".")) and folder != Path.home():
+        if not folder.is_dir() or any(folder.iterdir()):
+            return
+        folder.rmdir()
+        folder = folder.parent
 
 
 def _place(folder: Path | None, project: str, user: str) -> Path:

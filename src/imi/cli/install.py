@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 from imi.cli.options import Output
 from imi.cli.output import note, show
 from imi.cli.parameters import Argument, Option
-from imi.cli.terminal import say
 from imi.cli.verbs import verb
 
 if TYPE_CHECKING:
@@ -39,8 +37,8 @@ def install(options: InstallOptions) -> None:
     # All are read before any is written, so that settings that cannot be read stop it before half is done.
     planned = [(name, change) for name in names for change in changes(name, folder, undo=options.undo)]
     for _, change in planned:
-        if not options.as_json and sys.stdout.isatty() and change.diff:
-            say(change.diff)
+        if not options.as_json and change.diff:
+            note(change.diff, quiet=options.quiet)
         if not options.dry_run:
             apply(change)
     rows = [[name, change.kind, change.path] for name, change in planned]
