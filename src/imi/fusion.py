@@ -35,7 +35,7 @@ Ranking = tuple[Rows, Floats]
 
 WEIGHT = 0.35
 DEEP_WEIGHT = 0.6
-"""Of the meaning where it is the finer model's; `benchmarks/deep.py` prints its tuning on training questions."""
+"""Of the meaning where it is the finer model's; `benchmarks/deep.py --tune` compares others on training questions."""
 FIRST = 50
 """Rows of a shortlist that the finer model orders."""
 _STEEPNESS = 2.0  # of coverage: half of a question's words are worth less than half, as any text may hold common ones
