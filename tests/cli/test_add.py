@@ -138,3 +138,22 @@ def test_folders_leave_out_what_git_ignores_unless_asked(here, run):
     assert run("add", "e.imi", "notes", "--no-ignore", "--json").json["added"] == 2
     assert run("add", "c.imi", "notes", "--no-ignore", "--sync", "--json").json["added"] == 1
     assert run("add", "c.imi", "notes", "--sync", "--json").json["removed"] == 1
+
+
+def test_text_files_say_how_they_were_read_and_rows_decides(here, run):
+    (here / "four.txt").write_text("one line\nanother line\nthird\n")
+    (here / "talk.txt").write_text("A talk\n\nA paragraph says something here.\n\nAnd another one does.\n")
+    done = run("add", "c", "four.txt", "--json")
+    assert done.json["added"] == 3 and "four.txt read a row a line; --rows passages" in done.err
+    done = run("add", "d", "talk.txt", "--json")
+    assert done.json["added"] == 1 and "talk.txt read in passages; --rows lines" in done.err
+    done = run("add", "e", "talk.txt", "--rows", "lines", "--json")
+    assert done.json["added"] == 3 and "--rows" not in done.err
+    assert run("add", "f", "four.txt", "--rows", "passages", "--json").json["added"] == 1
+    assert "read a row a line" not in run("add", "g", "four.txt", "-q").err
+    wrong = run("add", "h", "four.txt", "--rows", "pages")
+    assert wrong.code == 2 and "'pages', allowed are lines and passages" in wrong.err
+    table = run("add", "i", "reviews.csv", "--rows", "lines")
+    assert table.code == 2 and "--rows speaks of text files" in table.err
+    piped = run("add", "j", "-", "--rows", "passages", "--json", stdin="A first one.\n\nA second one.\n")
+    assert piped.json["added"] == 1

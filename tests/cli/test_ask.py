@@ -43,3 +43,36 @@ def test_translate(here, run, server):
     assert done.json["text"] == "I am a cat."
     assert set(done.json) == {"text", "similarity", "suspicious"}
     assert "suspicious" in done.err, "the test model knows letters only"
+
+
+def test_what_nothing_answers_and_two_collections(here, run, monkeypatch):
+    monkeypatch.setenv("IMI_MODEL", "built-in")
+    (here / "a.md").write_text("# Notes\n\n## Deadline\n\nThe deadline of the report is the last day of March.\n")
+    (here / "b.md").write_text(
+        "# Cooking\n\n## Beans\n\nThe beans are soaked for twelve hours before they are cooked.\n"
+    )
+    run("add", "a.imi", "a.md")
+    run("add", "b.imi", "b.md")
+    none = run("ask", "a.imi", "Which mountain in Peru is the highest?")
+    assert none.code == 0 and none.out.startswith("Nothing here answers that.") and "--always" in none.err
+    told = run("ask", "a.imi", "Which mountain in Peru is the highest?", "--json").json
+    assert told["answer"] is None and told["reason"] and told["citations"] == []
+    assert run("ask", "a.imi", "Which mountain in Peru is the highest?", "--always", "--json").json["answer"]
+    both = run("ask", "a.imi", "How long are the beans soaked?", "--also", "b.imi")
+    assert "twelve hours" in both.out and "b.md:5: Cooking > Beans" in both.out
+    hits = run("search", "a.imi", "beans soaked", "--also", "b.imi", "--json").json
+    assert {hit["collection"] for hit in hits} == {"a.imi", "b.imi"}
+    hint = run("search", "a.imi", "b.imi", "beans")
+    assert "b.imi is a collection" in hint.err and "--also b.imi" in hint.err
+    assert run("search", "a.imi", "x", "--also", "a.imi").code == 2
+
+
+def test_copies_are_folded_unless_asked(here, run):
+    (here / "r.jsonl").write_text(
+        "".join(f'{{"id": "{n}", "text": "the very same beans", "n": {n}}}\n' for n in range(4))
+    )
+    run("add", "r.imi", "r.jsonl", "--id", "id")
+    (hit,) = run("search", "r.imi", "beans", "--json").json
+    assert len(hit["copies"]) == 3 and len(run("search", "r.imi", "beans", "--no-fold", "--json").json) == 4
+    facets = run("search", "r.imi", "beans", "--facet", "n", "--json").json["facets"]["n"]
+    assert sum(facets.values()) == 4

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -56,6 +56,12 @@ class AddOptions(Trusting):
     sql: Annotated[str | None, typer.Option("--sql", metavar="QUERY", help="The rows to read from SQLite files.")] = (
         None
     )
+    rows: Annotated[
+        str | None,
+        typer.Option(
+            "--rows", metavar="HOW", help="What a row of a text file is: lines or passages; by itself the text tells."
+        ),
+    ] = None
     sync: Annotated[bool, typer.Option("--sync", help="Remove rows of files that are gone from the given folders.")] = (
         False
     )
@@ -140,7 +146,8 @@ def _add(options: AddOptions) -> None:
         return
     columns = tuple(name.strip() for name in (options.columns or "").split(",") if name.strip())
     how = ReadOptions(options.template, options.id, columns, options.vectors, options.encoding, options.sql)
-    how = replace(how, walking=options.walking)
+    told: dict[str, str] = {}
+    how = replace(how, walking=options.walking, rows=_rows(options.rows), noted=told.__setitem__)
     on_engine = is_address(options.collection)
     if options.sync and on_engine:
         raise UsageError("--sync is for collections in a folder", hint="imi rm URL --where 'source=FILE' removes rows")
@@ -161,6 +168,23 @@ def _add(options: AddOptions) -> None:
                 added = ingest.write(collection, None if on_engine else collection.store, bar)
             name = collection.info.path
     _show_added(added, name, options)
+    _say_how(told, quiet=options.quiet)
+
+
+def _rows(given: str | None) -> Literal["lines", "passages"] | None:
+    if given not in (None, "lines", "passages"):
+        raise UsageError(f"--rows is {given!r}, allowed are lines and passages")
+    return given  # type: ignore[return-value]  # checked above
+
+
+def _say_how(told: Mapping[str, str], *, quiet: bool) -> None:
+    """Say of text files whether they were read line by line or in passages, which was told by their look."""
+    for how, said in (("lines", "a row a line"), ("passages", "in passages")):
+        files = sorted(file for file, one in told.items() if one == how)
+        if files:
+            other = "passages" if how == "lines" else "lines"
+            shown = files[0] if len(files) == 1 else f"{len(files):,} text files"
+            note(f"{shown} read {said}; --rows {other} reads the other way", quiet=quiet)
 
 
 def imports(options: AddOptions) -> bool:

@@ -78,12 +78,18 @@ def evidence(collection: Collection, question: str, hits: Sequence[Hit]) -> Evid
     near = _nearest(collection, question, hits[:_READ])
     if near is None:
         return Evidence(_PASSAGE * whole + _SENTENCE * part - _missing(collection, question, texts), LEAST_BY_WORDS)
-    if whole < _LITTLE:
+    unspaced = any(is_unspaced(term) for term in terms)
+    if whole < _LITTLE or unspaced != _mostly_unspaced(texts):
         # Words of another language: only the meaning can tell, on a scale of its own.
         return Evidence(near, LEAST_NEAR)
-    unspaced = any(is_unspaced(term) for term in terms)
     score = _PASSAGE * whole + _SENTENCE * part + _NEAR * near - _missing(collection, question, texts)
     return Evidence(score, LEAST_UNSPACED if unspaced else LEAST)
+
+
+def _mostly_unspaced(texts: Sequence[str]) -> bool:
+    """Whether passages are in a script that puts no spaces between words, names and terms of others among them."""
+    characters = [char for text in texts for char in text[:400] if char.isalpha()]
+    return sum(map(is_unspaced, characters)) * 3 > len(characters)
 
 
 def _missing(collection: FolderCollection, question: str, texts: Sequence[str]) -> float:

@@ -19,11 +19,13 @@ from imi.rag.retrieve import Retrieval, delimited, find_passages
 from imi.rag.together import Together
 from imi.records import Answer, Citation, Hit, facts_of
 from imi.text.lexical import index_tokens, ranking_terms
+from imi.text.plain import is_heading
 from imi.text.sentences import sentences
 
 _QUOTES = 3
 NOTHING = "Nothing here answers that."
 _UNLIKELY = "The nearest passages have too little of the question in them."
+_HEADING_COSTS = 0.4
 _WORTH = 0.6
 """What a sentence must score, against the best, to be quoted beside it."""
 _LABEL = re.compile(r"(?:^|;\s|\n)([^\W\d][\w ]{0,24}): ")
@@ -108,7 +110,9 @@ def _quoted(together: Together, question: str, passages: Sequence[Hit]) -> Answe
     words = np.array([sum(rare[term] for term in asked & has) / total for has in own])
     # A passage found first is likelier to hold the answer than a sentence alone can tell.
     place = np.array([1 / n for n, _, _ in found])
-    score = meaning + words + 0.2 * place
+    # A line that looks like a heading says what others say more of.
+    heads = np.array([_HEADING_COSTS if is_heading(one) else 0.0 for _, _, one in found])
+    score = meaning + words + 0.2 * place - heads
     best = np.argsort(-score, kind="stable")[:_QUOTES]
     chosen = [found[at] for at in best if score[at] >= _WORTH * score[best[0]]]
     first = {_whole(passages[n - 1]): min(m for m, _, _ in chosen if _whole(passages[m - 1]) == _whole(passages[n - 1]))
