@@ -5,7 +5,7 @@ import re
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from imi.text.blocks import Block, text_lines
@@ -89,6 +89,7 @@ WORDS = st.sampled_from(
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(WORDS, max_size=60).map("".join), st.integers(10, 120))
+@example("猫である。\n\n" + "x" * 30 + "\n\n" + "x" * 30 + "\n\n猫である。", 10)
 def test_any_plain_text_is_there_once_in_order_and_in_place(text, size):
     found = plain(text, size)
     squeezed = "".join(text.split())

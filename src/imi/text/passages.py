@@ -133,8 +133,10 @@ class _Packer:
         """Add text to the passage, below its headings."""
         if not self._full:
             self._heading = " > ".join(dict.fromkeys(" ".join(one.text.split()) for one in self._path))
-            for orphan in self._orphans:
-                self._append(_Piece(orphan, 0, len(orphan.text)))
+            # Guessed headings between an orphan and the text are text too, so that the passage is one place.
+            guessed = [one for one in self._fresh if one.soft and self._orphans and one.start > self._orphans[-1].start]
+            for above in (*self._orphans, *guessed):
+                self._append(_Piece(above, 0, len(above.text)))
             self._orphans = []
         self._append(piece)
         self._full, self._fresh = True, []
