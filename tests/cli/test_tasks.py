@@ -5,13 +5,16 @@ import json
 import pytest
 
 VERBS = [
-    (("classify", "--column", "Score"), {"accuracy", "macro_f1", "interval", "labels", "confusion", "n"}),
-    (("regress", "--column", "Score"), {"mae", "mse", "interval", "dummy", "n"}),
-    (("cluster", "-k", "4"), {"clusters", "silhouette", "stability", "labels"}),
-    (("diversity", "--subset", "3"), {"mean_distance", "vendi", "subset", "interval", "n"}),
+    (
+        ("classify", "--column", "Score"),
+        {"accuracy", "macro_f1", "interval", "labels", "confusion", "n", "baseline", "baselines"},
+    ),
+    (("regress", "--column", "Score"), {"mae", "mse", "interval", "dummy", "n", "baseline", "baselines"}),
+    (("cluster", "-k", "4"), {"clusters", "silhouette", "stability", "labels", "baseline"}),
+    (("diversity", "--subset", "3"), {"mean_distance", "vendi", "subset", "interval", "n", "baseline"}),
     (
         ("profiles", "--by", "UserId,ProductId", "--column", "Score"),
-        {"correlation", "interval", "n", "cosine", "profiles"},
+        {"correlation", "interval", "n", "cosine", "profiles", "baseline"},
     ),
 ]
 

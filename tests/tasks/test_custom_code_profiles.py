@@ -95,7 +95,7 @@ def test_zero_shot_judges_abstains_and_calibrates(tmp_path):
     result = tasks.zero_shot(texts, ["good", "bad"], Words(), truth=truth)
     assert result.accuracy == 1 and result.n == 80 and result.coverage == 1 and result.calibrated == 1
     result.figure(tmp_path / "z.png")
-    unsure = tasks.zero_shot(texts, ["good", "bad"], Words(), abstain=0.6)
+    unsure = tasks.zero_shot(texts, {"good": "good", "bad": "bad"}, Words(), abstain=0.6)
     assert unsure.predictions[4] is None and unsure.predictions[:2] == ("good", "bad")
     described = tasks.zero_shot(texts[:2], {"+": "good thing", "-": ["bad thing", "bad"]}, Words())
     assert described.predictions == ("+", "-")

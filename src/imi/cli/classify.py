@@ -9,21 +9,25 @@ from typing import Annotated, Any
 import typer
 
 from imi.cli.opening import open_to_read
-from imi.cli.options import Column, Output
-from imi.cli.output import note, number, one_line, show
-from imi.cli.task_options import Sentences, TaskOptions, Test
+from imi.cli.options import Column
+from imi.cli.output import note
+from imi.cli.present import present
+from imi.cli.task_options import ReportedTaskOptions, Sentences, Test
 from imi.cli.verbs import verb
 from imi.errors import ModelMismatch, UsageError
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClassifyOptions(TaskOptions):
+class ClassifyOptions(ReportedTaskOptions):
     """What `imi classify` takes."""
 
     column: Column = None
     head: Annotated[str, typer.Option("--head", metavar="KIND", help="kernel, logistic or knn.")] = "kernel"
     test: Test = 0.2
     sentences: Sentences = False
+    method: Annotated[
+        str, typer.Option("--method", metavar="NAME", help="vectors; or a plain one: words (TF-IDF), commonest.")
+    ] = "vectors"
     save: Annotated[Path | None, typer.Option("--save", metavar="FILE", help="Keep the trained head (.npz).")] = None
     use: Annotated[
         Path | None, typer.Option("--with", metavar="FILE", help="Label the rows by a head that was saved.")
@@ -41,16 +45,19 @@ def classify(options: ClassifyOptions) -> None:
             _label(collection, options)
             return
         how: Any = {"head": options.head, "test": options.test, "seed": options.seed, "dims": options.dims}
-        how["sentences"] = options.sentences
+        how |= {"sentences": options.sentences, "method": options.method}
         result = tasks.classify(collection, str(options.column), **how)
+    if options.save and options.method != "vectors":
+        raise UsageError(f"a head of {options.method} cannot be kept", hint="leave out --save, or --method")
     if options.save:
         result.head.save(options.save)
         note(f"the head is in {options.save}", quiet=options.quiet)
-    _report(result, options)
+    present(result, options)
 
 
 def _label(collection: Any, options: ClassifyOptions) -> None:
     from imi.tasks.classifier_heads import load_head
+    from imi.tasks.labelled import LabelledRows
     from imi.tasks.rows import read_rows
 
     head = load_head(str(options.use))
@@ -63,28 +70,8 @@ def _label(collection: Any, options: ClassifyOptions) -> None:
     rows = read_rows(collection, sentences=head.sentences)
     confidences = head.confidences(rows.z)
     best = confidences.argmax(axis=1)
-    found = [
-        {"id": one, "label": head.labels[code], "confidence": float(sure[code])}
-        for one, code, sure in zip(rows.ids, best, confidences, strict=True)
-    ]
-    _labels(found, options)
-
-
-def _labels(found: list[dict[str, Any]], options: Output) -> None:
-    show(found, ["id", "label", "confidence"], [list(one.values()) for one in found], as_json=options.as_json)
-
-
-def _report(result: Any, options: TaskOptions) -> None:
-    if options.figure:
-        result.figure(options.figure)
-    low, high = result.interval
-    rows = [
-        ["accuracy", number(result.accuracy), f"{low:.3f} to {high:.3f}"],
-        ["macro F1", number(result.macro_f1), ""],
-        ["rows judged", str(result.n), ""],
-        ["labels", str(len(result.labels)), one_line(", ".join(map(str, result.labels)), 60)],
-    ]
-    show(result.to_dict(), ["", "value", "95 %"], rows, as_json=options.as_json)
+    labels = tuple(head.labels[code] for code in best)
+    present(LabelledRows(tuple(rows.ids), labels, confidences.max(axis=1), tuple(rows.texts or ())), options)
 
 
 def register(app: typer.Typer) -> None:

@@ -8,17 +8,20 @@ from typing import Annotated, Any
 import typer
 
 from imi.cli.opening import open_to_read
-from imi.cli.output import note, progress, show
-from imi.cli.task_options import TaskOptions
+from imi.cli.output import progress
+from imi.cli.present import present
+from imi.cli.task_options import ReportedTaskOptions
 from imi.cli.verbs import verb
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClusterOptions(TaskOptions):
+class ClusterOptions(ReportedTaskOptions):
     """What `imi cluster` takes."""
 
     k: Annotated[int | None, typer.Option("-k", metavar="N", help="How many groups; found when left out.")] = None
-    method: Annotated[str, typer.Option("--method", metavar="NAME", help="kmeans or hdbscan.")] = "kmeans"
+    method: Annotated[
+        str, typer.Option("--method", metavar="NAME", help="kmeans, plain (k-means alone) or hdbscan.")
+    ] = "kmeans"
 
 
 def cluster(options: ClusterOptions) -> None:
@@ -28,11 +31,7 @@ def cluster(options: ClusterOptions) -> None:
     with open_to_read(options.collection) as collection, progress("clustering", quiet=options.quiet) as tell:
         how: Any = {"method": options.method, "dims": options.dims, "seed": options.seed, "progress": tell}
         result = tasks.cluster(collection, options.k, **how)
-    if options.figure:
-        result.figure(options.figure)
-    rows = [[one.name, one.size, " ".join(one.representatives[:3])] for one in result.clusters]
-    note(f"silhouette {result.silhouette:.3f}, stability {result.stability:.2f}", quiet=options.quiet)
-    show(result.to_dict(), ["cluster", "rows", "typical"], rows, as_json=options.as_json)
+    present(result, options)
 
 
 def register(app: typer.Typer) -> None:

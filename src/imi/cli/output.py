@@ -18,14 +18,26 @@ Progress = Callable[[int, int], None]
 
 
 def show(
-    value: Any, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, as_json: bool, title: str | None = None
+    value: Any,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    *,
+    as_json: bool,
+    title: str | None = None,
+    headed: bool = False,
 ) -> None:
-    """Show one result: `value` with --json, else `rows` under `columns`."""
+    """Show one result: `value` with --json, else `rows` under `columns`.
+
+    In a pipe the columns are not named, unless the table is a further one (`headed`): a line then keeps it apart.
+    """
     if as_json:
         show_json(value)
     elif sys.stdout.isatty():
         _show_rich(columns, rows, title)
     else:
+        if headed:
+            print()
+            print("\t".join(_flat(name) for name in columns))
         for row in rows:
             say("\t".join(_flat(cell) for cell in row))
 

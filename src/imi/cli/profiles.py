@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Annotated, Any
+from dataclasses import dataclass, field, replace
+from typing import Annotated
 
 import typer
 
 from imi.cli.opening import open_to_read
 from imi.cli.options import Column
-from imi.cli.output import show
-from imi.cli.task_options import TaskOptions
+from imi.cli.present import present
+from imi.cli.task_options import ReportedTaskOptions
 from imi.cli.verbs import verb
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProfilesOptions(TaskOptions):
+class ProfilesOptions(ReportedTaskOptions):
     """What `imi profiles` takes."""
 
     by: Annotated[str, typer.Option("--by", metavar="A,B", help="The columns whose values own rows.")]
     column: Column = None
+    method: Annotated[
+        str,
+        typer.Option(
+            "--method", metavar="NAME", help="profiles, or the plain one: mean (of the owners' other numbers)."
+        ),
+    ] = "profiles"
     like: Annotated[
         list[str], typer.Option("--like", metavar="NAME", help="Who is like this one, by the first column.")
     ] = field(default_factory=list)
@@ -28,21 +34,21 @@ class ProfilesOptions(TaskOptions):
 def profiles(options: ProfilesOptions) -> None:
     """Sum users and products up as vectors, and say how well these foretell a number."""
     from imi import tasks
+    from imi.tasks.report import Phrase, ReportTable
 
     by = [one.strip() for one in options.by.split(",") if one.strip()]
     with open_to_read(options.collection) as collection:
-        result = tasks.profiles(collection, by, options.column, dims=options.dims, seed=options.seed)
-    if options.figure:
-        result.figure(options.figure)
+        result = tasks.profiles(
+            collection, by, options.column, method=options.method, dims=options.dims, seed=options.seed
+        )
     value = result.to_dict()
+    findings = result.findings()
     if options.like:
         value["similar"] = {name: [list(pair) for pair in result[by[0]].similar(name)] for name in options.like}
-        rows: list[list[Any]] = [[name, *pair] for name, near in value["similar"].items() for pair in near]
-        show(value, [by[0], "like", "cosine"], rows, as_json=options.as_json)
-        return
-    rows = [["correlation", result.correlation], ["rows judged", result.n], ["cosine of profiles", result.cosine]]
-    rows += [[f"profiles by {profile.by}", len(profile.names)] for profile in result.profiles]
-    show(value, ["", "value"], rows, as_json=options.as_json)
+        rows = [[name, *pair] for name, near in value["similar"].items() for pair in near]
+        columns = (Phrase(by[0], by[0]), Phrase("like", "似ている"), Phrase("cosine", "コサイン"))
+        findings = replace(findings, tables=(ReportTable(columns, rows), *findings.tables[1:]))
+    present(result, options, value, findings)
 
 
 def register(app: typer.Typer) -> None:

@@ -8,18 +8,21 @@ from typing import Annotated, Any
 import typer
 
 from imi.cli.opening import open_to_read
-from imi.cli.output import show
-from imi.cli.task_options import Sentences, TaskOptions, Test
+from imi.cli.present import present
+from imi.cli.task_options import ReportedTaskOptions, Sentences, Test
 from imi.cli.verbs import verb
 
 
 @dataclass(frozen=True, kw_only=True)
-class RegressOptions(TaskOptions):
+class RegressOptions(ReportedTaskOptions):
     """What `imi regress` takes."""
 
     column: Annotated[str, typer.Option("--column", metavar="NUMBER", help="The metadata column with the number.")]
     test: Test = 0.2
     sentences: Sentences = False
+    method: Annotated[
+        str, typer.Option("--method", metavar="NAME", help="vectors; or a plain one: words (TF-IDF), mean.")
+    ] = "vectors"
 
 
 def regress(options: RegressOptions) -> None:
@@ -28,14 +31,9 @@ def regress(options: RegressOptions) -> None:
 
     with open_to_read(options.collection) as collection:
         how: Any = {"test": options.test, "seed": options.seed, "dims": options.dims, "sentences": options.sentences}
+        how["method"] = options.method
         result = tasks.regress(collection, options.column, **how)
-    if options.figure:
-        result.figure(options.figure)
-    rows = [
-        ["mean squared error", result.mse, result.dummy["mse"]],
-        ["mean absolute error", result.mae, result.dummy["mae"]],
-    ]
-    show(result.to_dict(), ["", "predicted", "mean alone"], rows, as_json=options.as_json)
+    present(result, options)
 
 
 def register(app: typer.Typer) -> None:

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from imi.cli.options import CollectionName, Dims, Figure, Seed, Trusting
+
+Report = Annotated[
+    Path | None,
+    typer.Option(
+        "--report", metavar="FILE", help="One HTML page to send on: texts, figures, settings, both languages."
+    ),
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +26,20 @@ class TaskOptions(Trusting):
     dims: Dims = None
     seed: Seed = 0
     figure: Figure = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportedTaskOptions(TaskOptions):
+    """A task whose findings can be sent on as one page."""
+
+    report: Report = None
+
+    def __post_init__(self) -> None:
+        """Refuse a report that could not be written before anything is computed."""
+        if self.report is not None:
+            from imi.tasks.report import check_report
+
+            check_report(self.report)
 
 
 Sentences = Annotated[

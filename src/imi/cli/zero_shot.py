@@ -9,16 +9,16 @@ from typing import Annotated, Any
 
 import typer
 
-from imi.cli.classify import _labels, _report
 from imi.cli.opening import open_to_read
 from imi.cli.options import Column
-from imi.cli.task_options import Sentences, TaskOptions
+from imi.cli.present import present
+from imi.cli.task_options import ReportedTaskOptions, Sentences
 from imi.cli.verbs import verb
 from imi.errors import UsageError
 
 
 @dataclass(frozen=True, kw_only=True)
-class ZeroShotOptions(TaskOptions):
+class ZeroShotOptions(ReportedTaskOptions):
     """What `imi zero-shot` takes."""
 
     labels: Annotated[str | None, typer.Option("--labels", metavar="A,B", help="The labels, parted by commas.")] = None
@@ -36,7 +36,7 @@ class ZeroShotOptions(TaskOptions):
 def zero_shot(options: ZeroShotOptions) -> None:
     """Label rows by what labels mean, without training; with --column, say how often that is right."""
     from imi import tasks
-    from imi.tasks.rows import read_rows
+    from imi.tasks.labelled import LabelledRows
 
     labels: Any = [one.strip() for one in options.labels.split(",")] if options.labels else []
     if options.describe:
@@ -44,14 +44,16 @@ def zero_shot(options: ZeroShotOptions) -> None:
         labels = {one: described.get(one, ()) for one in labels} if labels else described
     with open_to_read(options.collection) as collection:
         how: Any = {"truth": options.column, "abstain": options.abstain, "dims": options.dims, "seed": options.seed}
-        how["sentences"] = options.sentences
+        how["sentences"] = options.sentences or None
         result = tasks.zero_shot(collection, labels, **how)
-        ids = read_rows(collection).ids if result.accuracy is None else []
     if result.accuracy is not None:
-        _report(result, options)
+        present(result, options)
         return
-    pairs = zip(ids, result.predictions, result.confidence.tolist(), strict=True)
-    _labels([{"id": one, "label": label, "confidence": sure} for one, label, sure in pairs], options)
+    if options.figure:
+        raise UsageError(
+            "the figure is a confusion matrix, which needs the truth", hint="add --column TRUTH, or leave out --figure"
+        )
+    present(LabelledRows(result.ids, result.predictions, result.confidence, result.texts), options)
 
 
 def _read_descriptions(path: Path) -> dict[str, Any]:

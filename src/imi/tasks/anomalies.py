@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from imi.errors import MissingExtra, UsageError
 from imi.tasks.neighbours import copies_of, nearest_rows
 from imi.tasks.plots import COLOURS, new_figure, save_figure
+from imi.tasks.report import Findings, Phrase, Reported, ReportTable
 from imi.tasks.rows import Rows, check_count, check_share, check_varied, read_rows
 from imi.tasks.text_oddness import TextOddness, text_oddness
 from imi.vectors import Floats
@@ -32,7 +33,7 @@ _LIMIT = 2.5
 
 
 @dataclass(frozen=True)
-class Anomalies:
+class Anomalies(Reported):
     """How odd each row is, and which are flagged.
 
     score: (n,), higher is odder: robust standard deviations above the middle row. flagged: (n,) whether the score
@@ -73,6 +74,46 @@ class Anomalies:
             }
             for row, reason, nearest in zip(self.rows, self.reasons, self.nearest, strict=True)
         ]
+
+    def findings(self) -> Findings:
+        """Return the odd rows with their texts, beside the plain measure."""
+        found = self.to_dict()
+        text_of = {} if self.texts is None else dict(zip(self.ids, self.texts, strict=True))
+        says = [
+            Phrase(
+                f"{len(found)} of {len(self.score)} rows stand out",
+                f"{len(self.score)} 件中 {len(found)} 件が外れています",
+            )
+        ]
+        if found and self.method != "mean":
+            says.append(
+                Phrase(
+                    f"baseline: the mean distance to the nearest rows alone has {self.by_baseline} of these "
+                    f"{len(found)} among as many oddest",
+                    "ベースライン: 最も近い行への平均距離だけでは、"
+                    f"同じ件数の上位にこのうち {self.by_baseline} 件が入ります",
+                )
+            )
+        rows = [
+            [
+                one["score"],
+                one["id"],
+                one["text"],
+                one["reason"],
+                one["baseline"]["rank"],
+                " / ".join(text_of.get(near) or near for near in one["nearest"][:1]),
+            ]
+            for one in found
+        ]
+        columns = (
+            Phrase("score", "スコア"),
+            Phrase("id", "ID"),
+            Phrase("text", "テキスト"),
+            Phrase("why", "理由"),
+            Phrase("rank by the plain measure", "ベースラインの順位"),
+            Phrase("nearest normal row", "最も近い通常の行"),
+        )
+        return Findings(Phrase("Anomalies", "外れ値"), tuple(says), (ReportTable(columns, rows),))
 
     def figure(self, path: str | Path) -> None:
         """Draw how the scores are spread and where the threshold lies."""

@@ -2,30 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imi.errors import UsageError
 from imi.tasks.classifier_heads import ClassifierHead, Kind, as_labels, train_head
-from imi.tasks.intervals import Interval, wilson
+from imi.tasks.intervals import Interval, bootstrap, wilson
+from imi.tasks.neighbours import copies_of
+from imi.tasks.plain import commonest, has_words, no_words, words_labels
 from imi.tasks.plots import draw_confusion, save_figure
-from imi.tasks.rows import check_share, check_varied, is_collection, read_rows
+from imi.tasks.report import Findings, Phrase, Reported, ReportTable, confusion_table, worst_table
+from imi.tasks.rows import Rows, check_share, check_varied, is_collection, read_rows
 from imi.vectors import Floats
 
 Codes = NDArray[np.int64]
+Method = Literal["vectors", "words", "commonest"]
+METHODS: tuple[Method, ...] = get_args(Method)
+NAMES = {
+    "vectors": Phrase("vectors", "ベクトル"),
+    "words": Phrase("TF-IDF and logistic regression", "TF-IDF とロジスティック回帰"),
+    "commonest": Phrase("always the commonest label", "常に最多のラベル"),
+    "meaning": Phrase("nearest descriptions", "最も近い説明文"),
+    "shared words": Phrase("words shared with the descriptions", "説明文と共通する単語"),
+}
 
 
 @dataclass(frozen=True)
-class Classification:
+class PlainAnswer:
+    """How often a plain method was right on the same rows, and by how much that is more than ours, with 95 %."""
+
+    method: str
+    accuracy: float
+    macro_f1: float
+    ahead: float
+    interval: Interval
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the keys that `--json` prints."""
+        return {
+            "method": self.method,
+            "accuracy": self.accuracy,
+            "macro_f1": self.macro_f1,
+            "ahead": self.ahead,
+            "interval": list(self.interval),
+        }
+
+
+@dataclass(frozen=True)
+class Classification(Reported):
     """How well labels were predicted on the n held-out rows, and the head, trained afterwards on all rows.
 
     confusion: (c, c) counts, rows the truth, columns the prediction, in the order of `labels`. interval: 95 % of the
-    accuracy.
+    accuracy. baselines: the plain methods on the same rows, the best first. worst: the surest wrong answers, as (id,
+    text, true, predicted, confidence).
     """
 
     accuracy: float
@@ -35,10 +69,24 @@ class Classification:
     confusion: NDArray[np.int64]
     n: int
     head: ClassifierHead
+    baselines: tuple[PlainAnswer, ...] = ()
+    worst: tuple[tuple[Any, ...], ...] = ()
+    method: str = "vectors"
 
     def predict(self, z: Any) -> NDArray[Any]:
         """Return the label of each vector, (n,)."""
         return self.head.predict(z)
+
+    def findings(self) -> Findings:
+        """Return the figures beside the plain methods', the confusion and the surest mistakes."""
+        says = [judged_of(self.n)]
+        if self.baselines and self.method == "vectors":
+            says.append(beside(self.baselines[0], METHODS))
+        metrics = metrics_table(self.method, self.accuracy, self.macro_f1, self.interval, self.baselines)
+        tables = [metrics, confusion_table(self.confusion, self.labels)]
+        if self.worst:
+            tables.append(worst_table(self.worst))
+        return Findings(Phrase("Classification", "分類"), tuple(says), tuple(tables))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the keys that `--json` prints."""
@@ -49,6 +97,8 @@ class Classification:
             "labels": list(self.labels),
             "confusion": self.confusion.tolist(),
             "n": self.n,
+            "baseline": self.baselines[0].to_dict() if self.baselines else None,
+            "baselines": [one.to_dict() for one in self.baselines],
         }
 
     def figure(self, path: str | Path) -> None:
@@ -66,38 +116,136 @@ def classify(
     dims: int | None = None,
     *,
     sentences: bool = False,
+    texts: Sequence[str] | None = None,
+    method: Method = "vectors",
 ) -> Classification:
-    """Train on a part of labelled rows, predict the rest, and report.
+    """Train on a part of labelled rows, predict the rest, and report beside the plain ways of doing it.
 
     Args:
         data: (n, d) vectors, or a collection.
         labels: n labels; for a collection, the column that holds them. Rows labelled None are left out.
         head: "kernel" (bends where labels do), "logistic" (regularised, softmax) or "knn" (votes weighted by cosine).
-        test: share of the rows held out, drawn by label in proportion where each label has two rows or more.
+        test: share of the rows held out, drawn by label in proportion where each label has two rows or more; copies
+            of a row stay on one side.
         seed: of the split.
         dims: leading numbers of each vector to use.
         sentences: read a collection's texts also sentence by sentence (`imi.tasks.parts`): better where they are long.
+        texts: n texts for an array, for the baseline by words; a collection brings its own.
+        method: "vectors", or a plain one: "words" (TF-IDF and logistic regression) or "commonest".
 
     Raises:
         UsageError: fewer than two labels, as many labels as rows, one vector for all rows, an unknown column, a share
-            outside 0 to 1.
-        MissingExtra: the logistic head without scikit-learn.
+            outside 0 to 1, an unknown method, "words" without texts.
+        MissingExtra: the logistic head, or "words", without scikit-learn.
     """
-    rows = read_rows(data, dims, sentences=sentences)
-    z, codes, names = labelled(rows.z, rows.column(labels) if isinstance(labels, str) else labels)
+    if method not in METHODS:
+        raise UsageError(f"method is {method!r}, allowed are {', '.join(METHODS)}")
+    rows = read_rows(data, dims, texts, sentences=sentences)
+    given = rows.column(labels) if isinstance(labels, str) else labels
+    z, codes, names = labelled(rows.z, given)
+    rows = rows.take(np.array([plain_label(label) is not None for label in given], dtype=bool))
     check_varied(z, "classification")
-    train, held = split_rows(codes, check_share(test, "test"), seed)
+    train, held = split_rows(codes, check_share(test, "test"), seed, copies_of(z)[1])
     judged = train_head(z[train], codes[train], names, head, seed=seed)
-    predicted = judged.confidences(z[held]).argmax(axis=1)
-    confusion = np.zeros((len(names), len(names)), np.int64)
-    np.add.at(confusion, (codes[held], predicted), 1)
-    right = int(np.trace(confusion))
+    confidences = judged.confidences(z[held])
+    said = {"vectors": confidences.argmax(axis=1), "commonest": commonest(codes, train, held)}
+    if rows.texts is not None and has_words(rows.texts):
+        said["words"] = words_labels(rows.texts, codes, train, held)
+    elif method == "words":
+        no_words(rows)
+    confusion, right = _counted(codes[held], said[method], len(names))
     final = train_head(z, codes, names, head, seed=seed)
     if is_collection(data):
         final = replace(with_model(final, data), sentences=sentences)
+    sure = confidences.max(axis=1) * (method == "vectors")
     return Classification(
-        right / len(held), macro_f1(confusion), wilson(right, len(held)), tuple(names), confusion, len(held), final
+        *(float(right.mean()), macro_f1(confusion), wilson(int(right.sum()), len(held)), tuple(names), confusion),
+        *(len(held), final, plain_answers(said, method, codes[held], len(names), seed)),
+        surest_wrong(rows, held, codes[held], said[method], sure, names),
+        method,
     )
+
+
+def _counted(truth: Codes, said: Codes, count: int) -> tuple[Codes, NDArray[np.bool_]]:
+    """Return the confusion matrix, and whether each answer is right."""
+    confusion = np.zeros((count, count), np.int64)
+    np.add.at(confusion, (truth, said), 1)
+    return confusion, truth == said
+
+
+def plain_answers(
+    said: Mapping[str, Codes], method: str, truth: Codes, count: int, seed: int
+) -> tuple[PlainAnswer, ...]:
+    """Return the plain methods, the best first, with how far each is ahead of the answers of `method`."""
+    own = truth == said[method]
+    found = []
+    for name, answers in said.items():
+        if name != method and name != "vectors":
+            confusion, right = _counted(truth, answers, count)
+            gained = right.astype(np.float64) - own
+            found.append(
+                PlainAnswer(
+                    name, float(right.mean()), macro_f1(confusion), float(gained.mean()), bootstrap(gained, seed=seed)
+                )
+            )
+    return tuple(sorted(found, key=lambda one: -one.accuracy))
+
+
+def surest_wrong(
+    rows: Rows, held: Codes, truth: Codes, said: Codes, sure: Floats, names: Sequence[Any], most: int = 8
+) -> tuple[tuple[Any, ...], ...]:
+    """Return (id, text, true, predicted, confidence) of the wrong answers that were given most surely."""
+    wrong = np.flatnonzero(truth != said)
+    text_of = rows.texts or [""] * len(rows)
+    found: dict[Any, tuple[Any, ...]] = {}  # copies of a text are one mistake
+    for at in wrong[np.argsort(-sure[wrong], kind="stable")]:
+        row = held[at]
+        told = rows.ids[row], text_of[row], names[truth[at]], names[said[at]], float(sure[at]) or None
+        found.setdefault(text_of[row] or row, told)
+        if len(found) == most:
+            break
+    return tuple(found.values())
+
+
+def judged_of(n: int) -> Phrase:
+    """Return the sentence on how many rows the figures are of, and how far that can be trusted."""
+    few = " – few: a difference of less than ten points says nothing" if n < 100 else ""
+    little = "(少数なので、10 ポイント未満の差に意味はありません)" if n < 100 else ""
+    return Phrase(f"judged on {n} rows that were held out{few}", f"学習に使わなかった {n} 件で評価{little}")
+
+
+def beside(best: PlainAnswer, methods: Sequence[str] = ()) -> Phrase:
+    """Return the sentence on the best plain method; `methods` are those that the task can use instead."""
+    name = NAMES[best.method]
+    low, high = best.interval
+    span = f"{best.ahead:+.3f} ({low:+.3f} to {high:+.3f})"
+    if best.ahead > 0:
+        sure = "is better here" if low > 0 else "is not worse here"
+        use = f"; --method {best.method} uses it" if best.method in methods else ""
+        return Phrase(
+            f"baseline: {name.en} {sure}: {best.accuracy:.3f}, {span}{use}",
+            f"ベースライン: {name.ja}のほうが高い値です: {best.accuracy:.3f}、"
+            f"差 {best.ahead:+.3f} ({low:+.3f}〜{high:+.3f})",
+        )
+    return Phrase(
+        f"baseline: {name.en} gets {best.accuracy:.3f}, {span}",
+        f"ベースライン: {name.ja} {best.accuracy:.3f}、差 {best.ahead:+.3f} ({low:+.3f}〜{high:+.3f})",
+    )
+
+
+def metrics_table(
+    method: str, accuracy: float, f1: float, interval: Interval, baselines: Sequence[PlainAnswer]
+) -> ReportTable:
+    """Return accuracy and macro F1 of this method and of the plain ones."""
+    rows: list[list[Any]] = [[NAMES[method], accuracy, f"{interval[0]:.3f} to {interval[1]:.3f}", f1]]
+    rows += [[NAMES[one.method], one.accuracy, "", one.macro_f1] for one in baselines]
+    columns = (
+        Phrase("method", "方法"),
+        Phrase("accuracy", "正解率"),
+        Phrase("95 %", "95% 信頼区間"),
+        Phrase("macro F1", "マクロ F1"),
+    )
+    return ReportTable(columns, rows)
 
 
 def labelled(z: Floats, labels: Sequence[Any] | NDArray[Any]) -> tuple[Floats, Codes, list[Any]]:
@@ -140,16 +288,34 @@ def plain_label(label: Any) -> Any:
     return value
 
 
-def split_rows(codes: Codes, test: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def split_rows(
+    codes: Codes, test: float, seed: int, same: Codes | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the rows to train on and those held out, by label in proportion; a label with one row trains.
+
+    Args:
+        codes: (n,) labels.
+        test: share held out.
+        seed: of the order.
+        same: (n,) numbers that copies of a row share; they stay on one side.
 
     Raises:
         UsageError: nothing would be held out or trained on.
     """
-    rng = np.random.default_rng(seed)
-    order = rng.permutation(len(codes))
-    # Within each label every (1/test)-th row in shuffled order is held out; a running offset keeps the total at the
-    # share asked for.
+    sets = np.arange(len(codes)) if same is None else same
+    first, place = np.unique(sets, return_index=True, return_inverse=True)[1:]
+    held = _held(codes[first], test, seed)[place.ravel()]
+    if not held.any() or held.all():
+        raise UsageError(f"test={test} of {len(codes)} rows leaves nothing to test or to train on")
+    return np.flatnonzero(~held), np.flatnonzero(held)
+
+
+def _held(codes: Codes, test: float, seed: int) -> NDArray[np.bool_]:
+    """Return which of n sets of copies are held out.
+
+    Within each label every (1/test)-th in shuffled order is; a running offset keeps the total at the share asked for.
+    """
+    order = np.random.default_rng(seed).permutation(len(codes))
     held = np.zeros(len(codes), dtype=bool)
     owed = 0.0
     for code in np.unique(codes):
@@ -158,9 +324,7 @@ def split_rows(codes: Codes, test: float, seed: int) -> tuple[NDArray[np.int64],
         take = min(int(np.floor(exact + 0.5)), len(rows) - 1)
         owed = exact - take
         held[rows[:take]] = True
-    if not held.any() or held.all():
-        raise UsageError(f"test={test} of {len(codes)} rows leaves nothing to test or to train on")
-    return np.flatnonzero(~held), np.flatnonzero(held)
+    return held
 
 
 def macro_f1(confusion: NDArray[np.int64]) -> float:

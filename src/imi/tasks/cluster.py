@@ -5,41 +5,54 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imi.errors import UsageError
-from imi.tasks.keywords import distinctive_words
-from imi.tasks.kmeans import agreement, density_groups, silhouette, spherical_kmeans
+from imi.tasks.keywords import distinctive_words, nearest_in_meaning
+from imi.tasks.kmeans import agreement, density_groups, silhouette, spherical_kmeans, towards_neighbours
 from imi.tasks.plots import COLOURS, new_figure, save_figure, short
-from imi.tasks.rows import check_count, check_varied, read_rows
+from imi.tasks.report import Findings, Phrase, Reported, ReportTable
+from imi.tasks.rows import Rows, check_count, check_varied, own_model, read_rows
 from imi.vectors import Floats
 
 Namer = Callable[[Sequence[Sequence[str]]], Sequence[str]]
+Method = Literal["kmeans", "plain", "hdbscan"]
+METHODS: tuple[Method, ...] = get_args(Method)
+_STABLE = 0.8
+"""Adjusted Rand index from which groupings by two seeds are called the same."""
+_JUDGED = 20_000
 _CANDIDATES = (2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 64)
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """One group: its name, size and the ids of its most typical documents."""
+    """One group: its name, size, and the ids of its most typical documents with the text of the first."""
 
     name: str
     size: int
     representatives: tuple[str, ...]
+    text: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the keys that `--json` prints."""
-        return {"name": self.name, "size": self.size, "representatives": list(self.representatives)}
+        return {
+            "name": self.name,
+            "size": self.size,
+            "representatives": list(self.representatives),
+            "text": self.text,
+        }
 
 
 @dataclass(frozen=True)
-class Clusters:
+class Clusters(Reported):
     """Groups of rows, the largest first; `labels` (n,) says which group a row is in, -1 for none.
 
     silhouette: -1 to 1, how much nearer rows are to their own group than to the next. stability: the mean adjusted
-    Rand index between this grouping and those of other seeds, 1 for always the same.
+    Rand index between this grouping and those of other seeds, 1 for always the same. baseline: silhouette and stability
+    of plain k-means with as many groups. found: whether the number of groups was found and not given.
     """
 
     labels: NDArray[np.int64]
@@ -48,6 +61,8 @@ class Clusters:
     stability: float
     ids: tuple[str, ...]
     plane: Floats
+    baseline: dict[str, Any] | None = None
+    found: bool = False
 
     @property
     def names(self) -> list[str]:
@@ -61,7 +76,46 @@ class Clusters:
             "silhouette": self.silhouette,
             "stability": self.stability,
             "labels": dict(zip(self.ids, self.labels.tolist(), strict=True)),
+            "baseline": self.baseline,
         }
+
+    def findings(self) -> Findings:
+        """Return the groups with their most typical texts, and how far to trust them."""
+        says = [
+            Phrase(
+                f"{len(self.clusters)} groups; silhouette {self.silhouette:.3f}, stability {self.stability:.2f}",
+                f"{len(self.clusters)} グループ、シルエット {self.silhouette:.3f}、安定性 {self.stability:.2f}",
+            )
+        ]
+        if self.stability < _STABLE:
+            wanted = "no number of groups was stable" if self.found else "these groups are not stable"
+            says.append(
+                Phrase(
+                    f"{wanted}: with another seed many rows change places (below {_STABLE}); read them as one view",
+                    f"安定していません(安定性 {_STABLE} 未満)。乱数を変えると多くの行が別のグループに移ります",
+                )
+            )
+        if self.baseline:
+            silhouette_, stability = self.baseline["silhouette"], self.baseline["stability"]
+            says.append(
+                Phrase(
+                    f"baseline: plain k-means has silhouette {silhouette_:.3f}, stability {stability:.2f}",
+                    f"ベースライン: 単純な k-means はシルエット {silhouette_:.3f}、安定性 {stability:.2f}",
+                )
+            )
+        rows: list[list[Any]] = [
+            [one.name, one.size, one.text, " ".join(one.representatives[:3])] for one in self.clusters
+        ]
+        outside = int((self.labels < 0).sum())
+        if outside:
+            rows.append([Phrase("in no group", "どのグループにも属さない"), outside, None, ""])
+        columns = (
+            Phrase("cluster", "グループ"),
+            Phrase("rows", "件数"),
+            Phrase("most typical text", "代表的なテキスト"),
+            Phrase("typical ids", "代表の ID"),
+        )
+        return Findings(Phrase("Clusters", "クラスタリング"), tuple(says), (ReportTable(columns, rows),))
 
     def figure(self, path: str | Path) -> None:
         """Draw the rows on the plane that parts the group centres most, coloured by group."""
@@ -88,7 +142,7 @@ def cluster(
     data: Any,
     k: int | None = None,
     texts: Sequence[str] | None = None,
-    method: Literal["kmeans", "hdbscan"] = "kmeans",
+    method: Method = "kmeans",
     *,
     namer: Namer | None = None,
     dims: int | None = None,
@@ -101,7 +155,8 @@ def cluster(
         data: (n, d) vectors, or a collection.
         k: how many groups; None finds the number with the best silhouette. HDBSCAN finds it itself.
         texts: n texts to name groups from; a collection brings its own. Without texts the names are numbers.
-        method: "kmeans" (every row in a group) or "hdbscan" (dense groups, the rest in none).
+        method: "kmeans" (every row in a group; rows are first moved towards their nearest rows, which makes groups
+            clearer), "plain" (k-means on the vectors as they are) or "hdbscan" (dense groups, the rest in none).
         namer: turns each group's typical texts into names, for instance by asking a language model; None names by
             distinctive words.
         dims: leading numbers of each vector to use.
@@ -116,56 +171,85 @@ def cluster(
     if len(rows.z) < 2:
         raise UsageError("there is 1 row, clustering needs at least 2", hint="add more rows, or widen the filter")
     check_varied(rows.z, "clustering")
-    if method not in ("kmeans", "hdbscan"):
-        raise UsageError(f"method is {method!r}, allowed are kmeans and hdbscan")
+    if method not in METHODS:
+        raise UsageError(f"method is {method!r}, allowed are {', '.join(METHODS)}")
+    if method == "hdbscan" and k is not None:
+        raise UsageError(
+            f"k is {k} but HDBSCAN finds the number of groups itself", hint="leave k out, or use method='kmeans'"
+        )
+    if k is not None:
+        check_count(k, len(rows), least=2)
+    baseline = None
     if method == "hdbscan":
-        if k is not None:
-            raise UsageError(
-                f"k is {k} but HDBSCAN finds the number of groups itself", hint="leave k out, or use method='kmeans'"
-            )
         groups, steady = _by_density(rows.z, seed)
     else:
-        if k is not None:
-            check_count(k, len(rows), least=2)
-        groups, steady = _by_kmeans(rows.z, k, seed, progress)
+        moved = rows.z if method == "plain" else towards_neighbours(rows.z, seed=seed)
+        groups, steady = _by_kmeans(moved, k, seed, progress)
+        if method == "kmeans" and (count := int(groups.max()) + 1) > 1:
+            plain, plain_steady = _by_kmeans(rows.z, count, seed, None, others=1)
+            baseline = {
+                "method": "plain",
+                "silhouette": silhouette(rows.z, plain, seed=seed),
+                "stability": plain_steady,
+            }
+    found = _named(rows, groups, namer, own_model(data))
+    quality = silhouette(rows.z, groups, seed=seed) if len(found) > 1 else 0.0
+    return Clusters(groups, found, quality, steady, tuple(rows.ids), _plane(rows.z, groups), baseline, k is None)
+
+
+def _named(rows: Rows, groups: NDArray[np.int64], namer: Namer | None, model: Any) -> tuple[Cluster, ...]:
     count = int(groups.max()) + 1
     central = [_central(rows.z, np.flatnonzero(groups == group)) for group in range(count)]
-    names = _names(rows.texts, groups, central, namer)
-    found = tuple(
-        Cluster(name, int((groups == group).sum()), tuple(rows.ids[row] for row in central[group][:5]))
+    names = _names(rows, groups, central, namer, model)
+    return tuple(
+        Cluster(
+            name,
+            int((groups == group).sum()),
+            tuple(rows.ids[row] for row in central[group][:5]),
+            None if rows.texts is None else rows.texts[central[group][0]],
+        )
         for group, name in enumerate(names)
     )
-    quality = silhouette(rows.z, groups, seed=seed) if count > 1 else 0.0
-    return Clusters(groups, found, quality, steady, tuple(rows.ids), _plane(rows.z, groups))
 
 
 def _by_kmeans(
-    z: Floats, k: int | None, seed: int, progress: Callable[[int, int], None] | None
+    z: Floats, k: int | None, seed: int, progress: Callable[[int, int], None] | None, others: int = 3
 ) -> tuple[NDArray[np.int64], float]:
-    others = 3
-    if k is None:
-        k = _find_k(z, seed, progress)
+    k = _find_k(z, seed, progress) if k is None else k
     groups = spherical_kmeans(z, k, seed=seed)[0]
+    # Other seeds are asked about a part of a large table: what they agree on there, they agree on everywhere.
+    some = _sampled(len(z), _JUDGED, seed)
     agreements = []
     for other in range(others):
-        agreements.append(agreement(groups, spherical_kmeans(z, k, seed=seed + 100 + other)[0]))
+        again = spherical_kmeans(z[some], min(k, len(some)), seed=seed + 100 + other)[0]
+        agreements.append(agreement(groups[some], again))
         if progress:
             progress(other + 1, others)
     return groups, float(np.mean(agreements))
 
 
+def _sampled(n: int, most: int, seed: int) -> NDArray[np.int64]:
+    if n <= most:
+        return np.arange(n, dtype=np.int64)
+    return np.sort(np.random.default_rng(seed).choice(n, most, replace=False)).astype(np.int64)
+
+
 def _find_k(z: Floats, seed: int, progress: Callable[[int, int], None] | None) -> int:
-    """Return the number of groups with the best silhouette on at most 5,000 rows, ten or more a group."""
-    rng = np.random.default_rng(seed)
-    some = z if len(z) <= 5000 else z[np.sort(rng.choice(len(z), 5000, replace=False))]
+    """Return the number of groups with the best silhouette among the stable ones, else the most stable.
+
+    Looked for on at most 5,000 rows, ten or more a group. Stable is what two seeds agree on by .8 or more.
+    """
+    some = z[_sampled(len(z), 5000, seed)]
     candidates = [k for k in _CANDIDATES if k <= max(2, len(some) // 10)]
-    scores = []
+    scores: list[tuple[bool, float, int]] = []
     for at, k in enumerate(candidates):
-        groups = spherical_kmeans(some, k, seed=seed, tries=2)[0]
-        scores.append(silhouette(some, groups, seed=seed))
+        groups = spherical_kmeans(some, k, seed=seed, tries=3)[0]
+        steady = agreement(groups, spherical_kmeans(some, k, seed=seed + 50, tries=3)[0])
+        stable = steady >= _STABLE
+        scores.append((stable, silhouette(some, groups, seed=seed) if stable else steady, k))
         if progress:
             progress(at + 1, len(candidates))
-    return candidates[int(np.argmax(scores))]
+    return max(scores, key=lambda one: one[:2])[2]
 
 
 def _by_density(z: Floats, seed: int) -> tuple[NDArray[np.int64], float]:
@@ -184,17 +268,21 @@ def _central(z: Floats, rows: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _names(
-    texts: Sequence[str] | None, groups: NDArray[np.int64], central: Sequence[NDArray[np.int64]], namer: Namer | None
+    rows: Rows, groups: NDArray[np.int64], central: Sequence[NDArray[np.int64]], namer: Namer | None, model: Any
 ) -> list[str]:
-    if texts is None:
-        return [f"cluster {group + 1}" for group in range(len(central))]
-    words = [
-        ", ".join(found) or f"cluster {group + 1}"
-        for group, found in enumerate(distinctive_words(texts, groups, len(central)))
-    ]
+    count = len(central)
+    if rows.texts is None:
+        return [f"cluster {group + 1}" for group in range(count)]
+    found = distinctive_words(rows.texts, groups, count, words=12 if model is not None else 3)
+    if model is not None:
+        found = [
+            nearest_in_meaning(words, rows.z[own].mean(axis=0) - rows.z.mean(axis=0), model)
+            for words, own in zip(found, (np.flatnonzero(groups == group) for group in range(count)), strict=True)
+        ]
+    words = [", ".join(terms) or f"cluster {group + 1}" for group, terms in enumerate(found)]
     if namer is None:
         return words
-    given = list(namer([[texts[row] for row in rows[:8]] for rows in central]))
+    given = list(namer([[rows.texts[row] for row in typical[:8]] for typical in central]))
     if len(given) != len(words):
         raise UsageError(f"the namer gave {len(given)} names for {len(words)} clusters")
     return [name.strip() or word for name, word in zip(given, words, strict=True)]

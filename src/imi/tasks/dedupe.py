@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.errors import UsageError
+from imi.tasks.report import Findings, Phrase, Reported, ReportTable
 from imi.tasks.rows import Rows, read_rows
 from imi.tasks.same_text import same_texts, typed_alike
 from imi.vectors import Floats
@@ -59,7 +60,7 @@ class DuplicateGroup:
         }
 
 
-class Duplicates(Sequence[DuplicateGroup]):
+class Duplicates(Reported, Sequence[DuplicateGroup]):
     """Groups of duplicates, the largest first; each has `.keep`, `.drop` (row numbers) and `.similarity`."""
 
     def __init__(self, groups: Sequence[DuplicateGroup], threshold: float) -> None:
@@ -89,6 +90,37 @@ class Duplicates(Sequence[DuplicateGroup]):
     def to_dict(self) -> list[dict[str, Any]]:
         """Return the keys that `--json` prints, one dict a group."""
         return [group.to_dict() for group in self.groups]
+
+    def findings(self) -> Findings:
+        """Return the groups with their texts, beside what the exact text finds."""
+        says = [
+            Phrase(
+                f"{len(self)} groups, {len(self.drop)} rows to drop",
+                f"{len(self)} グループ、重複 {len(self.drop)} 件",
+            ),
+            Phrase(
+                f"baseline: the same text but for case, width, marks, white space and kana finds {self.exact} of them",
+                "ベースライン: 大文字小文字・全角半角・記号・空白・かなの違いを除いた"
+                f"完全一致では {self.exact} 件が見つかります",
+            ),
+        ]
+        rows = []
+        for group in self.groups:
+            other = next((text for text in group.texts[1:] if text != group.texts[0]), "")
+            text = group.texts[0] if group.texts else ""
+            rows.append(
+                [group.similarity, len(group.drop), group.exact, group.ids[0], text, " ".join(group.ids[1:]), other]
+            )
+        columns = (
+            Phrase("similarity", "類似度"),
+            Phrase("to drop", "重複数"),
+            Phrase("exact text", "完全一致"),
+            Phrase("keep", "残す ID"),
+            Phrase("its text", "そのテキスト"),
+            Phrase("drop", "重複の ID"),
+            Phrase("where it differs", "異なるテキスト"),
+        )
+        return Findings(Phrase("Duplicates", "重複"), tuple(says), (ReportTable(columns, rows),))
 
     def figure(self, path: Any) -> None:
         """Draw how large the groups are and how alike their rows."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.tasks.intervals import Interval, bootstrap
+from imi.tasks.neighbours import copies_of
 from imi.tasks.plots import COLOURS, new_figure, save_figure
+from imi.tasks.report import Findings, Phrase, Reported, ReportTable
 from imi.tasks.rows import check_count, read_rows
 from imi.vectors import Floats
 
 
 @dataclass(frozen=True)
-class Diversity:
+class Diversity(Reported):
     """How different n rows are.
 
     mean_distance: 1 minus the mean cosine over all pairs, 0 for copies, about 1 for unrelated rows; interval: its 95 %.
@@ -29,6 +31,8 @@ class Diversity:
     interval: Interval
     n: int
     eigenvalues: NDArray[np.float64]
+    distinct: int = 0
+    chosen: tuple[tuple[str, str, float, float], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the keys that `--json` prints."""
@@ -37,8 +41,39 @@ class Diversity:
             "vendi": self.vendi,
             "interval": list(self.interval),
             "n": self.n,
-            "subset": None,
+            "subset": [one[0] for one in self.chosen] or None,
+            "baseline": {"method": "distinct", "rows": self.distinct},
         }
+
+    def findings(self) -> Findings:
+        """Return the figures beside the number of different rows, and the subset with its texts."""
+        low, high = self.interval
+        says = [
+            Phrase(
+                f"{self.n} rows count as {self.vendi:.1f} different ones (Vendi score)",
+                f"{self.n} 件は実質 {self.vendi:.1f} 種類に相当します(Vendi スコア)",
+            ),
+            Phrase(
+                f"baseline: {self.distinct} of them are no copy of another",
+                f"ベースライン: 完全な重複を除くと {self.distinct} 件",
+            ),
+        ]
+        columns = (Phrase("", ""), Phrase("value", "値"), Phrase("95 %", "95% 信頼区間"))
+        rows: list[list[Any]] = [
+            [Phrase("mean distance", "平均距離"), self.mean_distance, f"{low:.3f} to {high:.3f}"],
+            [Phrase("Vendi score", "Vendi スコア"), round(self.vendi, 1), None],
+            [Phrase("rows without copies", "重複を除いた件数"), self.distinct, None],
+        ]
+        tables = [ReportTable(columns, rows)]
+        if self.chosen:
+            names = (
+                Phrase("id", "ID"),
+                Phrase("text", "テキスト"),
+                Phrase("distance to those before", "それ以前の行との距離"),
+                Phrase("drawn at random", "無作為の場合"),
+            )
+            tables.append(ReportTable(names, self.chosen, Phrase("The most different rows", "最も異なる行")))
+        return Findings(Phrase("Diversity", "多様性"), tuple(says), tuple(tables))
 
     def figure(self, path: str | Path) -> None:
         """Draw how much of the set each direction holds."""
@@ -96,7 +131,33 @@ def diversity(data: Any, *, dims: int | None = None, seed: int = 0) -> Diversity
         (float(distance + 2 * (low - each.mean())), float(distance + 2 * (high - each.mean()))),
         n,
         values,
+        len(copies_of(z)[0]),
     )
+
+
+def with_subset(found: Diversity, data: Any, k: int, *, dims: int | None = None, seed: int = 0) -> Diversity:
+    """Return the findings with the k most different rows: ids, texts, and how far each is from those before it.
+
+    Beside each stands what a row drawn at random would be from as many others, the mean of twenty draws.
+
+    Raises:
+        UsageError: k outside 1 to n.
+    """
+    rows = read_rows(data, dims)
+    check_count(k, len(rows))
+    taken = farthest_first(rows.z, k)
+    rng = np.random.default_rng(seed)
+    draws = np.mean([_steps(rows.z[rng.choice(len(rows), k, replace=False)]) for _ in range(20)], axis=0)
+    texts = rows.texts or [""] * len(rows)
+    steps = zip(taken, _steps(rows.z[taken]), draws, strict=True)
+    chosen = tuple((rows.ids[row], texts[row], float(own), float(drawn)) for row, own, drawn in steps)
+    return replace(found, chosen=chosen)
+
+
+def _steps(z: Floats) -> NDArray[np.float64]:
+    """Return the distance, 1 minus the cosine, of each row to the nearest before it; of the first to none, nan."""
+    cosines = (z @ z.T).astype(np.float64)
+    return np.array([np.nan, *(1 - cosines[at, :at].max() for at in range(1, len(z)))])
 
 
 def subset(data: Any, k: int, *, dims: int | None = None) -> list[Any]:

@@ -9,7 +9,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from imi.embedders.base import Embedder
 from imi.text.lexical import normalize_text
+from imi.vectors import Floats, normalize, truncate
 
 # In Japanese, runs of kanji and of katakana carry the meaning, hiragana the grammar: a run is a word well enough for
 # a name.
@@ -71,6 +73,27 @@ def distinctive_words(
     for group_counts in counts:
         total.update(group_counts)
     return [_without_variants(_ranked(group_counts, total), words) for group_counts in counts]
+
+
+def nearest_in_meaning(terms: Sequence[str], direction: Floats, model: Embedder, words: int = 3) -> list[str]:
+    """Return the terms that say best what a group is about: their rank by counts, and how near they mean its middle.
+
+    Words that set a group apart by chance ("hands", "today") lie away from where the group lies; what it is about does
+    not.
+
+    Args:
+        terms: the most typical first.
+        direction: (d,) the group's mean less the mean of all rows.
+        model: an embedder of the same vectors.
+        words: how many terms.
+    """
+    if not terms:
+        return []
+    vectors = truncate(model.embed(list(terms), "document"), len(direction))
+    near = vectors @ normalize(direction.astype(np.float32))
+    weight = near / np.sqrt(2.0 + np.arange(len(terms)))
+    order = np.argsort(-weight, kind="stable")
+    return _without_variants([terms[at] for at in order], words)
 
 
 def _ranked(inside: Counter[str], total: Counter[str]) -> list[str]:

@@ -16,6 +16,7 @@ from imi.tasks.classify import plain_label
 from imi.tasks.intervals import Interval, bootstrap
 from imi.tasks.plots import COLOURS, new_figure, save_figure
 from imi.tasks.regress import fit_numbers
+from imi.tasks.report import Findings, Phrase, Reported, ReportTable
 from imi.tasks.rows import Rows, read_rows
 from imi.vectors import Floats, as_floats, normalize
 
@@ -52,7 +53,7 @@ class Profile:
 
 
 @dataclass(frozen=True)
-class Profiles:
+class Profiles(Reported):
     """The profiles, and how well they foretell a number of rows that were not in them.
 
     correlation: Pearson's, between the number and what it was predicted to be (see `profiles`), over the n rows whose
@@ -67,6 +68,43 @@ class Profiles:
     cosine: float | None = None
     truth: Doubles | None = None
     predicted: Doubles | None = None
+    baseline: dict[str, Any] | None = None
+
+    def findings(self) -> Findings:
+        """Return how well the profiles predict beside the owners' mean number, and how many profiles there are."""
+        says = []
+        if self.correlation is not None and self.interval is not None and self.baseline is not None:
+            low, high = self.interval
+            own = self.baseline["correlation"]
+            says = [
+                Phrase(
+                    f"predicted from profiles: correlation {self.correlation:.3f} ({low:.3f} to {high:.3f}) over "
+                    f"{self.n} rows",
+                    f"プロファイルからの予測: 相関 {self.correlation:.3f} ({low:.3f}〜{high:.3f})、{self.n} 件",
+                ),
+                Phrase(
+                    f"baseline: the mean number of the owners' other rows: correlation {own:.3f}"
+                    + (", which is higher here; --method mean uses it" if own > self.correlation else ""),
+                    f"ベースライン: 同じ持ち主の他の行の平均値: 相関 {own:.3f}",
+                ),
+            ]
+        rows: list[list[Any]] = []
+        if self.correlation is not None:
+            rows = [
+                [Phrase("correlation", "相関"), self.correlation],
+                [
+                    Phrase("correlation of the owners' mean", "持ち主の平均値の相関"),
+                    (self.baseline or {}).get("correlation"),
+                ],
+                [Phrase("rows judged", "評価した件数"), self.n],
+            ]
+            if self.cosine is not None:
+                rows.append([Phrase("cosine of profiles", "プロファイル間のコサイン"), self.cosine])
+        rows += [
+            [Phrase(f"profiles by {one.by}", f"{one.by} ごとのプロファイル"), len(one.names)] for one in self.profiles
+        ]
+        table = ReportTable((Phrase("", ""), Phrase("value", "値")), rows)
+        return Findings(Phrase("Profiles", "プロファイル"), tuple(says), (table,))
 
     def __getitem__(self, by: str) -> Profile:
         for profile in self.profiles:
@@ -84,6 +122,7 @@ class Profiles:
             "n": self.n,
             "cosine": self.cosine,
             "profiles": {profile.by: len(profile.names) for profile in self.profiles},
+            "baseline": self.baseline,
         }
 
     def figure(self, path: str | Path) -> None:
@@ -112,6 +151,7 @@ def profiles(
     column: Sequence[Any] | str | None = None,
     *,
     copies: bool = True,
+    method: str = "profiles",
     dims: int | None = None,
     seed: int = 0,
 ) -> Profiles:
@@ -127,6 +167,7 @@ def profiles(
         column: the column with the number to foretell (n numbers for an array); None builds profiles only.
         copies: whether an owner's rows with the very same vector count; a user may post one review under several
             products.
+        method: "profiles", or the plain one, "mean": the mean number of the owners' other rows.
         dims: leading numbers of each vector to use.
         seed: of the folds and the interval.
 
@@ -134,6 +175,8 @@ def profiles(
         UsageError: an unknown column, no owners, values that are no numbers, or too few rows whose owners have other
             rows.
     """
+    if method not in ("profiles", "mean"):
+        raise UsageError(f"method is {method!r}, allowed are profiles and mean")
     rows = read_rows(data, dims)
     names, owners = _owners(rows, [by] if isinstance(by, str) else list(by))
     built = tuple(_profile(rows.z, name, own) for name, own in zip(names, owners, strict=True))
@@ -142,13 +185,18 @@ def profiles(
     numbers = _numbers(rows.column(column) if isinstance(column, str) else column, len(rows))
     same = np.unique(rows.z, axis=0, return_inverse=True)[1].ravel()
     readings = _cross_readings(rows.z, numbers, same, seed)
-    foretold = np.zeros(len(rows))
+    foretold, plain = np.zeros(len(rows)), np.zeros(len(rows))
+    # The plain way: the owners' other numbers themselves, read as every fold would read them.
+    themselves = np.vstack(
+        [np.tile(np.where(np.isfinite(numbers), numbers, np.nanmean(numbers)), (10, 1)), readings[-1]]
+    )
     known = np.isfinite(numbers)
     others = []
     for own in owners:
         vectors, values, count = _without_self(rows.z, readings, own, same, copies)
         known &= count > 0
         foretold += values
+        plain += _without_self(rows.z, themselves, own, same, copies)[1]
         others.append(vectors)
     if known.sum() < 3 or np.ptp(numbers[known]) == 0:
         raise UsageError(
@@ -156,13 +204,15 @@ def profiles(
             "at least 3 with different numbers are needed",
             hint="choose columns whose values repeat",
         )
-    truth, predicted = numbers[known], foretold[known]
+    truth, predicted = numbers[known], (plain if method == "mean" else foretold)[known]
     pairs = np.stack([truth, predicted], axis=1)
     cosine = None
     if len(others) == 2:
         cosine = _correlation(_percentiles(_row_cosines(others[0][known], others[1][known])), truth)
     interval = bootstrap(pairs, lambda drawn: _correlation(drawn[:, 0], drawn[:, 1]), seed=seed)
-    return Profiles(built, _correlation(truth, predicted), interval, int(known.sum()), cosine, truth, predicted)
+    baseline = {"method": "mean", "correlation": _correlation(plain[known], truth)}
+    n = int(known.sum())
+    return Profiles(built, _correlation(truth, predicted), interval, n, cosine, truth, predicted, baseline)
 
 
 def _owners(rows: Rows, by: list[Any]) -> tuple[list[str], list[NDArray[Any]]]:

@@ -61,6 +61,13 @@ def is_collection(data: Any) -> bool:
     return callable(getattr(data, "vectors", None)) and callable(getattr(data, "documents", None))
 
 
+def own_model(data: Any) -> Any:
+    """Return the model of a collection where it is built in, and so costs nothing to ask; None elsewhere."""
+    if is_collection(data) and str(getattr(data.info, "model", None) or "").startswith("built-in"):
+        return data.model
+    return None
+
+
 def read_rows(
     data: Any, dims: int | None = None, texts: Sequence[str] | None = None, *, sentences: bool = False
 ) -> Rows:

@@ -11,19 +11,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.errors import UsageError
-from imi.tasks.classify import macro_f1, plain_label
+from imi.tasks.classify import PlainAnswer, beside, macro_f1, metrics_table, plain_answers, plain_label, surest_wrong
 from imi.tasks.intervals import Interval, wilson
+from imi.tasks.label_phrasings import phrasings, stars_as
+from imi.tasks.labelled import LabelledRows
 from imi.tasks.parts import PARTS, in_parts, tiled
+from imi.tasks.plain import commonest, shared_words
 from imi.tasks.plots import draw_confusion, save_figure
-from imi.tasks.rows import is_collection, read_rows
+from imi.tasks.report import Findings, Phrase, Reported, confusion_table, worst_table
+from imi.tasks.rows import Rows, is_collection, read_rows
 from imi.vectors import Floats, normalize, truncate
 
-_ENGLISH = ("{}", "This is {}.", "A text that is {}.", "A text about {}.")
-_JAPANESE = ("{}", "これは{}です。", "{}な文章", "{}についての文章")
+_MOST_READ = 20_000
+_LONG = 100
+"""Characters of a text on average from which reading it sentence by sentence pays."""
 
 
 @dataclass(frozen=True)
-class ZeroShot:
+class ZeroShot(Reported):
     """What zero-shot said, row by row, and how often it was right where the truth was given.
 
     predictions: a label or None (abstained) for each row; confidence: (n,) of the best label. The figures judge the n
@@ -42,6 +47,33 @@ class ZeroShot:
     n: int = 0
     coverage: float | None = None
     calibrated: float | None = None
+    baselines: tuple[PlainAnswer, ...] = ()
+    worst: tuple[tuple[Any, ...], ...] = ()
+    ids: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
+
+    def findings(self) -> Findings:
+        """Return the figures beside the plain ways where a truth was given, else the labels with their texts."""
+        if self.accuracy is None or self.macro_f1 is None or self.interval is None or self.confusion is None:
+            return LabelledRows(self.ids, self.predictions, self.confidence, self.texts).findings()
+        says = [Phrase(f"judged on {self.n} rows, nothing was trained", f"{self.n} 件で評価(学習なし)")]
+        if self.coverage is not None and self.coverage < 1:
+            says.append(
+                Phrase(f"{self.coverage:.1%} of them were answered", f"そのうち {self.coverage:.1%} に回答しました")
+            )
+        says += [beside(one) for one in self.baselines[:1]]
+        if self.calibrated is not None:
+            says.append(
+                Phrase(
+                    f"with thresholds that other rows chose: {self.calibrated:.3f}",
+                    f"他の行の正解からしきい値を決めた場合: {self.calibrated:.3f}",
+                )
+            )
+        metrics = metrics_table("meaning", self.accuracy, self.macro_f1, self.interval, self.baselines)
+        tables = [metrics, confusion_table(self.confusion, self.labels)]
+        if self.worst:
+            tables.append(worst_table(self.worst))
+        return Findings(Phrase("Zero-shot classification", "ゼロショット分類"), tuple(says), tuple(tables))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the keys that `--json` prints: the report where a truth was given, the labels otherwise."""
@@ -60,6 +92,8 @@ class ZeroShot:
             "n": self.n,
             "coverage": self.coverage,
             "calibrated": self.calibrated,
+            "baseline": self.baselines[0].to_dict() if self.baselines else None,
+            "baselines": [one.to_dict() for one in self.baselines],
         }
 
     def figure(self, path: str | Path) -> None:
@@ -91,21 +125,22 @@ def zero_shot(
 ) -> ZeroShot:
     """Give each text the label whose descriptions are nearest.
 
-    A label's score is the mean cosine to its descriptions. Descriptions that resemble the texts ("An Amazon review
-    with a positive sentiment.") do better than the bare word; for a bare word, four phrasings in its language are
-    averaged.
+    A label's score is the mean cosine to its descriptions. Descriptions that resemble the texts ("I love it") do better
+    than the bare word: those of sentiments and stars are known (`imi.tasks.label_phrasings`); for another bare word,
+    four phrasings in its language are averaged. Where the truth is given, the plain ways are judged on the same rows:
+    always the commonest label, and the words shared with the descriptions.
 
     Args:
         data: n texts, or a collection.
         labels: two or more names, or names with one or more descriptions each.
         model: an embedder; for a collection, None takes the collection's own.
         truth: n true labels to judge by, or the collection's column that holds them; rows with another value are not
-            judged.
+            judged. Stars are read as sentiment where the labels are a positive and a negative one.
         abstain: answers with less confidence than this become None.
         dims: leading numbers of each vector to use.
         seed: of the folds of `calibrated`.
-        sentences: read texts also sentence by sentence (`imi.tasks.parts`). None: yes for texts; no for a collection,
-            whose vectors are there already.
+        sentences: read texts also sentence by sentence (`imi.tasks.parts`). None: yes for texts, and for a collection
+            of up to 20,000 long texts with the built-in model.
 
     Raises:
         UsageError: fewer than two labels, an empty one, no model, an unknown column, a truth that has none of the
@@ -116,14 +151,14 @@ def zero_shot(
     if not 0 <= abstain < 1:
         raise UsageError(f"abstain is {abstain!r}, allowed are numbers from 0 to below 1")
     rows, embedder, answers, parts = _vectors(data, model, truth, dims, sentences)
-    width = rows.shape[1] // PARTS if parts else rows.shape[1]
+    width = rows.z.shape[1] // PARTS if parts else rows.z.shape[1]
     meanings = np.stack([_meaning(embedder, texts, width) for texts in described.values()])
-    scores = rows @ (tiled(meanings) if parts else meanings).T  # (n, c)
+    scores = rows.z @ (tiled(meanings) if parts else meanings).T  # (n, c)
     confidences = _confidences(scores)
     best, confidence = confidences.argmax(axis=1), confidences.max(axis=1)
     predictions = tuple(names[code] if sure >= abstain else None for code, sure in zip(best, confidence, strict=True))
-    result = ZeroShot(predictions, confidence, names)
-    return result if answers is None else _judge(result, scores, answers, seed)
+    result = ZeroShot(predictions, confidence, names, ids=tuple(rows.ids), texts=tuple(rows.texts or ()))
+    return result if answers is None else _judge(result, scores, answers, seed, rows, described)
 
 
 def _descriptions(labels: Sequence[str] | Mapping[str, str | Sequence[str]]) -> dict[str, list[str]]:
@@ -135,8 +170,7 @@ def _descriptions(labels: Sequence[str] | Mapping[str, str | Sequence[str]]) -> 
         if not isinstance(label, str) or not label.strip():
             raise UsageError(f"a label is {label!r}, allowed are texts that are not empty")
         own = [texts] if isinstance(texts, str) else list(texts)
-        templates = _ENGLISH if label.isascii() else _JAPANESE
-        described[label] = own or [template.format(label) for template in templates]
+        described[label] = own or phrasings(label, list(given))
     if len(described) < 2:
         raise UsageError(f"there are {len(described)} different labels, at least 2 are needed")
     return described
@@ -144,12 +178,15 @@ def _descriptions(labels: Sequence[str] | Mapping[str, str | Sequence[str]]) -> 
 
 def _vectors(
     data: Any, model: Any, truth: Sequence[Any] | str | None, dims: int | None, sentences: bool | None
-) -> tuple[Floats, Any, Sequence[Any] | None, bool]:
-    """Return unit rows, the model, the truth as one value a row, and whether the rows are in parts."""
+) -> tuple[Rows, Any, Sequence[Any] | None, bool]:
+    """Return the rows, the model, the truth as one value a row, and whether the rows are in parts."""
     if is_collection(data):
-        rows = read_rows(data, dims, sentences=bool(sentences))
+        rows = read_rows(data, dims)
+        parts = _worth_reading(rows, data) if sentences is None else sentences
+        if parts:
+            rows = replace(rows, z=in_parts(list(rows.texts or ()), data.model, rows.z.shape[1], rows.z))
         answers = rows.column(truth) if isinstance(truth, str) else truth
-        return rows.z, model or data.model, None if answers is None else list(answers), bool(sentences)
+        return rows, model or data.model, None if answers is None else list(answers), parts
     texts = [data] if isinstance(data, str) else list(data)
     if not texts or not all(isinstance(text, str) for text in texts):
         raise UsageError(
@@ -162,9 +199,16 @@ def _vectors(
         raise UsageError(
             f"column {truth!r} was asked of a list of texts", hint="give the true labels themselves, one a text"
         )
-    if sentences is False:
-        return normalize(model.embed(texts, "document", dims)), model, truth, False
-    return in_parts(texts, model, dims), model, truth, True
+    parts = sentences is not False
+    z = in_parts(texts, model, dims) if parts else normalize(model.embed(texts, "document", dims))
+    return Rows(z, [str(row) for row in range(len(texts))], texts), model, truth, parts
+
+
+def _worth_reading(rows: Rows, collection: Any) -> bool:
+    """Return whether a collection's texts are long, few, and of a model that costs nothing to ask again."""
+    texts = rows.texts or ()
+    own = str(getattr(collection.info, "model", None) or "").startswith("built-in")
+    return own and 0 < len(texts) <= _MOST_READ and sum(map(len, texts)) / len(texts) >= _LONG
 
 
 def _meaning(model: Any, texts: Sequence[str], dims: int) -> Floats:
@@ -180,22 +224,37 @@ def _confidences(scores: Floats) -> Floats:
     return np.asarray(grown / grown.sum(axis=1, keepdims=True), dtype=np.float32)
 
 
-def _judge(result: ZeroShot, scores: Floats, truth: Sequence[Any], seed: int) -> ZeroShot:
+def _judge(
+    result: ZeroShot,
+    scores: Floats,
+    truth: Sequence[Any],
+    seed: int,
+    rows: Rows,
+    described: Mapping[str, Sequence[str]],
+) -> ZeroShot:
     if len(truth) != len(result.predictions):
         raise UsageError(f"there are {len(truth)} true labels for {len(result.predictions)} texts")
     place = {name: code for code, name in enumerate(result.labels)}
-    codes = np.array([place.get(str(plain_label(value)), -1) for value in truth])
+    codes = _codes(place, truth)
+    if not (codes >= 0).any():
+        stars = stars_as(result.labels, truth)
+        codes = codes if stars is None else _codes(place, stars)
     judged = np.flatnonzero(codes >= 0)
     if not len(judged):
+        held = sorted({str(value) for value in truth if value is not None})[:5]
         raise UsageError(
-            f"no row's truth is one of the labels {', '.join(result.labels)}",
-            hint="labels and the column's values must be written alike",
+            f"no row's truth is one of the labels {', '.join(result.labels)}; it holds {', '.join(held)}",
+            hint="write labels and the column's values alike; positive and negative also judge stars",
         )
     answered = np.array([row for row in judged if result.predictions[row] is not None], dtype=np.int64)
     predicted = np.array([place[str(result.predictions[row])] for row in answered], dtype=np.int64)
     confusion = np.zeros((len(place), len(place)), np.int64)
     np.add.at(confusion, (codes[answered], predicted), 1)
     right = int(np.trace(confusion))
+    calibrated = _calibrated(scores[judged], codes[judged], seed)
+    said = {"meaning": predicted, "commonest": commonest(codes, answered, answered)}
+    if rows.texts is not None and any(rows.texts):
+        said["shared words"] = shared_words([rows.texts[row] for row in answered], list(described.values()))
     return replace(
         result,
         accuracy=right / max(1, len(answered)),
@@ -204,20 +263,28 @@ def _judge(result: ZeroShot, scores: Floats, truth: Sequence[Any], seed: int) ->
         confusion=confusion,
         n=len(judged),
         coverage=len(answered) / len(judged),
-        calibrated=_calibrated(scores[judged], codes[judged], seed),
+        calibrated=None if calibrated is None else float((calibrated == codes[judged]).mean()),
+        baselines=plain_answers(said, "meaning", codes[answered], len(place), seed) if len(answered) else (),
+        worst=surest_wrong(
+            rows, answered, codes[answered], predicted, result.confidence[answered], list(result.labels)
+        ),
     )
 
 
-def _calibrated(scores: Floats, codes: NDArray[np.int64], seed: int, folds: int = 5) -> float | None:
-    """Return the accuracy with one offset a label, each fold judged by offsets that the other folds chose."""
+def _codes(place: Mapping[str, int], truth: Sequence[Any]) -> NDArray[np.int64]:
+    return np.array([place.get(str(plain_label(value)), -1) for value in truth], dtype=np.int64)
+
+
+def _calibrated(scores: Floats, codes: NDArray[np.int64], seed: int, folds: int = 5) -> NDArray[np.int64] | None:
+    """Return the answers with one offset a label, each fold's by offsets that the other folds chose."""
     if len(codes) < 2 * folds:
         return None
     fold = np.random.default_rng(seed).permutation(len(codes)) % folds
-    right = 0
+    said = np.empty(len(codes), np.int64)
     for held in range(folds):
         offsets = _offsets(scores[fold != held], codes[fold != held])
-        right += int(((scores[fold == held] + offsets).argmax(axis=1) == codes[fold == held]).sum())
-    return right / len(codes)
+        said[fold == held] = (scores[fold == held] + offsets).argmax(axis=1)
+    return said
 
 
 def _offsets(scores: Floats, codes: NDArray[np.int64]) -> Floats:

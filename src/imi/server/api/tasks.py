@@ -29,7 +29,7 @@ class ClusterBody(Body):
     """How to group."""
 
     k: int | None = Field(None, ge=2, le=1000, description="How many groups; left out to find the number.")
-    method: Literal["kmeans", "hdbscan"] = "kmeans"
+    method: Literal["kmeans", "plain", "hdbscan"] = "kmeans"
     dims: Dims = None
     seed: int = Seed
 
@@ -83,6 +83,7 @@ class ClusterReply(BaseModel):
     name: str
     size: int
     representatives: list[str]
+    text: str | None
 
 
 class ClustersReply(BaseModel):
@@ -92,6 +93,7 @@ class ClustersReply(BaseModel):
     silhouette: float
     stability: float
     labels: dict[str, int]
+    baseline: dict[str, str | float] | None
 
 
 class AnomalyReply(BaseModel):

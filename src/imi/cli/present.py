@@ -1,0 +1,75 @@
+"""How a task's result is shown: sentences and tables on a terminal, one JSON value, a figure, a page to send on."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from imi.cli.output import note, one_line, show, show_json
+
+if TYPE_CHECKING:
+    from imi.cli.task_options import ReportedTaskOptions
+    from imi.tasks.report import Findings, Phrase, Reported, ReportTable
+
+_WIDE = 200
+
+
+def language() -> str:
+    """Return "ja" where IMI_LANG, or else the locale, asks for Japanese, and "en" elsewhere."""
+    names = ("IMI_LANG", "LC_ALL", "LC_MESSAGES", "LANG")
+    asked = next((os.environ[name] for name in names if os.environ.get(name)), "")
+    return "ja" if asked.lower().startswith("ja") else "en"
+
+
+def present(
+    result: Reported, options: ReportedTaskOptions, value: Any = None, findings: Findings | None = None
+) -> None:
+    """Show a result as it was asked for.
+
+    Args:
+        result: what a task returned.
+        options: those of the verb; all that were given stand in the report.
+        value: what --json prints; None for the result's own.
+        findings: what to show; None for the result's own.
+    """
+    found = findings or result.findings()
+    if options.figure:
+        result.figure(options.figure)  # type: ignore[attr-defined]
+    if options.report:
+        from imi.tasks.report import write_report
+
+        write_report(options.report, found, getattr(result, "figure", None), settings_of(options))
+        note(f"the report is in {options.report}", quiet=options.quiet)
+    spoken = language()
+    if not options.as_json or not options.quiet:
+        for phrase in found.says:
+            note(phrase.in_language(spoken), quiet=options.quiet)
+    if options.as_json:
+        show_json(result if value is None else value)
+        return
+    for at, table in enumerate(found.tables):
+        _show_table(table, spoken, first=at == 0)
+
+
+def settings_of(options: ReportedTaskOptions) -> dict[str, Any]:
+    """Return what the verb was called with, without what only says how to show it."""
+    hidden = {"as_json", "quiet", "figure", "report", "trust"}
+    return {name: value for name, value in vars(options).items() if name not in hidden and value not in (None, [])}
+
+
+def _show_table(table: ReportTable, spoken: str, *, first: bool) -> None:
+    from imi.tasks.report import Phrase as Both
+
+    def cell(value: Any) -> Any:
+        if isinstance(value, Both):
+            value = value.in_language(spoken)
+        return one_line(value, _WIDE) if isinstance(value, str) else value
+
+    rows = [[cell(value) for value in row] for row in table.rows]
+    heads = [_name(column, spoken) for column in table.columns]
+    title = None if table.title is None else table.title.in_language(spoken)
+    show(None, heads, rows, as_json=False, title=title, headed=not first)
+
+
+def _name(phrase: Phrase, spoken: str) -> str:
+    return phrase.in_language(spoken)

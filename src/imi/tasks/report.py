@@ -1,0 +1,208 @@
+"""What a task found, as sentences and tables in English and Japanese, for the terminal and for one page to send on."""
+
+from __future__ import annotations
+
+import html
+import json
+import math
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from imi.errors import MissingExtra, UsageError
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """One phrase in both languages."""
+
+    en: str
+    ja: str
+
+    def in_language(self, language: str) -> str:
+        """Return the phrase in "ja", else in English."""
+        return self.ja if language == "ja" else self.en
+
+
+@dataclass(frozen=True)
+class ReportTable:
+    """Rows under columns; cells are texts, numbers, phrases or None."""
+
+    columns: tuple[Phrase, ...]
+    rows: Sequence[Sequence[Any]]
+    title: Phrase | None = None
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a task found: its name, sentences that sum it up (the baseline's among them), and tables."""
+
+    title: Phrase
+    says: tuple[Phrase, ...]
+    tables: tuple[ReportTable, ...]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Reported(ABC):
+    """A result that can be told: it has `findings()`, and perhaps a `figure`."""
+
+    @abstractmethod
+    def findings(self) -> Findings:
+        """Return the sentences and tables of this result."""
+
+    def report(self, path: str | Path, settings: Mapping[str, Any] | None = None) -> None:
+        """Write one HTML page with the sentences, tables, figure and settings, in both languages, without a network.
+
+        Args:
+            path: ends in .html.
+            settings: what the task was called with, shown at the end.
+
+        Raises:
+            UsageError: another suffix.
+        """
+        write_report(path, self.findings(), getattr(self, "figure", None), settings)
+
+
+def confusion_table(confusion: Any, labels: Sequence[Any]) -> ReportTable:
+    """Return a confusion matrix (c, c), rows the truth, as a table; of many labels the pairs mixed up most."""
+    if len(labels) <= 12:
+        columns = (
+            Phrase("true ↓, predicted →", "正解 ↓ 予測 →"),
+            *(Phrase(str(label), str(label)) for label in labels),
+        )
+        rows: list[list[Any]] = [[str(label), *map(int, row)] for label, row in zip(labels, confusion, strict=True)]
+        return ReportTable(columns, rows, Phrase("Confusion", "混同行列"))
+    wrong = [
+        (int(confusion[true][said]), str(labels[true]), str(labels[said]))
+        for true in range(len(labels))
+        for said in range(len(labels))
+        if true != said and confusion[true][said]
+    ]
+    rows = [[true, said, count] for count, true, said in sorted(wrong, key=lambda one: -one[0])[:12]]
+    columns = (Phrase("true", "正解"), Phrase("predicted", "予測"), Phrase("times", "回数"))
+    return ReportTable(columns, rows, Phrase("Mixed up most", "取り違えの多い組"))
+
+
+def worst_table(rows: Sequence[Sequence[Any]]) -> ReportTable:
+    """Return the rows (id, text, true, predicted, confidence) of the surest wrong answers as a table."""
+    columns = (
+        Phrase("id", "ID"),
+        Phrase("text", "テキスト"),
+        Phrase("true", "正解"),
+        Phrase("predicted", "予測"),
+        Phrase("confidence", "確信度"),
+    )
+    return ReportTable(columns, rows, Phrase("Wrong, and surest of it", "確信度の高い誤り"))
+
+
+def check_report(path: str | Path) -> None:
+    """Raise UsageError where a report cannot be written to this path, before anything is computed."""
+    if Path(path).suffix.lower() not in (".html", ".htm"):
+        raise UsageError(f"a report cannot be written as {Path(path).name}: it is one HTML page", hint="use .html")
+
+
+def write_report(
+    path: str | Path, findings: Findings, figure: Any = None, settings: Mapping[str, Any] | None = None
+) -> None:
+    """Write findings as one page; see `Reported.report`."""
+    check_report(path)
+    drawn = _drawn(figure)
+    told = {**findings.settings, **(settings or {})}
+    parts = [f"<h1>{_both(findings.title)}</h1>"]
+    parts += [f"<p>{_both(phrase)}</p>" for phrase in findings.says]
+    parts += [_table(table) for table in findings.tables]
+    if drawn:
+        parts.append(f"<figure>{drawn}</figure>")
+    if told:
+        rows = "".join(
+            f"<tr><th>{html.escape(str(key))}</th><td>{_cell(value)}</td></tr>" for key, value in told.items()
+        )
+        parts.append(f"<h2>{_both(Phrase('Settings', '設定'))}</h2><table>{rows}</table>")
+    page = _PAGE.replace("{{title}}", html.escape(findings.title.en)).replace("{{body}}", "\n".join(parts))
+    Path(path).write_text(page, encoding="utf-8")
+
+
+def _drawn(figure: Any) -> str:
+    """Return a figure as SVG, "" where there is none to draw or nothing to draw it with."""
+    if figure is None:
+        return ""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "figure.svg"
+        try:
+            figure(path)
+        except (MissingExtra, UsageError):  # the page is worth having without it
+            return ""
+        svg = path.read_text(encoding="utf-8")
+    return svg[svg.index("<svg") :]
+
+
+def _both(phrase: Phrase) -> str:
+    if phrase.en == phrase.ja:
+        return html.escape(phrase.en)
+    return f'<span lang="en">{html.escape(phrase.en)}</span><span lang="ja">{html.escape(phrase.ja)}</span>'
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, Phrase):
+        return _both(value)
+    return html.escape(as_text(value))
+
+
+def as_text(value: Any) -> str:
+    """Return a cell as people read it: three digits of a fraction, nothing for None or not-a-number."""
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    if isinstance(value, list | tuple | dict):
+        return json.dumps(value, ensure_ascii=False)
+    return str(value)
+
+
+def _table(table: ReportTable) -> str:
+    heads = "".join(f"<th>{_both(column)}</th>" for column in table.columns)
+    numeric = [
+        all(
+            row[at] is None or (isinstance(row[at], int | float) and not isinstance(row[at], bool))
+            for row in table.rows
+        )
+        for at in range(len(table.columns))
+    ]
+    rows = "".join(
+        "<tr>"
+        + "".join(
+            f"<td{' class=n' if right else ''}>{_cell(cell)}</td>" for cell, right in zip(row, numeric, strict=True)
+        )
+        + "</tr>"
+        for row in table.rows
+    )
+    title = f"<h2>{_both(table.title)}</h2>" if table.title else ""
+    return f"{title}<div class=wide><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
+
+
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
+<title>{{title}} – imi</title>
+<style>
+:root { color-scheme: light dark; --line: #8884; }
+body { font: 16px/1.55 system-ui, sans-serif; max-width: 68rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.6rem } h2 { font-size: 1.15rem; margin-top: 2rem }
+table { border-collapse: collapse; font-size: .92rem } .wide { overflow-x: auto }
+th, td { text-align: left; vertical-align: top; padding: .35rem .8rem .35rem 0; border-bottom: 1px solid var(--line) }
+td { overflow-wrap: anywhere; min-width: 3rem } .n { text-align: right; font-variant-numeric: tabular-nums }
+figure { margin: 2rem 0 } figure svg { max-width: 100%; height: auto; background: #fff }
+#ja:checked ~ main [lang=en], #en:checked ~ main [lang=ja] { display: none }
+label { margin-right: 1rem; cursor: pointer } input:checked + label { font-weight: 600 }
+</style></head><body>
+<input type="radio" name="language" id="en" checked><label for="en">English</label>
+<input type="radio" name="language" id="ja"><label for="ja">日本語</label>
+<main>
+{{body}}
+</main></body></html>
+"""
