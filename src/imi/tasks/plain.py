@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, NoReturn
 
 import numpy as np
@@ -34,7 +35,7 @@ def no_words(rows: Rows) -> NoReturn:
 def terms_of(text: str) -> list[str]:
     """Return the words, characters and bigrams of a text, and its pairs of neighbouring words."""
     tokens = [token for token in index_tokens(text) if not token.startswith(ENDING)]
-    pairs = [f"{a} {b}" for a, b in zip(tokens, tokens[1:], strict=False) if is_word(a) and is_word(b)]
+    pairs = [f"{a} {b}" for a, b in pairwise(tokens) if is_word(a) and is_word(b)]
     return tokens + pairs
 
 

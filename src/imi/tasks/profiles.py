@@ -183,20 +183,27 @@ def profiles(
     if column is None:
         return Profiles(built)
     numbers = _numbers(rows.column(column) if isinstance(column, str) else column, len(rows))
-    same = np.unique(rows.z, axis=0, return_inverse=True)[1].ravel()
-    readings = _cross_readings(rows.z, numbers, same, seed)
-    foretold, plain = np.zeros(len(rows)), np.zeros(len(rows))
+    return _judged(rows.z, built, owners, numbers, (copies, method, seed))
+
+
+def _judged(
+    z: Floats, built: tuple[Profile, ...], owners: list[NDArray[Any]], numbers: Doubles, how: tuple[bool, str, int]
+) -> Profiles:
+    """Return the profiles with how well they, and their owners' mean number, predict the rows left out of them."""
+    copies, method, seed = how
+    same = np.unique(z, axis=0, return_inverse=True)[1].ravel()
+    readings = _cross_readings(z, numbers, same, seed)
+    foretold, plain = np.zeros(len(z)), np.zeros(len(z))
     # The plain way: the owners' other numbers themselves, read as every fold would read them.
-    themselves = np.vstack(
-        [np.tile(np.where(np.isfinite(numbers), numbers, np.nanmean(numbers)), (10, 1)), readings[-1]]
-    )
     known = np.isfinite(numbers)
+    filled = np.where(known, numbers, numbers[known].mean())
+    themselves = np.vstack([np.tile(filled, (len(readings) - 1, 1)), readings[-1]])
     others = []
     for own in owners:
-        vectors, values, count = _without_self(rows.z, readings, own, same, copies)
+        vectors, values, count = _without_self(z, readings, own, same, copies)
         known &= count > 0
         foretold += values
-        plain += _without_self(rows.z, themselves, own, same, copies)[1]
+        plain += _without_self(z, themselves, own, same, copies)[1]
         others.append(vectors)
     if known.sum() < 3 or np.ptp(numbers[known]) == 0:
         raise UsageError(
