@@ -106,3 +106,35 @@ def test_texts_are_read_by_sentences_where_asked(run, reviews):
 def test_wrong_use_ends_with_2_and_one_sentence(run, reviews, arguments):
     done = run(*arguments)
     assert done.code == 2 and done.err.startswith("imi: ") and not done.out
+
+
+def test_recommendations_say_why_and_reports_are_one_page(run, reviews):
+    done = run("recommend", "reviews", "--like", "1", "--like", "2", "--dislike", "4", "-k", "3", "--json")
+    hits = done.json
+    assert len(hits) == 3, done.err
+    for hit in hits:
+        assert set(hit["reason"]) == {"liked", "cosine", "words", "disliked"} and hit["reason"]["liked"] in {"1", "2"}
+        assert hit["baseline"]["rank"] >= 1
+    for verb, *rest in (
+        ("anomalies", "--share", ".05"),
+        ("dedupe",),
+        ("classify", "--column", "Score"),
+        ("zero-shot", "--labels", "positive,negative", "--column", "Score"),
+        ("regress", "--column", "Score"),
+        ("cluster", "-k", "3"),
+        ("diversity", "--subset", "3"),
+        ("profiles", "--by", "UserId,ProductId", "--column", "Score"),
+    ):
+        done = run(verb, "reviews", *rest, "--report", f"{verb}.html", "--dims", "64")
+        assert done.code == 0, (verb, done.err)
+        page = (reviews / f"{verb}.html").read_text("utf-8")
+        assert 'lang="ja"' in page and "http-equiv" in page and "<svg" in page and ">None<" not in page, verb
+        assert "Baseline" in page or "baseline" in page, verb
+    assert run("cluster", "reviews", "--report", "r.pdf").code == 2
+
+
+def test_japanese_is_spoken_where_it_is_asked_for(run, reviews, monkeypatch):
+    monkeypatch.setenv("IMI_LANG", "ja")
+    assert "ベースライン" in run("anomalies", "reviews", "--share", ".05").err
+    monkeypatch.setenv("IMI_LANG", "en")
+    assert "baseline" in run("anomalies", "reviews", "--share", ".05").err

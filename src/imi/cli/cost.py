@@ -47,7 +47,8 @@ def cost(options: CostOptions) -> None:
     values = found.to_dict()
     if found.money is None:
         note("the price of this model is not known: IMI_PRICE says US dollars a million tokens", quiet=options.quiet)
-    rows = [[name, "" if value is None else value] for name, value in values.items()]
+    named = {"money": "money (US dollars)"}
+    rows = [[named.get(name, name), "" if value is None else value] for name, value in values.items()]
     show(values, ["what", "number"], rows, as_json=options.as_json)
 
 

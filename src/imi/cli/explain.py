@@ -67,6 +67,12 @@ def explain(options: ExplainOptions) -> None:
         return
     for reading in found.readings:
         _show(reading)
+    if any(reading.tokens for reading in found.readings):
+        note(
+            "dim 1, 2 …: the first of the token's row of the table; weight: how long that row is; share: its "
+            "part of the vector, of two texts of their similarity; effect: how much the similarity falls without it",
+            quiet=options.quiet,
+        )
     if found.parameters is None:
         note(f"the model {found.model} does not show its tokens", quiet=options.quiet)
     else:
@@ -118,10 +124,11 @@ def _show(reading: Reading) -> None:
             [one.text, one.id, *one.row, "…", one.weight, one.share, number(one.effect)]
             for one in reading.tokens[:_TOKENS]
         ]
-        head = ["token", "id", *map(str, range(1, len(reading.tokens[0].row) + 1)), "", "weight", "share", "effect"]
+        first_of_row = [f"dim {at}" for at in range(1, len(reading.tokens[0].row) + 1)]
+        head = ["token", "id", *first_of_row, "", "weight", "share", "effect"]
         show(None, head, rows, as_json=False)
     first: list[Any] = [len(reading.vector), *reading.vector[:4], "…"]
-    show(None, ["numbers", "1", "2", "3", "4", ""], [first], as_json=False)
+    show(None, ["dimensions", "dim 1", "dim 2", "dim 3", "dim 4", ""], [first], as_json=False)
 
 
 def register(app: typer.Typer) -> None:

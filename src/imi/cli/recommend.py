@@ -9,7 +9,7 @@ import typer
 
 from imi.cli.opening import open_to_read
 from imi.cli.options import Dims, K, Output, Where
-from imi.cli.output import one_line, show
+from imi.cli.output import note, one_line, show
 from imi.cli.verbs import verb
 from imi.cli.where import parse_where
 
@@ -34,12 +34,24 @@ class RecommendOptions(Output):
 def recommend(options: RecommendOptions) -> None:
     """Find what is like these rows, unlike those, and not all the same."""
     from imi import tasks
+    from imi.tasks.recommend import reasons
 
     with open_to_read(options.collection) as collection:
         how: Any = {"where": parse_where(options.where), "dims": options.dims}
         found: Any = tasks.recommend(collection, options.like, options.dislike, options.k, options.diversity, **how)
-    rows = [[hit.score, hit.id, one_line(hit.text)] for hit in found]
-    show(found.to_dicts(), ["score", "id", "text"], rows, as_json=options.as_json)
+        why = reasons(collection, found, options.like, options.dislike, dims=options.dims)
+    against = "" if not options.dislike else f" and unlike {', '.join(options.dislike)}"
+    note(f"like {', '.join(options.like)}{against}; plain rank: by nearness to the liked alone", quiet=options.quiet)
+    value = [
+        hit | {"reason": one.to_dict(), "baseline": {"method": "nearest", "rank": one.plain}}
+        for hit, one in zip(found.to_dicts(), why, strict=True)
+    ]
+    rows = [
+        [hit.score, hit.id, one_line(hit.text), one.liked, ", ".join(one.words), one.disliked, one.plain]
+        for hit, one in zip(found, why, strict=True)
+    ]
+    columns = ["score", "id", "text", "nearest liked", "words in common", "to the disliked", "plain rank"]
+    show(value, columns, rows, as_json=options.as_json)
 
 
 def register(app: typer.Typer) -> None:

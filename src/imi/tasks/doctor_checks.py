@@ -65,7 +65,7 @@ CHECKS = {
     "related": Check(
         "The cosine above which two rows are related rather than chance neighbours.",
         "It differs from model to model; a threshold taken from another model is wrong.",
-        "Search with the `min_score` that it prints.",
+        "Judge rows against rows by it; a question scores lower, so take `min_score` from your searches' scores.",
     ),
     "empty texts": Check(
         "Texts without any character that shows.",

@@ -146,4 +146,8 @@ def _related(z: Floats, seed: int) -> Values:
         f"random pairs have cosines of {mean:.3f} ± {spread:.3f}, and one in a thousand passes {threshold:.3f}: "
         "from there on two rows are related"
     )
-    return "related", "info", threshold, meaning, f"search with min_score={threshold:.2f}"
+    remedy = (
+        "this compares rows with rows (imi similar, imi recommend); questions are shorter and score lower: take "
+        "min_score from the scores of your own searches"
+    )
+    return "related", "info", threshold, meaning, remedy

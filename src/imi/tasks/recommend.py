@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from imi.errors import UsageError
 from imi.records import Hit, Hits
+from imi.tasks.keywords import words_of
 from imi.tasks.rows import is_collection, read_rows
 from imi.vectors import Floats, normalize
 
@@ -81,6 +82,63 @@ def recommend(
     if where is not None:
         raise UsageError("where filters metadata, and an array has none", hint="select the rows before")
     return _from_array(read_rows(data, dims).z, liked, disliked, k, diversity)
+
+
+@dataclass(frozen=True)
+class RecommendationReason:
+    """Why a row was recommended: the liked one it is nearest to, the words they share, and its rank by nearness alone.
+
+    liked: an id, and cosine to it. disliked: the cosine to the nearest disliked row, None without one. plain: the rank
+    that the row has by its cosine to the mean of the liked alone, among all rows but those named.
+    """
+
+    liked: str
+    cosine: float
+    words: tuple[str, ...]
+    disliked: float | None
+    plain: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the keys that `--json` prints."""
+        return {"liked": self.liked, "cosine": self.cosine, "words": list(self.words), "disliked": self.disliked}
+
+
+def reasons(
+    collection: Any, hits: Hits, like: Sequence[str], dislike: Sequence[str] = (), *, dims: int | None = None
+) -> list[RecommendationReason]:
+    """Say of each recommended row which liked one brought it, by which words, and where the plain way has it.
+
+    Args:
+        collection: the collection asked.
+        hits: what `recommend` returned for it.
+        like: the ids that were liked.
+        dislike: the ids that were disliked.
+        dims: leading numbers of each vector to use.
+    """
+    if not hits:
+        return []
+    liked = normalize(collection.vectors(list(like), dims=dims))
+    away = normalize(collection.vectors(list(dislike), dims=dims)) if dislike else None
+    found = normalize(collection.vectors([hit.id for hit in hits], dims=dims))
+    rows = read_rows(collection, dims)
+    plain = rows.z @ normalize(liked.mean(axis=0))
+    plain[[rows.ids.index(one) for one in (*like, *dislike)]] = -np.inf
+    texts = {document.id: set(words_of(document.text or "")) for document in collection.get(list(like))}
+    told = []
+    for hit, vector in zip(hits, found, strict=True):
+        cosines = liked @ vector
+        best = int(cosines.argmax())
+        shared = [word for word in dict.fromkeys(words_of(hit.text or "")) if word in texts[like[best]]]
+        told.append(
+            RecommendationReason(
+                like[best],
+                float(cosines[best]),
+                tuple(shared[:5]),
+                None if away is None else float((away @ vector).max()),
+                1 + int((plain > plain[rows.ids.index(hit.id)]).sum()),
+            )
+        )
+    return told
 
 
 def _listed(given: Sequence[Any] | str | int) -> list[Any]:
