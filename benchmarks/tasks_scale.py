@@ -25,8 +25,8 @@ from imi import tasks
 TASKS = {
     "cluster": lambda z, texts, tell: tasks.cluster(z, 50, texts, progress=tell),
     "cluster, k found": lambda z, texts, tell: tasks.cluster(z, None, texts, progress=tell),
-    "dedupe": lambda z, texts, tell: tasks.dedupe(z, 0.95, progress=tell),
-    "anomalies": lambda z, texts, tell: tasks.anomalies(z, progress=tell),
+    "dedupe": lambda z, texts, tell: tasks.dedupe(z, 0.95, texts, progress=tell),
+    "anomalies": lambda z, texts, tell: tasks.anomalies(z, texts=texts, progress=tell),
     "map": lambda z, texts, tell: tasks.map(z, texts, progress=tell),
 }
 COLUMNS = {"rows": ",d", "seconds": ".0f", "processor seconds": ".0f", "MB above the vectors": ",.0f", "progress": ",d"}

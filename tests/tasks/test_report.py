@@ -62,9 +62,9 @@ def model():
 def labelled_set(name, data):
     if name == "banking":
         rows = real.banking(data)
-        return [rows[at] for at in np.random.default_rng(0).permutation(len(rows))[:3000]]
+        return [rows[at] for at in np.random.default_rng(0).permutation(len(rows))[:1500]]
     if name == "hotels":
-        return [(text, label) for text, label in real.hotels(data)][:3000]
+        return [(text, label) for text, label in real.hotels(data)][:1500]
     return real.reviews(data)
 
 
