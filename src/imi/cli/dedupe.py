@@ -36,7 +36,7 @@ def dedupe(options: DedupeOptions) -> None:
     with open_to_read(options.collection) as collection, progress("comparing", quiet=options.quiet) as tell:
         how: Any = {"dims": options.dims, "progress": tell, "method": options.method}
         result = tasks.dedupe(collection, options.threshold, **how)
-        if options.method == "near" and (collection.info.model or "").startswith("built-in"):
+        if options.method == "near" and result.has_texts and (collection.info.model or "").startswith("built-in"):
             _say_what_it_means(options)
     present(result, options)
 

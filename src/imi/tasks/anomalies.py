@@ -85,6 +85,13 @@ class Anomalies(Reported):
                 f"{len(self.score)} 件中 {len(found)} 件が外れています",
             )
         ]
+        if not found:
+            says.append(
+                Phrase(
+                    "no row is far enough from the others; --share .01 shows the oddest hundredth all the same",
+                    "しきい値を超える行はありません。--share .01 で上位 1% を表示できます",
+                )
+            )
         if found and self.method != "mean":
             says.append(
                 Phrase(

@@ -83,6 +83,11 @@ class Duplicates(Reported, Sequence[DuplicateGroup]):
         return tuple(sorted(row for group in self.groups for row in group.drop))
 
     @property
+    def has_texts(self) -> bool:
+        """Return whether any row of a group has a text; pictures and bare vectors have none."""
+        return any(text for group in self.groups for text in group.texts)
+
+    @property
     def exact(self) -> int:
         """Return how many of the rows to drop have the text of their kept row but for typing: the plain measure."""
         return sum(group.exact for group in self.groups)
@@ -104,6 +109,8 @@ class Duplicates(Reported, Sequence[DuplicateGroup]):
                 f"完全一致では {self.exact} 件が見つかります",
             ),
         ]
+        if not self.has_texts:
+            says.pop()
         rows = []
         for group in self.groups:
             other = next((text for text in group.texts[1:] if text != group.texts[0]), "")
