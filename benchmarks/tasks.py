@@ -391,7 +391,7 @@ sentences (`--sentences`). The cookbook's published figures of text-embedding-3-
 200 rows, so that a figure there is good to about six points. Of anomalies the floor is the mean distance to the twenty
 nearest rows, with scikit-learn's isolation forest and local outlier factor in the line below; of clusters it is named
 in the row; of duplicates there is none: the rows say how often a pair at a threshold means the same, and how many that
-mean the same are found. `deep` stands here when it ships. Made by `python benchmarks/tasks.py FOLDER`.
+mean the same are found. Made by `python benchmarks/tasks.py FOLDER`.
 """
 
 if __name__ == "__main__":

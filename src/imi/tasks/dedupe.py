@@ -84,8 +84,8 @@ class Duplicates(Reported, Sequence[DuplicateGroup]):
 
     @property
     def has_texts(self) -> bool:
-        """Return whether any row of a group has a text; pictures and bare vectors have none."""
-        return any(text for group in self.groups for text in group.texts)
+        """Return whether a row of a group has a text, or there is no group; pictures and bare vectors have none."""
+        return not self.groups or any(text for group in self.groups for text in group.texts)
 
     @property
     def exact(self) -> int:
