@@ -1,5 +1,7 @@
 """LangChain's own standard tests of vector stores."""
 
+import asyncio
+import functools
 import inspect
 
 import pytest
@@ -8,7 +10,6 @@ import imi
 from imi.embedders.testing import HashEmbedder
 
 pytest.importorskip("langchain_core")
-pytest.importorskip("pytest_asyncio", reason="pytest-asyncio is not installed")
 standard = pytest.importorskip("langchain_tests.integration_tests", reason="langchain-tests is not installed")
 
 from imi.bridges.langchain import ImiVectorStore
@@ -21,6 +22,16 @@ class TestImiVectorStore(standard.VectorStoreIntegrationTests):
             yield ImiVectorStore(collection, "meaning")
 
 
+def _run(test):
+    """Return an asynchronous test as a plain one, whatever plugins there are."""
+
+    @functools.wraps(test)
+    def call(*args, **kwargs):
+        return asyncio.run(test(*args, **kwargs))
+
+    return call
+
+
 for _name in dir(TestImiVectorStore):
     if inspect.iscoroutinefunction(getattr(TestImiVectorStore, _name)):
-        setattr(TestImiVectorStore, _name, pytest.mark.asyncio(getattr(TestImiVectorStore, _name)))
+        setattr(TestImiVectorStore, _name, _run(getattr(TestImiVectorStore, _name)))
