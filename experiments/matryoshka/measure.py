@@ -17,7 +17,8 @@ from experiments.matryoshka.pictures import Pictures
 from experiments.matryoshka.training import Trained
 from imi.errors import MissingExtra
 from imi.evaluate.ranking import average_precision, gains_of_labels, nearest, precision
-from imi.vectors import Floats, truncate
+from imi.types import Floats
+from imi.vectors import truncate
 
 Hits = dict[str, NDArray[np.float32]]
 """One number for each test picture, under `FIGURE/METHOD/SIZE`."""

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.errors import DataError, Failure, MissingExtra, UsageError
-from imi.vectors import Floats
+from imi.types import Floats
 
 Labels = NDArray[np.int64]
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")

@@ -19,7 +19,7 @@ from imi.errors import UsageError
 from imi.train.heads import MRL, MRLE, Fixed, NestedHead
 from imi.train.nets import Connected, SmallResNet
 from imi.train.vision import ArrayBatches, Nested, Recipe, Slimmable, embed_pictures, fit, slim_shares
-from imi.vectors import Floats
+from imi.types import Floats
 
 PARTS = ("train", "held", "test", "novel")
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from imi.train.prepared import Floats, Halves, Ints
+from imi.train.prepared import Halves, Ints
+from imi.types import Floats
 from recipes.builtin.corpus import Corpus
 
 

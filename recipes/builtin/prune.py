@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from imi.train.export import Floats, Layer
+from imi.train.export import Layer
+from imi.types import Floats
 
 
 def prune(layer: Layer, units: Floats, keep: int) -> tuple[Layer, float]:

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from imi.embedders.base import Progress
 from imi.errors import MissingExtra
+from imi.types import Progress
 
 Halves = NDArray[np.float16]
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]

@@ -30,6 +30,7 @@ from imi.train.batches import Mix, TextBatches
 from imi.train.export import Layer, write_model
 from imi.train.prepared import PAIR_KINDS, Prepared
 from imi.train.student import DIMS, Student, Weights, loss
+from imi.types import Floats
 from recipes.builtin import emoji, initial, perturb, readings, sources, spellings, vocabulary
 from recipes.builtin.corpus import Corpus
 from recipes.builtin.prune import prune
@@ -75,7 +76,7 @@ def gather(data: Path, work: Path, recipe: Recipe, say: Say) -> tuple[Corpus, li
     return corpus, groups
 
 
-def prepare(data: Path, work: Path, recipe: Recipe, say: Say) -> tuple[Prepared, prepared.Floats, Path]:
+def prepare(data: Path, work: Path, recipe: Recipe, say: Say) -> tuple[Prepared, Floats, Path]:
     """Return all a run reads, the rows to start from, and the vocabulary's file."""
     corpus, groups = gather(data, work, recipe, say)
     symbols = [text for text, language in zip(corpus.texts, corpus.languages, strict=True) if language == "emoji"]
@@ -154,7 +155,7 @@ def _second(corpus: Corpus, versions: list[str], work: Path, recipe: Recipe, say
     return second
 
 
-def train(ready: Prepared, rows: prepared.Floats, work: Path, recipe: Recipe, say: Say) -> Student:
+def train(ready: Prepared, rows: Floats, work: Path, recipe: Recipe, say: Say) -> Student:
     """Train for `recipe.steps` batches, saving the state every 500; a saved state is gone on from."""
     student = Student(rows, recipe.hidden, recipe.seed)
     saved = work / "state.pt"

@@ -19,7 +19,7 @@ from imi.embedders.tower import ABOUT, FORMAT, WEIGHTS
 from imi.train.export import quantize_rows
 from imi.train.heads import NestedHead
 from imi.train.nets import SmallResNet
-from imi.vectors import Floats
+from imi.types import Floats
 
 TEMPERATURE = 0.035
 """At .07 names that are near each other (flags, faces) are told apart only half as often after as many steps."""

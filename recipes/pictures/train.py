@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from imi.embedders.builtin import FOLDER, BuiltIn
 from imi.train.vision import Nested, Recipe, fit
-from imi.vectors import Floats, normalize
+from imi.types import Floats
+from imi.vectors import normalize
 from recipes.pictures.data import CELL, CLOTHING, clothing, drawings, on_white
 from recipes.pictures.tower import MovedPictures, Names, Nearness, Tower, embed_moved, write_tower
 

@@ -27,9 +27,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.errors import UsageError
+from imi.types import Floats, Rows
 
-Floats = NDArray[np.float32]
-Rows = NDArray[np.int64]
 Ranking = tuple[Rows, Floats]
 """Row numbers, best first, and their scores, higher is better."""
 

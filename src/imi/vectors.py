@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from imi.errors import UsageError
+from imi.types import Floats
 
-Floats = NDArray[np.float32]
 Metric = Literal["cosine", "dot", "l2"]
 METRICS: tuple[Metric, ...] = ("cosine", "dot", "l2")
 _TINY = np.float32(1e-30)

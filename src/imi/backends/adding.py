@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike
 
-from imi.backends.engine import Engine, EngineRow, Floats, StoredRow
+from imi.backends.engine import Engine, EngineRow, StoredRow
 from imi.collection.adding import Candidate, OnError, all_refused, candidates, needs_vector, placed, refusal
 from imi.collection.description import Bound, check_same, own_vectors
 from imi.collection.model import CollectionModel
 from imi.embedders.piecewise import BadTexts
 from imi.errors import Failure, UsageError
 from imi.records import Added, Document
+from imi.types import Floats
 
 
 @dataclass

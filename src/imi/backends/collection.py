@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from imi.backends.adding import add
-from imi.backends.engine import Engine, Floats, unique
+from imi.backends.engine import Engine, unique
 from imi.backends.planning import tune
 from imi.backends.searching import EngineSource
 from imi.collection import Collection, CollectionInfo
@@ -23,6 +23,7 @@ from imi.embedders.base import Embedder
 from imi.errors import CollectionError, UsageError
 from imi.index.plan import Plan
 from imi.records import Added, Document
+from imi.types import Floats
 
 
 class _Remembered:

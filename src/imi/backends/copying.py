@@ -10,22 +10,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from imi.collection import Collection
 from imi.collection.description import Bound, check_same
 from imi.errors import CollectionError, UsageError
 from imi.records import Document
+from imi.types import Floats, Progress
 from imi.vectors import cosine
 
-Floats = NDArray[np.float32]
-Progress = Callable[[int, int], None]
 Pairs = list[tuple[Document, Floats | None]]
 _BATCH = 1024
 _QUERIES = 50

@@ -10,16 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from imi.backends.filter_tree import Filter
 from imi.collection.description import Bound
 from imi.collection.rankings import How
 from imi.errors import UsageError
 from imi.records import Document
+from imi.types import Floats
 
-Floats = NDArray[np.float32]
 IdRanking = list[tuple[str, float]]
 """Ids, best first, and their scores, higher is better."""
 

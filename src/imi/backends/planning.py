@@ -11,13 +11,14 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from imi.backends.engine import Engine, Floats
+from imi.backends.engine import Engine
 from imi.collection.rankings import How
 from imi.errors import UsageError
 from imi.index.exact import Exact
 from imi.index.measure import confidence
 from imi.index.plan import Plan, Tried
 from imi.index.rungs import parse_ladder
+from imi.types import Floats
 
 K = 10
 _SAMPLE = 2000

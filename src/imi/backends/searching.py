@@ -7,9 +7,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from imi.backends.engine import Engine, Floats, IdRanking, cannot
+from imi.backends.engine import Engine, IdRanking, cannot
 from imi.backends.filter_tree import Filter, check_known, read_where
 from imi.collection.rankings import How, Ranking, TextRanking
 from imi.embedders.base import Embedder
@@ -18,9 +17,9 @@ from imi.fusion import expected_score
 from imi.pictures import Source
 from imi.records import Document
 from imi.text.lexical import query_terms
+from imi.types import Floats, Rows
 from imi.vectors import cosine, truncate
 
-Rows = NDArray[np.int64]
 _FEW = 10_000
 _MOST = 100_000
 """Entries of a full-text index that are read without counting the cost, and at the most."""

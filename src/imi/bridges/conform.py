@@ -10,11 +10,10 @@ from typing import Any
 
 import httpx
 import numpy as np
-from numpy.typing import NDArray
 
 from imi.errors import EndpointError, UsageError
+from imi.types import Floats
 
-Floats = NDArray[np.float32]
 NEAR = 1e-3
 """How far two vectors of one text may be apart: OpenAI's own differ by less from call to call."""
 TOKENS = [15339, 1917]

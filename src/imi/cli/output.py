@@ -8,13 +8,12 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from imi.cli.terminal import say, say_json, visible
-
-Progress = Callable[[int, int], None]
+from imi.types import Progress
 
 
 def show(

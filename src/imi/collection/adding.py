@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from imi.collection.description import Bound, check_same, own_vectors, read_bound, write_bound
 from imi.collection.model import CollectionModel
@@ -20,8 +20,8 @@ from imi.store.pictures import StoredPicture, picture_digests, put_pictures
 from imi.store.rows import New, Stored, encode_metadata, plain_metadata
 from imi.store.store import Store
 from imi.text.lexical import index_tokens
+from imi.types import Floats
 
-Floats = NDArray[np.float32]
 OnError = Literal["raise", "skip"]
 BATCH = 1024
 """Rows a transaction: what a crash can cost, and what a reader waits for at most."""

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar, overload
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from imi.collection.description import Bound, CollectionInfo
 from imi.collection.model import CollectionModel
@@ -27,6 +27,7 @@ from imi.embedders.base import Embedder
 from imi.embedders.load import load
 from imi.errors import DataError, NotFound, NotTrusted, UsageError
 from imi.records import Added, Answer, Document, Hits, Mode
+from imi.types import Floats, Progress
 from imi.vectors import truncate
 
 # What only some verbs need is imported when they are called: a search from a cold start is mostly imports.
@@ -41,8 +42,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _MISSING: Any = object()
-Floats = NDArray[np.float32]
-Progress = Callable[[int, int], None]
 
 
 class Collection(ABC):

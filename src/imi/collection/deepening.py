@@ -17,7 +17,6 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from imi.collection.description import read_bound
 from imi.collection.rankings import BUDGET_MS, Fused, Ranking, Rerank, check_budget
@@ -36,10 +35,8 @@ from imi.store.deep_vectors import (
     rows_to_deepen,
 )
 from imi.store.store import Store
+from imi.types import Floats, Progress, Rows
 
-Floats = NDArray[np.float32]
-Rows = NDArray[np.int64]
-Progress = Callable[[int, int], None]
 NAME = "deep"
 _BATCH = 64
 """Rows a transaction of `deepen`: what a kill can cost."""

@@ -19,15 +19,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from imi.collection.description import Bound, read_bound
 from imi.errors import CollectionError, MissingExtra, UsageError
 from imi.records import Document
 from imi.store.store import Store
+from imi.types import Floats, Progress
 
-Floats = NDArray[np.float32]
-Progress = Callable[[int, int], None]
 Rows = Iterator[tuple[Document, Floats | None]]
 FORMAT = 1
 PLAIN = ("id", "text", "parent", "start", "end")

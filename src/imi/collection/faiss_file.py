@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.errors import DataError
+from imi.types import Floats
 
-Floats = NDArray[np.float32]
 _MOST_LISTS = 1 << 22
 
 

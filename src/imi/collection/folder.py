@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from imi.collection.base import Collection
 from imi.collection.deepening import Deepened, Deepener
@@ -26,6 +26,7 @@ from imi.records import Added, Document
 from imi.store.pictures import pictures_of
 from imi.store.rows import Dtype
 from imi.store.store import Store
+from imi.types import Floats
 
 # What only some verbs need is imported when they are called: a search from a cold start is mostly imports.
 if TYPE_CHECKING:
@@ -33,9 +34,6 @@ if TYPE_CHECKING:
     from imi.collection.maintenance import Repaired, Verification
     from imi.collection.migrating import Migration
     from imi.index.plan import Plan
-
-Floats = NDArray[np.float32]
-Rows = NDArray[np.int64]
 
 
 class FolderCollection(Collection):

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from imi.collection.description import read_bound
 from imi.collection.pictures import picture_query
@@ -19,9 +18,7 @@ from imi.pictures import Source
 from imi.records import Document
 from imi.store.rows import damaged
 from imi.store.store import Store
-
-Floats = NDArray[np.float32]
-Rows = NDArray[np.int64]
+from imi.types import Floats, Rows
 
 
 class FolderSource:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from imi.collection.description import Bound, check_same, read_bound, write_bound
 from imi.collection.exporting import EMBEDDING, FORMAT, METADATA, MODEL, PLAIN, listing
@@ -21,8 +21,8 @@ from imi.errors import DataError, Failure, MissingExtra, ModelMismatch, TooNew
 from imi.foreign_sqlite import opened
 from imi.records import Added, Document, ModelInfo
 from imi.store.store import Store
+from imi.types import Floats
 
-Floats = NDArray[np.float32]
 Pairs = Iterator[tuple[Document, Floats | None]]
 _LARGEST_CELL = 1 << 30
 _BATCH = 1024

@@ -32,8 +32,8 @@ from imi.store.rows import COLUMNS, New, decode_document, decode_vectors, encode
 from imi.store.schema import PAGE_SIZE
 from imi.store.store import FILE, MAKING, Store, make
 from imi.text.lexical import index_tokens
+from imi.types import Progress
 
-Progress = Callable[[int, int], None]
 _SET_ASIDE = "damaged"
 _TABLES = {
     "documents": COLUMNS,

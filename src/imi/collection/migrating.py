@@ -7,12 +7,10 @@ stopped; one last transaction puts them in the place of the old ones.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from imi import trust
 from imi.collection.description import Bound, read_bound, write_bound
@@ -27,11 +25,9 @@ from imi.store.deep_vectors import forget_deep
 from imi.store.pictures import MADE_BY, pictures_of
 from imi.store.rows import encode_vector, vector_checksum
 from imi.store.store import Store
+from imi.types import Floats, Progress, Rows
 from imi.vectors import truncate
 
-Floats = NDArray[np.float32]
-Rows = NDArray[np.int64]
-Progress = Callable[[int, int], None]
 _BATCH = 1024
 _PROBES = 100
 """Rows whose nearest ten are compared before and after."""

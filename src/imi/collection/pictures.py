@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeAlias, Union
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from imi.collection.description import Bound, read_bound
 from imi.embedders.base import Embedder, PictureEmbedder
@@ -15,11 +15,11 @@ from imi.errors import ModelMismatch, UsageError
 from imi.pictures import Picture, Source
 from imi.store.pictures import MADE_BY
 from imi.store.store import Store
+from imi.types import Floats
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-Floats = NDArray[np.float32]
 Query: TypeAlias = Union[str, ArrayLike, os.PathLike[str], bytes, "Image"]
 """What can be asked: words; a picture, by path, bytes, image or array (h, w, 3) uint8; a vector."""
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from imi.collection.text_index import WordIndex
 from imi.errors import UsageError
@@ -18,9 +17,8 @@ from imi.records import FACTS, Document, Hit, Mode
 from imi.store.filters import Condition, compile_where
 from imi.store.store import Store
 from imi.text.lexical import query_terms
+from imi.types import Floats, Rows
 
-Floats = NDArray[np.float32]
-Rows = NDArray[np.int64]
 MODES: tuple[Mode, ...] = ("text", "meaning", "hybrid")
 BUDGET_MS = 400.0
 VARIABLE = "IMI_DEEP_BUDGET"

@@ -12,7 +12,6 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from imi.collection.deepening import Deepener, DeepReading
 from imi.collection.description import Bound
@@ -24,9 +23,8 @@ from imi.errors import UsageError
 from imi.fusion import fuse
 from imi.pictures import Source, is_picture
 from imi.records import Document, Hits, Mode
+from imi.types import Floats, Rows
 
-Floats = NDArray[np.float32]
-Rows = NDArray[np.int64]
 _POOL = 100
 """Rows that each ranking of a hybrid search brings, and as many again for deeper pages."""
 _DEEPEST = 2**20

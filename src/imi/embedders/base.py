@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -10,10 +10,7 @@ from numpy.typing import NDArray
 
 from imi.pictures import Source
 from imi.records import Kind, ModelInfo
-
-Floats = NDArray[np.float32]
-Progress = Callable[[int, int], None]
-"""Called as progress(done, total) while a long call runs."""
+from imi.types import Floats, Progress
 
 
 @runtime_checkable

@@ -19,13 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi import vectors
-from imi.embedders.base import Floats, Progress
 from imi.embedders.pieces import Ids, Offsets, Pieces, encodable
 from imi.embedders.pooling import pool
 from imi.embedders.tower import PictureTower
 from imi.errors import DataError, UsageError
 from imi.pictures import Source
 from imi.records import Kind, ModelInfo
+from imi.types import Floats, Progress
 
 FOLDER = Path(__file__).parent.parent / "models" / "built-in"
 PICTURES = "pictures"

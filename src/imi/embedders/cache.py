@@ -19,10 +19,11 @@ import apsw
 import numpy as np
 from numpy.typing import NDArray
 
-from imi.embedders.base import Embedder, Floats, Progress
+from imi.embedders.base import Embedder
 from imi.embedders.piecewise import BadTexts, Piecewise
 from imi.errors import UsageError
 from imi.records import Kind, ModelInfo
+from imi.types import Floats, Progress
 from imi.vectors import truncate
 
 LIMIT = 2 * 2**30

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi import vectors
-from imi.embedders.base import Floats, Progress
 from imi.embedders.sentence_transformers import SentenceTransformers
 from imi.errors import UsageError
 from imi.pictures import Source, open_all_or_none
 from imi.records import Kind
+from imi.types import Floats, Progress
 
 _BATCH = 32
 

@@ -25,10 +25,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi import vectors
-from imi.embedders.base import Floats, Progress
 from imi.embedders.pieces import Pieces, encodable, threads
 from imi.errors import DataError, MissingExtra, UsageError
 from imi.records import Kind, ModelInfo
+from imi.types import Floats, Progress
 
 FOLDER = Path(__file__).parent.parent / "models" / "deep"
 FORMAT = 1

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from imi.embedders.base import Floats
 from imi.llm.replies import Refusal
+from imi.types import Floats
 
 QUARTER = "quarter_width"
 

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi import vectors
-from imi.embedders.base import Floats, Progress
 from imi.embedders.model_folder import hash_files, needed, trained_dims
 from imi.embedders.pieces import encodable
 from imi.errors import DataError, MissingExtra, UsageError
 from imi.records import Kind, ModelInfo
+from imi.types import Floats, Progress
 
 _SLICE = 4096
 

@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi import vectors
-from imi.embedders.base import Floats, Progress
 from imi.embedders.embedding_reply import QUARTER, ParsedReply, read_embeddings
 from imi.embedders.pieces import encodable
 from imi.embedders.piecewise import Keep, gather
@@ -28,6 +27,7 @@ from imi.llm.budget import Budget
 from imi.llm.endpoint import OFFICIAL, Endpoint, is_configured, public_url, split_name
 from imi.llm.replies import Refusal
 from imi.records import Kind, ModelInfo
+from imi.types import Floats, Progress
 
 # The sizes at which OpenAI publishes results for these models; the last one is the full width.
 _DIMS = {

@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi import vectors
-from imi.embedders.base import Floats, Progress
 from imi.errors import UsageError
 from imi.pictures import Picture, Source, open_all_or_none
 from imi.records import Kind, ModelInfo
+from imi.types import Floats, Progress
 
 BITS = 64
 PLANES = 32

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+from imi.types import Floats
+
 # Up to here numpy alone is as fast, and a command that compares two words is spared the import of scipy.sparse (0.1 s).
 FEW_TOKENS = 2048
 

@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi import vectors
-from imi.embedders.base import Floats, Progress
 from imi.embedders.pieces import Ids, Offsets, Pieces, encodable, threads
 from imi.errors import DataError, MissingExtra
 from imi.records import Kind, ModelInfo
+from imi.types import Floats, Progress
 
 WIDTH = 512
 DIMS = (32, 64, 128, 256, 512)

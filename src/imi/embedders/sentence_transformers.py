@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi import vectors
-from imi.embedders.base import Floats, Progress
 from imi.embedders.model_folder import check_runs_no_code, prompts_of, trained_dims
 from imi.embedders.pieces import encodable
 from imi.errors import MissingExtra, UsageError
 from imi.records import Kind, ModelInfo
+from imi.types import Floats, Progress
 
 _SLICE = 1024
 

@@ -10,8 +10,8 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
-from imi.embedders.base import Floats, Progress
 from imi.records import Kind, ModelInfo
+from imi.types import Floats, Progress
 from imi.vectors import normalize, truncate
 
 _WIDTH = 64

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi import vectors
-from imi.embedders.base import Floats, Progress
 from imi.errors import DataError
 from imi.pictures import Pixels, Source, open_all_or_none
+from imi.types import Floats, Progress
 
 FORMAT = 1
 WEIGHTS = "tower.npz"

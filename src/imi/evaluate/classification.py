@@ -12,8 +12,8 @@ from imi.embedders.base import Embedder
 from imi.errors import MissingExtra, UsageError
 from imi.evaluate.intervals import mean_interval
 from imi.evaluate.ranking import nearest
-from imi.evaluate.scores import ByDims, Dims, Progress, Score, at_dims, encode
-from imi.vectors import Floats
+from imi.evaluate.scores import ByDims, Dims, Score, at_dims, encode
+from imi.types import Floats, Progress
 
 Head = Literal["knn", "logistic"]
 

@@ -14,7 +14,7 @@ from imi.evaluate.scores import ByDims, Dims, Score
 from imi.evaluate.similarity import bitext, sts
 from imi.fusion import WEIGHT
 from imi.records import Kind
-from imi.vectors import Floats
+from imi.types import Floats
 
 Sides = list[tuple[Sequence[str], Kind]]
 

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from imi.embedders.base import Embedder
 from imi.errors import UsageError
 from imi.evaluate.intervals import mean_interval
-from imi.evaluate.ranking import Gains, Rows, gains_of_lists, metrics, nearest
-from imi.evaluate.scores import ByDims, Dims, Progress, Score, at_dims, encode
+from imi.evaluate.ranking import Gains, gains_of_lists, metrics, nearest
+from imi.evaluate.scores import ByDims, Dims, Score, at_dims, encode
 from imi.fusion import WEIGHT, fuse
 from imi.text.bm25 import BM25
 from imi.text.lexical import index_tokens, ranking_terms
-from imi.vectors import Floats
+from imi.types import Floats, Progress, Rows
 
 DEPTH = 100
 """How many documents of each ranking are looked at: what MRR and recall can see, and each arm's share in fusion."""

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from imi.errors import UsageError
-from imi.vectors import Floats, top_k
+from imi.types import Floats, Rows
+from imi.vectors import top_k
 
-Rows = NDArray[np.int64]
 CUTS = (10, 25, 50, 100)
 _CHUNK_CELLS = 64_000_000
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from imi.embedders.base import Embedder
 from imi.evaluate.datasets import EvaluationSet, Questions
 from imi.evaluate.scores import Dims, Score, encode
 from imi.fusion import WEIGHT
+from imi.types import Progress
 
 Results = dict[str, dict[str, dict[str, Score]]]
 """model -> set -> dims (as text; "all" for what has no dims) -> figure."""
 
-Progress = Callable[[int, int], None]
 FUSED = " + bm25"
 """Ends the name under which a model fused with words stands."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from imi.embedders.base import Embedder
 from imi.errors import UsageError
 from imi.records import Kind
-from imi.vectors import Floats, as_floats, truncate
+from imi.types import Floats, Progress
+from imi.vectors import as_floats, truncate
 
 Dims = int | Sequence[int] | None
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from imi.embedders.base import Embedder
 from imi.errors import UsageError
 from imi.evaluate.intervals import mean_interval, spearman, spearman_interval
-from imi.evaluate.scores import ByDims, Dims, Progress, Score, at_dims, encode
-from imi.vectors import Floats
+from imi.evaluate.scores import ByDims, Dims, Score, at_dims, encode
+from imi.types import Floats, Progress
 
 _CHUNK = 1024
 

@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.errors import UsageError
-from imi.vectors import METRICS, Floats, Metric, as_floats
-
-Rows = NDArray[np.int64]
+from imi.types import Floats, Rows
+from imi.vectors import METRICS, Metric, as_floats
 
 
 @runtime_checkable

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.errors import UsageError
-from imi.index.base import Rows, check_metric, check_queries, check_vectors
+from imi.index.base import check_metric, check_queries, check_vectors
 from imi.index.manifest import CheckedVectors, vector_parts, write_files
-from imi.vectors import Floats, Metric
+from imi.types import Floats, Rows
+from imi.vectors import Metric
 
 Doubles = NDArray[np.float64]
 

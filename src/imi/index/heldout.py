@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imi.index.base import Rows
+from imi.types import Rows
 
 LINKS = 10
 """Rows of the structure through which one that was held out is found."""

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imi.errors import UsageError
-from imi.index.base import Index, Rows
+from imi.index.base import Index
 from imi.index.exact import Exact
 from imi.index.manifest import CheckedVectors
-from imi.vectors import Floats
+from imi.types import Floats, Progress, Rows
 
-Progress = Callable[[int, int], None]
 _BLOCK = 4096
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.errors import UsageError
-from imi.index.base import Rows, check_metric, check_queries, check_vectors
+from imi.index.base import check_metric, check_queries, check_vectors
 from imi.index.exact import Exact
 from imi.index.heldout import HeldOut
 from imi.index.manifest import CheckedVectors, Write, vector_parts, write_files
@@ -26,8 +26,9 @@ from imi.index.rabitq import DEGREE, HnswRabitq, SymphonyQG
 from imi.index.rerank import VectorReranker, inverse_lengths
 from imi.index.rungs import Rung, check_rungs
 from imi.index.space import Space
-from imi.index.structures import FaissStructure, Progress, Scan, Structure
-from imi.vectors import Floats, Metric
+from imi.index.structures import FaissStructure, Scan, Structure
+from imi.types import Floats, Progress, Rows
+from imi.vectors import Metric
 
 _BYTES_A_SECOND = 4e9
 """Bytes of scattered rows that an exact search reads in a second, for choosing between it and a widened shortlist."""

@@ -40,7 +40,8 @@ from imi.index.policy import IndexPolicy
 from imi.index.rungs import format_ladder, parse_ladder
 from imi.index.segment_files import gather, read_parts, write_parts
 from imi.index.segments import Keys, Part, best_of, with_newest
-from imi.vectors import Floats, as_floats
+from imi.types import Floats
+from imi.vectors import as_floats
 
 # Planning is imported where it is done: a search has no need of it.
 if TYPE_CHECKING:

@@ -15,9 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from imi.index.base import Rows
 from imi.index.postings import K1, Mask, Segment
-from imi.vectors import Floats
+from imi.types import Floats, Rows
 
 _FIRST_PROBE = 4096
 """Postings after which the k-th best score is estimated for the first time; then each time they have grown fourfold."""

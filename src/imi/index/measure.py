@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imi.index.base import Index, Rows
+from imi.index.base import Index
 from imi.index.exact import Exact
 from imi.index.heldout import without
 from imi.index.ladder import Ladder
 from imi.index.manifest import CheckedVectors
 from imi.index.rerank import VectorReranker
 from imi.index.rungs import Rung
-from imi.vectors import Floats, Metric
+from imi.types import Floats, Rows
+from imi.vectors import Metric
 
 Vectors = NDArray[Any] | CheckedVectors
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import html
 import io
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,9 +20,9 @@ from imi.index.ladder import Ladder
 from imi.index.manifest import CheckedVectors
 from imi.index.measure import Prefix, Vectors
 from imi.index.rungs import Rung, format_ladder
+from imi.types import Progress
 from imi.vectors import Metric
 
-Progress = Callable[[int, int], None]
 _NEAR = 0.03
 """Recall below the target at which a ladder is still worth showing."""
 

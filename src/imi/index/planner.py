@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.errors import UsageError
-from imi.index.base import Rows, check_metric, check_queries
+from imi.index.base import check_metric, check_queries
 from imi.index.candidates import building_bytes, first_rungs, prefix_sizes, row_bytes
 from imi.index.exact import Exact
 from imi.index.heldout import LINKS, HeldOut
@@ -34,9 +34,10 @@ from imi.index.measure import (
 )
 from imi.index.measure import latency as median_latency
 from imi.index.memory import free_memory
-from imi.index.plan import Plan, Progress, Tried, as_table
+from imi.index.plan import Plan, Tried, as_table
 from imi.index.rungs import Rung
-from imi.vectors import Floats, Metric
+from imi.types import Floats, Progress, Rows
+from imi.vectors import Metric
 
 EXACT_NUMBERS = 5_000_000
 """Rows times width below which an exact search ends in half a millisecond, and nothing is worth building."""

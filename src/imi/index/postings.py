@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.errors import Damaged
-from imi.index.base import Rows
+from imi.types import Rows
 
 K1, B = 1.2, 0.75
 """BM25's constants: how soon a repeated term stops adding, and how much length is held against a row."""

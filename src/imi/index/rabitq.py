@@ -9,13 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.errors import MissingExtra
-from imi.index.base import Rows
 from imi.index.manifest import CheckedVectors
 from imi.index.native import load_rabitqlib, processors
 from imi.index.rungs import Rung
 from imi.index.space import Space
 from imi.index.structures import graph_work
-from imi.vectors import Floats
+from imi.types import Floats, Rows
 
 DEGREE = 32
 _BITS = {"float32": 0, "rabitq": 4, "int8": 8}

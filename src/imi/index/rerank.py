@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imi.index.base import Rows
 from imi.index.manifest import CheckedVectors
 from imi.index.native import load_faiss, set_threads
 from imi.index.rungs import Rung
 from imi.index.space import unit_rows
-from imi.vectors import Floats, Metric, quantize
+from imi.types import Floats, Rows
+from imi.vectors import Metric, quantize
 
 _BLOCK = 1 << 14
 _GATHERED = 1 << 24

@@ -24,7 +24,7 @@ from imi.index.rabitq import HnswRabitq, SymphonyQG
 from imi.index.rungs import Rung
 from imi.index.space import Space
 from imi.index.structures import FaissStructure, Structure
-from imi.vectors import Floats
+from imi.types import Floats
 
 
 def load_index(folder: Path) -> Ladder | Exact:

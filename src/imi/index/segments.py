@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imi.index.base import Rows
 from imi.index.exact import Exact
 from imi.index.ladder import Ladder
 from imi.index.manifest import CheckedVectors
-from imi.vectors import Floats, Metric
+from imi.types import Floats, Rows
+from imi.vectors import Metric
 
 Keys = NDArray[np.int64]
 Mask = NDArray[np.bool_]

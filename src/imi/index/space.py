@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imi.index.base import Rows
 from imi.index.manifest import CheckedVectors
-from imi.vectors import Floats, Metric, truncate
+from imi.types import Floats, Rows
+from imi.vectors import Metric, truncate
 
 _EXILE = np.float32(2)
 

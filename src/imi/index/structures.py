@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,15 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.errors import UsageError
-from imi.index.base import Rows
 from imi.index.exact import Exact
 from imi.index.manifest import CheckedVectors
 from imi.index.native import load_faiss, set_threads
 from imi.index.rungs import Rung
 from imi.index.space import Space
-from imi.vectors import Floats
+from imi.types import Floats, Progress, Rows
 
-Progress = Callable[[int, int], None]
 _BLOCK = 1 << 14
 _TRAIN_ROWS = 100_000
 

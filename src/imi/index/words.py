@@ -24,7 +24,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.errors import Damaged
-from imi.index.base import Rows
 from imi.index.manifest import Write, read_manifest, verified, write_files
 from imi.index.maxscore import (
     Field,
@@ -37,7 +36,7 @@ from imi.index.maxscore import (
 )
 from imi.index.postings import Mask, Segment, make_segment, merge_segments, norms, read_segment, term_hash
 from imi.index.segments import Lookup
-from imi.vectors import Floats
+from imi.types import Floats, Rows
 
 
 @dataclass(frozen=True)

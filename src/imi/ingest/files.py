@@ -7,7 +7,7 @@ import os
 import sys
 import tempfile
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby, islice
 from typing import IO, Any, Literal, Protocol
@@ -22,8 +22,8 @@ from imi.records import Added, Document, Repeated, Summary, own_facts
 from imi.store.store import Store
 from imi.text.readers import ReadOptions, Report, Row, Walked, looked_at, read, walked
 from imi.text.readers.folders import shown
+from imi.types import Progress
 
-Progress = Callable[[int, int], None]
 OnError = Literal["raise", "skip"]
 _BATCH = 1024
 _KEPT_FILE, _KEPT = 2**20, 2**25

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -22,11 +22,11 @@ from imi.mirror.cache import Holder, Mirror
 from imi.records import Document
 from imi.store.sources import digests, forget, ids_from, note_digests
 from imi.text.walk import Found, Walk, walk
+from imi.types import Progress
 
 if TYPE_CHECKING:
     from imi.mirror.reading import FileRows
 
-Progress = Callable[[int, int], None]
 _READING = "1"
 """Counts up when files are read in another way, so that all are read again."""
 _ROWS = 1024

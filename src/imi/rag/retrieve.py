@@ -17,7 +17,7 @@ from imi.rag.rerank import Reranker, load_reranker, scores_of
 from imi.rag.together import Together
 from imi.records import Hit, Mode
 from imi.text.lexical import index_tokens, ranking_terms
-from imi.vectors import Floats
+from imi.types import Floats
 
 _WIDER = 4
 _RRF = 60

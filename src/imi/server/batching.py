@@ -14,11 +14,10 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 
 import numpy as np
-from numpy.typing import NDArray
 
 from imi.embedders.base import Embedder
+from imi.types import Floats
 
-Floats = NDArray[np.float32]
 Job = tuple[list[str], "asyncio.Future[Floats]"]
 
 LOOP_SECONDS = 0.004

@@ -14,15 +14,13 @@ from typing import Any
 
 import apsw
 import numpy as np
-from numpy.typing import NDArray
 
 from imi.errors import Damaged
 from imi.store.rows import COLUMNS as DOCUMENT_COLUMNS
 from imi.store.rows import Dtype, decode_document, decode_vectors, encode_vector, vector_checksum
 from imi.store.store import Store
+from imi.types import Floats, Rows
 
-Floats = NDArray[np.float32]
-Rows = NDArray[np.int64]
 COLUMNS = "row, vector, checksum"
 DTYPE: Dtype = "float16"
 """What orders some tens of rows needs no more, and the file grows by half as much."""

@@ -8,12 +8,9 @@ from pathlib import Path
 
 import apsw
 import numpy as np
-from numpy.typing import NDArray
 
 from imi.store.rows import ascending
-
-Rows = NDArray[np.int64]
-Floats = NDArray[np.float32]
+from imi.types import Floats, Rows
 
 
 class FullText(ABC):

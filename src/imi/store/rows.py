@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from imi.errors import Damaged, UsageError
 from imi.records import Document, plain_value
+from imi.types import Floats
 
-Floats = NDArray[np.float32]
 Dtype = Literal["float32", "float16"]
 _NONE = "\x00"
 COLUMNS = 'row, id, text, metadata, parent, start, "end", checksum'

@@ -19,7 +19,6 @@ from typing import Any, Literal
 
 import apsw
 import numpy as np
-from numpy.typing import NDArray
 
 from imi.atomic import identity, link_new, rename_new, sibling
 from imi.errors import CollectionError, Gone, Locked, UsageError
@@ -30,7 +29,6 @@ from imi.store.fulltext import FullText
 from imi.store.rows import (
     COLUMNS,
     Dtype,
-    Floats,
     New,
     Stored,
     ascending,
@@ -41,8 +39,8 @@ from imi.store.rows import (
     encode_vector,
     vector_checksum,
 )
+from imi.types import Floats, Rows
 
-Rows = NDArray[np.int64]
 VectorTable = Literal["vectors", "next_vectors"]
 FILE = "collection.sqlite"
 MAKING = ".imi-"

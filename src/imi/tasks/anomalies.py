@@ -16,7 +16,7 @@ from imi.tasks.plots import COLOURS, new_figure, save_figure
 from imi.tasks.report import Findings, Phrase, Reported, ReportTable
 from imi.tasks.rows import Rows, check_count, check_share, check_varied, read_rows
 from imi.tasks.text_oddness import TextOddness, text_oddness
-from imi.vectors import Floats
+from imi.types import Floats
 
 Method = Literal["views", "mean", "iforest", "lof"]
 METHODS: tuple[Method, ...] = get_args(Method)

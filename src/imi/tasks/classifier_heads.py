@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from imi.errors import DataError, MissingExtra, UsageError
 from imi.tasks.kernel_ridge import Kernel, fit_kernel, fitting
-from imi.vectors import Floats
+from imi.types import Floats
 
 Kind = Literal["kernel", "logistic", "knn"]
 KINDS: tuple[Kind, ...] = ("kernel", "logistic", "knn")

@@ -18,7 +18,7 @@ from imi.tasks.plain import commonest, has_words, no_words, words_labels
 from imi.tasks.plots import draw_confusion, save_figure
 from imi.tasks.report import Findings, Phrase, Reported, ReportTable, confusion_table, worst_table
 from imi.tasks.rows import Rows, check_share, check_varied, is_collection, read_rows
-from imi.vectors import Floats
+from imi.types import Floats
 
 Codes = NDArray[np.int64]
 Method = Literal["vectors", "words", "commonest"]

@@ -16,7 +16,7 @@ from imi.tasks.kmeans import agreement, density_groups, silhouette, spherical_km
 from imi.tasks.plots import COLOURS, new_figure, save_figure, short
 from imi.tasks.report import Findings, Phrase, Reported, ReportTable
 from imi.tasks.rows import Rows, check_count, check_varied, own_model, read_rows
-from imi.vectors import Floats
+from imi.types import Floats
 
 Namer = Callable[[Sequence[Sequence[str]]], Sequence[str]]
 Method = Literal["kmeans", "plain", "hdbscan"]

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from imi.errors import DataError, UsageError
 from imi.tasks.intervals import Interval, bootstrap
 from imi.tasks.rows import check_share, check_varied, read_rows
-from imi.vectors import Floats, as_floats, normalize, truncate
+from imi.types import Floats
+from imi.vectors import as_floats, normalize, truncate
 
 Doubles = NDArray[np.float64]
 Pairs = Sequence[tuple[int, int, float]] | NDArray[Any]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, overload
 
@@ -13,12 +13,11 @@ from imi.errors import UsageError
 from imi.tasks.report import Findings, Phrase, Reported, ReportTable
 from imi.tasks.rows import Rows, read_rows
 from imi.tasks.same_text import same_texts, typed_alike
-from imi.vectors import Floats
+from imi.types import Floats, Progress
 
 Ints = NDArray[np.int64]
 Keep = Literal["longest", "first", "central"]
 Method = Literal["near", "exact"]
-Progress = Callable[[int, int], None]
 _ROUNDING = 1e-9
 """What float64 products of rows normalised in float64 may be off by: equal rows count at a threshold of 1."""
 _BLOCK = 512

@@ -14,7 +14,7 @@ from imi.tasks.neighbours import copies_of
 from imi.tasks.plots import COLOURS, new_figure, save_figure
 from imi.tasks.report import Findings, Phrase, Reported, ReportTable
 from imi.tasks.rows import check_count, read_rows
-from imi.vectors import Floats
+from imi.types import Floats
 
 
 @dataclass(frozen=True)

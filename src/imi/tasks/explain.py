@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from imi.embedders.base import Embedder, Floats
+from imi.embedders.base import Embedder
+from imi.types import Floats
 
 
 @runtime_checkable

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from imi.vectors import Floats, normalize, truncate
+from imi.types import Floats
+from imi.vectors import normalize, truncate
 
 Values = tuple[str, Any, Any, str, str]
 """check, level, value, meaning, remedy: the fields of a Finding."""

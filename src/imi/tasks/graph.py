@@ -17,7 +17,7 @@ from imi.errors import UsageError
 from imi.index.knn import knn_graph
 from imi.index.planner import plan
 from imi.tasks.rows import read_rows
-from imi.vectors import Floats
+from imi.types import Floats
 
 KINDS = (".csv", ".tsv", ".jsonl", ".graphml")
 _EXACT_ROWS = 20_000

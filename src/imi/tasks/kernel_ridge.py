@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.errors import UsageError
-from imi.vectors import Floats, as_floats, normalize, truncate
+from imi.types import Floats
+from imi.vectors import as_floats, normalize, truncate
 
 Doubles = NDArray[np.float64]
 

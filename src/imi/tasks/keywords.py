@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from imi.embedders.base import Embedder
 from imi.text.lexical import normalize_text
-from imi.vectors import Floats, normalize, truncate
+from imi.types import Floats
+from imi.vectors import normalize, truncate
 
 # In Japanese, runs of kanji and of katakana carry the meaning, hiragana the grammar: a run is a word well enough for
 # a name.

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from imi.errors import MissingExtra
 from imi.tasks.neighbours import nearest_rows
-from imi.vectors import Floats, normalize
+from imi.types import Floats
+from imi.vectors import normalize
 
 Ints = NDArray[np.int64]
 _BLOCK = 2048

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from imi.tasks.report import Findings, Phrase, Reported, ReportTable
-from imi.vectors import Floats
+from imi.types import Floats
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -10,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.tasks.neighbours import nearest_rows
-from imi.vectors import Floats
+from imi.types import Floats, Progress
 
-Progress = Callable[[int, int], None]
 Ints = NDArray[np.int64]
 
 _EARLY, _LATE = 250, 500

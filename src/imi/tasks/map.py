@@ -17,7 +17,7 @@ from imi.tasks.map_page import write_page
 from imi.tasks.neighbours import nearest_rows
 from imi.tasks.plots import COLOURS, new_figure, save_figure, short
 from imi.tasks.rows import check_count, read_rows
-from imi.vectors import Floats
+from imi.types import Floats
 
 Method = Literal["tsne", "pca", "umap", "pacmap"]
 METHODS: tuple[Method, ...] = ("tsne", "pca", "umap", "pacmap")

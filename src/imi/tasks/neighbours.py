@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imi.vectors import Floats
+from imi.types import Floats, Progress
 
-Progress = Callable[[int, int], None]
 Ints = NDArray[np.int64]
 
 EXACT_ROWS = 20_000

@@ -15,7 +15,8 @@ import numpy as np
 from imi.embedders.base import Embedder
 from imi.errors import UsageError
 from imi.text.sentences import sentences
-from imi.vectors import Floats, normalize, truncate
+from imi.types import Floats
+from imi.vectors import normalize, truncate
 
 PARTS = 3
 # What a template puts between fields ("Title: …; Content: …"), and what web pages break lines with.

@@ -18,7 +18,8 @@ from imi.tasks.plots import COLOURS, new_figure, save_figure
 from imi.tasks.regress import fit_numbers
 from imi.tasks.report import Findings, Phrase, Reported, ReportTable
 from imi.tasks.rows import Rows, read_rows
-from imi.vectors import Floats, as_floats, normalize
+from imi.types import Floats
+from imi.vectors import as_floats, normalize
 
 Doubles = NDArray[np.float64]
 

@@ -13,7 +13,8 @@ from imi.errors import UsageError
 from imi.records import Hit, Hits
 from imi.tasks.keywords import words_of
 from imi.tasks.rows import is_collection, read_rows
-from imi.vectors import Floats, normalize
+from imi.types import Floats
+from imi.vectors import normalize
 
 _AWAY = 0.5
 """The share of the disliked rows' mean that is taken off the liked rows' mean (Rocchio 1971)."""

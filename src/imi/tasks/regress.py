@@ -18,7 +18,7 @@ from imi.tasks.plain import has_words, no_words, words_numbers
 from imi.tasks.plots import COLOURS, new_figure, save_figure
 from imi.tasks.report import Findings, Phrase, Reported, ReportTable
 from imi.tasks.rows import Rows, check_share, check_varied, read_rows
-from imi.vectors import Floats
+from imi.types import Floats
 
 Doubles = NDArray[np.float64]
 Method = Literal["vectors", "words", "mean"]

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from imi.errors import UsageError
 from imi.records import FACTS
 from imi.tasks.parts import in_parts
-from imi.vectors import Floats, as_floats, normalize, truncate
+from imi.types import Floats
+from imi.vectors import as_floats, normalize, truncate
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ from imi.tasks.plain import commonest, shared_words
 from imi.tasks.plots import draw_confusion, save_figure
 from imi.tasks.report import Findings, Phrase, Reported, confusion_table, worst_table
 from imi.tasks.rows import Rows, is_collection, read_rows
-from imi.vectors import Floats, normalize, truncate
+from imi.types import Floats
+from imi.vectors import normalize, truncate
 
 _MOST_READ = 20_000
 _LONG = 100

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.errors import UsageError
+from imi.types import Floats
 from imi.vectors import top_k
 
-Floats = NDArray[np.float32]
 _CHUNK_CELLS = 64_000_000  # scores held at a time when many queries meet many documents: 256 MB
 
 

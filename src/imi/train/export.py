@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+from imi.types import Floats
 
 
 @dataclass(frozen=True, slots=True)

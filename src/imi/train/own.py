@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from imi.embedders.base import Progress
 from imi.embedders.builtin import FOLDER, BuiltIn
 from imi.errors import DataError, Failure, UsageError
 from imi.train.batches import Mix, TextBatches
 from imi.train.export import Layer, write_model
 from imi.train.prepared import Prepared, split_all
 from imi.train.student import Student, Weights, loss
+from imi.types import Progress
 
 PAIRS = 256
 OTHERS = 256

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.embedders.pieces import Pieces
+from imi.types import Floats
 
 Ints = NDArray[np.int64]
-Floats = NDArray[np.float32]
 Halves = NDArray[np.float16]
 PairKind = Literal["translation", "dictionary", "question", "paraphrase"]
 PAIR_KINDS: tuple[PairKind, ...] = ("translation", "dictionary", "question", "paraphrase")

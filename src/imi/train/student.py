@@ -10,7 +10,7 @@ import torch.nn.functional as f
 from numpy.typing import NDArray
 from torch import Tensor
 
-from imi.train.prepared import Floats
+from imi.types import Floats
 
 DIMS = (32, 64, 128, 256, 512)
 # How much the softmax over pairs counts at each prefix: questions lose most where 64 and 128 dimensions are left.

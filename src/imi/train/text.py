@@ -19,9 +19,8 @@ from torch import Tensor, nn
 from imi.errors import DataError, UsageError
 from imi.train.losses import MatryoshkaLoss, contrastive, distillation, triplet
 from imi.train.vision import slope
-from imi.vectors import Floats
+from imi.types import Floats, Progress
 
-Progress = Callable[[int, int], None]
 Texts: TypeAlias = Sequence[Sequence[str]]
 
 

@@ -8,7 +8,7 @@ interrupted goes on from its last epoch and ends with the same numbers.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,9 +23,7 @@ from torch.nn import functional
 from imi.errors import DataError, UsageError
 from imi.train.heads import NestedHead
 from imi.train.losses import Loss, MatryoshkaLoss
-from imi.vectors import Floats
-
-Progress = Callable[[int, int], None]
+from imi.types import Floats, Progress
 
 
 @dataclass(frozen=True)

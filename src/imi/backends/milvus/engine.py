@@ -10,7 +10,7 @@ from typing import Any
 from pymilvus import DataType, MilvusClient
 
 from imi.backends.address import Address
-from imi.backends.engine import Abilities, EngineRow, Floats, IdRanking, Size, StoredRow, cannot
+from imi.backends.engine import Abilities, EngineRow, IdRanking, Size, StoredRow, cannot
 from imi.backends.filter_tree import Filter
 from imi.backends.milvus.client import MilvusConnection
 from imi.backends.milvus.entities import (
@@ -30,6 +30,7 @@ from imi.collection.rankings import How
 from imi.errors import TooNew, UsageError
 from imi.index.rungs import Rung, format_ladder, parse_ladder
 from imi.records import Document
+from imi.types import Floats
 from imi.vectors import truncate
 
 FORMAT = 1

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 from pymilvus import DataType, Function, FunctionType, MilvusClient
 
-from imi.backends.engine import EngineRow, Floats
+from imi.backends.engine import EngineRow
 from imi.backends.filter_digests import facts_of
 from imi.backends.milvus.expressions import word
 from imi.errors import DataError, Failure
 from imi.records import Document
 from imi.text.lexical import index_tokens
+from imi.types import Floats
 from imi.vectors import truncate
 
 LONGEST = 65_535  # bytes of a VARCHAR and of a JSON field

@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg import sql
 
-from imi.backends.engine import Abilities, Floats, IdRanking
+from imi.backends.engine import Abilities, IdRanking
 from imi.backends.filter_tree import Filter
 from imi.backends.postgres import words
 from imi.backends.postgres.connection import SETTINGS
@@ -26,6 +26,7 @@ from imi.backends.postgres.table import PostgresTable
 from imi.collection.rankings import How
 from imi.fusion import expected_score
 from imi.index.rungs import Rung, format_ladder
+from imi.types import Floats
 
 _INDEXED_FROM = 20_000
 """Rows from which a graph is built; below, comparing all takes milliseconds and is exact."""

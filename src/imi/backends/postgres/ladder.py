@@ -17,10 +17,10 @@ from typing import Any
 
 from psycopg import sql
 
-from imi.backends.engine import Floats
 from imi.backends.postgres.filters import Condition
 from imi.errors import UsageError
 from imi.index.rungs import Rung, parse_ladder
+from imi.types import Floats
 from imi.vectors import truncate
 
 _WIDEST = 4000  # dimensions of a halfvec that an HNSW index takes

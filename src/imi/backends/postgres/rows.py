@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from imi.backends.engine import EngineRow, Floats
+from imi.backends.engine import EngineRow
 from imi.errors import UsageError
 from imi.text.lexical import index_tokens
+from imi.types import Floats
 
 _LAST_POSITION = 16383
 _MOST_POSITIONS = 255

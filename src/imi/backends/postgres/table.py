@@ -10,7 +10,7 @@ from typing import Any
 from psycopg import sql
 
 from imi.backends.address import Address
-from imi.backends.engine import EngineRow, Floats, Size, StoredRow
+from imi.backends.engine import EngineRow, Size, StoredRow
 from imi.backends.filter_tree import Filter
 from imi.backends.postgres.connection import Connections
 from imi.backends.postgres.filters import Condition, compile_filter
@@ -20,6 +20,7 @@ from imi.backends.postgres.schema import COPIED, FORMAT, check_format, check_nam
 from imi.collection.description import Bound
 from imi.errors import CollectionError
 from imi.records import Document
+from imi.types import Floats
 
 _PLACED = 'text, metadata, parent, start, "end"'
 

@@ -9,7 +9,7 @@ from typing import Any
 from qdrant_client import models
 
 from imi.backends.address import Address
-from imi.backends.engine import Abilities, EngineRow, Floats, IdRanking, Size, StoredRow, cannot
+from imi.backends.engine import Abilities, EngineRow, IdRanking, Size, StoredRow, cannot
 from imi.backends.filter_tree import Filter
 from imi.backends.phrases import rank_phrases, word_number, words_of
 from imi.backends.qdrant.client import QdrantConnection
@@ -31,6 +31,7 @@ from imi.collection.rankings import How
 from imi.errors import TooNew, UsageError
 from imi.index.rungs import Rung, format_ladder, parse_ladder
 from imi.records import Document
+from imi.types import Floats
 from imi.vectors import truncate
 
 FORMAT = 1

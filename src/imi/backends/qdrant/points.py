@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from qdrant_client import models
 
-from imi.backends.engine import EngineRow, Floats
+from imi.backends.engine import EngineRow
 from imi.backends.filter_digests import facts_of
 from imi.backends.phrases import sparse
 from imi.records import Document
 from imi.text.lexical import index_tokens
+from imi.types import Floats
 from imi.vectors import normalize, truncate
 
 FULL, WORDS = "full", "words"

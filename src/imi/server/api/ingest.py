@@ -19,7 +19,7 @@ from imi.server.http.request_body import LONG, check_values, stream_body, too_de
 from imi.server.http.responses import ApiError
 from imi.server.settings import Limits
 from imi.server.state import State
-from imi.vectors import Floats
+from imi.types import Floats
 
 BATCH_LINES = 500
 BATCH_BYTES = 1024 * 1024

@@ -23,7 +23,8 @@ from imi.tasks.layout import principal_plane, tsne_plane
 from imi.tasks.map_page import rows_data
 from imi.tasks.neighbours import nearest_rows
 from imi.tasks.rows import Rows, read_rows
-from imi.vectors import Floats, normalize
+from imi.types import Floats
+from imi.vectors import normalize
 
 MOST = 100_000
 """Points of a map; of more documents every so many is taken."""

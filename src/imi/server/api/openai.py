@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -21,10 +20,8 @@ from imi.server.http.request_body import is_long, read_object
 from imi.server.http.responses import ApiError, Json, to_json
 from imi.server.models import Served
 from imi.server.state import State
+from imi.types import Floats
 from imi.vectors import truncate
-
-Floats = NDArray[np.float32]
-
 
 _CHARACTERS = 16
 """Characters of a token at most, as far as models' own counts go; a text of more times the limit is over it."""

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from imi.vectors import Floats
+from imi.types import Floats
 
 
 class MapData(Protocol):
