@@ -31,7 +31,7 @@ from imi.evaluate.questions import DEPTH, answers, summary
 from imi.evaluate.ranking import gains_of_lists, nearest
 from imi.evaluate.sets import load_set
 from imi.fusion import DEEP_WEIGHT, FIRST, deepened, fuse
-from imi.text.lexical import index_tokens
+from imi.text.lexical import in_other_script, index_tokens
 
 ALONE = ("jaquad", "squad", "docs-en-ja", "tatoeba", "jaquad-en", "cranfield", "stsb-en", "stsb-ja", "jsts")
 BOTH = ("jaquad", "squad", "cranfield", "jaquad-en", "docs-en-ja")
@@ -77,11 +77,14 @@ class Lists:
 
     def order(self, at: int, read: int | None, weight: float, first: int = FIRST) -> np.ndarray:
         """Return the rows of a question, the first `read` of its shortlist read by the finer model; None for all."""
-        shortlist, text, _ = self.fused(at)
+        shortlist, text, meaning = self.fused(at)
         rows = shortlist[0][:read]
         finer = rows, self.deep[1][rows] @ self.deep[0][at]
         expected = float(self.words.expected[at])
-        return deepened(shortlist, text, finer, weight=weight, first=first, expected=expected)[0]
+        nearer = (
+            meaning if in_other_script(self.one.queries[at], [self.one.documents[row] for row in rows[:8]]) else None
+        )
+        return deepened(shortlist, text, finer, nearer=nearer, weight=weight, first=first, expected=expected)[0]
 
     def score(self, rankings: list[np.ndarray]) -> float:
         """Return nDCG@10."""

@@ -84,7 +84,7 @@ def main():
         print(f"classify: accuracy {kinds.accuracy:.2f}")
         print(f"regress: mae {tasks.regress(sounds, 'loud').mae:.2f}")
         print("cluster:", len(set(tasks.cluster(sounds, k=3).labels.tolist())), "groups")
-        odd = tasks.anomalies(sounds)
+        odd = tasks.anomalies(sounds, share=0.01)
         print("odd:", [odd.ids[at] for at in odd.rows])
         copies = tasks.dedupe(sounds, threshold=0.999)
         print("copies:", [group.ids for group in copies])

@@ -114,3 +114,17 @@ def test_a_finer_model_orders_what_it_has_read_and_moves_nothing_else():
         among = np.isin(text[0], moved)
         whole = fuse((text[0][among], text[1][among]), (read[known], cosines[known]), DEEP_WEIGHT, expected=2.0)
         np.testing.assert_array_equal(moved, whole[0])
+
+
+def test_where_words_say_nothing_the_first_model_counts_as_much_as_the_finer_one():
+    rows = np.arange(3)
+    fused = rows, np.array([0.3, 0.2, 0.1], np.float32)
+    finer, nearer = (rows, np.array([0.9, 0.8, 0.1])), (rows[::-1], np.array([0.2, 0.9, 0.1]))
+    silent = np.empty(0, np.int64), np.empty(0)
+    assert deepened(fused, silent, finer)[0].tolist() == [0, 1, 2]
+    assert deepened(fused, silent, finer, nearer=nearer)[0].tolist() == [1, 0, 2]
+    whole = np.array([0]), np.array([5.0])
+    assert deepened(fused, whole, finer, nearer=nearer, expected=5.0)[0].tolist() == [0, 1, 2]
+    # A row that the first model has no vector of is judged by the finer one alone.
+    some = rows[1:], np.array([0.9, 0.2])
+    assert sorted(deepened(fused, silent, finer, nearer=some)[0].tolist()) == [0, 1, 2]

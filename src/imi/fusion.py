@@ -96,6 +96,7 @@ def deepened(
     text: Ranking,
     finer: Ranking,
     *,
+    nearer: Ranking | None = None,
     weight: float = DEEP_WEIGHT,
     first: int = FIRST,
     expected: float | None = None,
@@ -105,24 +106,47 @@ def deepened(
     Those that the finer model has read are ordered among the places that they have; a row that it has not read keeps
     its place, so that a short time for reading can only help as far as it went.
 
+    With `nearer` the first model has a say: as much as the finer one where words answer nothing of the query, none
+    where they answer all of it.
+
     Args:
         fused: the shortlist, best first, as `fuse` gives it.
         text: rows found by words and their scores, as for `fuse`.
         finer: rows and cosines by the finer model, of those that it has read.
-        weight: of the finer model's meaning beside words.
+        nearer: rows and cosines by the first model; None lets the finer one decide alone.
+        weight: of the meaning beside words.
         first: how many rows of the shortlist are ordered; the others stay behind them.
         expected: as for `fuse`.
 
     Returns:
-        The same rows; scores of what was read are those of words and the finer model, and none is above the one before.
+        The same rows; scores of what was read are those of words and meaning, and none is above the one before.
     """
     rows, scores = fused[0].copy(), fused[1].copy()
     read = np.isin(finer[0], rows[:first])
-    known = finer[0][read]
-    if len(known) == 0:
+    if not read.any():
         return fused
+    order = np.argsort(finer[0][read], kind="stable")
+    known = finer[0][read][order]
+    meaning = _nearness(np.asarray(finer[1][read], np.float64)[order])
+    covered = np.zeros(len(known))
     among = np.isin(text[0], known)
-    best = fuse((text[0][among], text[1][among]), (known, finer[1][read]), weight, expected=expected)
+    covered[np.searchsorted(known, text[0][among])] = _coverage(np.asarray(text[1], np.float64), expected)[among]
+    if nearer is not None:
+        share = (1 + min(1.0, float(covered.max(initial=0.0)))) / 2
+        meaning = share * meaning + (1 - share) * _nearness_of(known, nearer, meaning)
+    best = weight * meaning + (1 - weight) * covered
+    order = np.argsort(-best, kind="stable")
     places = np.flatnonzero(np.isin(rows[:first], known))
-    rows[places], scores[places] = best
+    rows[places], scores[places] = known[order], best[order]
     return rows, np.minimum.accumulate(scores)
+
+
+def _nearness_of(known: Rows, nearer: Ranking, otherwise: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the first model's nearness of some rows, ascending; that of the finer one for rows it has no vector of."""
+    has = np.isin(known, nearer[0])
+    found = otherwise.copy()
+    if has.any():
+        order = np.argsort(nearer[0], kind="stable")
+        at = order[np.searchsorted(nearer[0][order], known[has])]
+        found[has] = _nearness(np.asarray(nearer[1], np.float64)[at])
+    return found

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from imi.errors import Failure, Notice
+from imi.unicode_forms import normalize_form
 
 if TYPE_CHECKING:
     import pandas
@@ -93,7 +93,7 @@ def composed(text: str) -> str:
     """
     if text.isascii() or not _PARTS.search(text):
         return text
-    return _PARTS.sub(lambda match: unicodedata.normalize("NFC", match[0]), text)
+    return _PARTS.sub(lambda match: normalize_form("NFC", match[0]), text)
 
 
 def plain_value(value: Any) -> Any:

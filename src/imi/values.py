@@ -7,6 +7,8 @@ import re
 import unicodedata
 from functools import lru_cache
 
+from imi.unicode_forms import normalize_form
+
 _WHOLE = re.compile(r"-?(?:0|[1-9]\d{0,17})\Z", re.ASCII)
 _LONG = re.compile(r"-?[1-9]\d{18,}\Z", re.ASCII)
 _DECIMAL = re.compile(r"-?\d+\.\d+(?:[eE][-+]?\d+)?\Z", re.ASCII)
@@ -66,7 +68,7 @@ def as_number(text: str) -> int | float | None:
         plain = text.replace(",", "")
         return float(plain) if "." in plain else as_number(plain)
     if not text.isascii() and any(unicodedata.east_asian_width(char) == "F" for char in text):
-        narrow = unicodedata.normalize("NFKC", text)
+        narrow = normalize_form("NFKC", text)
         return as_number(narrow) if narrow.isascii() else None
     return None
 
@@ -81,7 +83,7 @@ def as_date(text: str) -> Period | None:
     """
     if not 4 <= len(text) <= 48:
         return None
-    text = text.strip() if text.isascii() else unicodedata.normalize("NFKC", text).strip()
+    text = text.strip() if text.isascii() else normalize_form("NFKC", text).strip()
     try:
         return _read(text)
     except (ValueError, OverflowError):

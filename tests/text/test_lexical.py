@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.examples import examples
 
-from imi.text.lexical import FTS5_TOKENIZE, index_tokens, normalize_text, query_terms, ranking_terms
+from imi.text.lexical import FTS5_TOKENIZE, in_other_script, index_tokens, normalize_text, query_terms, ranking_terms
 
 
 class Index:
@@ -196,3 +196,17 @@ def test_tokens_of_many_short_texts_take_seconds():
     for t in texts:
         index_tokens(t)
     assert time.process_time() - start < 6
+
+
+@pytest.mark.parametrize(
+    ("query", "texts", "other"),
+    [
+        ("日付を足し算する", ["Return the date.", "Add a timedelta."], True),
+        ("add days to a date", ["日付を返します。", "timedeltaを加える。"], True),
+        ("🔒", ["Return a lock."], True),
+        ("bad delivery", ["Great product", "配達がひどい", "Came late, in two parcels"], False),
+        ("文字列を検索する", ["SQLiteで全文検索をする方法"], False),
+    ],
+)
+def test_questions_in_another_script_are_known(query, texts, other):
+    assert in_other_script(query, texts) is other

@@ -24,7 +24,7 @@ import numpy as np
 from imi.collection.base import Collection
 from imi.collection.folder import FolderCollection
 from imi.records import Hit
-from imi.text.lexical import index_tokens, is_unspaced, normalize_text, query_terms, ranking_terms
+from imi.text.lexical import index_tokens, is_unspaced, mostly_unspaced, normalize_text, query_terms, ranking_terms
 from imi.text.sentences import sentences
 
 _PASSAGE, _SENTENCE, _NEAR, _NAMES, _UNKNOWN = 8.0, 6.0, 4.0, 2.0, 8.0
@@ -79,17 +79,11 @@ def evidence(collection: Collection, question: str, hits: Sequence[Hit]) -> Evid
     if near is None:
         return Evidence(_PASSAGE * whole + _SENTENCE * part - _missing(collection, question, texts), LEAST_BY_WORDS)
     unspaced = any(is_unspaced(term) for term in terms)
-    if whole < _LITTLE or unspaced != _mostly_unspaced(texts):
+    if whole < _LITTLE or unspaced != mostly_unspaced(texts):
         # Words of another language: only the meaning can tell, on a scale of its own.
         return Evidence(near, LEAST_NEAR)
     score = _PASSAGE * whole + _SENTENCE * part + _NEAR * near - _missing(collection, question, texts)
     return Evidence(score, LEAST_UNSPACED if unspaced else LEAST)
-
-
-def _mostly_unspaced(texts: Sequence[str]) -> bool:
-    """Whether passages are in a script that puts no spaces between words, names and terms of others among them."""
-    characters = [char for text in texts for char in text[:400] if char.isalpha()]
-    return sum(map(is_unspaced, characters)) * 3 > len(characters)
 
 
 def _missing(collection: FolderCollection, question: str, texts: Sequence[str]) -> float:

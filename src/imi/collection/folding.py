@@ -7,12 +7,12 @@ of their words do and every number does. Short texts must agree wholly: in them 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from imi.records import Hit, Hits
 from imi.text.lexical import index_tokens
+from imi.unicode_forms import normalize_form
 
 _SHORT = 40
 """Tokens below which only texts that agree wholly are copies."""
@@ -31,13 +31,13 @@ class _Said:
 
     def place(self, text: str, at: int) -> int:
         """Return the place of the hit that said this, or the place given where none did."""
-        key = "".join(char for char in unicodedata.normalize("NFKC", text).casefold() if char.isalnum())
+        key = "".join(char for char in normalize_form("NFKC", text).casefold() if char.isalnum())
         if not key:
             key = text
         if key in self._exact:
             return self._exact[key]
         words = frozenset(index_tokens(text))
-        numbers = tuple(_DIGITS.findall(unicodedata.normalize("NFKC", text)))
+        numbers = tuple(_DIGITS.findall(normalize_form("NFKC", text)))
         found = at
         if len(words) >= _SHORT:
             for place, other, others in self._words:

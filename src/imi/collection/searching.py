@@ -23,12 +23,15 @@ from imi.errors import UsageError
 from imi.fusion import fuse
 from imi.pictures import Source, is_picture
 from imi.records import Document, Hits, Mode
+from imi.text.lexical import in_other_script
 from imi.types import Floats, Rows
 
 _POOL = 100
 """Rows that each ranking of a hybrid search brings, and as many again for deeper pages."""
 _DEEPEST = 2**20
 _ATTEMPTS = 3
+_LOOKED_AT = 8
+"""Rows by which the script of a collection is told from that of a question."""
 
 
 class Snapshot(Protocol):
@@ -131,7 +134,11 @@ class Searcher:
                     state.check_model(of)
                 allowed = state.allowed(where, facets)
                 found = _ranked(state, text, vector, mode, page.k + page.offset, allowed, how)
-                ranking, story = (found.ranking, found.story) if deep is None else deep.ordered(found, how.explain)
+                ranking, story = found.ranking, found.story
+                if deep is not None:
+                    best = state.documents(ranking.rows[:_LOOKED_AT]).values()
+                    other = in_other_script(deep.text, [one.text or "" for one in best])
+                    ranking, story = deep.ordered(found, how.explain, other)
                 ranking = page.of(ranking)
                 documents = state.documents(ranking.rows)
                 absent = [key for key in ranking.rows.tolist() if key not in documents]

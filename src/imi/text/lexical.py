@@ -27,11 +27,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from imi.text.kanji import common_forms, without_hidden
+from imi.unicode_forms import normalize_form
 
 FTS5_TOKENIZE = "ascii tokenchars '+#'"
 """The ``tokenize`` option of the FTS5 table that stores `index_tokens`, joined by spaces."""
@@ -75,9 +76,9 @@ def normalize_text(text: str) -> str:
     """
     if text.isascii():
         return text.lower()
-    folded = unicodedata.normalize("NFKC", without_hidden(text)).casefold()
+    folded = normalize_form("NFKC", without_hidden(text)).casefold()
     if not unicodedata.is_normalized("NFKC", folded):
-        folded = unicodedata.normalize("NFKC", folded)
+        folded = normalize_form("NFKC", folded)
     return common_forms(folded)
 
 
@@ -234,3 +235,15 @@ def _is_short(piece: str) -> bool:
     piece = normalize_text(piece)
     unsegmented = len(_UNSEGMENTED.findall(piece))
     return unsegmented <= (_SHORT_WITH_HIRAGANA if _HIRAGANA.search(piece) else _SHORT_COMPOUND)
+
+
+def mostly_unspaced(texts: Iterable[str]) -> bool:
+    """Whether texts are in a script that puts no spaces between words, names and terms of others among them."""
+    characters = [char for text in texts for char in text[:400] if char.isalpha()]
+    return sum(map(is_unspaced, characters)) * 3 > len(characters)
+
+
+def in_other_script(query: str, texts: Iterable[str]) -> bool:
+    """Whether a query is in another script than texts, as questions in another language are; symbols alone always."""
+    letters = [char for char in query if char.isalpha()]
+    return not letters or any(map(is_unspaced, letters)) != mostly_unspaced(texts)

@@ -265,7 +265,7 @@ def test_what_is_hard_to_show_is_shown_whole_and_still(visit, odd):
 
     column(page, "meaning").locator('[data-id="huge"] button').click()
     expect(page.locator("#reading .pages")).to_contain_text("Characters 1 to 20,000 of 1,200,003")
-    expect(page.locator("#reading")).to_contain_text("Weighed: the first 4,000 of 1,200,003 characters.")
+    expect(page.locator("#reading")).to_contain_text("Weights for the first 4,000 of 1,200,003 characters.")
     page.get_by_role("button", name="Further").click()
     expect(page.locator("#reading .pages")).to_contain_text("Characters 20,001 to 40,000")
     page.keyboard.press("Escape")
