@@ -59,3 +59,18 @@ def test_serving_the_finer_model_serves_the_built_in_one_too():
 
     state = build_state(Settings(model="deep", port=0, log=False))
     assert state.models.default.name == "deep" and {"deep", "built-in"} <= set(state.models.names())
+
+
+def test_requests_do_not_wait_while_rows_are_read(start, filled, monkeypatch):
+    monkeypatch.setattr("imi.server.idle.QUIET_SECONDS", 600)
+    monkeypatch.delenv("IMI_DEEP_BUDGET")
+    server = start({"built-in": imi.load()}, collections=(str(filled),))
+    asked = {"query": "my parcel arrived late", "k": 3}
+    assert server.http.post("/api/v1/collections/notes/search", json=asked).json()["hits"]
+    with imi.open(filled, mode="r") as c:
+        assert c.info.deep == 0, "what a request read would be kept"
+    monkeypatch.setenv("IMI_DEEP_BUDGET", "60000")
+    other = start({"built-in": imi.load()}, collections=(str(filled),))
+    assert other.http.post("/api/v1/collections/notes/search", json=asked).json()["hits"]
+    with imi.open(filled, mode="r") as c:
+        assert c.info.deep > 0

@@ -18,6 +18,7 @@ from imi.atomic import Identity, identity
 from imi.backends.address import Address, is_address, read_address
 from imi.collection import Collection
 from imi.collection.paths import SUFFIX, resolve
+from imi.collection.rankings import VARIABLE, Rerank
 from imi.errors import ImiError, UsageError
 from imi.server.http.responses import ApiError
 from imi.server.models import Models
@@ -201,7 +202,7 @@ class Shelf:
                     headers={"x-should-retry": "false"},
                 )  # fmt: skip
             made = _Place(path, str(path.resolve()))
-            collection = imi.open(path, model=None if served is None else served.given)
+            collection = _for_requests(imi.open(path, model=None if served is None else served.given))
             made.opened = _Opened(collection, identity(path / FILE))
             if known is not None:
                 self._retire(known)
@@ -301,10 +302,17 @@ class Shelf:
             collection.close()
             raise _absent(place.shown)
         served = None if bound is None else self._models.of(bound.info.fingerprint)
-        if served is None:
-            return collection
-        collection.close()
-        return imi.open(given, model=served.embedder)
+        if served is not None:
+            collection.close()
+            collection = imi.open(given, model=served.embedder)
+        return _for_requests(collection)
+
+
+def _for_requests(collection: Collection) -> Collection:
+    """Let no request wait while the finer model reads: it does so while nobody asks, or as IMI_DEEP_BUDGET says."""
+    if not os.environ.get(VARIABLE):
+        collection.rerank = Rerank(budget=0)
+    return collection
 
 
 def _state(path: Path) -> os.stat_result | None:
