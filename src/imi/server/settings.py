@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -89,6 +90,7 @@ def home() -> Path:
     return Path(os.environ.get("IMI_HOME") or Path.home() / ".imi")
 
 
+@lru_cache(256)  # each request names its host
 def is_loopback(host: str) -> bool:
     """Return whether a host name or address stands for this machine alone."""
     if host == "localhost":

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import binascii
-from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from starlette.requests import Request
@@ -29,8 +27,7 @@ _MANY = 64
 """Vectors from which on a reply is written on a thread, so many at a time."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Order:
+class _Order(NamedTuple):
     """A request that makes sense."""
 
     served: Served
@@ -75,8 +72,7 @@ class OpenAIRoutes:
     async def _embed(self, request: Request, engine: str | None) -> Response:
         limits = self._state.settings.limits
         body = await read_object(request, limits)
-        read = partial(self._read, body, engine)
-        order = await asyncio.to_thread(read) if is_long(request) else read()
+        order = await asyncio.to_thread(self._read, body, engine) if is_long(request) else self._read(body, engine)
         z = await order.served.embed(order.texts)
         self._state.metrics.tokens.add(order.tokens)
         reply = await asyncio.to_thread(order.reply, z) if len(z) > _MANY else order.reply(z)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from typing import Any
 
 import numpy as np
@@ -31,14 +30,22 @@ DEEPEST = 64
 
 
 class Arriving:
-    """One body on its way."""
+    """One body on its way, counted inside its block."""
 
-    __slots__ = ("began", "size", "wait")
+    __slots__ = ("_all", "began", "size", "wait")
 
-    def __init__(self) -> None:
+    def __init__(self, all_: set[Arriving]) -> None:
+        self._all = all_
         self.began = time.monotonic()
         self.size = 0
         self.wait: asyncio.Timeout | None = None  # for its next part
+
+    def __enter__(self) -> Arriving:
+        self._all.add(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._all.discard(self)
 
     def pace(self, now: float) -> float:
         """Return its bytes a second."""
@@ -56,9 +63,8 @@ class Bodies:
     def __len__(self) -> int:
         return len(self._arriving)
 
-    @contextmanager
-    def arriving(self, announced: int) -> Iterator[Arriving]:
-        """Count a body while it arrives; where there are too many, the slowest of the others is given up.
+    def arriving(self, announced: int) -> Arriving:
+        """Return what counts a body while it arrives; where there are too many, the slowest of the others is given up.
 
         Raises:
             ApiError: 503 when there is no room.
@@ -67,12 +73,7 @@ class Bodies:
             raise self._full()
         if len(self._arriving) >= self._limits.receiving and not self._give_up_one():
             raise self._full()
-        one = Arriving()
-        self._arriving.add(one)
-        try:
-            yield one
-        finally:
-            self._arriving.discard(one)
+        return Arriving(self._arriving)
 
     def _give_up_one(self) -> bool:
         now = time.monotonic()
