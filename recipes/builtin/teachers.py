@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.errors import MissingExtra
-from imi.types import Progress
+from imi.progress import Progress
 
 Halves = NDArray[np.float16]
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]

@@ -1,8 +1,7 @@
-"""Types that many modules share."""
+"""Types of arrays that many modules share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TypeAlias
 
 import numpy as np
@@ -12,5 +11,3 @@ Floats: TypeAlias = NDArray[np.float32]
 """Vectors or scores."""
 Rows: TypeAlias = NDArray[np.int64]
 """Row numbers."""
-Progress: TypeAlias = Callable[[int, int], None]
-"""Called as progress(done, total)."""

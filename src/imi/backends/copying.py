@@ -20,8 +20,9 @@ import numpy as np
 from imi.collection import Collection
 from imi.collection.description import Bound, check_same
 from imi.errors import CollectionError, UsageError
+from imi.progress import Progress
 from imi.records import Document
-from imi.types import Floats, Progress
+from imi.types import Floats
 from imi.vectors import cosine
 
 Pairs = list[tuple[Document, Floats | None]]

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from imi.cli.terminal import say, say_json, visible
-from imi.types import Progress
+from imi.progress import Progress
 
 
 def show(

@@ -26,8 +26,9 @@ from imi.collection.searching import Searcher
 from imi.embedders.base import Embedder
 from imi.embedders.load import load
 from imi.errors import DataError, NotFound, NotTrusted, UsageError
+from imi.progress import Progress
 from imi.records import Added, Answer, Document, Hits, Mode
-from imi.types import Floats, Progress
+from imi.types import Floats
 from imi.vectors import truncate
 
 # What only some verbs need is imported when they are called: a search from a cold start is mostly imports.

@@ -25,6 +25,7 @@ from imi.embedders.base import Embedder
 from imi.embedders.pieces import threads
 from imi.errors import CollectionError, ImiError, UsageError
 from imi.fusion import FIRST, deepened
+from imi.progress import Progress
 from imi.store.deep_vectors import (
     FINGERPRINT,
     count_to_deepen,
@@ -35,7 +36,7 @@ from imi.store.deep_vectors import (
     rows_to_deepen,
 )
 from imi.store.store import Store
-from imi.types import Floats, Progress, Rows
+from imi.types import Floats, Rows
 
 NAME = "deep"
 _BATCH = 64

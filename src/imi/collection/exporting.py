@@ -22,9 +22,10 @@ import numpy as np
 
 from imi.collection.description import Bound, read_bound
 from imi.errors import CollectionError, MissingExtra, UsageError
+from imi.progress import Progress
 from imi.records import Document
 from imi.store.store import Store
-from imi.types import Floats, Progress
+from imi.types import Floats
 
 Rows = Iterator[tuple[Document, Floats | None]]
 FORMAT = 1

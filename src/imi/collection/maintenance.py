@@ -20,6 +20,7 @@ from imi.atomic import rename_new, sibling, sync_folder
 from imi.collection.pictures import painter_of
 from imi.embedders.base import Embedder
 from imi.errors import CollectionError, Damaged, ImiError, UsageError
+from imi.progress import Progress
 from imi.records import Document
 from imi.store import database
 from imi.store.deep_vectors import COLUMNS as DEEP_COLUMNS
@@ -32,7 +33,6 @@ from imi.store.rows import COLUMNS, New, decode_document, decode_vectors, encode
 from imi.store.schema import PAGE_SIZE
 from imi.store.store import FILE, MAKING, Store, make
 from imi.text.lexical import index_tokens
-from imi.types import Progress
 
 _SET_ASIDE = "damaged"
 _TABLES = {

@@ -20,12 +20,13 @@ from imi.embedders.load import load
 from imi.errors import CollectionError, UsageError
 from imi.index.exact import Exact
 from imi.llm.endpoint import public_name
+from imi.progress import Progress
 from imi.store.deep_vectors import FINGERPRINT as DEEP_FINGERPRINT
 from imi.store.deep_vectors import forget_deep
 from imi.store.pictures import MADE_BY, pictures_of
 from imi.store.rows import encode_vector, vector_checksum
 from imi.store.store import Store
-from imi.types import Floats, Progress, Rows
+from imi.types import Floats, Rows
 from imi.vectors import truncate
 
 _BATCH = 1024

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.pictures import Source
+from imi.progress import Progress
 from imi.records import Kind, ModelInfo
-from imi.types import Floats, Progress
+from imi.types import Floats
 
 
 @runtime_checkable

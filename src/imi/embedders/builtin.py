@@ -24,8 +24,9 @@ from imi.embedders.pooling import pool
 from imi.embedders.tower import PictureTower
 from imi.errors import DataError, UsageError
 from imi.pictures import Source
+from imi.progress import Progress
 from imi.records import Kind, ModelInfo
-from imi.types import Floats, Progress
+from imi.types import Floats
 
 FOLDER = Path(__file__).parent.parent / "models" / "built-in"
 PICTURES = "pictures"

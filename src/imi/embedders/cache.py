@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 from imi.embedders.base import Embedder
 from imi.embedders.piecewise import BadTexts, Piecewise
 from imi.errors import UsageError
+from imi.progress import Progress
 from imi.records import Kind, ModelInfo
-from imi.types import Floats, Progress
+from imi.types import Floats
 from imi.vectors import truncate
 
 LIMIT = 2 * 2**30

@@ -18,8 +18,9 @@ from imi import vectors
 from imi.embedders.sentence_transformers import SentenceTransformers
 from imi.errors import UsageError
 from imi.pictures import Source, open_all_or_none
+from imi.progress import Progress
 from imi.records import Kind
-from imi.types import Floats, Progress
+from imi.types import Floats
 
 _BATCH = 32
 

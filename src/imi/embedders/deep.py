@@ -27,8 +27,9 @@ from numpy.typing import NDArray
 from imi import vectors
 from imi.embedders.pieces import Pieces, encodable, threads
 from imi.errors import DataError, MissingExtra, UsageError
+from imi.progress import Progress
 from imi.records import Kind, ModelInfo
-from imi.types import Floats, Progress
+from imi.types import Floats
 
 FOLDER = Path(__file__).parent.parent / "models" / "deep"
 FORMAT = 1

@@ -13,8 +13,9 @@ from imi import vectors
 from imi.embedders.model_folder import hash_files, needed, trained_dims
 from imi.embedders.pieces import encodable
 from imi.errors import DataError, MissingExtra, UsageError
+from imi.progress import Progress
 from imi.records import Kind, ModelInfo
-from imi.types import Floats, Progress
+from imi.types import Floats
 
 _SLICE = 4096
 

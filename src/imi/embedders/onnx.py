@@ -17,8 +17,9 @@ from imi import vectors
 from imi.embedders.model_folder import hash_files, needed, prompts_of, read_json, trained_dims
 from imi.embedders.pieces import encodable, threads
 from imi.errors import DataError, MissingExtra, UsageError
+from imi.progress import Progress
 from imi.records import Kind, ModelInfo
-from imi.types import Floats, Progress
+from imi.types import Floats
 
 _BATCH_TOKENS = 4096
 _POOLINGS = {"cls_token": "cls", "max_tokens": "max", "mean_tokens": "mean", "lasttoken": "last"}

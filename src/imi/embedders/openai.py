@@ -26,8 +26,9 @@ from imi.errors import ImiError, UsageError
 from imi.llm.budget import Budget
 from imi.llm.endpoint import OFFICIAL, Endpoint, is_configured, public_url, split_name
 from imi.llm.replies import Refusal
+from imi.progress import Progress
 from imi.records import Kind, ModelInfo
-from imi.types import Floats, Progress
+from imi.types import Floats
 
 # The sizes at which OpenAI publishes results for these models; the last one is the full width.
 _DIMS = {

@@ -8,8 +8,9 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from imi.errors import DataError, Failure
+from imi.progress import Progress
 from imi.records import Kind, ModelInfo
-from imi.types import Floats, Progress
+from imi.types import Floats
 
 Keep = Callable[[Sequence[int], Floats], None]
 """Called as keep(rows, vectors) from any thread, as soon as these vectors are there."""

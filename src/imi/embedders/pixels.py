@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from imi import vectors
 from imi.errors import UsageError
 from imi.pictures import Picture, Source, open_all_or_none
+from imi.progress import Progress
 from imi.records import Kind, ModelInfo
-from imi.types import Floats, Progress
+from imi.types import Floats
 
 BITS = 64
 PLANES = 32

@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from imi import vectors
 from imi.embedders.pieces import Ids, Offsets, Pieces, encodable, threads
 from imi.errors import DataError, MissingExtra
+from imi.progress import Progress
 from imi.records import Kind, ModelInfo
-from imi.types import Floats, Progress
+from imi.types import Floats
 
 WIDTH = 512
 DIMS = (32, 64, 128, 256, 512)

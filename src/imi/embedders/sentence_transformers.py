@@ -16,8 +16,9 @@ from imi import vectors
 from imi.embedders.model_folder import check_runs_no_code, prompts_of, trained_dims
 from imi.embedders.pieces import encodable
 from imi.errors import MissingExtra, UsageError
+from imi.progress import Progress
 from imi.records import Kind, ModelInfo
-from imi.types import Floats, Progress
+from imi.types import Floats
 
 _SLICE = 1024
 

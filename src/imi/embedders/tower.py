@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from imi import vectors
 from imi.errors import DataError
 from imi.pictures import Pixels, Source, open_all_or_none
-from imi.types import Floats, Progress
+from imi.progress import Progress
+from imi.types import Floats
 
 FORMAT = 1
 WEIGHTS = "tower.npz"

@@ -13,7 +13,8 @@ from imi.errors import MissingExtra, UsageError
 from imi.evaluate.intervals import mean_interval
 from imi.evaluate.ranking import nearest
 from imi.evaluate.scores import ByDims, Dims, Score, at_dims, encode
-from imi.types import Floats, Progress
+from imi.progress import Progress
+from imi.types import Floats
 
 Head = Literal["knn", "logistic"]
 

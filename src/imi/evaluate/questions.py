@@ -13,9 +13,10 @@ from imi.evaluate.intervals import mean_interval
 from imi.evaluate.ranking import Gains, gains_of_lists, metrics, nearest
 from imi.evaluate.scores import ByDims, Dims, Score, at_dims, encode
 from imi.fusion import WEIGHT, fuse
+from imi.progress import Progress
 from imi.text.bm25 import BM25
 from imi.text.lexical import index_tokens, ranking_terms
-from imi.types import Floats, Progress, Rows
+from imi.types import Floats, Rows
 
 DEPTH = 100
 """How many documents of each ranking are looked at: what MRR and recall can see, and each arm's share in fusion."""

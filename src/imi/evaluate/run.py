@@ -8,7 +8,7 @@ from imi.embedders.base import Embedder
 from imi.evaluate.datasets import EvaluationSet, Questions
 from imi.evaluate.scores import Dims, Score, encode
 from imi.fusion import WEIGHT
-from imi.types import Progress
+from imi.progress import Progress
 
 Results = dict[str, dict[str, dict[str, Score]]]
 """model -> set -> dims (as text; "all" for what has no dims) -> figure."""

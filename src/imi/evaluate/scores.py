@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from imi.embedders.base import Embedder
 from imi.errors import UsageError
+from imi.progress import Progress
 from imi.records import Kind
-from imi.types import Floats, Progress
+from imi.types import Floats
 from imi.vectors import as_floats, truncate
 
 Dims = int | Sequence[int] | None

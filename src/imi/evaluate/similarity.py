@@ -11,7 +11,8 @@ from imi.embedders.base import Embedder
 from imi.errors import UsageError
 from imi.evaluate.intervals import mean_interval, spearman, spearman_interval
 from imi.evaluate.scores import ByDims, Dims, Score, at_dims, encode
-from imi.types import Floats, Progress
+from imi.progress import Progress
+from imi.types import Floats
 
 _CHUNK = 1024
 

@@ -11,7 +11,8 @@ from imi.errors import UsageError
 from imi.index.base import Index
 from imi.index.exact import Exact
 from imi.index.manifest import CheckedVectors
-from imi.types import Floats, Progress, Rows
+from imi.progress import Progress
+from imi.types import Floats, Rows
 
 _BLOCK = 4096
 

@@ -27,7 +27,8 @@ from imi.index.rerank import VectorReranker, inverse_lengths
 from imi.index.rungs import Rung, check_rungs
 from imi.index.space import Space
 from imi.index.structures import FaissStructure, Scan, Structure
-from imi.types import Floats, Progress, Rows
+from imi.progress import Progress
+from imi.types import Floats, Rows
 from imi.vectors import Metric
 
 _BYTES_A_SECOND = 4e9

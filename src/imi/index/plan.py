@@ -20,7 +20,7 @@ from imi.index.ladder import Ladder
 from imi.index.manifest import CheckedVectors
 from imi.index.measure import Prefix, Vectors
 from imi.index.rungs import Rung, format_ladder
-from imi.types import Progress
+from imi.progress import Progress
 from imi.vectors import Metric
 
 _NEAR = 0.03

@@ -36,7 +36,8 @@ from imi.index.measure import latency as median_latency
 from imi.index.memory import free_memory
 from imi.index.plan import Plan, Tried, as_table
 from imi.index.rungs import Rung
-from imi.types import Floats, Progress, Rows
+from imi.progress import Progress
+from imi.types import Floats, Rows
 from imi.vectors import Metric
 
 EXACT_NUMBERS = 5_000_000

@@ -15,7 +15,8 @@ from imi.index.manifest import CheckedVectors
 from imi.index.native import load_faiss, set_threads
 from imi.index.rungs import Rung
 from imi.index.space import Space
-from imi.types import Floats, Progress, Rows
+from imi.progress import Progress
+from imi.types import Floats, Rows
 
 _BLOCK = 1 << 14
 _TRAIN_ROWS = 100_000

@@ -18,11 +18,11 @@ from numpy.typing import ArrayLike
 from imi.embedders.base import Embedder
 from imi.errors import DataError, Failure, UsageError
 from imi.ingest.sources import Sources, file_digest
+from imi.progress import Progress
 from imi.records import Added, Document, Repeated, Summary, own_facts
 from imi.store.store import Store
 from imi.text.readers import ReadOptions, Report, Row, Walked, looked_at, read, walked
 from imi.text.readers.folders import shown
-from imi.types import Progress
 
 OnError = Literal["raise", "skip"]
 _BATCH = 1024

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING
 from imi.collection import FolderCollection
 from imi.errors import CollectionError, Damaged, Failure, Locked, ModelMismatch, UsageError
 from imi.mirror.cache import Holder, Mirror
+from imi.progress import Progress
 from imi.records import Document
 from imi.store.sources import digests, forget, ids_from, note_digests
 from imi.text.walk import Found, Walk, walk
-from imi.types import Progress
 
 if TYPE_CHECKING:
     from imi.mirror.reading import FileRows

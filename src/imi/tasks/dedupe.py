@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.errors import UsageError
+from imi.progress import Progress
 from imi.tasks.report import Findings, Phrase, Reported, ReportTable
 from imi.tasks.rows import Rows, read_rows
 from imi.tasks.same_text import same_texts, typed_alike
-from imi.types import Floats, Progress
+from imi.types import Floats
 
 Ints = NDArray[np.int64]
 Keep = Literal["longest", "first", "central"]

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from imi.progress import Progress
 from imi.tasks.neighbours import nearest_rows
-from imi.types import Floats, Progress
+from imi.types import Floats
 
 Ints = NDArray[np.int64]
 

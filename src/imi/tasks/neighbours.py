@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imi.types import Floats, Progress
+from imi.progress import Progress
+from imi.types import Floats
 
 Ints = NDArray[np.int64]
 

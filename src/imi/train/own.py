@@ -16,11 +16,11 @@ import torch
 
 from imi.embedders.builtin import FOLDER, BuiltIn
 from imi.errors import DataError, Failure, UsageError
+from imi.progress import Progress
 from imi.train.batches import Mix, TextBatches
 from imi.train.export import Layer, write_model
 from imi.train.prepared import Prepared, split_all
 from imi.train.student import Student, Weights, loss
-from imi.types import Progress
 
 PAIRS = 256
 OTHERS = 256

@@ -17,9 +17,10 @@ import torch
 from torch import Tensor, nn
 
 from imi.errors import DataError, UsageError
+from imi.progress import Progress
 from imi.train.losses import MatryoshkaLoss, contrastive, distillation, triplet
 from imi.train.vision import slope
-from imi.types import Floats, Progress
+from imi.types import Floats
 
 Texts: TypeAlias = Sequence[Sequence[str]]
 

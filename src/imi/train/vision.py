@@ -21,9 +21,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from imi.errors import DataError, UsageError
+from imi.progress import Progress
 from imi.train.heads import NestedHead
 from imi.train.losses import Loss, MatryoshkaLoss
-from imi.types import Floats, Progress
+from imi.types import Floats
 
 
 @dataclass(frozen=True)
