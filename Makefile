@@ -7,6 +7,9 @@ BIN := $(VENV)/bin
 # The tests use these; each can be left out, and its tests then say so and are skipped.
 EXTRAS := tables,tasks,plot,pictures,fast,server,remote,openai,tokens,train,quality,st,static,deep,onnx,docs,office,mcp,code,ja,pg,qdrant,milvus
 TEST ?=
+# One worker a core and at most four; `make test WORKERS=0` runs all tests in one process, as a debugger wants it.
+WORKERS ?= auto
+PYTEST := -m pytest --numprocesses $(WORKERS) --maxprocesses 4 --dist loadgroup
 # Where the public data sets lie that the built-in model is made from.
 DATA ?= ../shared/data
 
@@ -18,8 +21,8 @@ help: ## this list
 demo: $(VENV)/.base ## ask Python's own documentation in English, Japanese and emoji
 	@$(BIN)/imi demo
 
-test: $(VENV)/.dev ## the tests, about five minutes
-	$(BIN)/python -m pytest $(TEST)
+test: $(VENV)/.dev ## the tests, about four minutes on two cores
+	$(BIN)/python $(PYTEST) $(TEST)
 
 lint: $(VENV)/.dev ## style, format and types
 	$(BIN)/ruff check src tests examples benchmarks recipes experiments docs/site
@@ -43,7 +46,7 @@ lowest: ## the tests with the oldest versions that pyproject.toml admits
 	build/lowest/bin/python -m pip install --quiet --constraint constraints.txt torch
 	build/lowest/bin/uv pip install --quiet --python build/lowest/bin/python --resolution lowest-direct \
 	  --constraint constraints.txt --editable '.[$(EXTRAS)]' --group dev
-	build/lowest/bin/python -m pytest $(TEST)
+	build/lowest/bin/python $(PYTEST) $(TEST)
 
 pythons: ## the tests with every Python of 3.11 to 3.14 on this machine
 	@.ci/pythons $(TEST)

@@ -4,6 +4,11 @@ import os
 import socket
 from pathlib import Path
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # One worker a core: threads of numerical libraries would only wait for each other. Read when numpy is loaded.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import pytest
 from hypothesis import settings
 
@@ -16,12 +21,19 @@ settings.register_profile("fixed", derandomize=True, database=None, deadline=Non
 settings.register_profile("random", max_examples=2000, deadline=None, print_blob=True)
 settings.load_profile("fixed")
 
+# Folders whose tests share something dear (a database server, a browser): one worker runs all of them.
+TOGETHER = (ROOT / "tests" / "backends", ROOT / "tests" / "server" / "web")
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what Hypothesis draws examples for, so that `make nightly` can run these with many."""
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what Hypothesis draws examples for, and the file or folder that one worker of `make test` runs whole."""
     for item in items:
         if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
             item.add_marker("property")
+        if config.pluginmanager.hasplugin("xdist"):
+            place = next((folder for folder in TOGETHER if item.path.is_relative_to(folder)), item.path)
+            item.add_marker(pytest.mark.xdist_group(str(place.relative_to(ROOT))))
 
 
 def pytest_configure() -> None:

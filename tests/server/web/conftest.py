@@ -1,7 +1,9 @@
 """One headless browser for all tests of the page: Debian's chromium, driven by Playwright's Python package."""
 
+import asyncio
 import shutil
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +14,7 @@ import imi
 # Long only where something is wrong, or another program has the machine.
 playwright.expect.set_options(timeout=30_000)
 
+HERE = Path(__file__).parent
 PETS = (
     ("ai", "AIは素晴らしい！", {"tag": "work", "n": 1}),
     ("tama", "うちの猫はタマと言います", {"tag": "pets", "n": 2}),
@@ -28,6 +31,37 @@ PETS = (
 )
 
 
+class Loop:
+    """The browser's event loop, which Playwright leaves marked as running in this thread between its calls.
+
+    With that mark `asyncio.run` of any later test fails. It is taken off outside the tests of the page.
+    """
+
+    aside: asyncio.AbstractEventLoop | None = None
+
+    @classmethod
+    def put_aside(cls) -> None:
+        cls.aside = asyncio._get_running_loop()
+        asyncio._set_running_loop(None)
+
+    @classmethod
+    def take_up(cls) -> None:
+        asyncio._set_running_loop(cls.aside)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    """Mark the browser's loop as running for a test of the page, with all its fixtures, and only there."""
+    # Pytest asks every conftest about every test here, not only about those of its own folder.
+    if not item.path.is_relative_to(HERE):
+        return (yield)
+    Loop.take_up()
+    try:
+        return (yield)
+    finally:
+        Loop.put_aside()
+
+
 @pytest.fixture(scope="session")
 def browser():
     """Return a headless chromium; skip where there is none."""
@@ -37,6 +71,9 @@ def browser():
     with playwright.sync_playwright() as driver:
         running = driver.chromium.launch(executable_path=found, args=["--no-sandbox"])
         yield running
+        # The last test of all ends the browser, wherever it stands.
+        if asyncio._get_running_loop() is None:
+            Loop.take_up()
         running.close()
 
 
