@@ -50,28 +50,32 @@ def test_standard_input(here, run):
     assert empty.code == 1 and "holds no rows" in empty.err
 
 
-def test_a_broken_line_stops_before_anything_is_written(reviews, run):
+def test_strict_stops_at_a_broken_line_before_anything_is_written(reviews, run):
     lines = (reviews / "reviews.csv").read_text("utf-8").splitlines()
     many = [lines[0], *[line.replace(",", f"{n},", 1) for n in range(9) for line in lines[1:]]][:1001]
     many[500] = "501,B,U"
     (reviews / "broken.csv").write_text("\n".join(many), "utf-8")
     before = run("show", "reviews", "--json").out
-    done = run("add", "reviews", "broken.csv", "--id", "Id")
+    done = run("add", "reviews", "broken.csv", "--id", "Id", "--strict")
     assert done.code == 1 and done.out == ""
     assert "broken.csv:501: 3 columns, the header has 10" in done.err
     assert "1 row of" in done.err and "nothing was added" in done.err and "try: " in done.err
     assert run("show", "reviews", "--json").out == before
-    new = run("add", "other", "broken.csv", "--id", "Id")
+    new = run("add", "other", "broken.csv", "--id", "Id", "--strict")
     assert new.code == 1 and not (reviews / "other.imi").exists()
 
 
-def test_skip_errors_reports_and_takes_the_rest(here, run):
+def test_a_bad_row_is_named_and_the_rest_is_taken(here, run):
     (here / "a.jsonl").write_text('{"text": "a"}\n{"text":\n{"text": "b"}\n', "utf-8")
-    done = run("add", "c", "a.jsonl", "--skip-errors", "--json")
+    done = run("add", "c", "a.jsonl", "--json")
     assert done.code == 0 and done.json["added"] == 2
     assert [(one["source"], one["line"]) for one in done.json["failed"]] == [("a.jsonl", 2)]
     assert "left out a.jsonl:2: no JSON" in done.err
     assert run("add", "c", "a.jsonl", "--skip-errors", "-q").err == ""
+    assert run("add", "c", "a.jsonl", "--skip-errors", "--strict").code == 2
+    (here / "b.jsonl").write_text('{"text":\n[]\n', "utf-8")
+    none = run("add", "d", "b.jsonl")
+    assert none.code == 1 and "b.jsonl:1: no JSON" in none.err and not (here / "d.imi").exists()
 
 
 @pytest.mark.parametrize(
@@ -81,9 +85,10 @@ def test_skip_errors_reports_and_takes_the_rest(here, run):
         (["reviews.csv", "--template", "{Txt}"], 2, "no column 'Txt', it has: Id, ProductId, UserId"),
         (["reviews.csv", "--id", "Nr"], 2, "no column 'Nr'"),
         (["reviews.csv", "--columns", "Score,Stars"], 2, "no column 'Stars'"),
-        (["sjis.csv"], 1, "sjis.csv:3: byte 0x94 is not utf-8; --encoding cp932 may be right"),
+        (["sjis.csv", "--strict"], 1, "sjis.csv:3: byte 0x94 is not utf-8; --encoding cp932 may be right"),
         (["reviews.csv", "--encoding", "klingon"], 2, "'klingon' is unknown"),
         (["four.txt", "--template", "{a}"], 2, "--template speaks of columns"),
+        (["four.txt", "--no-header"], 2, "--no-header speaks of columns"),
         (["picture.bin"], 1, "cannot be read"),
         ([], 2, "missing argument"),
     ],

@@ -68,12 +68,12 @@ def test_a_file_with_a_bad_row_is_read_again(folder, run):
     assert len(again.json["failed"]) == 1 and again.json["unchanged"] == 5
 
 
-def test_a_broken_file_in_a_folder_stops_nothing_and_one_that_is_named_does(folder, run):
+def test_a_broken_file_in_a_folder_stops_nothing_and_one_that_is_named_does_with_strict(folder, run):
     (folder / "broken.jsonl").write_text("no json\n")
     done = run("add", "c", "notes", "--json")
     assert done.code == 0 and [one["source"] for one in done.json["failed"]] == ["notes/broken.jsonl"]
     assert done.json["added"] == 4
-    named = run("add", "d", "notes", "notes/broken.jsonl")
+    named = run("add", "d", "notes", "notes/broken.jsonl", "--strict")
     assert named.code == 1 and "nothing was added" in named.err and not Path("d.imi").exists()
     alone = folder / "alone"
     alone.mkdir()

@@ -36,12 +36,12 @@ def test_python_adds_files_as_the_command_line_does(collection, tmp_path):
     assert set(added.to_dict()) == {"added", "updated", "unchanged", "removed", "failed"}
 
 
-def test_a_bad_row_stops_before_anything_is_written_unless_skipped(collection, tmp_path):
+def test_a_bad_row_is_left_out_or_stops_before_anything_is_written(collection, tmp_path):
     (tmp_path / "a.jsonl").write_text('{"text": "a"}\n[1]\n{"text": "b"}\n')
     with pytest.raises(DataError, match="1 row of 3 cannot be taken") as raised:
-        collection.add_files("a.jsonl")
+        collection.add_files("a.jsonl", on_error="raise")
     assert [failure.line for failure in raised.value.failures] == [2] and len(collection) == 0
-    added = collection.add_files("a.jsonl", on_error="skip")
+    added = collection.add_files("a.jsonl")
     assert added.added == 2 and [failure.line for failure in added.failed] == [2]
 
 

@@ -66,9 +66,16 @@ class AddOptions(Trusting):
         False
     )
     watch: Annotated[bool, typer.Option("--watch", help="Go on and add what changes, until Ctrl-C.")] = False
-    skip_errors: Annotated[
-        bool, typer.Option("--skip-errors", help="Leave bad rows out and report them, as is always done in folders.")
+    header: Annotated[
+        bool | None,
+        typer.Option("--header/--no-header", help="Whether a table begins with its columns' names; its cells tell."),
+    ] = None
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Stop at a bad row of a file before anything is written, with exit code 1.")
     ] = False
+    skip_errors: Annotated[bool, typer.Option("--skip-errors", hidden=True, help="What is done without --strict.")] = (
+        False
+    )
     from_: Annotated[
         str | None,
         typer.Option(
@@ -111,8 +118,8 @@ def _check_deepen(options: AddOptions) -> None:
 def add(options: AddOptions) -> None:
     """Add files to a collection, or update what changed: rows by their id, unchanged texts are not embedded again.
 
-    The collection is made when missing. A bad row stops the run before anything is written, unless
-    --skip-errors; in folders and archives it is left out and reported.
+    The collection is made when missing. Rows that cannot be taken are left out and named by their lines; with
+    --strict one of a file stops the run before anything is written.
     """
     if options.deepen:
         _check_deepen(options)
@@ -147,13 +154,16 @@ def _add(options: AddOptions) -> None:
     columns = tuple(name.strip() for name in (options.columns or "").split(",") if name.strip())
     how = ReadOptions(options.template, options.id, columns, options.vectors, options.encoding, options.sql)
     told: dict[str, str] = {}
-    how = replace(how, walking=options.walking, rows=_rows(options.rows), noted=told.__setitem__)
+    how = replace(how, header=options.header, rows=_rows(options.rows))
+    how = replace(how, walking=options.walking, noted=told.__setitem__)
     on_engine = is_address(options.collection)
     if options.sync and on_engine:
         raise UsageError("--sync is for collections in a folder", hint="imi rm URL --where 'source=FILE' removes rows")
     if options.watch and "-" in options.sources:
         raise UsageError("standard input cannot be watched: -", hint="give files or folders")
-    on_error: OnError = "skip" if options.skip_errors else "raise"
+    if options.strict and options.skip_errors:
+        raise UsageError("--strict and --skip-errors were both given", hint="leave one out")
+    on_error: OnError = "raise" if options.strict else "skip"
     ingest = Ingest(options.sources, how, sync=options.sync, on_error=on_error)
     with ingest.opened():
         with progress("checking", quiet=options.quiet) as bar:

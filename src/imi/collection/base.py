@@ -172,12 +172,12 @@ class Collection(ABC):
         *,
         sync: bool = False,
         watch: bool | Callable[[Added | DataError], bool] = False,
-        on_error: OnError = "raise",
+        on_error: OnError = "skip",
         progress: Progress | None = None,
     ) -> Added:
         """Add files, folders and archives, or update what changed in them; files that have not changed are not read.
 
-        A bad row stops the run before anything is written; in folders and archives it is left out and reported.
+        Rows that cannot be taken are left out and named in `failed` by file and line.
 
         Args:
             paths: what to read.
@@ -185,7 +185,7 @@ class Collection(ABC):
             sync: whether rows of files that are gone from the given folders are deleted.
             watch: whether to go on and add what changes, until interrupted; or a function that is called after each
                 change with what was added, or why nothing could be, and ends it by returning False.
-            on_error: "skip" leaves bad rows of single files out too.
+            on_error: "raise" stops at a bad row before anything is written, but for those of folders and archives.
             progress: called as progress(done, total).
 
         Returns:

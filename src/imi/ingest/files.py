@@ -67,7 +67,7 @@ class Ingest:
         options: ReadOptions | None = None,
         *,
         sync: bool = False,
-        on_error: OnError = "raise",
+        on_error: OnError = "skip",
     ) -> None:
         """Set up.
 
@@ -75,7 +75,8 @@ class Ingest:
             paths: files, folders, archives, or `-` for standard input.
             options: how they are read.
             sync: whether rows of files that are gone from the folders among the paths are deleted.
-            on_error: "raise" stops at a bad row before anything is written, but for those of folders and archives.
+            on_error: "skip" leaves bad rows out and reports them; "raise" stops at one before anything is written, but
+                for those of folders and archives.
 
         Raises:
             UsageError: standard input is given twice.
@@ -128,8 +129,7 @@ class Ingest:
         if self.options.vectors is None:
             self._digests = self._digested()
             self._same = Sources(store).unchanged(self._digests) if store is not None else {}
-        if not self._skips:
-            self._check(progress)
+        self._check(progress)
 
     def _digested(self) -> dict[str, str]:
         found: dict[str, str] = {}
@@ -151,7 +151,7 @@ class Ingest:
         ids = array("q")
         budget = _KEPT
         for path in self.paths:
-            failures = passed if holds_many(path) else stopping
+            failures = passed if self._skips or holds_many(path) else stopping
             keep: dict[str, list[Row | Failure]] = {}
             if self._may_keep(path) and (size := os.path.getsize(path)) <= min(_KEPT_FILE, budget):
                 budget -= size
@@ -171,12 +171,19 @@ class Ingest:
             rows = "row" if len(stopping) == 1 else "rows"
             raise DataError(
                 f"{len(stopping)} {rows} of {self._total} cannot be taken, so nothing was added",
-                hint="mend them, or --skip-errors adds the others",
+                hint="mend them, or leave --strict out to add the others",
                 failures=stopping,
             )
         if self._total == len(passed) and not self._same:
-            raise DataError(f"nothing to add: {', '.join(self.paths)} holds no rows that can be read", failures=passed)
+            raise self._nothing(passed)
         self._repeats = _repeated(ids)
+
+    def _nothing(self, failures: list[Failure]) -> DataError:
+        """Return the error that says that there is no row, and why where there is one reason."""
+        where = ", ".join(self.paths)
+        if len(failures) == 1 and failures[0].line is None and len(self.paths) == 1:
+            return DataError(f"nothing to add: {failures[0].source}: {failures[0].reason}", failures=failures)
+        return DataError(f"nothing to add: {where} holds no rows that can be read", failures=failures)
 
     def _may_keep(self, path: str) -> bool:
         # What is cut to the size of a model is read again, when the model is known.
@@ -203,7 +210,7 @@ class Ingest:
         known = {} if sources is None else sources.known
         held: dict[str, set[str]] = {path: set() for path in self._digests if path in known}
         archives = [path for path in held if path.lower().endswith(".zip")]
-        repeats = _Repeats(self._repeats, every=self._skips and options.id is not None)
+        repeats = _Repeats(self._repeats)
         failures: list[Failure] = []
 
         def rows() -> Iterator[Row]:
@@ -316,15 +323,14 @@ def _repeated(ids: array[int]) -> set[int]:
 class _Repeats:
     """Ids that occur more than once in a run, with their places."""
 
-    def __init__(self, hashes: set[int], *, every: bool) -> None:
+    def __init__(self, hashes: set[int]) -> None:
         self._hashes = hashes
-        self._every = every
         self._seen: dict[str, list[tuple[str, Any]]] = {}
-        self.active = bool(hashes) or every
+        self.active = bool(hashes)
 
     def note(self, id_: str, facts: Any) -> None:
         """Note a row."""
-        if self._every or hash(id_) in self._hashes:
+        if hash(id_) in self._hashes:
             places = self._seen.setdefault(id_, [])
             if len(places) < _MOST_REPEATED:
                 places.append((str(facts.get("source")), facts.get("line")))

@@ -12,7 +12,7 @@ from imi.store.store import Store
 
 _NOTED = "2:"
 """Begins what is noted of files whose rows carry imi's own facts; before, only the field `source` said it."""
-_READING = "3"
+_READING = "4"
 """Counts up when files are read in another way, so that unchanged ones are read again."""
 Delete = Callable[[list[str]], int]
 

@@ -97,7 +97,12 @@ def test_a_query_over_sqlite(tmp_path):
     found, failed = rows(path, sql="SELECT * FROM notes", id="id")
     assert [(one.id, one.text, one.metadata["n"]) for one in found] == [("a", "猫", 1)]
     assert [one.line for one in failed] == [2]
-    with pytest.raises(UsageError, match="its tables: notes"):
+    assert (
+        [one.id for one in rows(path, id="id")[0]] == ["a"] == [one.id for one in rows(path, sql="notes", id="id")[0]]
+    )
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE others (id TEXT)")
+    with pytest.raises(UsageError, match="its tables: notes, others"):
         rows(path)
     with pytest.raises(UsageError, match="no such table"):
         rows(path, sql="SELECT * FROM x")
@@ -142,12 +147,16 @@ def test_broken_files_are_told_and_the_others_read(tmp_path):
 def test_a_database_that_no_query_reads_does_not_stop_its_folder(tmp_path):
     with contextlib.closing(sqlite3.connect(tmp_path / "a.db")) as database:
         database.execute("CREATE TABLE plants (name TEXT)")
+        database.execute("CREATE TABLE soils (name TEXT)")
     (tmp_path / "b.txt").write_text("fine\n")
-    for query, told in ((None, "needs a query; its tables: plants"), ("SELECT x FROM y", "does not take the query")):
+    for query, told in (
+        (None, "needs a query; its tables: plants, soils"),
+        ("SELECT x FROM y", "does not take the query"),
+    ):
         found, failed = rows(tmp_path, sql=query)
         assert [one.text for one in found] == ["fine"]
         assert [one.source for one in failed] == [str(tmp_path / "a.db")] and told in failed[0].reason
-        with pytest.raises(UsageError, match="tables: plants"):
+        with pytest.raises(UsageError, match="tables: plants, soils"):
             rows(tmp_path / "a.db", sql=query)
 
 

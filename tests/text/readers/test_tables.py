@@ -132,7 +132,9 @@ def test_headers_that_are_none(tmp_path):
     with pytest.raises(DataError, match="is empty"):
         list(read(write(tmp_path, "r.csv", "")))
     with pytest.raises(DataError, match="two columns called 'a'"):
-        list(read(write(tmp_path, "r.csv", "a,a\n1,2\n")))
+        list(read(write(tmp_path, "r.csv", "a,a\nx,y\n"), ReadOptions(id="a")))
+    (row,) = read(write(tmp_path, "r.csv", "a,a\nx,y\n"))
+    assert row.document.text == "a: x; a 2: y"
 
 
 def test_literal_lists_are_vectors_when_asked_and_never_metadata(tmp_path):

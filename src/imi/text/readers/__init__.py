@@ -1,4 +1,4 @@
-"""Readers of files: tables, text, Markdown, HTML, PDF, notebooks, code, pictures, archives, and folders, row by row.
+"""Readers of files: tables, text, Markdown, HTML, mail, PDF, code, pictures, archives, and folders, row by row.
 
     for item in read("reviews.csv", ReadOptions(template="Title: {Summary}; Content: {Text}")):
         ...  # a Row with its document, or a Failure with source, line and reason
@@ -19,12 +19,12 @@ from imi.text.readers.databases import read_sqlite
 from imi.text.readers.documents import (
     CODE,
     read_code,
-    read_html,
     read_notebook,
 )
 from imi.text.readers.folders import Walked, shown
 from imi.text.readers.jsons import read_json, read_jsonl
-from imi.text.readers.lines import STDIN, unreadable
+from imi.text.readers.lines import STDIN, open_bytes, unreadable
+from imi.text.readers.mail import read_mail
 from imi.text.readers.office import OFFICE, read_office
 from imi.text.readers.pdf import read_pdf
 from imi.text.readers.pictures import looked_at, read_picture
@@ -39,6 +39,8 @@ from imi.text.readers.report import Report
 from imi.text.readers.rows import ReadOptions, Row, refuse_columns
 from imi.text.readers.sheets import read_xlsx
 from imi.text.readers.tables import read_csv, read_parquet, read_tsv
+from imi.text.readers.web import read_html
+from imi.text.readers.workbooks import WORKBOOKS, read_workbook
 from imi.text.walk import Walking, walk
 
 Reader = Callable[[str, ReadOptions], Iterator[Row | Failure]]
@@ -61,6 +63,8 @@ READERS: dict[str, Reader] = {
     ".asciidoc": read_asciidoc,
     ".html": read_html,
     ".htm": read_html,
+    ".xhtml": read_html,
+    ".eml": read_mail,
     ".pdf": read_pdf,
     ".ipynb": read_notebook,
     ".db": read_sqlite,
@@ -69,13 +73,16 @@ READERS: dict[str, Reader] = {
     **dict.fromkeys(OFFICE, read_office),
     ".xlsx": read_xlsx,
     ".xlsm": read_xlsx,
+    **dict.fromkeys(WORKBOOKS, read_workbook),
     **dict.fromkeys(CODE, read_code),
     **dict.fromkeys(SUFFIXES, read_picture),
 }
 """The reader of each suffix; `.gz` may follow those of text files."""
 
 _PROSE = (read_text, read_markdown, read_restructured, read_asciidoc)
-_NO_COLUMNS = (read_html, read_pdf, read_notebook, read_code, read_office, read_picture)
+_NO_COLUMNS = (read_mail, read_pdf, read_notebook, read_code, read_office, read_picture)
+_SPREADSHEETS: tuple[Reader, ...] = (read_xlsx, read_workbook)
+_BY_CONTENT: tuple[Reader, ...] = (*_SPREADSHEETS, read_csv, read_tsv)
 # What damaged files do to parsers cannot be listed; it must not stop a run over a folder.
 _DAMAGE = (
     ImiError, OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, RuntimeError, EOFError,
@@ -130,9 +137,32 @@ def read(
 
 
 def _read_file(path: str, name: str, options: ReadOptions, reader: Reader) -> Iterator[Row | Failure]:
+    if reader in _BY_CONTENT and not path.lower().endswith(".gz"):
+        kind, other = _kind_by_content(path, reader)
+        if other is not reader:
+            options.say(path, None, f"its bytes are those of {kind}, whatever its name says: it is read as one")
+            reader = other
     if reader in _NO_COLUMNS:
         refuse_columns(name, options, "no table")
     return reader(path, options) if path == name else named(path, name, options, reader)
+
+
+def _kind_by_content(path: str, reader: Reader) -> tuple[str, Reader]:
+    """Return what the first bytes of a table say that it is, and its reader; programs give tables wrong names."""
+    try:
+        with open_bytes(path) as file:
+            start = file.read(512)
+    except OSError:
+        return "", reader  # its reader says why
+    if start.startswith(b"\xd0\xcf\x11\xe0"):
+        return "an older Excel file", read_workbook
+    if start.startswith(b"PK\x03\x04"):
+        office = b"opendocument.spreadsheet" in start
+        return "a spreadsheet", reader if reader in _SPREADSHEETS else read_workbook if office else read_xlsx
+    if reader not in _SPREADSHEETS or not start.strip():
+        return "", reader
+    is_page = start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
+    return ("a page of HTML", read_html) if is_page else ("a table of text", read_csv)
 
 
 def _stops(broken: UsageError, reader: Reader) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from imi.errors import DataError, Failure, UsageError
@@ -11,18 +11,20 @@ from imi.text.readers.rows import ReadOptions, Row, RowReader
 
 
 def read_sqlite(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
-    """Yield one document a row of the query in `options.sql`; the file is opened for reading only.
+    """Yield one document a row of the query or table in `options.sql`, else of the only table there is.
+
+    The file is opened for reading only.
 
     Raises:
-        UsageError: no query was given, or SQLite does not take it; the message lists the tables.
+        UsageError: there are several tables and no query, or SQLite does not take it; the message lists them.
         DataError: the file is no SQLite database.
     """
     with opened(Path(source)) as file:
-        tables = ", ".join(file.tables()) or "none"
-        if options.sql is None:
-            raise UsageError(f"{source} needs a query; its tables: {tables}", hint='--sql "SELECT id, text FROM …"')
+        names = file.tables()
+        tables = ", ".join(names) or "none"
+        sql = _query(source, names, options)
         try:
-            columns, found = file.table(options.sql)
+            columns, found = file.table(sql)
         except DataError as wrong:
             raise UsageError(
                 f"{source} does not take the query: {wrong.message}", hint=wrong.hint or f"its tables: {tables}"
@@ -31,9 +33,20 @@ def read_sqlite(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
         number = 0
         try:
             for number, values in enumerate(found, 1):
-                binary = [name for name, value in zip(columns, values, strict=True) if isinstance(value, bytes)]
-                for name in binary:
-                    options.say(source, None, f"the column {name!r} holds binary values, which are left out")
-                yield reader.row(number, dict(zip(columns, values, strict=True)) | dict.fromkeys(binary))
+                yield reader.row(number, dict(zip(columns, values, strict=True)))
         except DataError as broken:
             yield Failure(source, number + 1, f"SQLite cannot read the rest: {broken.message}")
+
+
+def _query(source: str, tables: Sequence[str], options: ReadOptions) -> str:
+    """Return the query that is asked for; the name of a table, or the only one there is, stands for all of its rows."""
+    given = options.sql
+    if given is None and len(tables) != 1:
+        listed = ", ".join(tables) or "none"
+        raise UsageError(f"{source} needs a query; its tables: {listed}", hint='--sql "SELECT id, text FROM …"')
+    if given is None:
+        options.say(source, None, f"the rows are those of its only table, {tables[0]!r}")
+    elif given.strip().strip('"') not in tables:
+        return given
+    name = (tables[0] if given is None else given.strip().strip('"')).replace('"', '""')
+    return f'SELECT * FROM "{name}"'

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from imi.errors import DataError, Failure
-from imi.text.readers.lines import Numbered, Text, open_text, read_lines, stray_byte
+from imi.text.readers.json_shapes import rows_inside
+from imi.text.readers.lines import Numbered, Say, Text, open_text, read_lines, stray_byte
 from imi.text.readers.rows import ReadOptions, Row, RowReader
 
 _BETWEEN = re.compile(r"[\s,]*")
@@ -45,10 +46,31 @@ def json_rows(source: str, lines: Iterable[Numbered | Failure], options: ReadOpt
 
 
 def read_json(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
-    """Yield the objects of a JSON array, or the one object of the file; the line is where it begins."""
+    """Yield the objects of a JSON array, or of a table in another shape; the line is where a row begins.
+
+    What follows a broken place cannot be read, and is a Failure.
+    """
     reader: RowReader | None = None
+    header: list[str] | None = None
     with open_text(source, options.encoding, options.say) as file:
-        for number, value in _items(source, file):
+        for item in _items(source, file, options.say):
+            if isinstance(item, Failure):
+                yield item
+                continue
+            number, value, alone = item
+            if alone and isinstance(value, dict) and (table := rows_inside(value, options.asked)) is not None:
+                options.say(source, number, table[1])
+                reader = RowReader(source, _names(table[0]), options)
+                for row in table[0]:
+                    yield reader.row(number, row)
+                continue
+            if isinstance(value, list) and reader is None and value and all(isinstance(one, str) for one in value):
+                header = header or value
+                if header is value:
+                    options.say(source, number, "lists of cells are read as a table, the first as its header")
+                    continue
+            if header is not None and isinstance(value, list) and len(value) == len(header):
+                value = dict(zip(header, value, strict=True))
             values = _as_row(value)
             if values is None:
                 yield Failure(source, number, f"a JSON {_kind(value)}, an object is needed")
@@ -57,11 +79,18 @@ def read_json(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
             yield reader.row(number, values)
 
 
-def _items(source: str, file: Text) -> Iterator[tuple[int, Any]]:
-    """Yield (line, value) for the members of an array, or for the whole where it is none; keeps one piece in memory."""
+def _names(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(name for row in rows for name in row))
+
+
+def _items(source: str, file: Text, say: Say) -> Iterator[tuple[int, Any, bool] | Failure]:
+    """Yield (line, value, False) for the members of an array or values that follow one another, one piece in memory.
+
+    A value that is alone in its file comes with True.
+    """
     decoder = json.JSONDecoder()
     buffer, at, line, ended = _piece(source, file, _PIECE), 0, 1, False
-    inside = buffer.lstrip().startswith("[")
+    inside, before = buffer.lstrip().startswith("["), 0
     if inside:
         at = buffer.index("[") + 1
         line += buffer.count("\n", 0, at)
@@ -83,12 +112,17 @@ def _items(source: str, file: Text) -> Iterator[tuple[int, Any]]:
         if wrong is not None:
             if start == len(buffer) and not inside:
                 return
-            raise DataError(f"{source}:{line}: no JSON: {_reason(wrong)}") from wrong
-        yield line, value
+            if not before:
+                raise DataError(f"{source}:{line}: no JSON: {_reason(wrong)}") from wrong
+            yield Failure(source, line, f"no JSON from here on: {_reason(wrong)}")
+            return
+        before += 1
+        more = inside or _between(buffer, end) < len(buffer)
+        if before == 2 and not inside:
+            say(source, line, "several JSON values follow one another, and are read one by one")
+        yield line, value, before == 1 and not more
         line += buffer.count("\n", start, end)
         at = end
-        if not inside and _between(buffer, at) < len(buffer):
-            raise DataError(f"{source}:{line}: something follows the JSON value", hint="one object a line is .jsonl")
 
 
 def _piece(source: str, file: Text, size: int) -> str:

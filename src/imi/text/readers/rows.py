@@ -26,6 +26,9 @@ PASSAGE = 860
 """Characters of a passage: `benchmarks/documents.py --part train` finds more the longer they are, to about 900."""
 
 
+Naming = Literal["field", "table", "none"]
+
+
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
     """How files become documents.
@@ -35,7 +38,8 @@ class ReadOptions:
     columns: the columns to keep as metadata; all by default.
     vectors: the column that holds vectors, as lists of numbers.
     encoding: of text files; a byte order mark decides where there is one.
-    sql: the query whose rows are read from SQLite files.
+    sql: the query whose rows are read from SQLite files, or the name of a table; where there is one alone, that one.
+    header: whether the first line of a table holds the names of its columns; None lets its cells tell.
     size: most tokens of a piece of source code, or of a line that is too long.
     passage: characters of a passage, fewer where its model reads fewer tokens.
     count_tokens: the model's own count, for a list of texts; else a rough one by letters.
@@ -52,6 +56,7 @@ class ReadOptions:
     vectors: str | None = None
     encoding: str = "utf-8"
     sql: str | None = None
+    header: bool | None = None
     size: int = 256
     passage: int = PASSAGE
     count_tokens: Callable[[Sequence[str]], NDArray[np.int64]] | None = None
@@ -66,6 +71,12 @@ class ReadOptions:
         """Report something to know of a source that is taken all the same."""
         if self.report is not None:
             self.report.note(source, line, text)
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The columns that are asked for by name."""
+        fields = template_fields(self.template) if self.template is not None else ()
+        return (*fields, *self.columns, *(name for name in (self.id, self.vectors) if name))
 
     @property
     def names_columns(self) -> bool:
@@ -95,7 +106,7 @@ class RowReader:
         options: what becomes of them.
         kinds: what the columns hold, where all cells are texts; None where the source itself has types.
         facts: what else imi notes of each row, such as the sheet.
-        tabular: whether a row without a text column reads as a table of one row.
+        named: how a row without a text column reads: each cell behind its name, a table of one row, or no names at all.
     """
 
     def __init__(
@@ -106,17 +117,16 @@ class RowReader:
         kinds: Columns | None = None,
         *,
         facts: Mapping[str, Any] | None = None,
-        tabular: bool = False,
+        named: Naming = "field",
     ) -> None:
         self._source = source
         self._options = options
         self._kinds = kinds
         self._facts = facts or {}
-        self._tabular = tabular
+        self._named = named
         self._fields = template_fields(options.template) if options.template is not None else ()
-        asked = [*self._fields, *options.columns, *(name for name in (options.id, options.vectors) if name)]
         folded = {composed(name): name for name in columns}
-        missing = [name for name in dict.fromkeys(asked) if composed(name) not in folded]
+        missing = [name for name in dict.fromkeys(options.asked) if composed(name) not in folded]
         if missing:
             known = ", ".join(name for name in columns if name)
             raise UsageError(
@@ -131,6 +141,7 @@ class RowReader:
         self._lists = set(map(composed, kinds.vectors)) - {self._vectors} if kinds is not None else set()
         self._plain = (self._id, self._vectors, self._text)
         self._width = 0
+        self._line, self._on_line = 0, 1
         self._told: set[str] = set()
         for name in self._lists:
             self._drop(name, "it holds vectors; --vectors uses them")
@@ -161,7 +172,9 @@ class RowReader:
         for name in self._fields:
             if name not in values:
                 return Failure(self._source, line, f"no field {name!r}, it has: {', '.join(values)}")
-        identity = place_id(self._place, line) if self._id is None else _string(values.get(self._id))
+        self._on_line = self._on_line + 1 if line == self._line else 1
+        self._line = line
+        identity = self._place_id(line) if self._id is None else _string(values.get(self._id))
         if not identity:
             return Failure(self._source, line, f"the id column {self._id!r} is empty")
         vector = None
@@ -182,18 +195,19 @@ class RowReader:
             return Failure(self._source, line, "the row has no text")
         try:
             plain_value(identity), plain_value(text)
-            metadata = self._metadata(values)
+            metadata = self._metadata(line, values)
         except ValueError as wrong:
             return Failure(self._source, line, str(wrong))
         facts = {"source": self._source, "line": line, **self._facts}
         return Row(Document(identity, text, with_facts(metadata, facts)), vector)
 
-    @property
-    def _place(self) -> str:
-        sheet = self._facts.get("sheet")
-        return self._source if sheet is None else f"{self._source}#{sheet}"
+    def _place_id(self, line: int) -> str:
+        place = next((f"#{self._facts[name]}" for name in ("sheet", "table") if name in self._facts), "")
+        found = place_id(f"{self._source}{place}", line)
+        # A program may write all rows on one line.
+        return found if self._on_line == 1 else f"{found}.{self._on_line}"
 
-    def _metadata(self, values: Mapping[str, Any]) -> dict[str, Any]:
+    def _metadata(self, line: int, values: Mapping[str, Any]) -> dict[str, Any]:
         kinds, keep, lists = self._kinds, self._keep, self._lists
         found = {}
         for name, value in values.items():
@@ -207,8 +221,17 @@ class RowReader:
             try:
                 found[name] = kinds.value(name, composed(value)) if kinds is not None else plain_value(value)
             except ValueError as wrong:
-                raise ValueError(f"the field {name!r}: {wrong}") from None
+                self._say_left_out(line, name, value, str(wrong))
         return found
+
+    def _say_left_out(self, line: int, name: str, value: Any, why: str) -> None:
+        """Say that a cell is not kept: binary ones and what data frames write for nothing once for their column."""
+        if isinstance(value, bytes | bytearray | memoryview):
+            self._options.say(self._source, None, f"the column {name!r} holds binary values, which are left out")
+        elif value != value:
+            self._options.say(self._source, None, f"the column {name!r} has cells that are NaN: left out")
+        else:
+            self._options.say(self._source, line, f"the field {name!r} is left out: {why}")
 
     def _note_vectors(self, values: Mapping[str, Any]) -> None:
         """Find columns of vectors where the source's own types do not say so: they are neither texts nor metadata."""
@@ -229,7 +252,9 @@ class RowReader:
         filled = {name: text for name, text in shown.items() if text}
         if not filled or len(values) == 1:
             return next(iter(filled.values()), "")
-        if self._tabular:
+        if self._named == "none":
+            return "; ".join(filled.values())
+        if self._named == "table":
             return "\n".join(f"| {' | '.join(cells)} |" for cells in (shown, shown.values()))
         return "; ".join(f"{name}: {text}" for name, text in filled.items())
 
@@ -245,6 +270,8 @@ def refuse_columns(source: str, options: ReadOptions, what: str = "plain text") 
         "--id": options.id,
         "--columns": options.columns,
         "--vectors": options.vectors,
+        "--header": options.header is True,
+        "--no-header": options.header is False,
     }
     asked = next((name for name, value in given.items() if value), None)
     if asked:

@@ -12,8 +12,9 @@ from functools import partial
 from typing import Any
 
 from imi.errors import Failure, MissingExtra, UsageError
+from imi.text.readers.headers import Record, find_header
 from imi.text.readers.rows import ReadOptions, Row
-from imi.text.readers.tables import Record, find_header, table_rows
+from imi.text.readers.tables import table_rows
 
 _SMALL = 8 * 2**20
 """Bytes of a file up to which merged cells are looked for, which takes the sheets whole into memory."""
@@ -36,8 +37,10 @@ def read_xlsx(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
         with warnings.catch_warnings():
             # What openpyxl does not know of (charts, checks of cells) is no text.
             warnings.simplefilter("ignore")
-            book = openpyxl.load_workbook(source, data_only=True, read_only=not small, keep_links=False)
-            written = openpyxl.load_workbook(source, read_only=True) if _has_formulas(source) else None
+            # By what is in it, whatever its name ends in.
+            file = open(source, "rb")  # noqa: SIM115 # sheets are read from it below
+            book = openpyxl.load_workbook(file, data_only=True, read_only=not small, keep_links=False)
+            written = openpyxl.load_workbook(file, read_only=True) if _has_formulas(source) else None
     except Exception as broken:
         # What a damaged file does to a parser cannot be listed.
         yield Failure(source, None, f"no spreadsheet that can be read: {_first_line(broken)}")
@@ -53,8 +56,10 @@ def read_xlsx(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
         if not records:
             continue
         found = True
-        records = _one_header(records, sheet)
+        records = _one_header(records, sheet, options)
         facts = {"sheet": sheet.title}
+        if sheet.sheet_state != "visible":
+            options.say(source, None, f"the sheet {sheet.title!r} is hidden in the file, and is read all the same")
         try:
             yield from table_rows(source, partial(_again, records), options, typed=True, facts=facts)
         except UsageError as lacking:
@@ -64,6 +69,7 @@ def read_xlsx(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
             continue
         tables += 1
     book.close()
+    file.close()
     if refused and len(refused) == tables:
         raise refused[0][1]
     for title, refusal in refused:
@@ -112,8 +118,11 @@ def _records(sheet: Any, written: Any, options: ReadOptions, source: str) -> Ite
 
 
 def _value(cell: Any) -> Any:
-    """Return what a cell shows, as nearly as JSON can: a number under a format of zeros keeps them."""
-    value = cell.value
+    return cell_value(cell.value, str(cell.number_format))
+
+
+def cell_value(value: Any, shape: str = "") -> Any:
+    """Return what a cell shows, as nearly as JSON can: a number under a format (`shape`) of zeros keeps them."""
     if isinstance(value, datetime.datetime):
         midnight = value.time() == datetime.time()
         return value.date().isoformat() if midnight else value.isoformat(sep=" ")
@@ -123,20 +132,23 @@ def _value(cell: Any) -> Any:
         return str(value)
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         value = int(value)
-    if isinstance(value, int) and not isinstance(value, bool) and _PADDED.match(str(cell.number_format)):
-        return str(value).zfill(len(cell.number_format))
+    if isinstance(value, int) and not isinstance(value, bool) and _PADDED.match(shape):
+        return str(value).zfill(len(shape))
     return value
 
 
-def _one_header(records: list[Record], sheet: Any) -> list[Record]:
+def _one_header(records: list[Record], sheet: Any, options: ReadOptions) -> list[Record]:
     """Make one row of a header of two, where a merged cell of the first stands above several of the second."""
     wide = [
         merged
         for merged in getattr(getattr(sheet, "merged_cells", None), "ranges", ())
         if merged.max_col > merged.min_col and merged.min_row == merged.max_row
     ]
-    _, header, line = find_header(records[:60])
-    if not any(merged.min_row == line and merged.max_col - merged.min_col + 1 < len(header) for merged in wide):
+    found = find_header(records[:60], options.asked, options.header)
+    header, line = found.names, found.line
+    if found.missing or not any(
+        merged.min_row == line and merged.max_col - merged.min_col + 1 < len(header) for merged in wide
+    ):
         return records
     at = next(n for n, (number, _) in enumerate(records) if number == line)
     below = records[at + 1] if at + 1 < len(records) else None

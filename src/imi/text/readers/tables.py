@@ -8,28 +8,26 @@ from __future__ import annotations
 import csv
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TextIO
 
 from imi.errors import DataError, Failure, MissingExtra
-from imi.records import composed
 from imi.text.readers.columns import Columns, columns_of
 from imi.text.readers.encodings import STRAY
+from imi.text.readers.headers import SAMPLE, Header, Record, blank, column_names, find_header
 from imi.text.readers.lines import Text, open_text, stray_byte
-from imi.text.readers.rows import TEXT_COLUMNS, ReadOptions, Row, RowReader
+from imi.text.readers.rows import TEXT_COLUMNS, Naming, ReadOptions, Row, RowReader
 
 # A quote that is never closed would swallow the rest of the file; no cell of a table is that long.
 _LONGEST_CELL = 16 * 2**20
-_SAMPLE = 60
-"""Lines by which the separator and the header are found."""
 _SEPARATORS = (",", "\t", ";", "|")
+_RARE = ("^", "~", "\x01", "，", "；")
 _NONE = "\x1f"
 _RESYNCS = 50
 """Quotes that are never closed, each over a megabyte, after which quotes are letters."""
 _BATCH = 256
-
-Record = tuple[int, list[Any]]
 
 
 def read_csv(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
@@ -44,7 +42,20 @@ def read_tsv(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
     """Yield the rows below the header of a tab-separated file; quotes are letters there, as in most data sets."""
     csv.field_size_limit(_LONGEST_CELL)
     with open_text(source, options.encoding, options.say) as file:
-        yield from _read(source, file, _Layout("\t", csv.QUOTE_NONE, 0), options)
+        quoting = csv.QUOTE_MINIMAL if _is_quoted(_sample(file)) else csv.QUOTE_NONE
+        yield from _read(source, file, _Layout("\t", quoting, 0), options)
+
+
+def _is_quoted(lines: Sequence[str]) -> bool:
+    """Whether quotes enclose cells, as spreadsheets write them: each one that begins a cell ends it."""
+    quoted = [cell for line in lines for cell in line.rstrip("\r\n").split("\t") if cell.startswith('"')]
+    if quoted and all(len(cell) > 1 and cell.endswith('"') and cell.count('"') % 2 == 0 for cell in quoted):
+        return True
+    try:
+        widths = {len(cells) for cells in csv.reader(lines, delimiter="\t", strict=True) if cells}
+    except csv.Error:
+        return False
+    return bool(quoted) and len(widths) == 1 and len({line.count("\t") for line in lines if line.strip()}) > 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +65,11 @@ class _Layout:
     separator: str
     quoting: int
     skipped: int
+    quote: str = '"'
 
 
 def _sample(file: Text) -> list[str]:
-    lines = list(islice(file, _SAMPLE))
+    lines = list(islice(file, SAMPLE))
     file.seek(0)
     return lines
 
@@ -70,19 +82,26 @@ def _layout(lines: Sequence[str]) -> _Layout:
     head = next((line.strip() for line in lines if line.strip()), "")
     if head.strip('"').lower() in TEXT_COLUMNS and not any(one in head for one in _SEPARATORS):
         return _Layout(_NONE, csv.QUOTE_MINIMAL, 0)
-    best, chosen = (0.0, 0), ","
-    for separator in _SEPARATORS:
+    best, chosen = (0.0, 0), _NONE if not any(one in head for one in _SEPARATORS) else ","
+    for separator in (*_SEPARATORS, *(one for one in _RARE if one in head)):
         widths = [sum(map(bool, cells)) and len(cells) for cells in _lenient(lines, separator)]
         widths = [width for width in widths if width]
         counts = Counter(width for width in widths if width > 1)
         if not counts:
             continue
         width, often = counts.most_common(1)[0]
+        if separator not in head and often * 10 < counts.total() * 7:
+            continue  # a header of one name, and below it texts with a comma here and there
         # Of two that divide the rows evenly, the one that divides the header.
         score = (often / len(widths) + 0.5 * (separator in head), min(width, 2))
         if score > best:
             best, chosen = score, separator
-    return _Layout(chosen, csv.QUOTE_MINIMAL, 0)
+    return _Layout(chosen, csv.QUOTE_MINIMAL, 0, "'" if _is_single_quoted(head, chosen) else '"')
+
+
+def _is_single_quoted(head: str, separator: str) -> bool:
+    cells = head.split(separator)
+    return all(len(cell) > 1 and cell[0] == cell[-1] == "'" for cell in map(str.strip, cells))
 
 
 def _lenient(lines: Iterable[str], separator: str) -> list[list[str]]:
@@ -130,7 +149,8 @@ class _Separated:
         for _ in range(self._layout.skipped):
             next(lines, None)
         layout, long = self._layout, 0
-        rows = csv.reader(lines, delimiter=layout.separator, strict=True, quoting=layout.quoting)  # type: ignore[arg-type]
+        form: dict[str, Any] = {"delimiter": layout.separator, "quotechar": layout.quote, "quoting": layout.quoting}
+        rows = csv.reader(lines, strict=True, **form)
         while True:
             lines.taken.clear()
             first = lines.number + 1
@@ -162,7 +182,13 @@ class _Separated:
     def _repaired(self, taken: Sequence[str]) -> list[str] | None:
         """Return the cells of a single line whose quotes are odd but close; None where one does not."""
         line = taken[0]
-        if len(taken) > 1 or line.count('"') % 2:
+        if len(taken) > 1:
+            return None
+        if '\\"' in line:
+            form: dict[str, Any] = {"delimiter": self._layout.separator, "escapechar": "\\", "doublequote": False}
+            with suppress(csv.Error, StopIteration):
+                return next(csv.reader([line], strict=True, **form))
+        if line.count('"') % 2:
             return None
         try:
             return next(csv.reader([line], delimiter=self._layout.separator))
@@ -214,10 +240,10 @@ def table_rows(
         facts: what else imi notes of each row.
     """
     top = (one for one in records(0) if not isinstance(one, Failure))
-    above, header, line = find_header(list(islice(top, _SAMPLE)))
-    for at, cells in above:
+    header = find_header(list(islice(top, SAMPLE)), options.asked, options.header)
+    for at, cells in header.above:
         options.say(source, at, f"the line stands above the header and is no row: {_shown(cells)}")
-    width = len(header)
+    width, line = len(header.names), header.line
     whole: Columns | None = None
     empty = [True] * width
     if not typed:
@@ -225,11 +251,12 @@ def table_rows(
     else:
         for batch in _batches(records(width), line, width, empty):
             del batch
-    columns = _named(source, line, header, empty, whole, options)
+    columns = _named(source, header, empty, whole, options)
     kinds = None
     if whole is not None:
         kinds = Columns({name: whole.kinds[str(at)] for at, name in enumerate(columns) if name}, whole.rows)
-    reader = RowReader(source, [name for name in columns if name], options, kinds, facts=facts, tabular=bool(facts))
+    named: Naming = "none" if header.missing else "table" if facts else "field"
+    reader = RowReader(source, [name for name in columns if name], options, kinds, facts=facts, named=named)
     found = False
     for item in body(source, records(width), line, width, options):
         if isinstance(item, Failure):
@@ -254,7 +281,7 @@ def _batches(
         cells = item[1]
         batch.append(cells)
         if waiting:
-            for at in [at for at in waiting if not _blank(cells[at])]:
+            for at in [at for at in waiting if not blank(cells[at])]:
                 empty[at] = False
                 waiting.discard(at)
         if len(batch) == _BATCH:
@@ -263,42 +290,22 @@ def _batches(
     yield batch
 
 
-def find_header(records: Sequence[Record]) -> tuple[list[Record], list[str], int]:
-    """Return the lines above the header, the names in it and its line.
-
-    A header fills its columns; above it may stand titles: lines of which hardly a cell is filled.
-    """
-    filled = [(at, cells, sum(not _blank(cell) for cell in cells)) for at, cells in records]
-    filled = [one for one in filled if one[2]]
-    if not filled:
-        return [], [], 0
-    most = max((count for _, _, count in filled[: _SAMPLE // 2]), default=0)
-    start = 0
-    while start + 1 < len(filled):
-        _, cells, count = filled[start]
-        below = max(count for _, _, count in filled[start + 1 : start + 6])
-        title = (count == 1 and (len(cells) == 1 or most > 2)) or count * 2 < below
-        if not title or below < 2 or (count == 1 and str(cells[0]).strip().lower() in TEXT_COLUMNS):
-            break
-        start += 1
-    above = [(at, cells) for at, cells, _ in filled[:start]]
-    at, cells, _ = filled[start]
-    last = max(n for n, cell in enumerate(cells) if not _blank(cell))
-    return above, ["" if cell is None else str(cell).strip() for cell in cells[: max(last + 1, 1)]], at
-
-
 def _named(
-    source: str, line: int, header: Sequence[str], empty: Sequence[bool], whole: Columns | None, options: ReadOptions
+    source: str, header: Header, empty: Sequence[bool], whole: Columns | None, options: ReadOptions
 ) -> list[str]:
     """Return a name for each column, "" for those that are left out.
 
     Raises:
-        DataError: two columns have one name.
+        DataError: two columns have the name that is asked for.
     """
-    names = [composed(name) for name in header]
-    twice = next((name for name in names if name and names.count(name) > 1), None)
-    if twice is not None:
-        raise DataError(f"{source} has two columns called {twice!r}", hint="give every column a name of its own")
+    line = header.line
+    if header.missing:
+        why = "" if options.header is False else "; if it holds column names, --header says so"
+        options.say(source, line + 1, f"the table has no header: its columns are called 'column 1' and so on{why}")
+        return list(header.names)
+    names, twice = column_names(source, header.names, options.asked)
+    for said in twice:
+        options.say(source, line, said)
     for at, name in enumerate(names):
         if name or empty[at]:
             continue
@@ -315,7 +322,7 @@ def body(
     source: str, records: Iterator[Record | Failure], line: int, width: int, options: ReadOptions
 ) -> Iterator[Record | Failure]:
     """Yield the records below the header, each as wide as it; what is blank, and notes below the table, are no rows."""
-    blank: list[int] = []
+    gaps: list[int] = []
     notes: list[Record] = []
     for item in records:
         if isinstance(item, Failure):
@@ -324,37 +331,33 @@ def body(
         at, cells = item
         if at <= line:
             continue
-        if len(cells) == width and (cells[0] or not all(map(_blank, cells))):
+        if len(cells) == width and (not blank(cells[0]) or not all(map(blank, cells))):
             if notes:
                 yield from (_too_few(source, note, width) for note in notes)
                 notes = []
             yield item
             continue
-        if all(map(_blank, cells)):
-            blank.append(at)
-        elif len(cells) > width and all(map(_blank, cells[width:])):
+        if all(map(blank, cells)):
+            gaps.append(at)
+        elif len(cells) > width and all(map(blank, cells[width:])):
             yield at, cells[:width]
-        elif sum(not _blank(cell) for cell in cells) == 1 and len(cells) < width and width > 2:
+        elif sum(not blank(cell) for cell in cells) == 1 and len(cells) < width and width > 2:
             notes.append(item)
         else:
             yield _too_few(source, item, width)
     for at, cells in notes:
         options.say(source, at, f"the line stands below the table and is no row: {_shown(cells)}")
-    if blank:
-        some = ", ".join(map(str, blank[:5])) + (" …" if len(blank) > 5 else "")
-        options.say(source, blank[0], f"{'1 row is' if len(blank) == 1 else f'{len(blank)} rows are'} blank: {some}")
+    if gaps:
+        some = ", ".join(map(str, gaps[:5])) + (" …" if len(gaps) > 5 else "")
+        options.say(source, gaps[0], f"{'1 row is' if len(gaps) == 1 else f'{len(gaps)} rows are'} blank: {some}")
 
 
 def _too_few(source: str, item: Record, width: int) -> Failure:
     return Failure(source, item[0], f"{len(item[1])} columns, the header has {width}")
 
 
-def _blank(cell: Any) -> bool:
-    return cell is None or (isinstance(cell, str) and not cell.strip())
-
-
 def _shown(cells: Sequence[Any]) -> str:
-    text = ", ".join(str(cell).strip() for cell in cells if not _blank(cell))
+    text = ", ".join(str(cell).strip() for cell in cells if not blank(cell))
     return repr(text if len(text) <= 60 else f"{text[:59]}…")
 
 

@@ -1,0 +1,75 @@
+"""Spreadsheets of OpenDocument (.ods) and of older Excels (.xls, .xlsb): each sheet a table, as in .xlsx."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from functools import partial
+
+from imi.errors import Failure, MissingExtra, UsageError
+from imi.text.readers.headers import Record, blank
+from imi.text.readers.rows import ReadOptions, Row
+from imi.text.readers.sheets import cell_value
+from imi.text.readers.tables import table_rows
+
+WORKBOOKS = (".ods", ".xls", ".xlsb")
+_LARGEST = 2**30
+"""Bytes to which the parts of a file may unpack."""
+
+
+def read_workbook(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
+    """Yield the rows of each sheet, with the sheet's name and the row's number.
+
+    Raises:
+        MissingExtra: python-calamine is not installed.
+    """
+    try:
+        import python_calamine
+    except ImportError as missing:
+        raise MissingExtra("python-calamine", "office") from missing
+    if zipfile.is_zipfile(source):
+        with zipfile.ZipFile(source) as archive:
+            unpacked = sum(one.file_size for one in archive.infolist())
+        if unpacked > _LARGEST:
+            yield Failure(source, None, f"it would unpack to {unpacked:,} bytes; allowed are {_LARGEST:,}")
+            return
+    try:
+        # By what is in it, whatever its name ends in.
+        with open(source, "rb") as file:
+            book = python_calamine.CalamineWorkbook.from_filelike(file)
+    except python_calamine.PasswordError:
+        yield Failure(source, None, "the spreadsheet is locked by a password; save it without one")
+        return
+    except Exception as broken:
+        # What a damaged file does to a parser cannot be listed.
+        yield Failure(source, None, f"no spreadsheet that can be read: {str(broken)[:120]}; save it as .xlsx or .csv")
+        return
+    tables = 0
+    refused: list[tuple[str, UsageError]] = []
+    for sheet in book.sheets_metadata:
+        try:
+            cells = book.get_sheet_by_name(sheet.name).to_python(skip_empty_area=False)
+        except Exception as broken:
+            yield Failure(source, None, f"the sheet {sheet.name!r} cannot be read: {str(broken)[:120]}")
+            continue
+        records = [(at, [cell_value(cell) for cell in row]) for at, row in enumerate(cells, 1)]
+        records = [one for one in records if not all(map(blank, one[1]))]
+        if not records:
+            continue
+        tables += 1
+        if sheet.visible != python_calamine.SheetVisibleEnum.Visible:
+            options.say(source, None, f"the sheet {sheet.name!r} is hidden in the file, and is read all the same")
+        try:
+            yield from table_rows(source, partial(_again, records), options, typed=True, facts={"sheet": sheet.name})
+        except UsageError as lacking:
+            refused.append((sheet.name, lacking))
+    if refused and len(refused) == tables:
+        raise refused[0][1]
+    for title, refusal in refused:
+        options.say(source, None, f"the sheet {title!r} was left out: {refusal.message}")
+    if not tables:
+        yield Failure(source, None, "the spreadsheet holds no rows")
+
+
+def _again(records: list[Record], width: int) -> Iterator[Record]:
+    return iter(records)
