@@ -180,3 +180,10 @@ def test_parquet(tmp_path):
     (tmp_path / "bad.parquet").write_bytes(b"PAR")
     with pytest.raises(DataError, match="no Parquet file"):
         list(read(tmp_path / "bad.parquet"))
+
+
+def test_korean_is_not_read_as_kanji(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes("한국어 텍스트입니다 안녕하세요\n".encode("euc-kr"))
+    (failure,) = read(str(path))
+    assert "is not utf-8" in failure.reason

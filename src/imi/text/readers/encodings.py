@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import IO
 
@@ -167,8 +168,13 @@ def guess_encoding(raw: bytes) -> tuple[str, bool]:
     # A dash or a curly quote alone is the half of a kanji as well.
     if score <= letters + signs and (letters or score <= 0.6):
         return western, letters + signs > 0.5
-    japanese = _decoded(raw, name) or raw.decode(name, ESCAPE)
-    return name, score > 0.6 and (kana > 0 or len(_HAN.findall(japanese)) >= _ENOUGH)
+    han = _HAN.findall(_decoded(raw, name) or raw.decode(name, ESCAPE))
+    return name, score > 0.6 and (kana > 0 or (len(han) >= _ENOUGH and not (name == "euc-jp" and _is_korean(han))))
+
+
+def _is_korean(han: Sequence[str]) -> bool:
+    """Whether kanji read from EUC are all from the rows in which EUC-KR has its Hangul."""
+    return len(han) >= 2 * _ENOUGH and all(char.encode("euc-jp", "replace")[0] <= 0xC8 for char in han)
 
 
 def _decoded(raw: bytes, name: str) -> str | None:
