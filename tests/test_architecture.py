@@ -17,6 +17,7 @@ LAYERS: list[set[str]] = [
     {"unicode_forms", "progress"},
     {"_version", "errors", "records", "values", "atomic", "trust", "jsonable"},
     {"types"},
+    {"row_sets"},
     {"vectors", "fusion", "pictures", "foreign_sqlite"},
     {"llm"},
     {"embedders", "index", "text", "store", "models"},

@@ -8,7 +8,7 @@
         reviews.add([imi.Document("1", "…", {"Score": 5})])
         hits = reviews.search("delicious beans", k=5)
 
-Names that need more than numpy are loaded when they are first used, so that `import imi` costs little more than numpy.
+Names are loaded when they are first used, so that `import imi` costs next to nothing.
 """
 
 from __future__ import annotations
@@ -17,8 +17,6 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from imi._version import __version__
-from imi.errors import ImiError, NotFound
-from imi.records import Added, Answer, Document, Hit, Hits, ModelInfo
 
 if TYPE_CHECKING:
     from imi import evaluate, tasks, train
@@ -26,14 +24,24 @@ if TYPE_CHECKING:
     from imi.collection.rankings import Rerank
     from imi.embedders.base import Embedder
     from imi.embedders.load import load
+    from imi.errors import ImiError, NotFound
     from imi.index.planner import plan
     from imi.ingest import read
     from imi.opening import open, similarity
     from imi.rag.asking import ask
+    from imi.records import Added, Answer, Document, Hit, Hits, ModelInfo
     from imi.text.readers import ReadOptions
     from imi.vectors import normalize, quantize, truncate
 
 _LAZY = {
+    "Added": "imi.records",
+    "Answer": "imi.records",
+    "Document": "imi.records",
+    "Hit": "imi.records",
+    "Hits": "imi.records",
+    "ImiError": "imi.errors",
+    "ModelInfo": "imi.records",
+    "NotFound": "imi.errors",
     "ask": "imi.rag.asking",
     "Collection": "imi.collection",
     "Embedder": "imi.embedders.base",
@@ -48,7 +56,7 @@ _LAZY = {
     "similarity": "imi.opening",
     "truncate": "imi.vectors",
 }
-_MODULES = ("evaluate", "tasks", "train")
+_MODULES = ("errors", "evaluate", "records", "tasks", "train")
 
 __all__ = [
     "Added",

@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.errors import UsageError
+from imi.row_sets import among, distinct
 from imi.types import Floats, Rows
 
 Ranking = tuple[Rows, Floats]
@@ -72,7 +73,7 @@ def fuse(text: Ranking, meaning: Ranking, weight: float = WEIGHT, *, expected: f
     """
     if not 0 <= weight <= 1:
         raise UsageError(f"weight is {weight!r}, allowed are numbers from 0 (text alone) to 1 (meaning alone)")
-    rows = np.union1d(text[0], meaning[0]).astype(np.int64)
+    rows = distinct(np.concatenate([text[0], meaning[0]]))
     fused = np.zeros(len(rows))
     fused[np.searchsorted(rows, text[0])] += (1 - weight) * _coverage(np.asarray(text[1], np.float64), expected)
     fused[np.searchsorted(rows, meaning[0])] += weight * _nearness(np.asarray(meaning[1], np.float64))
@@ -122,28 +123,28 @@ def deepened(
         The same rows; scores of what was read are those of words and meaning, and none is above the one before.
     """
     rows, scores = fused[0].copy(), fused[1].copy()
-    read = np.isin(finer[0], rows[:first])
+    read = among(finer[0], rows[:first])
     if not read.any():
         return fused
     order = np.argsort(finer[0][read], kind="stable")
     known = finer[0][read][order]
     meaning = _nearness(np.asarray(finer[1][read], np.float64)[order])
     covered = np.zeros(len(known))
-    among = np.isin(text[0], known)
-    covered[np.searchsorted(known, text[0][among])] = _coverage(np.asarray(text[1], np.float64), expected)[among]
+    found = among(text[0], known)
+    covered[np.searchsorted(known, text[0][found])] = _coverage(np.asarray(text[1], np.float64), expected)[found]
     if nearer is not None:
         share = (1 + min(1.0, float(covered.max(initial=0.0)))) / 2
         meaning = share * meaning + (1 - share) * _nearness_of(known, nearer, meaning)
     best = weight * meaning + (1 - weight) * covered
     order = np.argsort(-best, kind="stable")
-    places = np.flatnonzero(np.isin(rows[:first], known))
+    places = np.flatnonzero(among(rows[:first], known))
     rows[places], scores[places] = known[order], best[order]
     return rows, np.minimum.accumulate(scores)
 
 
 def _nearness_of(known: Rows, nearer: Ranking, otherwise: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the first model's nearness of some rows, ascending; that of the finer one for rows it has no vector of."""
-    has = np.isin(known, nearer[0])
+    has = among(known, nearer[0])
     found = otherwise.copy()
     if has.any():
         order = np.argsort(nearer[0], kind="stable")

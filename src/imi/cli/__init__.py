@@ -2,117 +2,25 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Callable, Sequence
-from contextvars import copy_context
-from typing import Any
-
-from imi.cli.groups import GROUPS
-from imi.cli.output import forgive_characters
-from imi.cli.terminal import say
-from imi.cli.verbs import first_page
-from imi.errors import DataError, ImiError
-
-_SHORT = frozenset({"search", "similar", "show", "ls", "ask"})
-"""Verbs that are over in a blink, and multiply no large matrices."""
+from collections.abc import Sequence
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code: 0 done, 1 the data or the run failed, 2 wrong use, 130 interrupted."""
-    forgive_characters()
-    try:
-        # A context of its own: what --trust grants ends with the command.
-        code = copy_context().run(_invoke, list(sys.argv[1:] if arguments is None else arguments))
-        sys.stdout.flush()
-        return code
-    except BrokenPipeError:
-        # The reader of the pipe has what it wanted. Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except KeyboardInterrupt:
-        return _complain(
-            "interrupted; what was committed before is safe", "run the same command again to complete it", 130
-        )
-    except Exception as error:
-        if os.environ.get("IMI_DEBUG") == "1" and _exit_code(error) is None:
-            raise
-        return _explain(error)
+    """Run one command and return its exit code: 0 done, 1 the data or the run failed, 2 wrong use, 130 interrupted.
 
+    Args:
+        arguments: what follows `imi`; None for those of this process, which a helper that is kept warm may answer.
+    """
+    from imi.cli import warm
 
-def _invoke(arguments: list[str]) -> int:
-    if "_IMI_COMPLETE" not in os.environ:
-        if not arguments or arguments in (["--help"], ["-h"]):
-            print(first_page(GROUPS))
-            return 0
-        run = _quick(arguments[0], arguments[1:])
-        if run is not None:
-            run()
-            return 0
-    from imi.cli.application import invoke
+    if arguments is None:
+        code = warm.answered(sys.argv[1:])
+        if code is not None:
+            return code
+    from imi.cli.command import run
 
-    return invoke(arguments)
-
-
-def _quick(name: str, arguments: list[str]) -> Callable[[], None] | None:
-    """Return the call of a verb whose arguments can be read without Typer."""
-    if name in _SHORT:
-        # Making threads for matrix products takes longer than the products of one question.
-        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from imi.cli.quick import read
-
-    for group in GROUPS:
-        if name in group.verbs:
-            return read(name, group.verbs[name], arguments)
-    return None
-
-
-def _explain(error: Exception) -> int:
-    if isinstance(error, DataError):
-        _list_failures(error)
-    if isinstance(error, ImiError):
-        return _complain(error.message, error.hint, error.exit_code)
-    if _is_bad_use(error):
-        complaint: Any = error
-        context = getattr(complaint, "ctx", None)
-        path = context.command_path if context is not None else "imi"
-        message = complaint.format_message().rstrip(".")
-        return _complain(message[:1].lower() + message[1:], f"{path} --help", 2)
-    leave = _exit_code(error)
-    if leave is not None:
-        return leave
-    if type(error).__name__ == "FullError":  # of SQLite, wherever it was met
-        return _complain("no room left on the disk; what was acknowledged before is safe", "free disk space", 1)
-    if isinstance(error, OSError):
-        where = f": {error.filename}" if error.filename else ""
-        return _complain(f"{(error.strerror or str(error)).lower()}{where}", None, 1)
-    return _complain(
-        f"unexpected {type(error).__name__}: {error}", "IMI_DEBUG=1 in front of the command shows where", 1
-    )
-
-
-def _is_bad_use(error: Exception) -> bool:
-    """Whether Typer complains about arguments: one class is the parent of all that, and has moved between versions."""
-    typer = sys.modules.get("typer")
-    return typer is not None and isinstance(error, typer.BadParameter.__bases__[0])
-
-
-def _exit_code(error: Exception) -> int | None:
-    """Return the code of a verb that ended itself by `typer.Exit`."""
-    typer = sys.modules.get("typer")
-    return error.exit_code if typer is not None and isinstance(error, typer.Exit) else None
-
-
-def _list_failures(error: DataError, most: int = 10) -> None:
-    for failure in error.failures[:most]:
-        place = failure.source if failure.line is None else f"{failure.source}:{failure.line}"
-        say(f"{place}: {failure.reason}", to=sys.stderr)
-    if len(error.failures) > most:
-        print(f"… and {len(error.failures) - most} more", file=sys.stderr)
-
-
-def _complain(message: str, hint: str | None, code: int) -> int:
-    say(f"imi: {message}", to=sys.stderr)
-    if hint:
-        say(f"try: {hint}", to=sys.stderr)
+    code = run(sys.argv[1:] if arguments is None else arguments)
+    if arguments is None:
+        warm.start_where_wanted(sys.argv[1:])
     return code

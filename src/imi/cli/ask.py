@@ -6,12 +6,22 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from imi.cli.hits import body_of, place_of, shortened, warn_of_collections
 from imi.cli.opening import opened_together, reranked
-from imi.cli.options import Also, Budget, CollectionName, Filtered, FolderOptions, Mode, Model, Trusting, read_texts
+from imi.cli.options import (
+    Also,
+    Budget,
+    CollectionName,
+    Filtered,
+    FolderOptions,
+    KeepWarm,
+    Mode,
+    Model,
+    Trusting,
+    read_texts,
+)
 from imi.cli.output import note, one_line, show_json
+from imi.cli.parameters import Argument, Option
 from imi.cli.terminal import say
 from imi.cli.verbs import verb
 from imi.cli.where import parse_where
@@ -19,12 +29,14 @@ from imi.errors import UsageError
 from imi.records import Hit, facts_of
 
 if TYPE_CHECKING:
+    import typer
+
     from imi.records import Answer
 
 
 Llm = Annotated[
     str | None,
-    typer.Option("--llm", metavar="MODEL[@URL]", help="A language model behind an OpenAI-compatible URL; IMI_LLM."),
+    Option("--llm", metavar="MODEL[@URL]", help="A language model behind an OpenAI-compatible URL; IMI_LLM."),
 ]
 
 
@@ -33,16 +45,14 @@ class AskOptions(FolderOptions, Trusting, Filtered):
     """What `imi ask` takes."""
 
     collection: CollectionName
-    question: Annotated[list[str], typer.Argument(metavar="QUESTION", help="Words are one question; - reads it.")]
+    question: Annotated[list[str], Argument(metavar="QUESTION", help="Words are one question; - reads it.")]
     llm: Llm = None
-    k: Annotated[int, typer.Option("-k", metavar="N", help="How many passages to read.")] = 5
+    k: Annotated[int, Option("-k", metavar="N", help="How many passages to read.")] = 5
     mode: Mode = "hybrid"
-    rewrite: Annotated[bool, typer.Option("--rewrite", help="Search in several wordings, written by the model.")] = (
-        False
-    )
+    rewrite: Annotated[bool, Option("--rewrite", help="Search in several wordings, written by the model.")] = False
     rerank: Annotated[
         str,
-        typer.Option(
+        Option(
             "--rerank",
             metavar="HOW",
             help="late (best sentence), llm, st:NAME of a cross-encoder, KIND:NAME, none; auto leaves the order to the "
@@ -52,15 +62,14 @@ class AskOptions(FolderOptions, Trusting, Filtered):
     budget: Budget = None
     expand: Annotated[
         int | None,
-        typer.Option("--expand", metavar="N", help="Read passages with what stands around them, up to N characters."),
+        Option("--expand", metavar="N", help="Read passages with what stands around them, up to N characters."),
     ] = None
-    agent: Annotated[bool, typer.Option("--agent", help="Let the model search and open documents itself.")] = False
-    always: Annotated[bool, typer.Option("--always", help="Answer also where nothing that was found is likely to.")] = (
-        False
-    )
+    agent: Annotated[bool, Option("--agent", help="Let the model search and open documents itself.")] = False
+    always: Annotated[bool, Option("--always", help="Answer also where nothing that was found is likely to.")] = False
     also: Also = field(default_factory=list)
-    show_context: Annotated[bool, typer.Option("--show-context", help="Show the passages that were read.")] = False
+    show_context: Annotated[bool, Option("--show-context", help="Show the passages that were read.")] = False
     model: Model = None
+    keep_warm: KeepWarm = False
 
 
 def ask(options: AskOptions) -> None:

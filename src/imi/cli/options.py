@@ -77,6 +77,10 @@ Budget = Annotated[
 Trust = Annotated[
     bool, Option("--trust", help="Use the model that the collection names, though you never named it yourself.")
 ]
+KeepWarm = Annotated[
+    bool,
+    Option("--keep-warm", help="Leave a helper behind, for an hour without questions, that answers the next at once."),
+]
 Seed = Annotated[int, Option("--seed", metavar="N", help="The same seed gives the same answer.")]
 Out = Annotated[Path | None, Option("--out", metavar="FILE", help="Where the result goes; the suffix tells the kind.")]
 Figure = Annotated[Path | None, Option("--figure", metavar="FILE", help="A picture: png, svg or html.")]

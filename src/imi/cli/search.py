@@ -18,6 +18,7 @@ from imi.cli.options import (
     Filtered,
     FolderOptions,
     K,
+    KeepWarm,
     Mode,
     Model,
     NoFold,
@@ -79,6 +80,7 @@ class SearchOptions(FolderOptions, Trusting, Filtered):
     rerank: RerankBy = "deep"
     budget: Budget = None
     model: Model = None
+    keep_warm: KeepWarm = False
 
 
 def search(options: SearchOptions) -> None:

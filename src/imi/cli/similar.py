@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from imi.cli.options import Dims, Model, Output, Texts, model_name, read_texts
+from imi.cli.options import Dims, KeepWarm, Model, Output, Texts, model_name, read_texts
 from imi.cli.output import one_line, show
 from imi.cli.verbs import verb
 from imi.errors import UsageError
@@ -21,6 +21,7 @@ class SimilarOptions(Output):
     texts: Texts
     model: Model = None
     dims: Dims = None
+    keep_warm: KeepWarm = False
 
 
 def similar(options: SimilarOptions) -> None:

@@ -22,10 +22,12 @@ from imi.collection.description import read_bound
 from imi.collection.rankings import BUDGET_MS, Fused, Ranking, Rerank, check_budget
 from imi.embedders import deep as finer
 from imi.embedders.base import Embedder
+from imi.embedders.load import load
 from imi.embedders.pieces import threads
 from imi.errors import CollectionError, ImiError, UsageError
 from imi.fusion import FIRST, deepened
 from imi.progress import Progress
+from imi.row_sets import among
 from imi.store.deep_vectors import (
     FINGERPRINT,
     count_to_deepen,
@@ -99,7 +101,7 @@ class DeepReading:
     def lacking(self, found: Fused) -> Rows:
         """Return the first rows of a shortlist that have no second vector, best first; must run inside `reading()`."""
         first = found.ranking.rows[:FIRST]
-        return first[~np.isin(first, self.deepener.held(self, first)[0])]
+        return first[~among(first, self.deepener.held(self, first)[0])]
 
     def read(self, texts: Mapping[int, str]) -> None:
         """Read rows, given with their texts, best first; must run outside of `reading()`: what was read is kept."""
@@ -144,7 +146,7 @@ class Deepener:
         """
         with self._loading:
             if self._model is None:
-                self._model = finer.Deep()
+                self._model = load("deep")
             return self._model
 
     # --- searching ---

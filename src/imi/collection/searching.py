@@ -23,6 +23,7 @@ from imi.errors import UsageError
 from imi.fusion import fuse
 from imi.pictures import Source, is_picture
 from imi.records import Document, Hits, Mode
+from imi.row_sets import among, distinct
 from imi.text.lexical import in_other_script
 from imi.types import Floats, Rows
 
@@ -223,7 +224,7 @@ def _ranked(
     while len(ranking.rows) < keep and pool < _DEEPEST:
         pool *= 2
         more = _fused(state, text, vector, pool, allowed, how).ranking
-        new = ~np.isin(more.rows, ranking.rows)
+        new = ~among(more.rows, ranking.rows)
         if not new.any():
             break
         least = ranking.scores[-1:].min(initial=np.inf)
@@ -237,7 +238,7 @@ def _fused(state: Snapshot, text: str, vector: Floats, pool: int, allowed: Any, 
     words = state.by_text(text, pool, allowed)
     meaning, story = state.by_meaning(vector, pool, allowed, how)
     # What only the words found has a meaning too: fusing needs its cosine.
-    others = np.setdiff1d(words.ranking.rows, meaning.rows)
+    others = distinct(words.ranking.rows[~among(words.ranking.rows, meaning.rows)])
     if len(others):
         near = state.cosines(vector, others, How(how.dims))
         meaning = Ranking(np.concatenate([meaning.rows, near.rows]), np.concatenate([meaning.scores, near.scores]))

@@ -31,6 +31,13 @@ _INSIDE = {
     "hash": ("testing", "HashEmbedder"),
 }
 
+_kept: dict[str, Embedder] = {}
+
+
+def keep(name: str) -> None:
+    """Load a model of the package once for this process: `load` gives the same one from then on."""
+    _kept[name] = load(name)
+
 
 def load(name: str | Path | None = None, *, send_key: bool = True) -> Embedder:
     """Return the model of a name; what a model needs is imported only when it is asked for.
@@ -49,6 +56,8 @@ def load(name: str | Path | None = None, *, send_key: bool = True) -> Embedder:
     """
     asked = str(name) if name is not None else os.environ.get("IMI_MODEL") or DEFAULT
     kind, _, rest = asked.partition(":")
+    if asked in _kept:
+        return _kept[asked]
     if asked in _INSIDE:
         module, maker = _INSIDE[asked]
         inside: Embedder = getattr(import_module(f"imi.embedders.{module}"), maker)()

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from imi.errors import UsageError
 from imi.index.base import check_metric, check_queries, check_vectors
 from imi.index.manifest import CheckedVectors, vector_parts, write_files
+from imi.row_sets import distinct
 from imi.types import Floats, Rows
 from imi.vectors import Metric
 
@@ -70,7 +71,7 @@ class Exact:
     def search(self, queries: NDArray[Any], k: int = 10, allowed: Rows | None = None) -> tuple[Floats, Rows]:
         """Find the k best rows for each query, as `Index.search` says."""
         asked = check_queries(queries, self.width, k)[:, : self.dims]
-        rows = None if allowed is None else np.unique(np.asarray(allowed, dtype=np.int64))
+        rows = None if allowed is None else distinct(allowed)
         if rows is not None and len(rows) and (rows[0] < 0 or rows[-1] >= len(self)):
             raise UsageError(f"allowed row {rows[0] if rows[0] < 0 else rows[-1]} is outside 0 to {len(self) - 1}")
         scores = np.full((len(asked), k), -np.inf, dtype=np.float32)

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.errors import Damaged, TooNew, UsageError
+from imi.row_sets import distinct
 from imi.trust import is_sealed, seal
 
 FORMAT = 1
@@ -278,7 +279,7 @@ class CheckedVectors:
         self._check_length()
         if not self._left:
             return
-        blocks = np.unique(np.atleast_1d(rows).ravel() // self._rows)
+        blocks = distinct(np.atleast_1d(rows) // self._rows)
         for block in blocks[blocks >= 0]:
             if not self._unread[block]:
                 continue

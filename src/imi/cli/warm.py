@@ -1,0 +1,120 @@
+"""Asks a helper that has everything loaded, where one runs; else the command runs in this process as ever.
+
+The first question that is asked with `--keep-warm` (or `IMI_WARM=1`) leaves a helper behind: `imi.cli.warm_helper`.
+Later ones hand it their arguments, folder, environment and the terminal itself, by a socket in a folder that only the
+user may enter, and wait for the exit code. Where that fails before the helper has begun, the command is run here.
+
+This module is imported by every command and therefore imports next to nothing itself.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from imi._version import __version__
+
+VERBS = frozenset({"search", "similar", "ask"})
+"""Verbs that only read, and are over sooner than what they need is loaded."""
+OPTION = "--keep-warm"
+_PATIENCE = 0.2
+"""Seconds in which a helper has to say that it takes a command."""
+_LONGEST_PATH = 100
+"""The name of a socket may have about so many bytes."""
+READY, GO = b"!", b"g"
+
+
+def answered(arguments: Sequence[str]) -> int | None:
+    """Let the helper run a command; return its exit code, or None where the command has to run here."""
+    if not arguments or arguments[0] not in VERBS or os.environ.get("IMI_WARM") == "0" or not hasattr(os, "fork"):
+        return None
+    address = socket_path()
+    try:
+        about = os.stat(address)
+    except OSError:
+        return None
+    return _ask(address, arguments) if about.st_uid == os.getuid() else None
+
+
+def start_where_wanted(arguments: Sequence[str]) -> None:
+    """Leave a helper behind where this command asked for one and none is there."""
+    if not arguments or arguments[0] not in VERBS:
+        return
+    if OPTION not in arguments and os.environ.get("IMI_WARM") != "1":
+        return
+    if not hasattr(os, "fork"):
+        print(f"{OPTION}: a helper cannot be kept on this system", file=sys.stderr)
+        return
+    if os.path.exists(socket_path()):
+        return
+    import subprocess
+
+    nothing = subprocess.DEVNULL
+    command = [sys.executable, "-m", "imi.cli.warm_helper"]
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    subprocess.Popen(command, stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True, env=environment)
+
+
+def dismiss() -> bool:
+    """Let the helper go, which ends within seconds; say whether one was there."""
+    try:
+        os.unlink(socket_path())
+    except OSError:
+        return False
+    return True
+
+
+def socket_path() -> str:
+    """Return where the helper of this user, this version and this installation listens."""
+    import zlib
+
+    which = f"{zlib.crc32(os.fsencode(f'{__version__} {sys.executable} {__file__}')):08x}"
+    home = os.environ.get("IMI_HOME")
+    folder = home or os.environ.get("XDG_RUNTIME_DIR") or os.path.expanduser("~/.cache")
+    path = os.path.join(folder, "imi-run", f"{which}.sock")
+    if len(os.fsencode(path)) <= _LONGEST_PATH:
+        return path
+    by_home = f"{zlib.crc32(os.fsencode(os.path.abspath(folder))):08x}"
+    return f"/tmp/imi-run-{os.getuid()}/{which}-{by_home}.sock"
+
+
+def _ask(address: str, arguments: Sequence[str]) -> int | None:
+    import json
+    import socket
+
+    streams = (sys.stdin, sys.stdout, sys.stderr)
+    try:
+        handles = [stream.fileno() for stream in streams]
+        message = json.dumps(
+            {
+                "arguments": list(arguments),
+                "folder": os.getcwd(),
+                "environment": dict(os.environ),
+                "encodings": [[stream.encoding, stream.errors] for stream in streams],
+            }
+        ).encode()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
+            link.settimeout(_PATIENCE)
+            try:
+                link.connect(address)
+            except ConnectionRefusedError:
+                os.unlink(address)  # left by a helper that was killed
+                return None
+            socket.send_fds(link, [len(message).to_bytes(8, "big")], handles)
+            link.sendall(message)
+            if link.recv(1) != READY:
+                return None
+            link.sendall(GO)
+            link.settimeout(None)
+            return _ended(link.recv(1))
+    except (OSError, ValueError, AttributeError):
+        return None  # nothing has been printed yet: once the helper has begun, nothing here raises these
+
+
+def _ended(code: bytes) -> int:
+    if code:
+        return code[0]
+    print("imi: the helper that is kept warm ended before the answer was whole", file=sys.stderr)
+    print("try: the same command again", file=sys.stderr)
+    return 1
