@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import os
 import threading
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +17,22 @@ import numpy as np
 
 from imi.collection import Collection
 from imi.errors import ImiError
-from imi.records import FACTS
+from imi.records import FACTS, Document
+from imi.server.api.cards import readable
+from imi.server.api.column_stats import colouring, columns_of
 from imi.server.http.responses import ApiError
 from imi.server.state import State
 from imi.tasks.layout import principal_plane, tsne_plane
 from imi.tasks.map_page import rows_data
 from imi.tasks.neighbours import nearest_rows
+from imi.tasks.regions import regions
 from imi.tasks.rows import Rows, read_rows
 from imi.types import Floats
 from imi.vectors import normalize
 
 MOST = 100_000
 """Points of a map; of more documents every so many is taken."""
-FILE = "map.npz"
-_KEPT = 3
+_KEPT = 8
 _NEAREST = 45
 _SHARE = 0.3
 """Of the work that finding neighbours is, roughly."""
@@ -46,8 +49,10 @@ class _Drawn:
     version: str
     state: str = "working"
     share: float = 0.0
+    dims: int | None = None
     rows: Mapping[str, Any] = field(default_factory=dict)
     plane: Floats | None = None
+    regions: Mapping[str, Any] | None = None
     message: str | None = None
 
 
@@ -57,17 +62,29 @@ class Maps:
     def __init__(self, state: State) -> None:
         self._server = state
         self._changing = threading.Lock()
-        self._drawn: dict[str, _Drawn] = {}
+        self._drawn: dict[tuple[str, int | None], _Drawn] = {}
         self._painter = ThreadPoolExecutor(1, thread_name_prefix="imi-map")
 
-    def state(self, name: str, collection: Collection) -> dict[str, Any]:
-        """Return how far the map is, beginning it where there is none of this state of the collection."""
-        version = collection.info.version
+    def state(self, name: str, dims: int | None, collection: Collection) -> dict[str, Any]:
+        """Return how far the map is, beginning it where there is none of this state of the collection.
+
+        Args:
+            name: of the collection.
+            dims: leading dimensions that the map is drawn from; None for all.
+            collection: what is drawn.
+
+        Raises:
+            ApiError: 400 where the vectors are not so wide.
+        """
+        version, width = collection.info.version, collection.info.dims
+        if dims is not None and width and dims > width:
+            raise ApiError(400, f"dims is {dims}; the vectors have {width}.", param="dims", code="invalid_value")
+        key = (name, None if dims == width else dims)
         with self._changing:
-            drawn = self._drawn.get(name)
+            drawn = self._drawn.get(key)
             if drawn is None or drawn.version != version:
-                self._drawn.pop(name, None)
-                drawn = self._drawn[name] = _Drawn(version)
+                self._drawn.pop(key, None)
+                drawn = self._drawn[key] = _Drawn(version, dims=key[1])
                 while len(self._drawn) > _KEPT:
                     del self._drawn[next(iter(self._drawn))]
                 self._painter.submit(self._draw_lent, drawn, name)
@@ -85,24 +102,25 @@ class Maps:
         Raises:
             ApiError: 409 while they are not read yet.
         """
-        return self._finished(name).rows
+        return self._finished(name, None).rows
 
-    def plane(self, name: str, _: Collection) -> dict[str, Any]:
-        """Return the points as base64 of little-endian float32, and whether this is a sketch or the finished layout.
+    def plane(self, name: str, dims: int | None, collection: Collection) -> dict[str, Any]:
+        """Return the points as base64 of little-endian float32, whether they are a sketch, and the regions' names.
 
         Raises:
             ApiError: 409 while there is not even a sketch.
         """
-        drawn = self._finished(name)
+        drawn = self._finished(name, None if dims == collection.info.dims else dims)
         points = np.asarray(drawn.plane, dtype="<f4")
         return {
             "state": drawn.state,
             "version": drawn.version,
             "points": base64.b64encode(points.tobytes()).decode("ascii"),
+            "regions": drawn.regions,
         }
 
-    def _finished(self, name: str) -> _Drawn:
-        drawn = self._drawn.get(name)
+    def _finished(self, name: str, dims: int | None) -> _Drawn:
+        drawn = self._drawn.get((name, dims))
         if drawn is None or drawn.plane is None:
             raise ApiError(409, "The map is not drawn yet; GET …/map says how far it is.", code="map_not_ready")
         return drawn
@@ -110,36 +128,54 @@ class Maps:
     def _draw_lent(self, drawn: _Drawn, name: str) -> None:
         try:
             with self._server.shelf.use(name) as collection:
-                self._draw(drawn, collection)
+                self._draw(drawn, name, collection)
         except (ApiError, ImiError) as gone:
             drawn.state, drawn.message = "failed", str(gone)
 
-    def _draw(self, drawn: _Drawn, collection: Collection) -> None:
+    def _draw(self, drawn: _Drawn, name: str, collection: Collection) -> None:
         """Do the work of one map on the painter's thread."""
         try:
             rows, total = _chosen(collection)
             if len(rows) == 0:
                 drawn.state = "empty"
                 return
-            drawn.rows = rows_data(rows.ids, rows.texts or rows.ids, _columns(rows), 160 if len(rows) > 10_000 else 400)
-            drawn.rows = {**drawn.rows, "of": total}
+            if drawn.dims is not None:
+                rows = replace(rows, z=normalize(rows.z[:, : drawn.dims]))
+            said = [
+                readable(Document(*one))
+                for one in zip(rows.ids, rows.texts or rows.ids, rows.metadata or [{}] * len(rows), strict=True)
+            ]
+            texts = [f"{one.title}\n{one.body}" if one.title else one.body for one in said]
+            columns = colouring(_columns(rows), columns_of(rows.metadata or []))
+            drawn.rows = rows_data(rows.ids, texts, columns, 160 if len(rows) > 10_000 else 400)
+            drawn.rows = {**drawn.rows, "of": total, "pictures": _pictured(collection, rows.ids)}
             # A collection on an engine has no folder of its own to keep a map in.
             folder = collection.folder if collection.local else None
-            kept = None if folder is None else _load(folder, drawn.version, len(rows))
-            if kept is not None:
-                drawn.plane, drawn.state, drawn.share = kept, "ready", 1.0
-                return
-            drawn.plane = principal_plane(rows.z) if len(rows) > 1 else np.zeros((len(rows), 2), np.float32)
-            drawn.state = "sketch"
-            if len(rows) >= 5:
-                drawn.plane = self._laid_out(drawn, rows)
-                if folder is not None:
-                    _save(folder, drawn.version, drawn.plane)
-            drawn.state, drawn.share = "ready", 1.0
+            whole = self._whole(drawn, name, folder, len(rows))
+            plane = None if folder is None else _load(folder, drawn.version, len(rows), drawn.dims)
+            if plane is None:
+                first = principal_plane(rows.z) if len(rows) > 1 else np.zeros((len(rows), 2), np.float32)
+                drawn.plane, drawn.state = _turned(first, whole), "sketch"
+                plane = first
+                if len(rows) >= 5:
+                    plane = _turned(self._laid_out(drawn, rows), whole)
+                    if folder is not None:
+                        _save(folder, drawn.version, plane, drawn.dims)
+            drawn.regions = regions(plane, texts if any(rows.texts or ()) else [""] * len(rows)).to_dict()
+            drawn.plane, drawn.state, drawn.share = plane, "ready", 1.0
         except _Stopped:
             drawn.state, drawn.message = "failed", "the server stops"
         except (ImiError, OSError, MemoryError) as broken:
             drawn.state, drawn.message = "failed", str(broken)
+
+    def _whole(self, drawn: _Drawn, name: str, folder: Path | None, count: int) -> Floats | None:
+        """Return the plane of all dimensions, after which that of fewer is turned; None where there is none yet."""
+        if drawn.dims is None:
+            return None
+        full = self._drawn.get((name, None))
+        if full is not None and full.version == drawn.version and full.state == "ready":
+            return full.plane
+        return None if folder is None else _load(folder, drawn.version, count, None)
 
     def _laid_out(self, drawn: _Drawn, rows: Rows) -> Floats:
         def told(start: float, width: float) -> Any:
@@ -173,10 +209,31 @@ def _columns(rows: Rows) -> dict[str, list[Any]]:
     return {name: [one.get(name) for one in metadata] for name in names}
 
 
-def _load(folder: Path, version: str, count: int) -> Floats | None:
+def _pictured(collection: Collection, ids: Sequence[str]) -> bool:
+    """Return whether the rows are pictures, by the first of them."""
+    with contextlib.suppress(ImiError):
+        return collection.thumbnail(ids[0]) is not None
+    return False
+
+
+def _turned(plane: Floats, after: Floats | None) -> Floats:
+    """Return a plane turned, mirrored and scaled so that its points lie as near as can be to those of another."""
+    if after is None or len(after) != len(plane):
+        return plane
+    a, b = plane - plane.mean(axis=0), after - after.mean(axis=0)
+    u, _, v = np.linalg.svd(a.T.astype(np.float64) @ b)
+    size = np.linalg.norm(b) / max(float(np.linalg.norm(a)), 1e-9)
+    return np.asarray(a @ (u @ v) * size + after.mean(axis=0), np.float32)
+
+
+def _file(dims: int | None) -> str:
+    return "map.npz" if dims is None else f"map-{dims}.npz"
+
+
+def _load(folder: Path, version: str, count: int, dims: int | None) -> Floats | None:
     """Return the layout that was kept, None where there is none of this state."""
     try:
-        with np.load(folder / "index" / FILE) as kept:
+        with np.load(folder / "index" / _file(dims)) as kept:
             plane = kept["plane"]
             fits = str(kept["version"]) == version and plane.shape == (count, 2)
             return np.asarray(plane, np.float32) if fits else None
@@ -184,12 +241,12 @@ def _load(folder: Path, version: str, count: int) -> Floats | None:
         return None
 
 
-def _save(folder: Path, version: str, plane: Floats) -> None:
+def _save(folder: Path, version: str, plane: Floats, dims: int | None) -> None:
     """Keep a layout; one that cannot be written is drawn again next time."""
-    temporary = folder / "index" / f"{FILE}.{os.getpid()}.npz"
+    temporary = folder / "index" / f"{_file(dims)}.{os.getpid()}.npz"
     try:
         temporary.parent.mkdir(exist_ok=True)
         np.savez(temporary, plane=plane, version=np.array(version))
-        os.replace(temporary, folder / "index" / FILE)
+        os.replace(temporary, folder / "index" / _file(dims))
     except OSError:
         temporary.unlink(missing_ok=True)

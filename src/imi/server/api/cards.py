@@ -1,0 +1,253 @@
+"""Documents as cards: a title, a piece of the text with what was found in it marked, and how near it comes."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+
+from imi.collection import Collection
+from imi.embedders.base import Embedder
+from imi.errors import ImiError
+from imi.records import Document, Hit, facts_of
+from imi.server.api.column_stats import TITLES
+from imi.tasks.compare import scale_of
+from imi.tasks.explain import Explaining
+from imi.text.highlight import READ, piece_of, spans_of
+from imi.text.labels import labelled_parts, without_markup
+from imi.text.lexical import normalize_text
+from imi.text.sentences import sentence_spans
+from imi.types import Floats
+from imi.vectors import normalize
+
+WORD, MEANT = 1, 2
+"""What a part of a text is marked as: words that were asked for, or what means what was asked for."""
+_TITLE = 140
+_BODIES = frozenset(
+    {"content", "text", "body", "review", "description", "combined", "本文", "内容", "テキスト", "説明"}
+)
+_SENTENCES = 24
+_SENTENCE = 600
+_LIKE_BEST = 0.45
+_LEAST_SHARE = 0.08
+_LIKELY = 2.2
+"""Standard deviations above the mean cosine of unrelated texts, beyond which a cosine says something."""
+_FULL = 0.7
+_SAMPLE = 256
+Part = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Readable:
+    """A document's title, None where it has none, and its text as it is read."""
+
+    title: str | None
+    body: str
+
+
+def readable(document: Hit | Document) -> Readable:
+    """Return a document as it is read: its title apart, no words of a template, line breaks as such."""
+    text = document.text or ""
+    title = _named_title(document.metadata)
+    parts = labelled_parts(text)
+    if parts and (";" in text or parts[0][0].casefold() in (*TITLES, *_BODIES)):
+        named = next((value for name, value in parts if name.casefold() in TITLES and 0 < len(value) <= _TITLE), None)
+        title = title or named
+        kept = [(name, value) for name, value in parts if value and value != title]
+        text = "\n".join(value if name.casefold() in _BODIES else f"{name}: {value}" for name, value in kept)
+    body = without_markup(text)
+    title = None if title is None else without_markup(title)
+    if title and body.startswith(title):
+        rest = body[len(title) :]
+        # A passage of a file begins with its heading; a text that only begins with the same words goes on in its line.
+        body = rest.lstrip() if not rest.strip() or rest.lstrip(" ").startswith("\n") else body
+    return Readable(title, body) if body or not text else Readable(None, without_markup(text))
+
+
+def _named_title(metadata: Mapping[str, Any]) -> str | None:
+    folded = {name.casefold(): name for name in metadata}
+    for wanted in TITLES:
+        value = metadata.get(folded.get(wanted, ""))
+        if isinstance(value, str) and value.strip() and len(value) <= _TITLE:
+            return " ".join(value.split())
+    facts = facts_of(metadata)
+    value = facts.get("heading") or facts.get("title")
+    return value if isinstance(value, str) and value.strip() and len(value) <= _TITLE else None
+
+
+def place_of(document: Hit | Document) -> str | None:
+    """Return where a document was read from, as people say it: the file's name, and a page or line."""
+    facts = facts_of(document.metadata)
+    source = facts.get("source")
+    if not isinstance(source, str) or not source:
+        return None
+    name = PurePath(source.replace("\\", "/")).name or source
+    place = facts.get("page") or facts.get("line")
+    return f"{name}:{place}" if place and not isinstance(place, bool) else name
+
+
+@dataclass(slots=True)
+class Asked:
+    """What was asked, and what is needed to say how near documents come to it."""
+
+    collection: Collection
+    terms: list[str]
+    query: str | None = None
+    vector: Floats | None = None
+    model: Embedder | None = None
+    low: float = 0.0
+    mean: float = 0.0
+    crowd: Floats | None = field(default=None, repr=False)
+    """Vectors of pictures, whose cosines with words lie on a scale of their own."""
+
+    def near(self, hits: Sequence[Hit], pictured: frozenset[str]) -> dict[str, float]:
+        """Return how near each hit comes, from 0, as far as anything, to 1; below `weak` it says nothing."""
+        if self.vector is None:
+            return {}
+        vector, rows = self.vector, self.collection.vectors_by_id([hit.id for hit in hits])
+        crowd = None if self.crowd is None else self.crowd @ vector
+        found = {}
+        for hit in hits:
+            row = rows.get(hit.id)
+            if row is None or len(row) != len(vector):
+                continue
+            cosine = float(row @ vector / max(float(np.linalg.norm(row)), 1e-9))
+            if crowd is not None and hit.id in pictured and not hit.text:
+                away = (cosine - float(crowd.mean())) / max(float(crowd.std()), 1e-6)
+                found[hit.id] = min(1.0, max(0.0, away / 4.5))
+            else:
+                found[hit.id] = min(1.0, max(0.0, (cosine - self.mean) / (_FULL * (1 - self.mean))))
+        return found
+
+    @property
+    def weak(self) -> float:
+        """Below this a hit is as far as texts on other things are."""
+        return max(0.0, (self.low - self.mean) / (_FULL * (1 - self.mean)))
+
+
+class Scales:
+    """How far unrelated things are under each model, measured once."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[float, float]] = {}
+        self._crowds: dict[str, tuple[str, Floats | None]] = {}
+
+    def asked(self, collection: Collection, query: str, terms: list[str]) -> Asked:
+        """Return a question with its vector, where a model that answers in microseconds can read it."""
+        model = _model_of(collection)
+        # Any other model may take long, or cost money, for each text that it reads.
+        if model is None or not isinstance(model, Explaining):
+            return Asked(collection, terms, query)
+        fingerprint = model.info.fingerprint
+        if fingerprint not in self._known:
+            scale = scale_of(model)
+            self._known[fingerprint] = (scale.mean, scale.mean + _LIKELY * scale.spread)
+        mean, low = self._known[fingerprint]
+        vector = model.embed([query], kind="query")[0]
+        return Asked(collection, terms, query, vector, model, low, mean, self.crowd(collection))
+
+    def crowd(self, collection: Collection) -> Floats | None:
+        """Return some vectors of a collection that holds pictures alone, None for any other."""
+        info = collection.info
+        place = str(getattr(collection, "folder", info.name))
+        kept = self._crowds.get(place)
+        if kept is None or kept[0] != info.version:
+            kept = self._crowds[place] = (info.version, _crowd(collection))
+        return kept[1]
+
+
+def _model_of(collection: Collection) -> Embedder | None:
+    """Return the model of a collection; None for vectors of one's own, or where the model is not there."""
+    try:
+        return collection.model
+    except ImiError:
+        return None
+
+
+def _crowd(collection: Collection) -> Floats | None:
+    first = next(iter(collection.documents(limit=1)), None)
+    if first is None or first.text:
+        return None
+    with contextlib.suppress(ImiError):
+        if collection.thumbnail(first.id) is not None:
+            ids = collection.ids(with_vector=True)
+            some = [ids[at] for at in np.unique(np.linspace(0, len(ids) - 1, _SAMPLE).astype(int))] if ids else []
+            return normalize(collection.vectors(some))
+    return None
+
+
+def meant_spans(asked: Asked, texts: Sequence[str]) -> list[list[tuple[int, int]]]:
+    """Return, for each text, the places that mean what was asked: words of the sentence that comes nearest to it."""
+    empty: list[list[tuple[int, int]]] = [[] for _ in texts]
+    if asked.vector is None or asked.model is None or not asked.query:
+        return empty
+    spans = [
+        [one for one in sentence_spans(text[:READ])[:_SENTENCES] if one[1] - one[0] <= _SENTENCE] for text in texts
+    ]
+    said = [text[start:end] for text, own in zip(texts, spans, strict=True) for start, end in own]
+    if not said:
+        return empty
+    cosines = asked.model.embed(said) @ asked.vector
+    at = 0
+    for row, own in enumerate(spans):
+        if own:
+            best = int(np.argmax(cosines[at : at + len(own)]))
+            if cosines[at + best] >= asked.low:
+                empty[row] = _telling_words(asked, texts[row], own[best])
+        at += len(own)
+    return empty
+
+
+def _telling_words(asked: Asked, text: str, sentence: tuple[int, int]) -> list[tuple[int, int]]:
+    """Return where the words of a sentence stand that carry most of its similarity."""
+    start, end = sentence
+    said = text[start:end]
+    pieces = asked.model.explain(asked.query or "", said).b  # type: ignore[union-attr]  # an Explaining model
+    best = max((piece.share for piece in pieces), default=0.0)
+    folded, at, found = normalize_text(said), 0, []
+    if len(folded) != len(said):  # places would shift
+        return [(start, start + len(said.rstrip()))]
+    for piece in pieces:
+        name = normalize_text(piece.text.replace("▁", ""))
+        place = folded.find(name, at) if name else -1
+        if place < 0:
+            continue
+        at = place + len(name)
+        if piece.share >= max(_LIKE_BEST * best, _LEAST_SHARE) and any(map(str.isalnum, name)):
+            found.append(_whole_word(said, place, at, start))
+    return found
+
+
+def _whole_word(text: str, begin: int, end: int, offset: int) -> tuple[int, int]:
+    """Return a place grown to the word of Latin letters that it is part of."""
+
+    def inside(at: int) -> bool:
+        return 0 <= at < len(text) and text[at].isascii() and (text[at].isalnum() or text[at] == "'")
+
+    while inside(begin - 1) and inside(begin):
+        begin -= 1
+    while inside(end) and inside(end - 1):
+        end += 1
+    return offset + begin, offset + end
+
+
+def marked_piece(text: str, terms: Sequence[str], meant: Sequence[tuple[int, int]], most: int) -> dict[str, Any]:
+    """Return a piece of a text in parts, each with its mark; it begins near what was found."""
+    words, _ = spans_of(text, terms)
+    if not words and meant and len(text) > most and meant[0][0] > most * 3 // 4:
+        piece = piece_of(text, [], most, max(0, meant[0][0] - most // 4))
+    else:
+        piece = piece_of(text, terms, most)
+    start, end = piece.start, min(len(text), piece.start + most)
+    marks = np.zeros(end - start, np.int8)
+    for spans, mark in ((meant, MEANT), (words, WORD)):
+        for a, b in spans:
+            marks[max(0, a - start) : max(0, b - start)] = mark
+    edges = [0, *(np.flatnonzero(np.diff(marks)) + 1).tolist(), len(marks)]
+    parts: list[Part] = [(text[start + a : start + b], int(marks[a])) for a, b in pairwise(edges) if b > a]
+    return {"parts": parts, "start": start, "characters": len(text)}

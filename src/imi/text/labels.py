@@ -1,0 +1,32 @@
+"""Texts as people read them: without the words of a template around their values, and without a web page's markup."""
+
+from __future__ import annotations
+
+import html
+import re
+
+_LABEL = re.compile(r"(?:^|;\s|\n)([^\W\d][\w ]{0,24}): ")
+_BREAK = re.compile(r"[ \t]*<br\s*/?>[ \t]*", re.IGNORECASE)
+_BREAKS = re.compile(r"\n{3,}")
+_TAG = re.compile(r"</?(?:p|b|i|em|strong|u)>|<a\s[^<>]{0,500}>|</a>", re.IGNORECASE)
+_ENTITY = re.compile(r"&(?:amp|quot|apos|nbsp|lt|gt|#39|#34|#x27);")
+
+
+def labelled_parts(text: str) -> list[tuple[str, str]]:
+    """Return the names and values of a text made by a template, "Title: …; Content: …"; empty for any other text."""
+    labels = list(_LABEL.finditer(text))
+    if len(labels) < 2 or labels[0].start() != 0:
+        return []
+    ends = [one.start() for one in labels[1:]] + [len(text)]
+    return [(one[1], text[one.end() : end].rstrip("; \n")) for one, end in zip(labels, ends, strict=True)]
+
+
+def without_markup(text: str) -> str:
+    """Return a text with line breaks and plain emphasis as they look that were written as HTML; other tags stay.
+
+    What a text says about tags must stay readable: only those that reviews and comments are full of are taken away.
+    """
+    if "<" in text:
+        text = _BREAKS.sub("\n\n", _BREAK.sub("\n", text))
+        text = _TAG.sub("", text)
+    return _ENTITY.sub(lambda found: html.unescape(found[0]), text) if "&" in text else text
