@@ -156,7 +156,7 @@ def _order(one: tuple[Any, int], kind: str, role: str) -> tuple[Any, ...]:
     if kind == "number":
         return (value,)
     if kind == "truth":
-        return (not value[1],)
+        return (value[1],)
     if isinstance(value, str) and role == "date":
         return (value,)
     return (-count, str(value))

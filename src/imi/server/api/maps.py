@@ -141,11 +141,7 @@ class Maps:
                 return
             if drawn.dims is not None:
                 rows = replace(rows, z=normalize(rows.z[:, : drawn.dims]))
-            said = [
-                readable(Document(*one))
-                for one in zip(rows.ids, rows.texts or rows.ids, rows.metadata or [{}] * len(rows), strict=True)
-            ]
-            texts = [f"{one.title}\n{one.body}" if one.title else one.body for one in said]
+            texts = _read_texts(rows)
             columns = colouring(_columns(rows), columns_of(rows.metadata or []))
             drawn.rows = rows_data(rows.ids, texts, columns, 160 if len(rows) > 10_000 else 400)
             drawn.rows = {**drawn.rows, "of": total, "pictures": _pictured(collection, rows.ids)}
@@ -207,6 +203,15 @@ def _columns(rows: Rows) -> dict[str, list[Any]]:
     metadata = rows.metadata or []
     names = sorted({name for one in metadata for name in one} - {FACTS})
     return {name: [one.get(name) for one in metadata] for name in names}
+
+
+def _read_texts(rows: Rows) -> list[str]:
+    """Return the texts as they are read, under their titles; ids where there is none."""
+    found = []
+    for at, id in enumerate(rows.ids):
+        one = readable(Document(id, rows.texts[at] if rows.texts else None, rows.metadata[at] if rows.metadata else {}))
+        found.append("\n".join(filter(None, (one.title, one.body))) or id)
+    return found
 
 
 def _pictured(collection: Collection, ids: Sequence[str]) -> bool:
