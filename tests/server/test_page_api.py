@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 import imi
-from imi.server.api.column_stats import columns_of
+from imi.records import Document
+from imi.server.api.cards import readable
+from imi.server.api.column_stats import colouring, columns_of
 from imi.text.highlight import piece_of, spans_of, wanted_terms
 
 
@@ -66,6 +68,71 @@ def test_columns_say_what_a_filter_needs():
     assert columns["x"]["kind"] == "other"
 
 
+ROWS = 60
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "role"),
+    [
+        ("Score", [n % 5 + 1 for n in range(ROWS)], "rating"),
+        ("評価", [n % 5 + 1 for n in range(ROWS)], "rating"),
+        ("Time", [1_351_209_600 + 86_400 * n for n in range(ROWS)], "date"),
+        ("created_at", [1_351_209_600_000 + n for n in range(ROWS)], "date"),
+        ("日付", [f"2024-01-{n % 28 + 1:02}" for n in range(ROWS)], "date"),
+        ("times", list(range(ROWS)), "id"),
+        ("UserId", [f"U{n}" for n in range(ROWS)], "id"),
+        ("商品コード", [f"A{n}" for n in range(ROWS)], "id"),
+        ("paid", [n % 2 for n in range(ROWS)], "number"),
+        ("valid", ["yes", "no"] * 30, "group"),
+        ("ok", [True, False] * 30, "group"),
+        ("Summary", [f"a title of its own {n}" for n in range(ROWS)], "title"),
+        ("notes", [f"{n} " + "a long text to read " * 8 for n in range(ROWS)], "text"),
+        ("tag", ["a", "b", "c"] * 20, "group"),
+        ("line", list(range(ROWS)), "place"),
+        ("price", [n * 1.5 for n in range(ROWS)], "number"),
+    ],
+)
+def test_what_a_column_is_for(name, values, role):
+    (column,) = columns_of([{name: value} for value in values])
+    assert column["role"] == role
+
+
+def test_values_stand_in_their_own_order():
+    rows = [{"n": n, "day": f"2024-0{n % 3 + 1}-01", "tag": "ab"[n > 9]} for n in (10, 9, 2, 10, 2, 2, 9)]
+    told = {one["name"]: one["values"] for one in columns_of(rows)}
+    assert [value for value, _ in told["n"]] == [2, 9, 10]
+    assert [value for value, _ in told["day"]] == sorted(value for value, _ in told["day"])
+    assert told["tag"] == [["a", 5], ["b", 2]]
+    assert sum(count for _, count in told["n"]) == len(rows)
+
+
+def test_points_are_coloured_by_what_groups_them():
+    rows = [{"Id": n, "Score": n % 5, "Time": 1_351_209_600, "tag": "ab"[n % 2], "line": n} for n in range(ROWS)]
+    rows[0]["Time"] += 40_000_000
+    values = {name: [row[name] for row in rows] for name in rows[0]}
+    chosen = colouring(values, columns_of(rows))
+    assert list(chosen) == ["Score", "tag", "Time"]
+    assert chosen["Time"][1] == pytest.approx(2012.82, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("document", "title", "body"),
+    [
+        (Document("1", "Title: Good tea; Content: Green,<br />and warm"), "Good tea", "Green,\nand warm"),
+        (Document("1", "Green", {"Summary": "Good tea"}), "Good tea", "Green"),
+        (Document("1", "Green", {"件名": "よいお茶"}), "よいお茶", "Green"),
+        (Document("1", "Green", {"Summary": "x" * 300}), None, "Green"),
+        (Document("1", "Rain\nIt rains.", {"heading": "Rain"}), "Rain", "It rains."),
+        (Document("1", "Rain is wet.", {"title": "Rain"}), "Rain", "Rain is wet."),
+        (Document("1", "id: m-1; tag: movie"), None, "id: m-1\ntag: movie"),
+        (Document("1", "A: hello\nB: hi"), None, "A: hello\nB: hi"),
+        (Document("1", None), None, ""),
+    ],
+)
+def test_a_document_as_it_is_read(document, title, body):
+    assert (readable(document).title, readable(document).body) == (title, body)
+
+
 @pytest.fixture(scope="module")
 def served(start, tmp_path_factory):
     model = imi.load()
@@ -95,6 +162,54 @@ def test_hits_are_short_whatever_the_documents_are(served):
     like = ask(served, "look", like="0", k=2)["hits"]
     assert like[0]["score"] >= like[1]["score"] and "0" not in {hit["id"] for hit in like}
     assert served.http.post("/api/v1/collections/pets/look", json={"like": "nobody"}).status_code == 404
+
+
+def test_further_hits_and_some_by_their_ids(served):
+    first, next_ = (ask(served, "look", query="cat", mode="meaning", k=10, offset=offset) for offset in (0, 10))
+    assert first["more"] and not {hit["id"] for hit in first["hits"]} & {hit["id"] for hit in next_["hits"]}
+    last = ask(served, "look", query="number", mode="text", k=10, offset=30)
+    assert not last["more"] and len(last["hits"]) == 10
+    assert [hit["id"] for hit in ask(served, "look", k=30, offset=20)["hits"]][:2] == ["20", "21"]
+    assert [hit["id"] for hit in ask(served, "look", ids=["7", "3"])["hits"]] == ["7", "3"]
+    assert ask(served, "look", query="cat", where={"n": {"<": 5}})["passing"] == 5
+
+
+def test_one_scale_says_how_near_hits_come(served):
+    near = [ask(served, "look", query="cats", mode=mode, k=5) for mode in ("text", "meaning", "hybrid")]
+    by_id = [{hit["id"]: hit["near"] for hit in reply["hits"]} for reply in near]
+    shared = set(by_id[1]) & set(by_id[2])
+    assert shared and all(by_id[1][id] == pytest.approx(by_id[2][id]) for id in shared)
+    assert all(0 <= value <= 1 for one in by_id for value in one.values())
+    assert near[1]["likely"] and near[1]["hits"][0]["near"] > near[1]["weak"]
+    far = ask(served, "look", query="quantum chromodynamics", mode="meaning", k=5)
+    assert not far["likely"] and far["hits"][0]["near"] < far["weak"]
+
+
+def test_what_means_the_question_is_marked_where_no_word_does(served):
+    hit = ask(served, "look", query="猫", mode="meaning", k=5)["hits"]
+    marked = [text for one in hit for text, mark in one["parts"] if mark == 2]
+    assert "cat" in marked
+
+
+def test_copies_are_folded(start, tmp_path):
+    model = imi.load()
+    with imi.open(tmp_path / "twice.imi", model=model) as made:
+        made.add([imi.Document(str(n), "The same tea again.") for n in range(3)] + [imi.Document("x", "Rain.")])
+    server = start({"built-in": model}, collections=(str(tmp_path / "twice.imi"),))
+    hits = server.http.post("/api/v1/collections/twice/look", json={"query": "tea"}).json()["hits"]
+    assert hits[0]["copies"] == ["1", "2"] and {hit["id"] for hit in hits} <= {"0", "x"}
+    examples = server.http.get("/api/v1/collections/twice/examples").json()["examples"]
+    assert sorted(examples) == ["Rain", "The same tea again"]
+
+
+def test_answers_cite_passages_or_say_that_there_are_none(served):
+    told = ask(served, "ask", question="Which text is about cat number 7?")
+    assert told["answer"] and told["llm"] is None and told["citations"]
+    cited = told["passages"][told["citations"][0]["n"] - 1]
+    assert cited["id"] == told["citations"][0]["id"]
+    none = ask(served, "ask", question="Who was the first emperor of Rome?")
+    assert none["answer"] is None and none["reason"] and none["passages"]
+    assert served.http.post("/api/v1/collections/pets/ask", json={"question": ""}).status_code == 422
 
 
 def test_pairs_of_tokens_add_up_to_the_sum(served):
@@ -140,6 +255,18 @@ def test_a_map_is_drawn_once_and_again_after_a_change(served):
     with np.load(kept) as file:
         assert str(file["version"]) == first["version"]
         np.testing.assert_array_equal(file["plane"], points)
+    fewer = "/api/v1/collections/pets/map?dims=64"
+    for _ in range(600):
+        if served.http.get(fewer).json()["state"] == "ready":
+            break
+        time.sleep(0.05)
+    small = served.http.get("/api/v1/collections/pets/map/plane?dims=64").json()
+    turned = np.frombuffer(base64.b64decode(small["points"]), "<f4").reshape(-1, 2)
+    # Turned after the whole one: no rotation or mirroring brings it nearer.
+    a, b = turned - turned.mean(axis=0), points - points.mean(axis=0)
+    u, _, v = np.linalg.svd(a.T.astype(float) @ b)
+    np.testing.assert_allclose(u @ v, np.eye(2), atol=1e-2)
+    assert served.http.get("/api/v1/collections/pets/map?dims=9999").status_code == 400
     with served.state.shelf.use("pets") as collection:
         collection.delete(["39"])
     again = drawn(served)

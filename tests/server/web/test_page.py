@@ -83,7 +83,10 @@ def test_filters_narrow_all_three(visit, pets):
     page.click("#filter-button")
     page.get_by_label("travel").check()
     expect(page.locator("#chips")).to_have_text("tag travel ×")
-    expect(column(page, "text").locator(".said")).to_have_text("No document matches the filters.")
+    expect(column(page, "text").locator(".said")).to_have_text(
+        "None of the 3 documents that match the filters contains these words."
+    )
+    expect(page.locator("#passing")).to_have_text("3 of 12 match")
     assert ids(page, "meaning") == found(pets, "cat", mode="meaning", where={"tag": "travel"})
     page.get_by_label("n from").fill("9")
     expect(column(page, "meaning").locator(".hit")).to_have_count(2)

@@ -76,6 +76,10 @@ export class Api {
     return this.send("GET", `${place(name)}/${path}`);
   }
 
+  task(name, kind, body = {}) {
+    return this.send("POST", `${place(name)}/tasks/${kind}`, body);
+  }
+
   /** The address of a document's picture inside this page; asked for with the key, which an image's own request would lack. */
   async picture(name, id) {
     const headers = key ? { authorization: `Bearer ${key}` } : {};

@@ -21,9 +21,11 @@ export function button(text, act, attributes = {}) {
   return make("button", { type: "button", onclick: act, ...attributes }, text);
 }
 
-/** Parts of a text, those marked inside <mark>. */
+const MARKS = [null, "word-mark", "meant"];
+
+/** Parts of a text, those marked inside <mark>: as words that were asked for, or as what means it. */
 export function marked(parts) {
-  return parts.map(([text, mark]) => (mark ? make("mark", {}, text) : text));
+  return parts.map(([text, mark]) => (mark ? make("mark", { class: MARKS[Number(mark)] }, text) : text));
 }
 
 /** Calls `act` once things have been quiet for some milliseconds. */

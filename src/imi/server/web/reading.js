@@ -1,8 +1,10 @@
+import { shownValue } from "./columns.js";
 import { button, make, marked } from "./dom.js";
-import { hitItem, shown } from "./hits.js";
+import { hitItem, nameOf, shown } from "./hits.js";
 import { t } from "./words.js";
 
 const PAGE = 20000;
+const FOLDED = 1400; // characters from which a text is shown in part at first
 
 /** The dialog that shows one document: its text, why it was found, its columns and what is nearest to it. */
 export class Reading {
@@ -37,15 +39,28 @@ export class Reading {
     const text = told.characters ? marked(told.parts) : told.picture ? [] : [make("em", {}, t("noText"))];
     if (told.picture) text.unshift(shown(this.picture(name, told.id), told));
     const parts = [
-      make("header", { class: "reading-top" }, make("h2", { id: "reading-title", dir: "auto" }, told.id), button("×", () => this.dialog.close(), { class: "plain icon", "aria-label": t("close") })),
-      make("div", { class: "reading-text", dir: "auto", tabindex: "0", role: "group", "aria-label": told.id }, ...text),
+      make("header", { class: "reading-top" }, make("h2", { id: "reading-title", dir: "auto" }, nameOf(told)), button("×", () => this.dialog.close(), { class: "plain icon", "aria-label": t("close") })),
+      told.title || told.place ? make("p", { class: "quiet" }, [told.id !== nameOf(told) && !/[\\/]/.test(told.id) ? told.id : "", told.place !== nameOf(told) ? told.place : ""].filter(Boolean).join(" · ")) : null,
+      this.text(told, text),
       told.characters > PAGE ? this.pages(name, query, told) : null,
-      query ? this.words(told) : null,
+      query && told.characters ? this.words(told) : null,
       query ? this.meaning(told) : null,
-      entries.length ? make("section", {}, make("h3", {}, t("facts")), make("dl", { class: "facts" }, ...entries.flatMap(([key, value]) => [make("dt", {}, key), make("dd", { dir: "auto" }, String(value))]))) : null,
+      entries.length ? make("section", {}, make("h3", {}, t("facts")), make("dl", { class: "facts" }, ...entries.flatMap(([key, value]) => [make("dt", {}, key), make("dd", { dir: "auto" }, shownValue(key, value))]))) : null,
       make("section", {}, make("h3", {}, t("nearest")), this.near),
     ];
     this.dialog.replaceChildren(...parts.filter(Boolean));
+  }
+
+  /** The text; a long one is folded until one asks for all of it. */
+  text(told, parts) {
+    const shown = make("div", { class: "reading-text", dir: "auto" }, ...parts);
+    if (told.characters < FOLDED) return shown;
+    shown.classList.add("folded");
+    const all = button(t("showAll"), () => {
+      shown.classList.remove("folded");
+      all.remove();
+    }, { class: "link" });
+    return make("div", {}, shown, all);
   }
 
   pages(name, query, told) {
@@ -68,9 +83,9 @@ export class Reading {
   meaning(told) {
     const said = told.meaning;
     const parts = [make("h3", {}, make("span", { class: "dots meaning", "aria-hidden": "true" }), t("carried"))];
-    if (!said) return make("section", {}, ...parts, make("p", { class: "quiet" }, t("own")));
+    if (!said) return make("section", {}, ...parts, make("p", { class: "quiet" }, t(told.characters ? "own" : "noVectorOfWords")));
     parts.push(make("p", { class: "cosine" }, `${t("cosine")} `, make("strong", {}, said.cosine.toFixed(3))));
-    if (!said.pairs.length) return make("section", {}, ...parts, make("p", { class: "quiet" }, t("noTokens")));
+    if (!said.pairs.length) return make("section", {}, ...parts, make("p", { class: "quiet" }, t(told.characters ? "noTokens" : "asAWhole")));
     const most = said.pairs[0].share || 1;
     parts.push(make("ul", { class: "pairs" }, ...said.pairs.map((pair) => {
       const bar = make("span", { class: "bar", "aria-hidden": "true" }, make("i"));

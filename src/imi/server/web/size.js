@@ -27,6 +27,14 @@ export class Size {
     this.build();
   }
 
+  /** Chooses a stop from outside, such as an address; null for all dimensions. */
+  choose(dims) {
+    if (this.root.hidden) return;
+    this.chosen = this.stops.includes(dims) ? dims : this.width;
+    this.slider.value = this.stops.indexOf(this.chosen);
+    this.show();
+  }
+
   build() {
     this.root.hidden = !this.width || this.width <= LEAST;
     if (this.root.hidden) return;

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from imi.tasks.regions import regions
 from imi.types import Floats
 
 
@@ -47,7 +48,17 @@ class MapData(Protocol):
         """The column that colours them first."""
 
 
-MODULES = ("words.js", "cells.js", "raster.js", "points.js", "colours.js", "moving.js", "panel.js", "map.js")
+MODULES = (
+    "words.js",
+    "cells.js",
+    "colours.js",
+    "raster.js",
+    "points.js",
+    "labels.js",
+    "moving.js",
+    "panel.js",
+    "map.js",
+)
 """In the order in which each needs only those before it."""
 STYLES = ("theme.css", "map.css")
 _TEXT = 400
@@ -72,6 +83,7 @@ def page_data(drawn: MapData, title: str) -> dict[str, Any]:
         "neighbours": base64.b64encode(near.tobytes()).decode("ascii"),
         "near": int(near.shape[1]),
         "colour": drawn.colour,
+        "regions": regions(drawn.points, drawn.texts).to_dict(),
         **rows_data(drawn.ids, drawn.texts, drawn.columns, keep=drawn.colour),
     }
 

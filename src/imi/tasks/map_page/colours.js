@@ -1,3 +1,6 @@
+// How much a point covers that does not stand out while others do: on dark ground a little paint is hard to see.
+export const FAINT = 0.2;
+export const FAINT_DARK = 0.38;
 // Okabe and Ito's colours, told apart by people with colour-blindness, then more for many groups; the rest share a grey.
 const GROUPS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#a89a00", "#7f4fbf", "#a03b3b", "#2f8f6f", "#3f6fd0", "#c06a2b"];
 const GROUPS_DARK = ["#5aaee6", "#f0b43c", "#2fc596", "#e59ac3", "#93d2f5", "#f58a4b", "#d6cb3a", "#b394ec", "#e58585", "#72d3ab", "#86a6f2", "#eba066"];

@@ -1,5 +1,6 @@
 import { Cells } from "./cells.js";
 import { colourBy } from "./colours.js";
+import { Labels } from "./labels.js";
 import { Moving } from "./moving.js";
 import { element, Panel } from "./panel.js";
 import { pointsOn } from "./points.js";
@@ -23,11 +24,18 @@ function toggleTheme() {
   root.dataset.theme = dark ? "light" : "dark";
 }
 
+/** The names of the points' regions as a column to colour by; none where too few have a name. */
+function topics(regions, words) {
+  const names = (regions?.named || []).filter((one) => one[4] === 0).map((one) => one[2]);
+  return names.length > 1 ? { [words.topics]: regions.of.map((at) => (at < 0 ? null : names[at])) } : {};
+}
+
 /**
  * Shows a map in `root`. `data` is what `page_data` of imi returns; texts are only ever set as text.
  *
  * options: `language`; `theme`, whether there is a button for dark and light; `nearest(row)`, a promise of pairs of row
- * and score, where the data has no neighbours of its own; `open(id)`, to read a whole document.
+ * and score, where the data has no neighbours of its own; `open(id)`, to read a whole document; `picture(row)`, a promise
+ * of an address, where the points are pictures; `searched(word, count)`, told what was looked for on the map.
  */
 export function mountMap(root, data, options = {}) {
   const words = mapWords(options.language);
@@ -49,7 +57,8 @@ export function mountMap(root, data, options = {}) {
   let chosen = -1;
   let matches = null;
   let around = [];
-  let column = data.colour || "";
+  data.columns = { ...topics(data.regions, words), ...data.columns };
+  let column = data.colour || Object.keys(data.columns)[0] || "";
   let waiting = 0;
 
   const redraw = () => {
@@ -57,6 +66,7 @@ export function mountMap(root, data, options = {}) {
       waiting = 0;
       const size = Math.min(Math.max(700 / Math.sqrt(count), 2.1), 8) * Math.min(Math.sqrt(moving.view.unit / moving.home), 2);
       points.draw(moving.view, Math.max(size, 1.5) * moving.ratio);
+      labels.place();
       if (chosen >= 0) {
         const [left, top] = moving.seen(xy[2 * chosen], xy[2 * chosen + 1]);
         ring.style.transform = `translate(${left}px, ${top}px)`;
@@ -68,6 +78,7 @@ export function mountMap(root, data, options = {}) {
   function mark() {
     const shown = new Uint8Array(count).fill(matches ? 0 : 1);
     if (matches) for (const row of matches) shown[row] = matches.length > MANY ? 1 : 2;
+    labels.mark(matches || (around.length ? [...around, chosen] : null));
     for (const row of around) shown[row] = 2;
     if (chosen >= 0) shown[chosen] = 2;
     points.setShown(shown);
@@ -79,7 +90,7 @@ export function mountMap(root, data, options = {}) {
     const ground = (style.match(/[\d.]+/g) || [255, 255, 255]).slice(0, 3).map(Number);
     const dark = ground[0] + ground[1] + ground[2] < 384;
     const painted = colourBy(column ? data.columns[column] : null, count, dark, words.others);
-    points.setGround(ground);
+    points.setGround(ground, dark);
     points.setColours(painted.bytes);
     panel.showLegend(painted.legend);
     redraw();
@@ -124,9 +135,10 @@ export function mountMap(root, data, options = {}) {
       column = name;
       recolour();
     },
-    found: (rows) => {
+    found: (rows, word) => {
       matches = rows;
       mark();
+      options.searched?.(word, rows ? rows.length : 0);
     },
     zoomIn: () => moving.zoom(1.5),
     zoomOut: () => moving.zoom(1 / 1.5),
@@ -134,12 +146,18 @@ export function mountMap(root, data, options = {}) {
     theme: options.theme ? toggleTheme : null,
     open: options.open,
   });
-  root.replaceChildren(canvas, ring, panel.root, card);
+  const layer = element("div", "imi-labels");
+  layer.setAttribute("aria-hidden", "true");
+  root.replaceChildren(canvas, layer, ring, panel.root, card);
+  const labels = new Labels(layer, moving, xy, { texts: data.texts, pictures: options.picture });
+  panel.fill(column);
 
-  /** Moves all points to another layout, so that eyes can follow. */
-  function shift(target) {
+  /** Moves all points to another layout, so that eyes can follow; its names come when it is there. */
+  function shift(target, regions) {
     const start = xy.slice();
     const began = performance.now();
+    const whole = moving.view.unit === moving.home;
+    labels.take([]);
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
     cells = moving.cells = new Cells(target);
     const step = (now) => {
@@ -147,10 +165,26 @@ export function mountMap(root, data, options = {}) {
       const eased = share * share * (3 - 2 * share);
       for (let at = 0; at < xy.length; at++) xy[at] = start[at] + (target[at] - start[at]) * eased;
       points.moved();
-      moving.showAll();
+      if (whole) moving.showAll();
+      else redraw();
       if (share < 1) requestAnimationFrame(step);
+      else name(regions);
     };
     requestAnimationFrame(step);
+  }
+
+  /** Takes the names of the regions, which the points can be coloured by. */
+  function name(regions) {
+    const own = topics(regions, words);
+    const before = Object.keys(data.columns)[0];
+    const first = !(words.topics in data.columns);
+    if (Object.keys(own).length) {
+      data.columns = { ...own, ...data.columns, ...own };
+      if (first && column === (before || "")) column = words.topics;
+      panel.fill(column);
+      recolour();
+    }
+    labels.take(regions?.named);
   }
 
   const resized = new ResizeObserver(() => {
@@ -168,6 +202,7 @@ export function mountMap(root, data, options = {}) {
   themed.observe(document.documentElement, { attributeFilter: ["data-theme"] });
   recolour();
   mark();
+  name(data.regions);
   return {
     view: moving.view,
     choose,

@@ -59,17 +59,22 @@ export class Panel {
     const rows = wanted ? this.folded.flatMap((text, row) => (text.includes(wanted) ? [row] : [])) : null;
     this.found.replaceChildren(...(rows || []).slice(0, LISTED).map((row) => this.entry(row)));
     this.said.textContent = !rows ? "" : rows.length ? this.words.found(rows.length) : this.words.none;
-    this.told.found(rows);
+    this.told.found(rows, this.search.value.trim());
   }
 
   colourField() {
+    this.select = element("select");
+    this.select.addEventListener("change", () => this.told.colour(this.select.value));
+    this.colours = labelled(this.words.colour, this.select);
+    return [this.colours, this.legend];
+  }
+
+  /** Lists the columns to colour by, with one of them chosen. */
+  fill(chosen) {
     const names = Object.keys(this.data.columns);
-    if (!names.length) return [];
-    const select = element("select");
-    select.append(new Option(this.words.oneColour, ""), ...names.map((name) => new Option(name, name)));
-    select.value = this.data.colour || "";
-    select.addEventListener("change", () => this.told.colour(select.value));
-    return [labelled(this.words.colour, select), this.legend];
+    this.colours.hidden = !names.length;
+    this.select.replaceChildren(...names.map((name) => new Option(name, name)), new Option(this.words.oneColour, ""));
+    this.select.value = chosen;
   }
 
   showLegend(pairs) {
@@ -77,6 +82,7 @@ export class Panel {
       const item = element("li");
       const name = element("span", "", text);
       name.dir = "auto";
+      name.title = text;
       item.append(dot(colour), name);
       return item;
     }));

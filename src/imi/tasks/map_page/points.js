@@ -1,13 +1,14 @@
+import { FAINT, FAINT_DARK } from "./colours.js";
 import { Raster } from "./raster.js";
 
 const VERTEX = `
 attribute vec2 place; attribute vec3 colour; attribute float shown;
-uniform vec2 middle; uniform vec2 scale; uniform float size;
+uniform vec2 middle; uniform vec2 scale; uniform float size; uniform float faint;
 varying vec4 paint;
 void main() {
   gl_Position = vec4((place - middle) * scale, 0.0, 1.0);
   gl_PointSize = shown > 1.5 ? 1.6 * size + 2.0 : size;
-  paint = vec4(colour, shown > 1.5 ? 0.95 : shown > 0.5 ? 0.8 : 0.13);
+  paint = vec4(colour, shown > 1.5 ? 0.95 : shown > 0.5 ? 0.8 : faint);
 }`;
 const FRAGMENT = `
 precision mediump float; varying vec4 paint;
@@ -44,7 +45,7 @@ class Card {
     gl.linkProgram(program);
     gl.useProgram(program);
     this.at = {};
-    for (const name of ["middle", "scale", "size"]) this.at[name] = gl.getUniformLocation(program, name);
+    for (const name of ["middle", "scale", "size", "faint"]) this.at[name] = gl.getUniformLocation(program, name);
     this.buffers = {};
     for (const [name, width, kind, whole] of [["place", 2, gl.FLOAT, false], ["colour", 3, gl.UNSIGNED_BYTE, true], ["shown", 1, gl.UNSIGNED_BYTE, false]]) {
       const place = gl.getAttribLocation(program, name);
@@ -72,8 +73,9 @@ class Card {
     this.fill("shown", (this.bytes.shown = shown));
   }
 
-  setGround(colour) {
+  setGround(colour, dark) {
     this.ground = colour.map((one) => one / 255);
+    this.faint = dark ? FAINT_DARK : FAINT;
   }
 
   moved() {
@@ -89,6 +91,7 @@ class Card {
     gl.uniform2f(this.at.middle, view.x, view.y);
     gl.uniform2f(this.at.scale, (2 * view.unit) / width, (2 * view.unit) / height);
     gl.uniform1f(this.at.size, size);
+    gl.uniform1f(this.at.faint, this.faint ?? FAINT);
     gl.drawArrays(gl.POINTS, 0, this.count);
   }
 }

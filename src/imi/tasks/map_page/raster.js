@@ -1,3 +1,5 @@
+import { FAINT, FAINT_DARK } from "./colours.js";
+
 const PAD = 64; // pixels around what is seen, so that a point at the edge needs no clipping
 
 function packed(red, green, blue) {
@@ -34,6 +36,7 @@ export class Raster {
     this.order = Int32Array.from({ length: this.count }, (_, row) => row);
     this.starts = [0, 0, this.count, this.count];
     this.ground = packed(255, 255, 255);
+    this.faint = FAINT;
   }
 
   setColours(bytes) {
@@ -50,8 +53,9 @@ export class Raster {
     this.starts = starts;
   }
 
-  setGround(colour) {
+  setGround(colour, dark) {
     this.ground = packed(...colour);
+    this.faint = dark ? FAINT_DARK : FAINT;
   }
 
   /** The coordinates were changed in place; they are read anew with every picture. */
@@ -65,7 +69,7 @@ export class Raster {
       this.pixels = new Uint32Array(this.picture.data.buffer);
     }
     this.pixels.fill(this.ground);
-    const kinds = [[size, 0.13], [size, 0.8], [1.6 * size + 2, 0.95]];
+    const kinds = [[size, this.faint], [size, 0.8], [1.6 * size + 2, 0.95]];
     kinds.forEach(([side, alpha], kind) => this.stamp(view, kind, disc(Math.min(side, PAD - 4), across, alpha)));
     this.flat.putImageData(this.picture, -PAD, -PAD, PAD, PAD, width, height);
   }
