@@ -74,7 +74,7 @@ def kill_often(path: Path, times: int, check_every: int) -> None:
 
 
 def test_killed_deepening_keeps_what_it_read_and_goes_on(tmp_path: Path) -> None:
-    kill_often(tmp_path / "c.imi", 3, 1)
+    kill_often(tmp_path / "c.imi", 2, 1)
 
 
 @pytest.mark.nightly

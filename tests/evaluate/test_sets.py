@@ -65,6 +65,7 @@ def test_english_questions_are_whole_and_plain():
     assert {row[0] for row in rows[1:]} == {"dev", "train"} and len({row[1] for row in rows}) == len(rows)
 
 
+@pytest.mark.nightly
 def test_public_sets_hold_nothing_that_trains(shared_data):
     sizes = {}
     for name in SETS:

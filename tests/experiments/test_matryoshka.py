@@ -62,6 +62,7 @@ def test_verdicts_speak_of_every_claim(outcome):
     assert outcome.gap("linear", "mrl", "mrl", 16).value == 0
 
 
+@pytest.mark.nightly
 def test_a_run_that_was_cut_off_goes_on_and_the_same_seed_gives_the_same_table(tmp_path):
     tiny = replace(TINY, epochs=1)
     one = run_study(tiny, 1, tmp_path / "one")
@@ -76,6 +77,7 @@ def test_a_run_that_was_cut_off_goes_on_and_the_same_seed_gives_the_same_table(t
         assert np.array_equal(rows, again.hits[name]) and np.array_equal(rows, other.hits[name]), name
 
 
+@pytest.mark.nightly
 def test_one_call_writes_page_figures_and_results(tmp_path, monkeypatch):
     monkeypatch.setattr("experiments.matryoshka.run.DIGITS", replace(TINY, epochs=1))
     run_lab(Order("digits", seeds=1, out=tmp_path, jobs=1))

@@ -23,9 +23,11 @@ def held_from(vectors, metric="cosine", count=60):
 @pytest.mark.parametrize(("kind", "codec"), KINDS)
 @pytest.mark.parametrize("metric", ["cosine", "l2", "dot"])
 def test_a_row_held_out_is_found_through_its_nearest(nested, kind, codec, metric):
-    vectors = nested[0]
+    # What a codec of products learns grows with the dimensions, and takes long.
+    vectors = np.ascontiguousarray(nested[0][:, :32]) if codec == "pq" else nested[0]
+    width = vectors.shape[1]
     held, truth = held_from(vectors, metric)
-    ladder = Ladder.build(vectors, (Rung(128, 40, codec, kind, 80), Rung(128, 10)), metric, held_out=held)
+    ladder = Ladder.build(vectors, (Rung(width, 40, codec, kind, 80), Rung(width, 10)), metric, held_out=held)
     found = ladder.search(vectors[held.rows], 10)[1]
     best = Exact(vectors, metric).search(vectors[held.rows], 10)[1]
     same = (found[:, :, None] == best[:, None, :]).any(axis=2).mean()

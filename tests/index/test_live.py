@@ -1,3 +1,4 @@
+import shutil
 import threading
 from functools import partial
 
@@ -87,21 +88,40 @@ def test_the_store_is_followed_by_difference(tmp_path):
     assert Live.create(None, 8).difference(np.array([3]))[0].tolist() == [3]
 
 
-@pytest.fixture
-def grown(nested, monkeypatch, tmp_path):
-    """A built ladder with a tail and dead rows, and the rows it stands for."""
+POLICY = IndexPolicy(exact_rows=1000)
+
+
+def plan_quickly(monkeypatch):
     monkeypatch.setattr("imi.index.planner.EXACT_NUMBERS", 1000)
     rung = Rung(64, 10, "int8", "hnsw")  # one candidate: choosing is tested elsewhere
     monkeypatch.setattr("imi.index.planner.first_rungs", lambda *_: [rung])
     monkeypatch.setattr("imi.index.measure.latency", partial(latency, seconds=0.002))
-    vectors = nested[0]
-    live = Live.create(tmp_path / "index", 128, policy=IndexPolicy(exact_rows=1000))
-    live.add(np.arange(2400) * 3, vectors[:2400])
-    assert "outgrown" in (live.due or "")
-    live.build(0.95)
-    assert live.due is None
-    assert live.info["kind"] == "ladder"
-    return live, tmp_path / "index"
+
+
+@pytest.fixture(scope="module")
+def built(nested, tmp_path_factory):
+    """Return the folder of an index that outgrew exact search and was built, for tests to copy, beside its home."""
+    folder = tmp_path_factory.mktemp("built") / "index"
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("IMI_HOME", str(folder.parent / "home"))
+        plan_quickly(monkeypatch)
+        live = Live.create(folder, 128, policy=POLICY)
+        live.add(np.arange(2400) * 3, nested[0][:2400])
+        assert "outgrown" in (live.due or "")
+        live.build(0.95)
+        assert live.due is None
+        assert live.info["kind"] == "ladder"
+        live.save()
+    return folder
+
+
+@pytest.fixture
+def grown(built, monkeypatch, tmp_path):
+    """A built ladder, opened, and its folder."""
+    plan_quickly(monkeypatch)
+    monkeypatch.setenv("IMI_HOME", str(built.parent / "home"))  # whose key sealed the index
+    shutil.copytree(built, tmp_path / "index")
+    return Live.open(tmp_path / "index", 128, policy=POLICY), tmp_path / "index"
 
 
 def answers(keys, vectors, queries, allowed=None):

@@ -8,6 +8,7 @@ import subprocess
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.examples import examples
 
 from imi.text.ignored import Ignored, parse_rule
 from imi.text.walk import Walking, unwritten, walk
@@ -82,7 +83,7 @@ def all_paths(folder):
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="git is the oracle")
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(seed=st.integers(0, 10**6), ignores=st.lists(st.tuples(st.integers(0, 5), IGNORE), min_size=1, max_size=4))
 def test_what_is_left_out_is_what_git_ignores(seed, ignores, tmp_path_factory):
     folder = tmp_path_factory.mktemp("tree").resolve()

@@ -7,6 +7,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tests.examples import examples
 
 from imi.text.blocks import Block, text_lines
 from imi.text.markup.asciidoc import asciidoc_blocks, asciidoc_header
@@ -87,7 +88,7 @@ WORDS = st.sampled_from(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.lists(WORDS, max_size=60).map("".join), st.integers(10, 120))
 @example("猫である。\n\n" + "x" * 30 + "\n\n" + "x" * 30 + "\n\n猫である。", 10)
 def test_any_plain_text_is_there_once_in_order_and_in_place(text, size):
@@ -102,7 +103,7 @@ def test_any_plain_text_is_there_once_in_order_and_in_place(text, size):
         assert "".join(text[one.start : one.end].split()) == "".join(one.text.split())
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(st.text(max_size=200), st.integers(5, 60))
 def test_any_text_at_all_is_read_by_every_format(text, size):
     for read in (plain_blocks, markdown_blocks, restructured_blocks, asciidoc_blocks):
