@@ -107,22 +107,44 @@ def holders(path: Path, *, writing: bool = False) -> list[str]:
         path: the file.
         writing: only those whose lock keeps others from writing.
     """
-    places = (identity(path), identity(path.with_name(f"{path.name}-shm")))
-    wanted = {one[1] for one in places if one is not None}
-    named = {}
+    found = lock_holders(path, writing=writing) | lock_holders(path.with_name(f"{path.name}-shm"), writing=writing)
+    named = {number: _command(number) for number in found if number not in (os.getpid(), -1)}
+    return [f"process {number}{f' ({command})' if command else ''}" for number, command in sorted(named.items())]
+
+
+def lock_holders(path: Path, *, writing: bool = False) -> set[int]:
+    """Return the numbers of the processes that hold a lock on a file; none where nobody can know.
+
+    Args:
+        path: the file.
+        writing: only those whose lock keeps others from writing.
+    """
+    place = identity(path)
+    found = set[int]()
     try:
-        lines = Path("/proc/locks").read_text("ascii").splitlines()
+        lines = Path("/proc/locks").read_text("ascii").splitlines() if place is not None else []
     except OSError:
-        return []
+        lines = []
     for line in lines:
         # 1: POSIX  ADVISORY  READ 4321 08:01:123456 1073741826 1073742335
         parts = line.replace("->", "").split()
         if len(parts) < 8 or (writing and parts[3] != "WRITE"):
             continue
         # Devices of overlays and subvolumes are told otherwise here than by stat: the number of the file must do.
-        if int(parts[5].rpartition(":")[2]) in wanted and int(parts[4]) not in (os.getpid(), -1):
-            named[int(parts[4])] = _command(int(parts[4]))
-    return [f"process {number}{f' ({command})' if command else ''}" for number, command in sorted(named.items())]
+        if place is not None and int(parts[5].rpartition(":")[2]) == place[1]:
+            found.add(int(parts[4]))
+    return found
+
+
+def open_files(number: int) -> set[Identity]:
+    """Return which files a process has open, none where that cannot be seen."""
+    found = set[Identity]()
+    with suppress(OSError):
+        for one in os.scandir(f"/proc/{number}/fd"):
+            with suppress(OSError):
+                state = os.stat(one.path)
+                found.add((state.st_dev, state.st_ino))
+    return found
 
 
 def _command(number: int) -> str:
@@ -158,6 +180,23 @@ def locked(path: Path, *, wait: float = _WAIT_SECONDS) -> Iterator[None]:
         yield
     finally:
         os.close(handle)  # and with it the lock
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Let nobody else who asks by this put names into a folder until the block ends; they wait."""
+    if sys.platform == "win32":  # no folder can be locked there
+        yield
+        return
+    import fcntl
+
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # some network file systems know no locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _try(handle: int) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from contextvars import copy_context
 from typing import Any
@@ -19,8 +21,12 @@ _SHORT = frozenset({"search", "similar", "show", "ls", "ask"})
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command and return its exit code: 0 done, 1 the data or the run failed, 2 wrong use, 130 interrupted."""
+    """Run one command and return its exit code.
+
+    0 done, 1 the data or the run failed, 2 wrong use, 130 interrupted (Ctrl-C), 143 ended by SIGTERM.
+    """
     forgive_characters()
+    before = _end_by_signal()
     try:
         # A context of its own: what --trust grants ends with the command.
         code = copy_context().run(_invoke, list(arguments))
@@ -30,14 +36,37 @@ def run(arguments: Sequence[str]) -> int:
         # The reader of the pipe has what it wanted. Python would complain once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except KeyboardInterrupt:
-        return _complain(
-            "interrupted; what was committed before is safe", "run the same command again to complete it", 130
-        )
+    except KeyboardInterrupt as stop:
+        return _interrupted(stop)
     except Exception as error:
         if os.environ.get("IMI_DEBUG") == "1" and _exit_code(error) is None:
             raise
         return _explain(error)
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGTERM, before)
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM: a command is left by the way that Ctrl-C takes, so that what it began is put in order."""
+
+
+def _end_by_signal() -> Any:
+    """Let SIGTERM end a command as Ctrl-C does, unless whoever called decides otherwise; return what did before."""
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+        return signal.signal(signal.SIGTERM, _terminate)
+    return None
+
+
+def _terminate(number: int, frame: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough, and putting in order is not to be cut off
+    raise _Terminated
+
+
+def _interrupted(stop: KeyboardInterrupt) -> int:
+    by, code = ("ended by SIGTERM", 143) if isinstance(stop, _Terminated) else ("interrupted", 130)
+    said = "; ".join(getattr(stop, "__notes__", ())) or "what was committed before is safe"
+    return _complain(f"{by}; {said}", "run the same command again to go on", code)
 
 
 def _invoke(arguments: list[str]) -> int:
@@ -71,7 +100,7 @@ def _explain(error: Exception) -> int:
     if isinstance(error, DataError):
         _list_failures(error)
     if isinstance(error, ImiError):
-        return _complain(error.message, error.hint, error.exit_code)
+        return _complain("; ".join([error.message, *getattr(error, "__notes__", ())]), error.hint, error.exit_code)
     if _is_bad_use(error):
         complaint: Any = error
         context = getattr(complaint, "ctx", None)

@@ -124,6 +124,7 @@ class Deepener:
         self._questions: OrderedDict[str, Floats] = OrderedDict()
         self._rate = _RATE * threads()
         self._keeper: Store | None = store if store.write else None
+        self.kept = 0  # rows that `deepen` read and kept
         self._finished = ("", -1)  # the state of the file, by identity and changes, in which nothing was left to read
         self._reached = ("", 0)  # the row that `deepen` came to in its slices
 
@@ -174,7 +175,7 @@ class Deepener:
         if not self._store.write or not finer.installed():
             return False
         with self._store.reading():
-            state = (self._store.meta("identity") or "", self._store.changes)
+            state = (self._store.line, self._store.changes)
             left = state != self._finished and deep_count(self._store) < self._store.count()
             return left and self._fits(BUDGET_MS)
 
@@ -214,7 +215,7 @@ class Deepener:
         rows, z = np.empty(0, np.int64), np.empty((0, width), np.float32)
         if self._store.meta(FINGERPRINT) == self.model().info.fingerprint and holds_deep(self._store):
             rows, z = deep_vectors(self._store, wanted)
-        identity = self._store.meta("identity") or ""
+        identity = self._store.line
         reading.identity = identity
         known = set(rows.tolist())
         found = {row: reading.vectors.get(row, self._remembered.get((identity, row))) for row in wanted.tolist()}
@@ -265,7 +266,7 @@ class Deepener:
         if self._keeper is not None:
             try:
                 with self._keeper.keeping(wait=False):
-                    if self._keeper.meta("identity") == identity:
+                    if self._keeper.line == identity:
                         z = np.array([*read.values()])
                         put_deep_vectors(self._keeper, [*read], z, self.model().info.fingerprint)
                 return
@@ -297,7 +298,7 @@ class Deepener:
             self._reached = ("", 0)
         while budget is None or (time.perf_counter() - began) * 1000 < budget:
             with self._store.reading():
-                identity = self._store.meta("identity") or ""
+                identity = self._store.line
                 stale = self._store.meta(FINGERPRINT) != model.info.fingerprint
                 after = self._reached[1] if self._reached[0] == identity and not stale else 0
                 found = [] if stale else rows_to_deepen(self._store, after, size)
@@ -326,6 +327,8 @@ class Deepener:
             CollectionError: another file has taken its place, whose rows have other numbers.
         """
         with self._store.keeping():
-            if self._store.meta("identity") != identity:
+            if self._store.line != identity:
                 raise CollectionError(f"{self._store.folder} was replaced while it was read", hint="deepen it again")
-            return put_deep_vectors(self._store, rows, vectors, self.model().info.fingerprint)
+            put = put_deep_vectors(self._store, rows, vectors, self.model().info.fingerprint)
+        self.kept += put
+        return put

@@ -10,16 +10,19 @@ import csv
 import hashlib
 import json
 import os
+import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from imi.atomic import alone_in, sibling, sync_folder
 from imi.collection.description import Bound, read_bound
 from imi.errors import CollectionError, MissingExtra, UsageError
 from imi.progress import Progress
@@ -31,6 +34,10 @@ Rows = Iterator[tuple[Document, Floats | None]]
 FORMAT = 1
 PLAIN = ("id", "text", "parent", "start", "end")
 EMBEDDING, MODEL, METADATA = "embedding", "imi_model", "metadata"
+VECTORS = "vectors"
+"""What a listing says of itself: the digest of the table whose rows it lists."""
+_NOT_YET = "0" * 32
+_FORSAKEN = 3600.0
 _BATCH = 1000
 
 
@@ -72,21 +79,53 @@ def export(store: Store, path: Path, *, vectors: bool, progress: Progress | None
     writer = WRITERS.get(path.suffix.lower())
     if writer is None:
         raise UsageError(f"{path} ends in {path.suffix!r}, allowed are {', '.join(WRITERS)}")
-    beside = path.with_name(f".{path.name}.part")
+    beside = sibling(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _clear(path)
         with store.reading():
             bound, fields = read_bound(store) if vectors else None, store.fields()
             shape = Shape(tuple(fields), store.kinds(fields), store.has_chunks(), store.vector_count < store.count())
             count = writer(beside, _rows(store, vectors, store.count(), progress), bound, shape)
-        if path.suffix.lower() == ".npy":
-            os.replace(listing(beside), listing(path))
-        os.replace(beside, path)
+        _put(beside, path)
         return count
-    except OSError as cannot:
-        raise CollectionError(f"{path} cannot be written: {cannot.strerror}", hint="choose another place") from cannot
+    except (OSError, sqlite3.Error) as cannot:
+        said = getattr(cannot, "strerror", None) or cannot
+        hint = "free disk space, or choose another place; what was there before is as it was"
+        raise CollectionError(f"{path} cannot be written: {said}", hint=hint) from cannot
     finally:
-        beside.unlink(missing_ok=True)
+        for left in path.parent.glob(f"{escape(beside.name)}*"):
+            left.unlink(missing_ok=True)
+
+
+def _put(beside: Path, path: Path) -> None:
+    """Give an export that is whole its name, and the rights of the file that was there.
+
+    A table of vectors and its listing are two files. The listing is put under a name of its own first, and is found
+    there by `listing_of` from the moment on in which the table has its place: there is no moment of one without the
+    other.
+    """
+    pair = [(listing(beside), listing(path)), (beside, path)] if listing(beside).exists() else [(beside, path)]
+    for new, old in pair:
+        if old.exists():
+            shutil.copymode(old, new)
+        with new.open("rb") as file:
+            os.fsync(file.fileno())
+    with alone_in(path.parent):
+        if len(pair) == 2:
+            os.replace(listing(beside), _waiting(path))
+        os.replace(beside, path)
+        if len(pair) == 2:
+            os.replace(_waiting(path), listing(path))
+    sync_folder(path.parent)
+
+
+def _clear(path: Path) -> None:
+    """Remove what exports to this place left behind that were killed; one under way writes all the time."""
+    for left in path.parent.glob(f".{escape(path.name)}.*.new*"):
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > _FORSAKEN:
+                left.unlink()
 
 
 def _rows(store: Store, vectors: bool, total: int, progress: Progress | None) -> Rows:
@@ -105,6 +144,36 @@ def _rows(store: Store, vectors: bool, total: int, progress: Progress | None) ->
 def listing(path: Path) -> Path:
     """Return the file that says which row each vector of a .npy file belongs to."""
     return path.with_name(f"{path.name}.jsonl")
+
+
+def _waiting(path: Path) -> Path:
+    return path.with_name(f".{path.name}.jsonl.next")
+
+
+def listing_of(path: Path) -> Path:
+    """Return the listing that belongs to the table as it is: of an export that was cut off, the one that waits.
+
+    Raises:
+        ValueError: none does.
+    """
+    whose = _digest(path)
+    for one in (listing(path), _waiting(path)):
+        try:
+            with one.open(encoding="utf-8") as file:
+                noted = json.loads(file.readline())[MODEL].get(VECTORS)
+        except (OSError, ValueError, KeyError, AttributeError):
+            continue
+        if noted in (None, whose):  # an earlier imi wrote no such note
+            return one
+    raise ValueError(f"{listing(path).name} is missing or of other vectors than these")
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
 
 
 def about(bound: Bound | None) -> dict[str, Any]:
@@ -214,13 +283,18 @@ def _npy(path: Path, rows: Rows, bound: Bound | None, shape: Shape) -> int:
                 if vector is not None:
                     row["row"], at = at, at + 1
                     table.write(vector.astype("<f4").tobytes())
-                file.write(_dumps(row if count else row | {MODEL: about(bound)}) + "\n")
+                file.write(_dumps(row if count else row | {MODEL: about(bound) | {VECTORS: _NOT_YET}}) + "\n")
                 count += 1
         with path.open("wb") as file_of_vectors, raw.open("rb") as table:
             shape_of = {"descr": "<f4", "fortran_order": False, "shape": (at, bound.width)}
             np.lib.format.write_array_header_1_0(file_of_vectors, shape_of)
             while piece := table.read(1 << 20):
                 file_of_vectors.write(piece)
+        with listing(path).open("r+b") as file_of_rows:
+            at_note = file_of_rows.readline().rfind(_NOT_YET.encode())
+            if at_note >= 0:
+                file_of_rows.seek(at_note)
+                file_of_rows.write(_digest(path).encode())
     finally:
         raw.unlink(missing_ok=True)
     return count

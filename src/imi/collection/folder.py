@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -20,7 +21,7 @@ from imi.collection.rankings import filter_of
 from imi.collection.searching import Searcher
 from imi.collection.vector_index import CollectionIndex
 from imi.embedders.base import Embedder
-from imi.errors import UsageError
+from imi.errors import DataError, ImiError, UsageError
 from imi.index.policy import IndexPolicy
 from imi.records import Added, Document
 from imi.store.pictures import pictures_of
@@ -93,6 +94,20 @@ class FolderCollection(Collection):
         self._deepener.close()
         self._store.close()
 
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close, and say with what ends the block early what was written before."""
+        if isinstance(error, KeyboardInterrupt | ImiError) and not isinstance(error, DataError):
+            for count, done in (
+                (self._store.written, "written to"),
+                (self._deepener.kept, "read by the model deep in"),
+            ):
+                if count:
+                    rows = "1 row was" if count == 1 else f"{count:,} rows were"
+                    error.add_note(f"{rows} {done} {self.label} before, and kept")
+        super().__exit__(kind, error, trace)
+
     def __repr__(self) -> str:
         return f"<Collection {str(self.folder)!r}, {len(self)} rows>"
 
@@ -123,7 +138,8 @@ class FolderCollection(Collection):
         """Add documents; see `Collection.add`."""
         from imi.collection.adding import Adder
 
-        added = Adder(self._store, self._model).add(documents, vectors, on_error, progress)
+        with self._store.one_file():
+            added = Adder(self._store, self._model).add(documents, vectors, on_error, progress)
         self._index.settle()
         return added
 
@@ -171,9 +187,11 @@ class FolderCollection(Collection):
 
         What is yielded is one state of the file a thousand rows at a time.
         """
-        after = 0
+        after, line = 0, None
         while True:
             with self._store.reading():
+                line = line or self._store.line
+                self._store.check_line(line)
                 part = list(self._store.documents(filter_of(self._store, where), after=after, limit=1000))
                 held = (
                     self._store.has_vector(np.array([one.row for one in part], dtype=np.int64))
@@ -243,7 +261,8 @@ class FolderCollection(Collection):
         """See `Collection.import_`."""
         from imi.collection.importing import import_into
 
-        return import_into(self, self._store, self._model, Path(path), progress)
+        with self._store.one_file():
+            return import_into(self, self._store, self._model, Path(path), progress)
 
     def migrate(
         self,
@@ -259,7 +278,8 @@ class FolderCollection(Collection):
         migrator = Migrator(self._store, model, dims)
         if estimate:
             return migrator.estimate()
-        migration = migrator.run(progress)
+        with self._store.one_file():
+            migration = migrator.run(progress)
         if model is not None:
             self._model = CollectionModel(self._store, model)
             self._searcher = Searcher(FolderSource(self._store, self._index), self._model, self._deepener)
@@ -278,7 +298,8 @@ class FolderCollection(Collection):
 
     def deepen(self, budget: float | None = None, progress: Callable[[int, int], None] | None = None) -> Deepened:
         """Let the finer model read every row; see `Collection.deepen`."""
-        return self._deepener.deepen(budget, progress)
+        with self._store.one_file():
+            return self._deepener.deepen(budget, progress)
 
     # --- finding ---
 

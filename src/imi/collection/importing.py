@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from imi.collection.description import Bound, check_same, read_bound, write_bound
-from imi.collection.exporting import EMBEDDING, FORMAT, METADATA, MODEL, PLAIN, listing
+from imi.collection.exporting import EMBEDDING, FORMAT, METADATA, MODEL, PLAIN, listing, listing_of
 from imi.collection.model import CollectionModel
 from imi.collection.other_stores import read_store, recognise
 from imi.errors import DataError, Failure, MissingExtra, ModelMismatch, TooNew
@@ -71,7 +71,7 @@ def _probe(path: Path) -> bool:
         with path.open(encoding="utf-8", newline="") as file:
             return MODEL in next(csv.reader(file), [])
     if suffix == ".npy":
-        return listing(path).exists() and _probe(listing(path))
+        return (listing(path).exists() and _probe(listing(path))) or _probe(listing_of(path))
     if suffix == ".parquet":
         try:
             import pyarrow.parquet as pq
@@ -194,16 +194,16 @@ def _text(cell: str) -> str | None:
 
 
 def _npy(path: Path) -> tuple[dict[str, Any], Pairs]:
-    table = np.load(path, mmap_mode="r")
+    table, whose = np.load(path, mmap_mode="r"), listing_of(path)
 
     def rows() -> Pairs:
-        for document, row in _json_rows(listing(path)):
+        for document, row in _json_rows(whose):
             at = row.get("row")
             if at is not None and not 0 <= at < len(table):
                 raise _unreadable(path, None, ValueError(f"row {at} is not in its {len(table)} vectors"))
             yield document, None if at is None else np.array(table[at], dtype=np.float32)
 
-    return _first_row(listing(path))[MODEL], rows()
+    return _first_row(whose)[MODEL], rows()
 
 
 def _parquet(path: Path) -> tuple[dict[str, Any], Pairs]:

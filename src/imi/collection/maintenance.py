@@ -27,6 +27,7 @@ from imi.store.deep_vectors import COLUMNS as DEEP_COLUMNS
 from imi.store.deep_vectors import FINGERPRINT as DEEP_FINGERPRINT
 from imi.store.deep_vectors import WIDTH as DEEP_WIDTH
 from imi.store.deep_vectors import check_deep_vector, deep_count, deep_vectors, holds_deep, put_deep_vectors
+from imi.store.names import SET_ASIDE
 from imi.store.pictures import COLUMNS as PICTURE_COLUMNS
 from imi.store.pictures import MADE_BY, StoredPicture, decode_picture, holds_pictures, pictures_of, put_pictures
 from imi.store.rows import COLUMNS, New, decode_document, decode_vectors, encode_metadata
@@ -34,7 +35,6 @@ from imi.store.schema import PAGE_SIZE
 from imi.store.store import FILE, MAKING, Store, make
 from imi.text.lexical import index_tokens
 
-_SET_ASIDE = "damaged"
 _TABLES = {
     "documents": COLUMNS,
     "vectors": "row, vector, checksum",
@@ -257,7 +257,7 @@ def repair(store: Store, embedder: Callable[[], Embedder], progress: Progress | 
                 kept = new.count()
             finally:
                 new.close()
-            old = _unused(folder / _SET_ASIDE)
+            old = _unused(folder / SET_ASIDE)
             _set_aside(store.path, old, beside / FILE)
         finally:
             shutil.rmtree(beside, ignore_errors=True)

@@ -64,7 +64,7 @@ class WordIndex:
             self._reset()
         with self._lock:
             changes = self._store.changes
-            replaced = self._manifest_time() != self._stamp or self._store.meta("identity") != self._of
+            replaced = self._manifest_time() != self._stamp or self._store.line != self._of
             if changes <= self._changes and not replaced:
                 return self._words
             if replaced:
@@ -92,11 +92,28 @@ class WordIndex:
         return f"{self._store.meta('identity')}/{_TOKENS}"
 
     def _open(self) -> None:
-        self._stamp, self._unchecked, self._of = self._manifest_time(), True, self._store.meta("identity")
+        self._stamp, self._unchecked, self._of = self._manifest_time(), True, self._store.line
         try:
-            self._take(Words.open(self.folder, self._fingerprint()))
+            words = Words.open(self.folder, self._fingerprint())
+            self._take(words)
+            self._check_line(words)
         except (Damaged, TooNew):
             self._words = None
+
+    def _check_line(self, words: Words) -> None:
+        """Compare what the words go up to with the file: one that was set back and filled again has others.
+
+        Raises:
+            Damaged: they are of another state than any that led to this one.
+        """
+        noted = words.about.get("checksum"), words.about.get("gone")
+        if noted == (None, None):  # an earlier imi wrote no such note
+            return
+        there = self._store.row_checksum(self._row)
+        if noted[1] != self._store.deleted_row(self._deletion) or (there is not None and there != noted[0]):
+            raise Damaged(f"the words in {self.folder} are of another state of the file")
+        if self._row > self._store.last_row:
+            raise Damaged(f"the words in {self.folder} are of a later state of the file")
 
     def _take(self, words: Words) -> None:
         try:
@@ -153,13 +170,15 @@ class WordIndex:
                 if len(rows) < self._policy.words_batch:
                     deletion, gone = self._store.deletions(deletion)
                     count, changes = self._store.text_count(), self._store.changes
+                    row = rows[-1] if rows else row
+                    noted = {"checksum": self._store.row_checksum(row), "gone": self._store.deleted_row(deletion)}
                     break
             words, row = _with_texts(words, rows, texts, join=False), rows[-1]
         words = _with_texts(words, rows, texts, join=False).remove(gone)
         if len(words) != count:
             told = f"{len(words)} texts were found in {self._store.folder}, its full text has {count}"
             raise Damaged(told, hint=f"imi verify {self._store.folder}, then imi repair {self._store.folder}")
-        return words.with_about({"row": rows[-1] if rows else row, "deletion": deletion, "changes": changes})
+        return words.with_about({"row": row, "deletion": deletion, "changes": changes, **noted})
 
     def info(self) -> dict[str, Any]:
         """Say what answers questions of words; must run inside `reading()`."""

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import apsw
+import numpy as np
 
 from imi.collection.text_index import WordIndex
 from imi.errors import CollectionError, Damaged, ImiError, Locked, MissingExtra, TooNew, UsageError
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from imi.index.plan import Plan
 
 FOLDER = "index"
+_COMPARED = 16
+"""Newest rows of an index that are compared with the file when it is opened."""
 
 
 class CollectionIndex:
@@ -44,7 +47,7 @@ class CollectionIndex:
     def _reset(self) -> None:
         self._live: Live | None = None
         self._changes = -1
-        self._of: tuple[str | None, int] = (None, -1)  # the file, by its own identity, and its epoch
+        self._of = ("", -1)  # the file, and its epoch
         self._last_row = self._last_deletion = self._unsaved = 0
         self._stamp = 0
         self._pid = os.getpid()
@@ -69,7 +72,7 @@ class CollectionIndex:
             if width is None:
                 return None
             epoch, changes = self._store.epoch, self._store.changes
-            if self._live is None or (self._store.meta("identity"), epoch) != self._of or self._replaced():
+            if self._live is None or (self._store.line, epoch) != self._of or self._replaced():
                 self._open(width, epoch)
             elif changes <= self._changes:
                 return self._live
@@ -107,10 +110,25 @@ class CollectionIndex:
         fingerprint = self._fingerprint(epoch)
         try:
             live = Live.open(self.folder, width, "cosine", fingerprint, self._policy)
+            self._check_line(live)
         except (Damaged, TooNew, MissingExtra):
             folder = self.folder if self._store.write else None
             live = Live.create(folder, width, "cosine", fingerprint, self._policy)
         self._begin(live, epoch)
+
+    def _check_line(self, live: Live) -> None:
+        """Compare an index's newest rows with the file: one that was set back and filled again has others.
+
+        Raises:
+            Damaged: they are others.
+        """
+        last = live.last_key
+        if last > self._store.last_row:
+            raise Damaged(f"the index in {self.folder} is of a later state of the file")
+        rows, z = self._store.newest_vectors(last, _COMPARED)
+        there, held = live.rows_of(rows)
+        if not np.array_equal(z[there].astype(np.float32), held.astype(np.float32)):
+            raise Damaged(f"the index in {self.folder} is of another state of the file")
 
     def _anew(self, width: int, epoch: int) -> None:
         folder = self.folder if self._store.write else None
@@ -119,7 +137,7 @@ class CollectionIndex:
 
     def _begin(self, live: Live, epoch: int) -> None:
         keys = live.keys
-        self._live, self._of = live, (self._store.meta("identity"), epoch)
+        self._live, self._of = live, (self._store.line, epoch)
         self._last_row, self._last_deletion = int(keys[-1]) if len(keys) else 0, 0
         self._unsaved = 0
 

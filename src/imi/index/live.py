@@ -39,7 +39,7 @@ from imi.index.manifest import read_manifest
 from imi.index.policy import IndexPolicy
 from imi.index.rungs import format_ladder, parse_ladder
 from imi.index.segment_files import gather, read_parts, write_parts
-from imi.index.segments import Keys, Part, best_of, with_newest
+from imi.index.segments import Keys, Mask, Part, best_of, with_newest
 from imi.types import Floats
 from imi.vectors import as_floats
 
@@ -138,6 +138,23 @@ class Live:
         """The keys of all live rows, ascending."""
         parts = [part.keys[part.alive] for part in self._parts]
         return np.sort(np.concatenate(parts)) if parts else np.empty(0, dtype=np.int64)
+
+    @property
+    def last_key(self) -> int:
+        """The highest key of all rows, dead ones too; 0 where there is none."""
+        return max((int(part.keys.max()) for part in self._parts if len(part.keys)), default=0)
+
+    def rows_of(self, keys: NDArray[Any]) -> tuple[Mask, NDArray[Any]]:
+        """Return which of the keys have a live row, and the vectors of these in the keys' order."""
+        names = np.asarray(keys, dtype=np.int64)
+        there = np.zeros(len(names), dtype=bool)
+        vectors = np.zeros((len(names), self.width), dtype=np.float32)
+        for part in filter(len, self._parts):
+            places = part.lookup.places(names)
+            mine = (places >= 0) & part.alive[np.maximum(places, 0)]
+            vectors[mine] = part.vectors[places[mine]]
+            there |= mine
+        return there, vectors[there]
 
     def difference(self, keys: NDArray[Any], stamps: NDArray[Any] | None = None) -> tuple[Keys, Keys]:
         """Compare with the store.

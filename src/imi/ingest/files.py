@@ -91,6 +91,7 @@ class Ingest:
         self._walked: dict[str, Walked] = {}
         self._digests: dict[str, str] = {}
         self._same: dict[str, int] = {}
+        self._line = ""  # the file that this was told by
         self._kept: dict[str, list[Row | Failure]] = {}
         self._repeats: set[int] = set()
         self._total = 0
@@ -128,7 +129,10 @@ class Ingest:
             self._walked[path] = walked(path, self.options)
         if self.options.vectors is None:
             self._digests = self._digested()
-            self._same = Sources(store).unchanged(self._digests) if store is not None else {}
+            if store is not None:
+                with store.reading():
+                    self._line = store.line
+                    self._same = Sources(store).unchanged(self._digests)
         self._check(progress)
 
     def _digested(self) -> dict[str, str]:
@@ -226,9 +230,13 @@ class Ingest:
                         repeats.note(item.document.id, facts)
                     yield item
 
-        added = self._add(target, rows(), progress)
-        added = replace(added, failed=(*failures, *added.failed))
-        added += self._settle(sources, held, added, target)
+        with contextlib.nullcontext() if store is None else store.one_file():
+            if store is not None and self._same:
+                with store.reading():
+                    store.check_line(self._line)
+            added = self._add(target, rows(), progress)
+            added = replace(added, failed=(*failures, *added.failed))
+            added += self._settle(sources, held, added, target)
         summary = self._summary(repeats)
         return replace(added, summary=None if summary == Summary() else summary)
 

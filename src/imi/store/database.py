@@ -15,7 +15,7 @@ from typing import Any
 import apsw
 import apsw.sqlite_extra
 
-from imi.atomic import Identity, holders, identity
+from imi.atomic import Identity, holders, identity, lock_holders, open_files
 from imi.errors import CollectionError, Damaged, ImiError, Locked, TooNew, UsageError
 from imi.store.filters import AS_DATE
 from imi.store.rows import damaged_file
@@ -101,23 +101,54 @@ def translated(path: Path) -> Iterator[None]:
 class Opened:
     """One connection, and what it was opened on: which file, and where it is read as it lies there, in which state.
 
-    `copy` holds a copy that is read instead, for as long as the connection lives.
+    `copy` holds a copy that is read instead, for as long as the connection lives. `log` is the file beside it that
+    holds its last transactions.
     """
 
     connection: apsw.Connection
     identity: Identity | None
     frozen: Frozen | None = None
     copy: TemporaryDirectory[str] | None = None
+    log: Identity | None = None
 
     def is_at(self, path: Path) -> bool:
         """Whether the path still stands for the file, and that for what was read of it."""
         return identity(path) == self.identity and (self.frozen is None or _frozen(path) == self.frozen)
 
-    def close(self) -> None:
-        """Close the connection, and delete the copy where there is one."""
+    def close(self, path: Path) -> None:
+        """Close the connection to what was at a path, and delete the copy where there is one."""
         self.connection.close()
         if self.copy is not None:
             self.copy.cleanup()
+        if self.log is not None and identity(path) != self.identity:
+            _leave_log(path, self.log)
+
+
+def _leave_log(path: Path, log: Identity | None) -> None:
+    """Take the log of a file whose place another has taken out of its way: SQLite would read it as the other's own.
+
+    It stays under another name, for who moved the file that it belongs to.
+    """
+    here = path.with_name(f"{path.name}-wal")
+    with suppress(OSError):  # where nothing can be written, nothing can be put out of the way
+        if log is None or identity(here) != log:
+            return
+        if os.stat(here).st_size:
+            os.replace(here, path.with_name(f"{path.name}-wal.replaced"))
+        else:
+            here.unlink()
+        path.with_name(f"{path.name}-shm").unlink()
+
+
+def _leave_log_of_others(path: Path) -> None:
+    """Do so as well where it is in use by others who have another file open than the one that is here."""
+    file, log = identity(path), identity(path.with_name(f"{path.name}-wal"))
+    if file is None or log is None:
+        return
+    held = [open_files(number) for number in lock_holders(path.with_name(f"{path.name}-shm"))]
+    # Only what is certain counts: each of them has the log open, and none the file.
+    if held and all(log in files and file not in files for files in held):
+        _leave_log(path, log)
 
 
 def connect(path: Path, *, write: bool, durable: bool = True, vfs: str = VFS) -> Opened:
@@ -140,7 +171,10 @@ def connect(path: Path, *, write: bool, durable: bool = True, vfs: str = VFS) ->
         for _ in range(_REPLACED):
             before = identity(path)
             try:
-                opened = Opened(_configured(str(path), path, write=write, durable=durable, vfs=vfs), before)
+                if vfs == VFS:
+                    _leave_log_of_others(path)
+                connection = _configured(str(path), path, write=write, durable=durable, vfs=vfs)
+                opened = Opened(connection, before, log=identity(path.with_name(f"{path.name}-wal")))
             except (apsw.CantOpenError, apsw.ReadOnlyError):
                 if path.exists() and write:
                     raise CollectionError(
@@ -151,7 +185,7 @@ def connect(path: Path, *, write: bool, durable: bool = True, vfs: str = VFS) ->
                 opened = _as_it_lies(path, before)
             if vfs != VFS or identity(path) == before:
                 return opened
-            opened.close()  # it was replaced between the two looks at it
+            opened.close(path)  # it was replaced between the two looks at it
     raise CollectionError(f"{path} is being replaced again and again", hint="wait until whoever does it is done")
 
 

@@ -26,6 +26,9 @@ from imi.records import Document
 from imi.store import database
 from imi.store.filters import Condition, read_field, read_type
 from imi.store.fulltext import FullText
+from imi.store.names import FILE as FILE
+from imi.store.names import MAKING as MAKING
+from imi.store.names import check_names
 from imi.store.rows import (
     COLUMNS,
     Dtype,
@@ -42,9 +45,6 @@ from imi.store.rows import (
 from imi.types import Floats, Rows
 
 VectorTable = Literal["vectors", "next_vectors"]
-FILE = "collection.sqlite"
-MAKING = ".imi-"
-"""How the names begin under which a collection is made in a folder that is there already."""
 
 
 class Store(FullText):
@@ -62,6 +62,7 @@ class Store(FullText):
         self._pid = os.getpid()
         self._writer = threading.Lock()
         self._counted = (None, {})
+        self.written = 0  # rows that were committed here
 
     def _fresh_after_fork(self) -> None:
         # SQLite forbids both using and closing a connection of the parent: forget them, and begin anew.
@@ -90,20 +91,43 @@ class Store(FullText):
         if self._vfs == database.VFS and not self._local.opened.is_at(self.path):
             if not self.path.exists():
                 raise self._gone()
+            kept = getattr(self._local, "kept", None)
+            if kept is not None and kept != identity(self.path):
+                raise self._replaced("while this was under way, which would end in another file")
             self.release()
             connection = self.connection
         return connection
+
+    @contextmanager
+    def one_file(self) -> Iterator[None]:
+        """Keep what this thread does in the block to one file: where another takes its place, the next step refuses.
+
+        Raises:
+            Gone: it was replaced, moved or deleted; what was committed before is in the file that was there.
+        """
+        before = getattr(self._local, "kept", None)
+        with self.reading():
+            self._local.kept = before or self._local.opened.identity
+        try:
+            yield
+        finally:
+            self._local.kept = before
 
     def _gone(self) -> Gone:
         return Gone(
             f"{self.folder} was moved or deleted while it was open here", hint="open the collection where it is now"
         )
 
+    def _replaced(self, when: str) -> Gone:
+        return Gone(
+            f"{self.folder} was replaced {when}", hint="run it again: what is there now takes it from the start"
+        )
+
     def close(self) -> None:
         """Close every connection of this process; safe to call twice."""
         self._fresh_after_fork()
         for opened in self._open:
-            opened.close()
+            opened.close(self.path)
         self._open.clear()
         self._local = threading.local()
 
@@ -114,7 +138,7 @@ class Store(FullText):
         if opened is not None:
             self._open.remove(opened)
             self._local.opened = None
-            opened.close()
+            opened.close(self.path)
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -166,28 +190,35 @@ class Store(FullText):
         self.check_writable()
         with self._writer, database.translated(self.path):
             connection = self._begun()
+            self._local.inserted = 0
             with database.transaction(connection, begun=True):
                 yield
                 connection.execute("UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE key = 'changes'")
                 self._check_present()
             self._check_present()
+            self.written += self._local.inserted
 
     def _begun(self) -> apsw.Connection:
         """Take the right to write to the file that is at the path; while it was waited for, it may become another."""
         while True:
             connection = self._present()
             connection.execute("BEGIN IMMEDIATE")
-            if self._vfs != database.VFS or self._local.opened.is_at(self.path):
+            if self._vfs != database.VFS:
                 return connection
+            try:
+                if self._local.opened.is_at(self.path):
+                    check_names(self.path)
+                    return connection
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
             connection.execute("ROLLBACK")
 
     def _check_present(self) -> None:
         if self._vfs == database.VFS and not self._local.opened.is_at(self.path):
             if not self.path.exists():
                 raise self._gone()
-            raise Gone(
-                f"{self.folder} was replaced while it was written to, so this is not in it", hint="write it again"
-            )
+            raise self._replaced("while it was written to, so this is not in it")
 
     @contextmanager
     def keeping(self, *, wait: bool = True) -> Iterator[None]:
@@ -237,9 +268,40 @@ class Store(FullText):
             raise damaged_file(self.path, f"{key} is not a number") from None
 
     @property
+    def line(self) -> str:
+        """Which file this is: its own identity, and its place on the disk, as a backup put back may share the first."""
+        place = self._local.opened.identity or (0, 0)
+        return f"{self.meta('identity')}/{place[0]}:{place[1]}"
+
+    def check_line(self, line: str) -> None:
+        """Refuse to go on where `line` was another before.
+
+        Raises:
+            Gone: the file was replaced since.
+        """
+        if self.line != line:
+            raise self._replaced("while it was read")
+
+    @property
     def version(self) -> tuple[str | None, int, int]:
         """Which state of which file this is: two readers with the same one see the same rows and vectors."""
-        return (self.meta("identity"), self.epoch, self.changes)
+        return (self.line, self.epoch, self.changes)
+
+    def row_checksum(self, row: int) -> int | None:
+        """Return the checksum that a document is stored with, None where the row is not there."""
+        found: int | None = self.connection.execute("SELECT checksum FROM documents WHERE row = ?", (row,)).get
+        return found
+
+    def deleted_row(self, number: int) -> int | None:
+        """Return the row that the deletion of this number was of."""
+        found: int | None = self.connection.execute("SELECT row FROM deletions WHERE seq = ?", (number,)).get
+        return found
+
+    @property
+    def last_row(self) -> int:
+        """The highest number that a row ever had."""
+        sql = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'documents'), 0)"
+        return int(self.connection.execute(sql).get)
 
     @property
     def changes(self) -> int:
@@ -343,9 +405,9 @@ class Store(FullText):
 
     def insert(self, new: Sequence[New], dtype: Dtype) -> list[int]:
         """Write new rows with their full texts and vectors; return their numbers."""
-        execute, executemany = self.connection.execute, self.connection.executemany
+        executemany = self.connection.executemany
         # A row's number is part of its checksum, so the numbers are taken before the rows are written.
-        last = int(execute("SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'documents'), 0)").get)
+        last = self.last_row
         rows = list(range(last + 1, last + 1 + len(new)))
         executemany(
             f"INSERT INTO documents ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -370,6 +432,7 @@ class Store(FullText):
             ((row, blob, vector_checksum(row, blob)) for row, blob in blobs),
         )
         self.set_meta("vectors", self.vector_count + sum(one.vector is not None for one in new))
+        self._local.inserted = getattr(self._local, "inserted", 0) + len(rows)
         return rows
 
     def replace_metadata(self, row: int, document: Document, metadata: str) -> None:
@@ -420,6 +483,12 @@ class Store(FullText):
         blobs: list[Any] = [values[1] for values in found]
         checksums: list[Any] = [values[2] for values in found]
         return np.array(numbers, dtype=np.int64), decode_vectors(numbers, blobs, checksums, width, self.dtype)
+
+    def newest_vectors(self, highest: int, most: int) -> tuple[Rows, Floats]:
+        """Return the rows up to a number that have a vector, the newest of them, ascending, with their vectors."""
+        sql = "SELECT row FROM vectors WHERE row <= ? ORDER BY row DESC LIMIT ?"
+        rows = sorted(row for (row,) in self.connection.execute(sql, (highest, most)))
+        return self.vectors(np.array(rows, dtype=np.int64))
 
     def has_vector(self, rows: Rows) -> set[int]:
         """Return those of the rows that have a vector."""

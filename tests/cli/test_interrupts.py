@@ -1,0 +1,81 @@
+"""Ctrl-C and SIGTERM: exit codes, what was committed is said, and nothing half made is left."""
+
+import os
+import signal
+
+import pytest
+
+import imi
+from imi.embedders.testing import HashEmbedder
+
+KINDS = {signal.SIGINT: (130, "interrupted"), signal.SIGTERM: (143, "ended by SIGTERM")}
+
+
+@pytest.fixture
+def stopped(monkeypatch, run):
+    """Return stopped(signal, module, name, call number, *arguments): a command that is interrupted in that call."""
+
+    def call(number, target, name, at, *arguments):
+        real, calls = getattr(target, name), []
+
+        def interrupting(*given, **more):
+            calls.append(name)
+            if len(calls) == at:
+                os.kill(os.getpid(), number)
+            return real(*given, **more)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(target, name, interrupting)
+            done = run(*arguments)
+        code, said = KINDS[number]
+        assert (done.code, "Traceback" in done.err) == (code, False), done.err
+        assert done.err.startswith(f"imi: {said}; ") and "\ntry: " in done.err
+        return done
+
+    return call
+
+
+@pytest.fixture
+def many(here):
+    (here / "many.txt").write_text("".join(f"row {n} of coffee\n" for n in range(3000)))
+    return here
+
+
+@pytest.mark.parametrize("number", KINDS)
+def test_an_interrupted_add_says_what_it_wrote_and_goes_on(many, run, stopped, number):
+    done = stopped(number, HashEmbedder, "embed", 3, "add", "c.imi", "many.txt", "--rows", "lines")
+    assert "2,048 rows were written to c.imi before, and kept" in done.err
+    with imi.open("c.imi", mode="r") as c:
+        assert len(c) == 2048 and c.verify().ok
+    assert run("add", "c.imi", "many.txt", "--rows", "lines").code == 0
+    with imi.open("c.imi", mode="r") as c:
+        assert len(c) == 3000
+    with imi.open("other.imi", model="hash"):
+        assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL  # who calls main keeps their own
+
+
+@pytest.mark.parametrize("number", KINDS)
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".npy", ".parquet", ".db"])
+def test_an_interrupted_export_leaves_the_old_one_or_nothing(many, run, stopped, number, suffix):
+    from imi.store.store import Store
+
+    run("add", "c.imi", "many.txt", "--rows", "lines")
+    run("export", "c.imi", f"old{suffix}")
+    before = {one.name: one.read_bytes() for one in many.iterdir() if one.is_file()}
+    for name in (f"old{suffix}", f"new{suffix}"):
+        stopped(number, Store, "documents", 2, "export", "c.imi", name)
+    assert {one.name: one.read_bytes() for one in many.iterdir() if one.is_file()} == before
+
+
+@pytest.mark.parametrize("number", KINDS)
+def test_an_interrupted_backup_and_copy(many, run, stopped, number):
+    from imi.store.store import Store
+
+    run("add", "c.imi", "many.txt", "--rows", "lines")
+    stopped(number, imi.collection.maintenance.database, "translated", 3, "backup", "c.imi", "b.imi")
+    assert sorted(one.name for one in many.iterdir()) == ["c.imi", "many.txt", "reviews.csv"]
+    done = stopped(number, Store, "insert", 2, "copy", "c.imi", "d.imi")
+    assert "1,024 rows were written to d.imi before" in done.err
+    assert run("copy", "c.imi", "d.imi").code == 0
+    with imi.open("d.imi", mode="r") as c:
+        assert len(c) == 3000
