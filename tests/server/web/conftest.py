@@ -12,7 +12,7 @@ playwright = pytest.importorskip("playwright.sync_api", reason="playwright is no
 import imi
 
 # Long only where something is wrong, or another program has the machine.
-playwright.expect.set_options(timeout=30_000)
+playwright.expect.set_options(timeout=10_000)
 
 HERE = Path(__file__).parent
 PETS = (
@@ -131,3 +131,20 @@ def pets(start, model, tmp_path_factory):
         pass
     paths = (str(folder / "pets.imi"), str(folder / "empty.imi"))
     return start({"built-in": model}, collections=paths, root=folder / "made")
+
+
+@pytest.fixture(scope="session")
+def serious(axe):
+    """Return a function that says what on a page keeps people out: serious and critical violations, each once."""
+
+    def found(page) -> list[tuple[str, str]]:
+        if not page.evaluate("'axe' in window"):
+            page.evaluate(axe)
+        told = page.evaluate("axe.run({resultTypes: ['violations']})")
+        return [
+            (one["id"], one["nodes"][0]["html"])
+            for one in told["violations"]
+            if one["impact"] in ("serious", "critical")
+        ]
+
+    return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI
@@ -12,7 +11,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
+from imi.server.api.reference import reference_page
 from imi.server.api.schemas import ErrorReply
+from imi.server.api.static import POLICY
 from imi.server.http.responses import to_json
 
 _Token = Annotated[int, Field(ge=0)]
@@ -185,43 +186,4 @@ class Described:
 
     async def docs(self, request: Request) -> Response:
         """Return the description as a page that loads nothing."""
-        return HTMLResponse(page(describe(self._api)))
-
-
-def page(described: dict[str, Any]) -> str:
-    """Return one plain page: each operation, what it takes and what it answers."""
-    parts = []
-    for path, operations in described["paths"].items():
-        for method, operation in operations.items():
-            taken = [parameter["name"] for parameter in operation.get("parameters", [])]
-            bodies = operation.get("requestBody", {}).get("content", {})
-            taken += [f"{kind}: {_named(content.get('schema', {}))}" for kind, content in bodies.items()]
-            summary = operation.get("description") or operation.get("summary", "")
-            parts.append(
-                f"<h3><code>{method.upper()} {escape(path)}</code></h3><p>{escape(summary)}</p>"
-                f"<p>Takes: {escape(', '.join(taken)) or 'nothing'}</p>"
-            )
-    for name, schema in sorted(described["components"]["schemas"].items()):
-        rows = "".join(
-            f"<li><code>{escape(field)}</code> {escape(_named(value))} {escape(value.get('description', ''))}</li>"
-            for field, value in schema.get("properties", {}).items()
-        )
-        parts.append(
-            f"<h3 id='{escape(name)}'>{escape(name)}</h3><p>{escape(schema.get('description', ''))}</p><ul>{rows}</ul>"
-        )
-    return (
-        "<!doctype html><html lang='en'><meta charset='utf-8'><title>imi: the API</title>"
-        "<h1>imi: the API</h1><p>The same for programs: <a href='/openapi.json'>openapi.json</a></p>"
-        + "".join(parts)
-        + "</html>"
-    )
-
-
-def _named(schema: dict[str, Any]) -> str:
-    if "$ref" in schema:
-        return str(schema["$ref"]).removeprefix(_REF)
-    if "anyOf" in schema:
-        return " or ".join(_named(one) for one in schema["anyOf"])
-    if schema.get("type") == "array":
-        return f"list of {_named(schema.get('items', {}))}"
-    return str(schema.get("type", schema.get("const", "value")))
+        return HTMLResponse(reference_page(describe(self._api)), headers={"content-security-policy": POLICY})

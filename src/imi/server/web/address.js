@@ -33,11 +33,11 @@ export function writtenAddress({ name, view, query, mode, dims, where }) {
 export class Address {
   constructor(follow) {
     this.shown = null;
-    this.last = 0;
+    this.last = -Infinity;
     const changed = () => {
       if (location.hash === this.shown) return;
       this.shown = location.hash;
-      this.last = 0;
+      this.last = -Infinity;
       follow(readAddress(location.hash));
     };
     addEventListener("hashchange", changed);

@@ -53,7 +53,7 @@ export class Asking {
     this.root.replaceChildren(
       make("div", { class: "answered" },
         make("section", { "aria-label": t("answer"), role: "status" }, answer),
-        passages.length ? make("section", {}, make("h2", {}, t("passages")), make("ol", { class: "hits" }, ...passages)) : ""),
+        passages.length ? make("section", {}, make("h2", {}, t(reply.answer ? "passages" : "nearestPassages")), make("ol", { class: "hits" }, ...passages)) : ""),
     );
     this.root.dataset.asked = query;
   }

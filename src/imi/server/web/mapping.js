@@ -53,7 +53,7 @@ export class Mapping {
   async take(name, query, turn) {
     const plane = await this.api.get(name, `map/plane${query}`);
     if (turn !== this.turn) return;
-    if (this.map) return this.map.shift(numbers(plane.points, Float32Array), plane.regions);
+    if (this.map) return this.map.shift(numbers(plane.points, Float32Array), plane.regions, Boolean(query));
     const rows = await this.api.get(name, "map/rows");
     if (turn !== this.turn) return;
     this.rows = new Map(rows.ids.map((id, row) => [id, row]));

@@ -149,7 +149,7 @@ function remember() {
 
 /** Goes to another view of the same. */
 function look(view) {
-  address.last = 0;
+  address.last = -Infinity;
   state.view = view;
   show();
   ask();
@@ -180,7 +180,7 @@ function examples() {
   const some = state.examples || [];
   const pick = (question) => {
     at("ask").value = question;
-    address.last = 0;
+    address.last = -Infinity;
     asked();
   };
   return make("ul", { class: "examples", "aria-label": t("examples") }, ...some.map((one) => make("li", {}, button(one, () => pick(one), { class: "example", dir: "auto" }))));
@@ -366,7 +366,7 @@ function listen() {
     asked();
   });
   at("collection").addEventListener("change", () => {
-    address.last = 0;
+    address.last = -Infinity;
     choose(named(at("collection").value), { query: state.query, view: state.view, mode: modes.chosen, dims: null, where: null });
   });
   for (const view of VIEWS) at(`to-${view}`).addEventListener("click", () => look(view));

@@ -152,8 +152,8 @@ export function mountMap(root, data, options = {}) {
   const labels = new Labels(layer, moving, xy, { texts: data.texts, pictures: options.picture });
   panel.fill(column);
 
-  /** Moves all points to another layout, so that eyes can follow; its names come when it is there. */
-  function shift(target, regions) {
+  /** Moves all points to another layout, so that eyes can follow; its names come when it is there. `keep`: not the colours. */
+  function shift(target, regions, keep) {
     const start = xy.slice();
     const began = performance.now();
     const whole = moving.view.unit === moving.home;
@@ -168,14 +168,14 @@ export function mountMap(root, data, options = {}) {
       if (whole) moving.showAll();
       else redraw();
       if (share < 1) requestAnimationFrame(step);
-      else name(regions);
+      else name(regions, keep);
     };
     requestAnimationFrame(step);
   }
 
-  /** Takes the names of the regions, which the points can be coloured by. */
-  function name(regions) {
-    const own = topics(regions, words);
+  /** Takes the names of the regions, which the points can be coloured by; `keep` keeps the colours they have. */
+  function name(regions, keep) {
+    const own = keep && words.topics in data.columns ? {} : topics(regions, words);
     const before = Object.keys(data.columns)[0];
     const first = !(words.topics in data.columns);
     if (Object.keys(own).length) {
