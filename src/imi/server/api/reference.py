@@ -75,7 +75,8 @@ def _operation(method: str, path: str, operation: _Schema) -> str:
     table = f"<table><tbody>{''.join(rows)}</tbody></table>" if rows else ""
     replies = f"<p class='answers'>Answers {', '.join(answers)}</p>" if answers else ""
     return (
-        f"<article><h3><span class='method {escape(method)}'>{escape(method.upper())}</span> <code>{escape(path)}</code></h3>"
+        f"<article><h3><span class='method {escape(method)}'>{escape(method.upper())}</span> "
+        f"<code>{escape(path)}</code></h3>"
         f"<p>{_prose(said)}</p>{table}{replies}</article>"
     )
 
