@@ -27,6 +27,7 @@ PUBLIC = ("imi", "imi.tasks", "imi.rag", "imi.evaluate", "imi.train", "imi.index
 # The pages that people wrote, in the order in which they are best read.
 GUIDES = {
     "How it searches": "search.md",
+    "Files": "files.md",
     "From documents to answers": "answers.md",
     "Pictures": "pictures.md",
     "Tasks": "tasks.md",

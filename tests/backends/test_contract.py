@@ -20,10 +20,10 @@ TEXTS = {
     "pet": ("うちのペットはいつも寝ています", {"lang": "ja", "score": 4.5, "tags": ["pet"], "draft": True}),
     "fish": ("金魚は夜は休むのかな？", {"lang": "ja", "score": 1, "note": None}),
     "beans": ("Delicious beans, delivered late", {"lang": "en", "score": 4, "tags": ["food"]}),
-    "coffee": ("The coffee was bitter but the beans were fresh", {"lang": "en", "score": 2}),
-    "sql": ("SQLiteを使う全文検索エンジン", {"lang": "ja", "score": -1, "odd.key": "x"}),
-    "emoji": ("🐱 sleeps all day", {"lang": "en", "score": 10**12}),
-    "tokyo": ("東京都の天気予報と京都の紅葉", {"lang": "ja", "score": 0, "nested": {"a": [1]}}),
+    "coffee": ("The coffee was bitter but the beans were fresh", {"lang": "en", "score": 2, "day": "2024/9/1"}),
+    "sql": ("SQLiteを使う全文検索エンジン", {"lang": "ja", "score": -1, "odd.key": "x", "day": "令和6年10月1日"}),
+    "emoji": ("🐱 sleeps all day", {"lang": "en", "score": 10**12, "day": "2024-09-01T23:30:00-02:00"}),
+    "tokyo": ("東京都の天気予報と京都の紅葉", {"lang": "ja", "score": 0, "nested": {"a": [1]}, "day": "soon"}),
 }
 DOCUMENTS = [imi.Document(id_, text, metadata) for id_, (text, metadata) in TEXTS.items()]
 
@@ -161,6 +161,13 @@ WHERES = [
     {"lang": {"in": []}},
     {"score": "5"},
     {"tags": "pet"},
+    {"day": {">=": "2024-09-02"}},
+    {"day": {"<": "2024年10月"}},
+    {"day": {">": "2024-09-01", "<=": "2024-10"}},
+    {"day": "2024-09-01"},
+    {"day": {"!=": "2024-09-01"}},
+    {"day": {"in": ["2024-10-01", "soon"]}},
+    {"not": {"day": {">=": "2024-09-02"}}},
 ]
 
 

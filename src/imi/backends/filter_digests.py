@@ -1,12 +1,13 @@
 """Metadata as facts: short digests of what is true of a row, for engines whose filters know less than JSON does.
 
-A fact says that a field equals a value, has one at all, is a number, or is a list that holds a value. Filters then ask
-for digests alone, so that no name and no value of a user's ever stands in an engine's expression; only the numbers that
-a range compares are kept as they are, under a digest of their field's name.
+A fact says that a field equals a value, has one at all, is a number or a date, or is a list that holds a value. Filters
+then ask for digests alone, so that no name and no value of a user's ever stands in an engine's expression; only the
+numbers and moments that a range compares are kept as they are, under a digest of their field's name.
 """
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import json
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from typing import Any
 from imi.backends.engine import cannot
 from imi.backends.filter_tree import Both, FieldComparison, Filter, Not
 from imi.records import FACTS
+from imi.values import as_date
 
 _LARGEST = 2**53
 
@@ -55,6 +57,16 @@ def column(name: str) -> str:
     return digest("column", name)
 
 
+def dated(name: str) -> str:
+    """Return the fact that a field says a date, and the key under which its moments are kept."""
+    return digest("date", name)
+
+
+def seconds(moment: str) -> float:
+    """Return a moment, an ISO text in UTC, as seconds from 1970 on."""
+    return (datetime.datetime.fromisoformat(moment) - datetime.datetime(1970, 1, 1)).total_seconds()
+
+
 def facts_of(metadata: Mapping[str, Any]) -> tuple[list[str], dict[str, float]]:
     """Return the facts of a row, and its numbers by column."""
     found: list[str] = []
@@ -67,6 +79,9 @@ def facts_of(metadata: Mapping[str, Any]) -> tuple[list[str], dict[str, float]]:
             found += [holds(name, one) for one in value if isinstance(one, str | int | float)]
         elif not isinstance(value, Mapping):
             found.append(equals(name, value))
+            if isinstance(value, str) and (period := as_date(value)) is not None:
+                found.append(dated(name))
+                numbers[dated(name)] = seconds(period[0])
             if isinstance(value, int | float) and not isinstance(value, bool):
                 found.append(numeric(name))
                 numbers[column(name)] = _float(value)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from imi.errors import UsageError
 from imi.store.filters import compile_where
+from imi.values import as_date
 
 Scalar = str | int | float | bool | None
 
@@ -36,7 +37,23 @@ class Not:
     part: Filter
 
 
-Filter = FieldComparison | Both | Not
+@dataclass(frozen=True, slots=True)
+class DateRange:
+    """A field that says a date from a moment on and before another, ISO texts in UTC; None where there is no end."""
+
+    name: str
+    start: str | None
+    end: str | None
+
+    def holds(self, text: str) -> bool:
+        """Whether a text says such a date."""
+        period = as_date(text)
+        if period is None:
+            return False
+        return (self.start is None or period[0] >= self.start) and (self.end is None or period[0] < self.end)
+
+
+Filter = FieldComparison | DateRange | Both | Not
 
 
 def read_where(where: Mapping[str, Any] | None, known: Sequence[str], label: str) -> Filter | None:
@@ -82,8 +99,30 @@ def _one(name: str, wanted: Any) -> Filter:
 def _compare(name: str, operator: str, value: Any) -> Filter:
     value = [_plain(one) for one in value] if operator == "in" else _plain(value)
     if operator == "!=":
-        return Not(FieldComparison(name, "=", value))
+        return Not(_compare(name, "=", value))
+    dates = _dates(name, operator, value)
+    if dates and operator not in ("=", "in"):
+        return dates[0]
+    if dates:
+        value = tuple(value) if operator == "in" else value
+        return Both("or", (FieldComparison(name, operator, value), *dates))  # type: ignore[arg-type]  # validated
     return FieldComparison(name, operator, tuple(value) if operator == "in" else value)  # type: ignore[arg-type]  # validated
+
+
+def _dates(name: str, operator: str, value: Any) -> list[DateRange]:
+    """Return the ranges of dates that a comparison with texts that say dates means; none where it means texts."""
+    found = []
+    for one in value if operator == "in" else [value]:
+        period = as_date(one) if isinstance(one, str) and operator != "contains" else None
+        if period is None:
+            continue
+        start, end = period
+        # After a month is after its end; from a month on is from its beginning.
+        bounds: dict[str, tuple[str | None, str | None]] = {
+            "<": (None, start), "<=": (None, end), ">": (end, None), ">=": (start, None),
+        }  # fmt: skip
+        found.append(DateRange(name, *bounds.get(operator, (start, end))))
+    return found
 
 
 def _plain(value: Any) -> Any:

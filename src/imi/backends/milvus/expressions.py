@@ -6,8 +6,8 @@ import hashlib
 import json
 from collections.abc import Sequence
 
-from imi.backends.filter_digests import any_of, check_range, column, numeric, present, without_not
-from imi.backends.filter_tree import Both, FieldComparison, Filter, Not
+from imi.backends.filter_digests import any_of, check_range, column, dated, numeric, present, seconds, without_not
+from imi.backends.filter_tree import Both, DateRange, FieldComparison, Filter, Not
 
 _OPPOSITE = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 NOTHING, EVERYTHING = 'pk == ""', 'pk != ""'
@@ -28,6 +28,8 @@ def _expression(where: Filter, texts: frozenset[str], label: str) -> str:
         return "(" + f" {where.word} ".join(_expression(part, texts, label) for part in where.parts) + ")"
     negated = isinstance(where, Not)
     one = where.part if isinstance(where, Not) else where
+    if isinstance(one, DateRange):
+        return _dates(one, negated)
     if not isinstance(one, FieldComparison):
         return _expression(without_not(where), texts, label)
     if one.operator in _OPPOSITE:
@@ -48,6 +50,15 @@ def _range(one: FieldComparison, negated: bool, label: str) -> str:
     if negated:
         return f"((not {has}) or numbers[{key}] {_OPPOSITE[one.operator]} {value})"
     return f"({has} and numbers[{key}] {one.operator} {value})"
+
+
+def _dates(one: DateRange, negated: bool) -> str:
+    fact = json.dumps(dated(one.name))
+    parts = [] if one.start is None else [f"numbers[{fact}] {'<' if negated else '>='} {seconds(one.start)!r}"]
+    parts += [] if one.end is None else [f"numbers[{fact}] {'>=' if negated else '<'} {seconds(one.end)!r}"]
+    if negated:
+        return f"((not json_contains(facts, {fact})) or {' or '.join(parts)})"
+    return f"(json_contains(facts, {fact}) and {' and '.join(parts)})"
 
 
 def one_of(keys: Sequence[str]) -> str:

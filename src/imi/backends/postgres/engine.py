@@ -12,7 +12,7 @@ from imi.backends.engine import Abilities, IdRanking
 from imi.backends.filter_tree import Filter
 from imi.backends.postgres import words
 from imi.backends.postgres.connection import SETTINGS
-from imi.backends.postgres.filters import Condition, compile_filter
+from imi.backends.postgres.filters import Condition
 from imi.backends.postgres.ladder import (
     default_ladder,
     exact_statement,
@@ -44,7 +44,7 @@ class PostgresEngine(PostgresTable):
     def nearest(self, vector: Floats, keep: int, where: Filter | None, how: How) -> tuple[IdRanking, dict[str, Any]]:
         """Rank rows by cosine: by the ladder, or all of them where there is none or few pass the filter."""
         about = self._known()
-        condition = None if where is None else compile_filter(where)
+        condition = None if where is None else self._compiled(where)
         dims = how.dims or about.column.width
         text = how.ladder or about.ladder
         rungs = read_ladder(text, about.column.width) if text and not how.exact else ()
@@ -104,7 +104,7 @@ class PostgresEngine(PostgresTable):
 
     def ranked(self, weights: Mapping[str, float], keep: int, where: Filter | None) -> IdRanking:
         """Rank rows that hold any of the terms by BM25."""
-        condition = None if where is None else compile_filter(where)
+        condition = None if where is None else self._compiled(where)
         query, values = words.ranked_statement(self._table, weights, self._texts()[1], keep, condition)
         return self._server.run(lambda c: _ranking(c.execute(query, values)))
 
@@ -115,13 +115,13 @@ class PostgresEngine(PostgresTable):
         texts, average = self._texts()
         counts = self._counts([way for part in parts for way in words.contains(part)], ())
         weights = [expected_score([count], texts) for count in counts]
-        condition = None if where is None else compile_filter(where)
+        condition = None if where is None else self._compiled(where)
         query, values = words.containing_statement(self._table, parts, weights, average, keep, condition)
         return self._server.run(lambda c: _ranking(c.execute(query, values)))
 
     def facet(self, field: str, where: Filter | None, ids: Sequence[str] | None) -> dict[str, int]:
         """Count the values of a field, most frequent first."""
-        passes, values = ("true", []) if where is None else compile_filter(where)
+        passes, values = ("true", []) if where is None else self._compiled(where)
         narrowed, given = ("", []) if ids is None else (" AND id = ANY(%s)", [list(ids)])
         query = sql.SQL(
             "SELECT fields -> %s AS value, count(*) FROM {table} WHERE {passes}{narrowed} "

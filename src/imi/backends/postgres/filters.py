@@ -3,16 +3,35 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from imi.backends.filter_tree import Both, FieldComparison, Filter, Not
+from imi.backends.filter_tree import Both, DateRange, FieldComparison, Filter, Not
 
 Condition = tuple[str, list[Any]]
 _TEXT, _NUMBER = "string", "number"
 
 
+def with_texts(where: Filter, texts: Callable[[str], Sequence[str]]) -> Filter:
+    """Return a filter in which ranges of dates are lists of the texts that say them.
+
+    Args:
+        where: the filter.
+        texts: returns the different texts of a field; what dates they say is no business of SQL.
+    """
+    if isinstance(where, Both):
+        return Both(where.word, tuple(with_texts(part, texts) for part in where.parts))
+    if isinstance(where, Not):
+        return Not(with_texts(where.part, texts))
+    if isinstance(where, DateRange):
+        return FieldComparison(where.name, "in", tuple(one for one in texts(where.name) if where.holds(one)))
+    return where
+
+
 def compile_filter(where: Filter) -> Condition:
-    """Return a condition and its parameters, in order."""
+    """Return a condition and its parameters, in order; ranges of dates are lists of texts by then."""
+    if isinstance(where, DateRange):
+        raise TypeError("a range of dates is to be made a list of texts first")
     if isinstance(where, Both):
         parts = [compile_filter(part) for part in where.parts]
         word = " AND " if where.word == "and" else " OR "

@@ -13,7 +13,7 @@ from imi.backends.address import Address
 from imi.backends.engine import EngineRow, Size, StoredRow
 from imi.backends.filter_tree import Filter
 from imi.backends.postgres.connection import Connections
-from imi.backends.postgres.filters import Condition, compile_filter
+from imi.backends.postgres.filters import Condition, compile_filter, with_texts
 from imi.backends.postgres.ladder import Column
 from imi.backends.postgres.rows import check_storable, decode_vector, encode_rows
 from imi.backends.postgres.schema import COPIED, FORMAT, check_format, check_name, make_shared, make_table
@@ -210,7 +210,7 @@ class PostgresTable:
         """Delete rows by id or by filter; return how many were there."""
         if self.bound() is None:
             return 0
-        condition = None if where is None else compile_filter(where)
+        condition = None if where is None else self._compiled(where)
         wanted = sorted(filter(_possible, ids or ()))
 
         def work(connection: Any) -> int:
@@ -220,13 +220,22 @@ class PostgresTable:
 
         return self._server.run(work, write=True)
 
+    def _compiled(self, where: Filter) -> Condition:
+        return compile_filter(with_texts(where, self._texts_of))
+
+    def _texts_of(self, field: str) -> list[str]:
+        query = sql.SQL(
+            "SELECT DISTINCT fields ->> %s FROM {table} WHERE jsonb_typeof(fields -> %s) = 'string'"
+        ).format(table=self._table)
+        return [text for (text,) in self._server.run(lambda c: c.execute(query, (field, field)).fetchall())]
+
     def count(self, where: Filter | None) -> int:
         """Return how many rows there are, or pass."""
         if self.bound() is None:
             return 0
         if where is None:
             return self._server.run(lambda c: int(c.execute(_ROWS, (self._name,)).fetchone()[0]))
-        passes, values = compile_filter(where)
+        passes, values = self._compiled(where)
         query = sql.SQL("SELECT count(*) FROM {table} WHERE {passes}").format(table=self._table, passes=sql.SQL(passes))
         return self._server.run(lambda c: int(c.execute(query, values).fetchone()[0]))
 
@@ -236,7 +245,7 @@ class PostgresTable:
         """Iterate over rows in the order in which they were written."""
         if self.bound() is None:
             return
-        passes, values = ("true", []) if where is None else compile_filter(where)
+        passes, values = ("true", []) if where is None else self._compiled(where)
         query = sql.SQL(
             "SELECT id, {placed}, {vector}, row FROM {table} WHERE row > %s AND {passes} ORDER BY row LIMIT %s"
         ).format(

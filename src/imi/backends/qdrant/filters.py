@@ -1,4 +1,4 @@
-"""Filters for Qdrant: digests of facts, and ranges over numbers."""
+"""Filters for Qdrant: digests of facts, and ranges over numbers and dates."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from qdrant_client import models
 
-from imi.backends.filter_digests import any_of, check_range, column, present
-from imi.backends.filter_tree import Both, FieldComparison, Filter, Not
+from imi.backends.filter_digests import any_of, check_range, column, dated, present, seconds
+from imi.backends.filter_tree import Both, DateRange, FieldComparison, Filter, Not
 
 _BOUNDS = {"<": "lt", "<=": "lte", ">": "gt", ">=": "gte"}
 
@@ -23,6 +23,10 @@ def compile_filter(where: Filter, texts: frozenset[str], label: str) -> models.F
         return models.Filter(must=parts) if where.word == "and" else models.Filter(should=parts)
     if isinstance(where, Not):
         return models.Filter(must_not=[compile_filter(where.part, texts, label)])
+    if isinstance(where, DateRange):
+        start, end = (None if one is None else seconds(one) for one in (where.start, where.end))
+        within = models.Range(gte=start, lt=end)
+        return models.Filter(must=[models.FieldCondition(key=f"numbers.{dated(where.name)}", range=within)])
     if where.operator in _BOUNDS:
         return _range(where, label)
     wanted, null = any_of(where, texts, label)
