@@ -97,7 +97,7 @@ class DataError(ImiError):
     Why: a row is malformed, a file cannot be decoded, a vector has the wrong width. The rest was not looked at,
     or is kept, as the message says.
 
-    Mend: mend the lines that it names, or leave them out with `on_error="skip"` (`--skip-errors`).
+    Mend: mend the lines that it names, or leave them out with `on_error="skip"` (without `--strict`).
     """
 
     def __init__(self, message: str, *, hint: str | None = None, failures: Iterable[Failure] = ()) -> None:

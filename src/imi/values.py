@@ -11,7 +11,7 @@ from imi.unicode_forms import normalize_form
 
 _WHOLE = re.compile(r"-?(?:0|[1-9]\d{0,17})\Z", re.ASCII)
 _LONG = re.compile(r"-?[1-9]\d{18,}\Z", re.ASCII)
-_DECIMAL = re.compile(r"-?\d+\.\d+(?:[eE][-+]?\d+)?\Z", re.ASCII)
+_DECIMAL = re.compile(r"-?\d+(?:\.\d+(?:[eE][-+]?\d+)?|[eE][-+]\d+)\Z", re.ASCII)
 _GROUPED = re.compile(r"-?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?\Z", re.ASCII)
 _PADDED = re.compile(r"-?0\d", re.ASCII)
 _MOST = 2**63
@@ -55,7 +55,7 @@ def as_typed(text: str, value: int | float) -> TypedInt | TypedFloat:
 def as_number(text: str) -> int | float | None:
     """Return the number that a text is, without the loss of a digit but for zeros at the end; None where it is none.
 
-    Full-width digits and commas between thousands are read; a number with zeros before it is none, nor is one beyond
+    Full-width digits, commas between thousands and 1e-05 are read; a number with zeros before it is none, nor one beyond
     64 bits.
     """
     if _WHOLE.match(text):

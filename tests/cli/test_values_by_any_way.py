@@ -77,6 +77,8 @@ def test_a_filter_says_what_it_could_not_compare(here, run):
     found, said = ids(run, "c", "day>2024/9/1")
     assert found == ["3"] and "1 of 3 values of 'day' are not dates, and were not compared" in said
     assert "not compared" not in ids(run, "c", "price=10")[1]
+    found, said = ids(run, "c", "price=true")
+    assert found == [] and "3 of 3 values of 'price' are not true or false, and were not compared" in said
 
 
 def test_digits_beyond_64_bits_are_kept(here, run):
@@ -85,6 +87,9 @@ def test_digits_beyond_64_bits_are_kept(here, run):
     assert run("show", "c", "a", "--json").json["metadata"]["n"] == 123456789012345678901234567890
     assert ids(run, "c", "n=123456789012345678901234567890")[0] == ["a"]
     assert ids(run, "c", "n=123456789012345678901234567891")[0] == []
+    with imi.open("c", mode="r") as collection:
+        assert collection.count({"n": 123456789012345678901234567890}) == 1
+        assert collection.count({"n": 123456789012345678901234567891}) == 0
 
 
 def test_values_of_data_frames_are_taken_and_others_named(here):

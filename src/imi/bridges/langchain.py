@@ -196,8 +196,20 @@ class ImiRetriever(BaseRetriever):
     rerank: Any = "auto"
     expand: int | None = None
 
-    def _get_relevant_documents(self, query: str, *, run_manager: CallbackManagerForRetrieverRun) -> list[Page]:
-        finding = Retrieval(self.k, self.mode, self.where, False, self.rerank, self.expand)  # type: ignore[arg-type]  # searching checks it
+    def _get_relevant_documents(
+        self,
+        query: str,
+        *,
+        run_manager: CallbackManagerForRetrieverRun,
+        k: int | None = None,
+        where: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> list[Page]:
+        """Find passages; `k` and `where` (or `filter`) of one call go before those of the retriever."""
+        narrowed = where or kwargs.pop("filter", None) or self.where or None
+        _no_more(kwargs)
+        count = self.k if k is None else k
+        finding = Retrieval(count, self.mode, narrowed, False, self.rerank, self.expand)  # type: ignore[arg-type]  # searching checks it
         return [_page_of(hit) for hit in find_passages(self.collection, query, finding)]
 
 

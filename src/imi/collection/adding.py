@@ -238,7 +238,7 @@ def candidates(
             raise DataError(
                 f"{len(failed)} of rows {at + 1} to {at + len(batch)} cannot be taken; first, {failed[0].source}"
                 f"{'' if failed[0].line is None else f' line {failed[0].line}'}: {failed[0].reason}",
-                hint=f'on_error="skip" (--skip-errors) leaves such rows out; the {at} rows before are kept',
+                hint=f'on_error="skip" leaves such rows out; the {at} rows before are kept',
                 failures=failed,
             )
         at += len(batch)

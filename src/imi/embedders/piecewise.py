@@ -46,7 +46,7 @@ class BadTexts(DataError):
         failures = [Failure(f"text {row + 1}", None, f"{why} ({texts[row][:40]!r})") for row, why in reasons.items()]
         super().__init__(
             f"{len(reasons)} of {len(texts)} texts were refused; first, {failures[0].source}: {failures[0].reason}",
-            hint="leave these texts out (--skip-errors), or cut them shorter; the others are done",
+            hint="leave these texts out, or cut them shorter; the others are done",
             failures=failures,
         )
         self.reasons = {texts[row]: why for row, why in reasons.items()}

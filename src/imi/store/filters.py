@@ -123,6 +123,8 @@ def _compare(name: str, operator: str, value: object) -> Condition:
         return _join(
             [_as_number(read, value), read.condition("({type} = 'text' AND {value} = ?)", composed(typed))], "OR"
         )
+    if operator == "=" and isinstance(value, int):
+        return _as_number(read, value)
     _scalar(name, operator, value)
     if isinstance(value, str):
         return _compare_text(read, operator, composed(value))
@@ -159,9 +161,9 @@ def _compare_text(read: _Reader, operator: str, value: str) -> Condition:
 
 
 def uncompared(where: Mapping[str, Any]) -> list[tuple[str, str, Condition]]:
-    """Return, for each comparison by order in a filter, its field, what it compares, and which values it cannot.
+    """Return, for each comparison by order or with true and false, its field, what it compares, and what it cannot.
 
-    What it compares is "numbers", "dates" or "texts".
+    What it compares is "numbers", "dates", "texts" or "true or false".
     """
     found: list[tuple[str, str, Condition]] = []
     for name, wanted in where.items():
@@ -172,13 +174,17 @@ def uncompared(where: Mapping[str, Any]) -> list[tuple[str, str, Condition]]:
             found += uncompared(wanted)
         elif isinstance(wanted, Mapping):
             for operator, value in wanted.items():
-                if operator in ("<", "<=", ">", ">="):
+                if operator in ("<", "<=", ">", ">=") or (operator in ("=", "!=") and isinstance(value, bool)):
                     found.append((name, *_uncompared(composed(name), value)))
+        elif isinstance(wanted, bool):
+            found.append((name, *_uncompared(composed(name), wanted)))
     return found
 
 
 def _uncompared(name: str, value: object) -> tuple[str, Condition]:
     read = _Reader(name)
+    if isinstance(value, bool):
+        return "true or false", read.condition("{type} NOT IN ('true', 'false', 'null')")
     if not isinstance(value, str):
         return "numbers", read.condition("{type} NOT IN ('integer', 'real', 'null')")
     if as_date(value) is None:
