@@ -55,7 +55,7 @@ def as_typed(text: str, value: int | float) -> TypedInt | TypedFloat:
 def as_number(text: str) -> int | float | None:
     """Return the number that a text is, without the loss of a digit but for zeros at the end; None where it is none.
 
-    Full-width digits, commas between thousands and 1e-05 are read; a number with zeros before it is none, nor one beyond
+    Full-width digits, commas between thousands and 1e-05 are read; a number with zeros before it is none, nor one over
     64 bits.
     """
     if _WHOLE.match(text):

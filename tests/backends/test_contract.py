@@ -277,7 +277,7 @@ def test_what_is_written_stays_when_it_is_opened_again(place, embedder):
     with imi.open(place.url(), model=embedder, mode="r") as c:
         assert len(c) == 9
         assert c.info.dims == 64 and c.info.fields == tuple(
-            sorted({"lang", "score", "tags", "draft", "note", "odd.key", "nested"})
+            sorted({"day", "lang", "score", "tags", "draft", "note", "odd.key", "nested"})
         )
         assert c.info.to_dict()["model"] == "hash"
         assert c.search("猫", k=1, mode="text")[0].id == "cat"
