@@ -253,7 +253,7 @@ def test_no_name_of_a_field_makes_a_500(target):
     for path, body in BASES:
         for name in ("", "x" * 50_000, "\x00", "__proto__", "model_config", "self", "ids" * 10):
             check(target, path, written({**body, name: 1}))
-        many = {f"unknown{at}": at for at in range(50_000)}
+        many = {f"unknown{at}": at for at in range(20_000)}
         check(target, path, written({**body, **many}))
     still_answers(target)
 

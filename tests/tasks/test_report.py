@@ -68,7 +68,9 @@ def labelled_set(name, data):
     return real.reviews(data)
 
 
-@pytest.mark.parametrize("name", ["banking", "hotels", "reviews"])
+@pytest.mark.parametrize(
+    "name", [*(pytest.param(one, marks=pytest.mark.nightly) for one in ("banking", "hotels")), "reviews"]
+)
 def test_classification_is_never_below_words_or_the_commonest(shared_data, model, name):
     pytest.importorskip("sklearn")
     texts, labels = map(list, zip(*labelled_set(name, shared_data), strict=True))
