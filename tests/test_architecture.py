@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,11 @@ def module_of(path: Path) -> str:
     return "imi" if parts == ("__init__",) else parts[0]
 
 
+@cache
+def parse(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
+
+
 def imported(tree: ast.AST) -> set[str]:
     """Return the first-level modules of imi that a file imports; "imi" stands for the facade itself."""
     found: set[str] = set()
@@ -78,7 +84,7 @@ def imported(tree: ast.AST) -> set[str]:
 
 @pytest.fixture(params=FILES, ids=lambda path: str(path.relative_to(SOURCE)))
 def parsed(request) -> tuple[Path, ast.Module]:
-    return request.param, ast.parse(request.param.read_text("utf-8"))
+    return request.param, parse(request.param)
 
 
 def test_every_module_has_a_layer():
@@ -140,7 +146,7 @@ def graph() -> dict[str, set[str]]:
     names = {".".join(p.relative_to(SOURCE.parent).with_suffix("").parts).removesuffix(".__init__"): p for p in FILES}
     found: dict[str, set[str]] = {name: set() for name in names}
     for name, path in names.items():
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        for node in ast.walk(parse(path)):
             if isinstance(node, ast.Import):
                 found[name] |= {alias.name for alias in node.names} & names.keys()
             elif isinstance(node, ast.ImportFrom) and node.module:
@@ -165,7 +171,7 @@ SAME_NAMES = {"ImiRetriever", "ImiVectorStore"}
 def test_one_class_name_stands_for_one_thing():
     seen: dict[str, str] = {}
     for path in FILES:
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        for node in ast.walk(parse(path)):
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_") and node.name not in SAME_NAMES:
                 assert node.name not in seen, f"{node.name} is a class of {seen[node.name]} and of {path.name}"
                 seen[node.name] = path.name
@@ -184,11 +190,15 @@ def test_importing_imi_stays_light():
 
 
 def test_importing_imi_costs_little_more_than_numpy():
-    script = "import time, numpy; t = time.process_time(); import imi; imi.truncate; print(time.process_time() - t)"
+    script = (
+        "from time import process_time as now\n"
+        "a = now(); import numpy; b = now(); import imi; imi.truncate; c = now()\n"
+        "print((c - b) / (b - a))"
+    )
     runs = [
-        subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True) for _ in range(5)
+        subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True) for _ in range(3)
     ]
-    assert min(float(run.stdout) for run in runs) < 0.05
+    assert min(float(run.stdout) for run in runs) < 0.5
 
 
 def test_public_names_change_only_on_purpose():
