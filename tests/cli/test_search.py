@@ -134,3 +134,13 @@ def test_the_inverted_index_is_shown_by_term(run, reviews):
     assert run("explain", "reviews", "--index", "coffee").rows[0][0] == shown["postings"][0]["id"]
     assert run("explain", "reviews", "cat", "--index", "coffee").code == 2
     assert run("explain", "nowhere", "--index", "coffee").code == 2
+
+
+def test_hits_as_json_lines_are_the_hits_of_json(reviews, run):
+    whole = run("search", "reviews.imi", "beans", "-k", "3", "--json").json
+    lines = [json.loads(line) for line in run("search", "reviews.imi", "beans", "-k", "3", "--jsonl").out.splitlines()]
+    assert [(line.pop("query"), line.pop("rank")) for line in lines] == [("beans", at) for at in (1, 2, 3)]
+    assert lines == (whole["hits"] if isinstance(whole, dict) else whole)
+    many = run("search", "reviews.imi", "-", "-k", "1", "--jsonl", stdin="beans\ncoffee\n").out.splitlines()
+    assert [json.loads(line)["query"] for line in many] == ["beans", "coffee"]
+    assert run("search", "reviews.imi", "beans", "--jsonl", "--facet", "Score").code == 2

@@ -81,6 +81,9 @@ class SearchOptions(FolderOptions, Trusting, Filtered):
     budget: Budget = None
     model: Model = None
     keep_warm: KeepWarm = False
+    jsonl: Annotated[
+        bool, Option("--jsonl", help="A JSON object a line for each hit, with its question and place.")
+    ] = False
 
 
 def search(options: SearchOptions) -> None:
@@ -89,6 +92,10 @@ def search(options: SearchOptions) -> None:
     A short or quoted question in the mode text means "contains". Scores are the mode's own; higher is better.
     Where the model deep is installed, it orders the first hits of a hybrid search; --rerank none leaves it out.
     """
+    if options.jsonl and (options.as_json or options.compare or options.facet or options.explain_search):
+        raise UsageError(
+            "--jsonl gives hits alone, without --json, --compare, --facet and --explain-search", hint="use --json"
+        )
     questions = _questions(options)
     with opened_together(options.collection, options.also, options.model, options.reading) as collections:
         collection, *others = collections
@@ -197,6 +204,11 @@ def _show_hits(results: Sequence[tuple[Any, Hits]], options: SearchOptions) -> N
     if options.as_json:
         _show_answers(results, options)
         return
+    if options.jsonl:
+        for question, hits in results:
+            for at, hit in enumerate(hits, options.offset + 1):
+                show_json({"query": _asked(question), "rank": at, **plain(hit)})
+        return
     for question, hits in results:
         show_hits(hits, question, full=options.full, title=_title(question, results), first=options.offset + 1)
         if not hits:
@@ -225,6 +237,11 @@ def _show_answers(results: Sequence[tuple[Any, Any]], options: SearchOptions) ->
         show_json([{"query": question, "hits": answer} for question, answer in results])
     else:
         show_json(results[0][1])
+
+
+def _asked(question: Any) -> str | None:
+    """Return a question as text; a vector has none."""
+    return str(question) if isinstance(question, str | Path) else None
 
 
 def _title(question: Any, results: Sequence[object]) -> str | None:

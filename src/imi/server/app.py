@@ -21,6 +21,7 @@ from imi._version import __version__
 from imi.embedders.base import Embedder
 from imi.embedders.load import load
 from imi.errors import ImiError
+from imi.mirror import Follower
 from imi.server.api.collections import PREFIX, SearchRoutes
 from imi.server.api.health import health_routes
 from imi.server.api.llm_proxy import Forward
@@ -86,7 +87,7 @@ def build_state(settings: Settings, embedders: Mapping[str, Embedder] | None = N
     return State(
         settings=settings,
         models=models,
-        shelf=Shelf(settings.collections, settings.root, models, settings.limits.collections),
+        shelf=Shelf(settings.collections, settings.root, models, settings.limits.collections, settings.model),
         keys=Keys(settings.keys_file, settings.token),
         limiter=Limiter(settings.limits.per_minute),
         bodies=Bodies(settings.limits),
@@ -103,15 +104,18 @@ def build_app(state: State, log: Log | None = None) -> ASGIApp:
     log = log or Log(requests=state.settings.log)
     forward = Forward(state)
     idle = IdleDeepening(state)
+    follower = Follower(state.shelf.mirrors)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         warming = state.readers.submit(state.shelf.warm)
         idle.start()
+        follower.start()
         log.event("started", version=__version__, models=state.models.names())
         yield
         warming.cancel()
         idle.stop()
+        follower.stop()
         state.readers.shutdown(wait=True)
         state.quick.shutdown(wait=True)
         state.writer.shutdown(wait=True)

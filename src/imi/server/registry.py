@@ -11,20 +11,23 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import imi
 from imi.atomic import Identity, identity
 from imi.backends.address import Address, is_address, read_address
 from imi.collection import Collection
-from imi.collection.paths import SUFFIX, resolve
+from imi.collection.paths import SUFFIX, is_plain_folder, resolve
 from imi.collection.rankings import VARIABLE, Rerank
 from imi.errors import ImiError, UsageError
+from imi.mirror import Mirror, open_mirror
 from imi.server.http.responses import ApiError
 from imi.server.models import Models
 from imi.store.store import FILE
 
 _NAME = re.compile(r"[\w][\w.-]{0,99}")
+_PATIENCE = 1.2
+"""Seconds in which a plain folder is read before it is served; the rest is read meanwhile."""
 
 
 @dataclass(slots=True, eq=False)
@@ -44,6 +47,8 @@ class _Place:
     place: Path | Address
     shown: str
     """The place without secrets."""
+    mirror: Mirror | None = None
+    """Of a plain folder, whose index the collection is."""
     opened: _Opened | None = None
     opening: threading.Lock = field(default_factory=threading.Lock)
     described: tuple[Any, dict[str, Any]] | None = None
@@ -69,14 +74,18 @@ class Shelf:
     is not there until there is a file again.
     """
 
-    def __init__(self, paths: tuple[str, ...], root: Path | None, models: Models, most: int = 100) -> None:
+    def __init__(
+        self, paths: tuple[str, ...], root: Path | None, models: Models, most: int = 100, model: str | None = None
+    ) -> None:
         """Open what is to be served.
 
         Args:
-            paths: of collections, also URLs of engines; a folder of collections stands for all in it.
+            paths: of collections, also URLs of engines; a folder of collections stands for all in it, and a plain
+                folder is read.
             root: the folder in which clients may make new ones, whose collections are served, too.
             models: those that are loaded already, which collections share.
             most: how many may be open at once.
+            model: by which plain folders are read; None for the usual one.
 
         Raises:
             UsageError: there is no such collection, or two have one name.
@@ -92,16 +101,20 @@ class Shelf:
             root.mkdir(parents=True, exist_ok=True)
         inside = sorted(root.glob(f"*{SUFFIX}")) if root is not None else []
         try:
-            for place in [*collection_paths(paths), *inside]:
+            for place in [*collection_paths(paths, model), *inside]:
                 self._put(place)
         except BaseException:
             self.close()
             raise
 
-    def _put(self, place: Path | Address) -> None:
+    def _put(self, given: Path | Address | Mirror) -> None:
         """Note where a collection lies, and open it while there is room: what is wrong with it is then said at once."""
+        mirror = given if isinstance(given, Mirror) else None
+        place = given.collection if isinstance(given, Mirror) else given
         name = place.stem if isinstance(place, Path) else place.name
         shown = str(place.resolve()) if isinstance(place, Path) else place.shown
+        if mirror is not None:
+            name, shown = _name_of(mirror.root), str(mirror.root)
         known = self._places.get(name)
         if known is not None and known.shown != shown:
             raise UsageError(
@@ -109,9 +122,11 @@ class Shelf:
             )
         if known is not None:
             return
-        made = self._places[name] = _Place(place, shown)
+        if mirror is not None:
+            open_mirror(mirror, seconds=_PATIENCE)[0].close()
+        made = self._places[name] = _Place(place, shown, mirror)
         if len(self._recent) < self._most or made.file is None:
-            made.opened = _Opened(self._opened(place), None if made.file is None else identity(made.file))
+            made.opened = _Opened(self._opened(made), None if made.file is None else identity(made.file))
             self._recent[made.opened] = None
 
     def __len__(self) -> int:
@@ -121,6 +136,11 @@ class Shelf:
     def open_count(self) -> int:
         """How many collections are open, those that are being closed left out."""
         return len(self._recent)
+
+    @property
+    def mirrors(self) -> list[Mirror]:
+        """The plain folders that are served, which somebody has to bring up to date."""
+        return [one.mirror for one in self._places.values() if one.mirror is not None]
 
     @property
     def creates(self) -> bool:
@@ -228,6 +248,8 @@ class Shelf:
         for name, one in self._places.items():
             if isinstance(one.place, Path):
                 found |= {str(one.place): name, str(one.place.absolute()): name, one.shown: name}
+            if one.mirror is not None:
+                found[str(one.mirror.home)] = name
         if self._root is not None:
             found |= {str(root): "FOLDER" for root in (self._root, self._root.absolute(), self._root.resolve())}
         return found
@@ -256,7 +278,7 @@ class Shelf:
                 self._retire(place)
             opened = place.opened
             if opened is None:
-                opened = _Opened(self._opened(place.place), file)
+                opened = _Opened(self._opened(place), file)
             with self._changing:
                 opened.users += 1
                 place.opened = opened
@@ -293,18 +315,19 @@ class Shelf:
                 if not opened.users and opened in owners:
                     self._retire(owners[opened])
 
-    def _opened(self, place: Path | Address) -> Collection:
+    def _opened(self, one: _Place) -> Collection:
         """Open a collection that is there, with a loaded model where that is the one that it was filled with."""
-        given = place if isinstance(place, Path) else place.given
-        collection = imi.open(given, mode="rw")
+        given = one.place if isinstance(one.place, Path) else one.place.given
+        mode: Literal["r", "rw"] = "rw" if one.mirror is None else "r"  # the rows of a plain folder are its files'
+        collection = imi.open(given, mode=mode)
         bound = collection.bound
-        if bound is None and isinstance(place, Address):
+        if bound is None and isinstance(one.place, Address):
             collection.close()
-            raise _absent(place.shown)
+            raise _absent(one.place.shown)
         served = None if bound is None else self._models.of(bound.info.fingerprint)
         if served is not None:
             collection.close()
-            collection = imi.open(given, model=served.embedder)
+            collection = imi.open(given, model=served.embedder, mode=mode)
         return _for_requests(collection)
 
 
@@ -326,13 +349,22 @@ def _not_found(name: str) -> ApiError:
     return ApiError(404, f"There is no collection {name[:100]!r} here.", code="collection_not_found")
 
 
-def collection_paths(paths: tuple[str, ...]) -> list[Path | Address]:
+def _name_of(root: Path) -> str:
+    """Return the name by which a plain folder is served: its own, as far as it can stand in an address."""
+    return re.sub(r"[^\w.-]+", "-", root.name).strip("-.") or "folder"
+
+
+def collection_paths(paths: tuple[str, ...], model: str | None = None) -> list[Path | Address | Mirror]:
     """Return where the collections lie that are to be served, those in a folder of collections one by one.
+
+    Args:
+        paths: of collections, URLs of engines, folders of collections, and plain folders.
+        model: by which plain folders are read; None for the usual one.
 
     Raises:
         UsageError: there is none at a path, or a URL cannot be read.
     """
-    found: list[Path | Address] = []
+    found: list[Path | Address | Mirror] = []
     for given in paths:
         if is_address(given):
             found.append(read_address(given))
@@ -341,7 +373,8 @@ def collection_paths(paths: tuple[str, ...]) -> list[Path | Address]:
         inside = sorted(path.glob(f"*{SUFFIX}")) if path.is_dir() and path.suffix != SUFFIX else []
         if not inside and not path.is_dir():
             raise _absent(given)
-        found += inside or [path]
+        plain = not inside and is_plain_folder(given)
+        found += inside or [Mirror.of(given, model=model) if plain else path]
     return found
 
 

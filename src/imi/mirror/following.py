@@ -1,0 +1,58 @@
+"""Follows plain folders while a process serves them: what was written or deleted is found within seconds."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+
+from imi.errors import ImiError
+from imi.mirror.cache import Mirror
+from imi.mirror.update import refresh
+
+EVERY_SECONDS = 1.0
+_SHARE = 20
+"""At most one part in so many of the time is spent on looking, however large the folder is."""
+
+
+class Follower:
+    """A thread that looks again and again whether files below some folders changed.
+
+    It asks for each file's time and size instead of waiting for the system's word: network drives and containers give
+    none, and ten thousand files take a tenth of a second.
+    """
+
+    def __init__(self, mirrors: Sequence[Mirror], every: float = EVERY_SECONDS) -> None:
+        """Set up; nothing runs yet.
+
+        Args:
+            mirrors: the indexes of the folders.
+            every: seconds between two looks; more where looking takes long.
+        """
+        self._mirrors = mirrors
+        self._every = every
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin, where there is a folder."""
+        if self._mirrors:
+            self._thread = threading.Thread(target=self._run, name="imi-follow", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """End, after what is being read."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        pause = self._every
+        while not self._stop.wait(pause):
+            began = time.monotonic()
+            for mirror in self._mirrors:
+                # A folder that is gone for now keeps its last rows, and is followed again when it is back.
+                with suppress(ImiError, OSError):
+                    refresh(mirror, seconds=self._every)
+            pause = max(self._every, _SHARE * (time.monotonic() - began))
