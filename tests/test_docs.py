@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 
 import imi.cli
+from imi.cli.groups import GROUPS
 from imi.cli.verbs import load_verb
 
 ROOT = Path(__file__).resolve().parent.parent
-VERBS = {name: module for group in imi.cli.GROUPS for name, module in group.verbs.items()}
+VERBS = {name: module for group in GROUPS for name, module in group.verbs.items()}
 # What runs until it is stopped, or for many minutes, is run by tests of its own.
 LONG = {"serve", "browse", "mcp", "train", "lab"}
 # What asks a server that must be running.

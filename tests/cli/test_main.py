@@ -4,6 +4,7 @@ import sys
 import pytest
 
 import imi.cli
+from imi.cli.groups import GROUPS
 from imi.cli.verbs import first_page
 from imi.errors import DataError, Failure
 
@@ -13,8 +14,8 @@ def test_the_first_page_fits_one_screen_and_names_every_verb(run):
     lines = done.out.splitlines()
     assert done.code == 0 and len(lines) <= 30 and max(map(len, lines)) <= 80
     words = set(done.out.split())
-    assert all(name in words for group in imi.cli.GROUPS if not group.hidden for name in group.verbs)
-    assert run().out == done.out and first_page(imi.cli.GROUPS).strip() == done.out.strip()
+    assert all(name in words for group in GROUPS if not group.hidden for name in group.verbs)
+    assert run().out == done.out and first_page(GROUPS).strip() == done.out.strip()
 
 
 def test_version(run):
