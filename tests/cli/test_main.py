@@ -4,6 +4,7 @@ import sys
 import pytest
 
 import imi.cli
+import imi.cli.command
 from imi.cli.groups import GROUPS
 from imi.cli.verbs import first_page
 from imi.errors import DataError, Failure
@@ -39,7 +40,7 @@ def test_interruption_broken_pipe_and_bugs(run, monkeypatch):
         def invoke(_):
             raise error
 
-        monkeypatch.setattr(imi.cli, "_invoke", invoke)
+        monkeypatch.setattr(imi.cli.command, "_invoke", invoke)
 
     raising(KeyboardInterrupt())
     done = run("ls")

@@ -15,7 +15,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from imi.cli import warm
 
     if arguments is None:
-        code = warm.answered(sys.argv[1:])
+        try:
+            code = warm.answered(sys.argv[1:])
+        except KeyboardInterrupt:
+            print("imi: interrupted", file=sys.stderr)
+            return 130
         if code is not None:
             return code
     from imi.cli.command import run
