@@ -23,6 +23,7 @@ import imi
 from imi.index.base import Index
 from imi.index.candidates import prefix_sizes
 from imi.index.exact import Exact
+from imi.index.goal import Goal
 from imi.index.ladder import Ladder
 from imi.index.measure import Truth, find_truth, front, funnels, latency
 from imi.index.native import load_rabitqlib
@@ -50,8 +51,13 @@ def best_of_sweep(x: np.ndarray, truth: Truth, targets: list[float]) -> dict[flo
         say("  sweep", rung)
         ladder = Ladder.build(x, (rung, Rung(x.shape[1], truth.k)))
         for target in targets:
-            good = [point for point in front(ladder, truth, target) if point.recall >= target]
-            good += [more for point in good[:2] for more in funnels(ladder, truth, point) if more.recall >= target]
+            good = [point for point in front(ladder, [truth], Goal(target)) if point.recall >= target]
+            good += [
+                more
+                for point in good[:2]
+                for more in funnels(ladder, [truth], Goal(target), point)
+                if more.recall >= target
+            ]
             if good:
                 quickest = min(good, key=lambda point: point.seconds)
                 if target not in found or quickest.seconds < found[target][0]:

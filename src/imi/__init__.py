@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from imi.embedders.base import Embedder
     from imi.embedders.load import load
     from imi.errors import ImiError, NotFound
+    from imi.index.goal import Goal
     from imi.index.planner import plan
     from imi.ingest import read
     from imi.opening import open, similarity
@@ -44,6 +45,7 @@ _LAZY = {
     "NotFound": "imi.errors",
     "ask": "imi.rag.asking",
     "Collection": "imi.collection",
+    "Goal": "imi.index.goal",
     "Embedder": "imi.embedders.base",
     "Rerank": "imi.collection.rankings",
     "load": "imi.embedders.load",
@@ -64,6 +66,7 @@ __all__ = [
     "Collection",
     "Document",
     "Embedder",
+    "Goal",
     "Hit",
     "Hits",
     "ImiError",

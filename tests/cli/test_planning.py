@@ -11,6 +11,9 @@ def test_a_plan_of_a_collection_and_of_a_file(reviews, run):
     assert run("plan", "nowhere.imi").code == 2
     done = run("plan", "reviews", "--memory", "much")
     assert done.code == 2 and "2GB" in done.err
+    done = run("plan", "reviews", "--recall", ".9", "--for", ".95", "--json")
+    assert done.code == 0 and (done.json["target"], done.json["share"]) == (0.9, 0.95)
+    assert run("plan", "reviews", "--for", "2").code == 2
 
 
 def test_a_graph_of_a_collection(reviews, run):

@@ -6,6 +6,7 @@ import pytest
 import imi
 from imi.index.candidates import prefix_sizes
 from imi.index.exact import Exact
+from imi.index.goal import Goal
 from imi.index.ladder import Ladder
 from imi.index.measure import find_truth, front, funnels, latency
 from imi.index.native import load_rabitqlib
@@ -48,8 +49,13 @@ def test_the_choice_is_near_the_best_of_an_exhaustive_sweep(many):
     for kind, codec in kinds:
         for size in [*(size for size in prefix_sizes(256) if size >= 64), 256]:
             ladder = Ladder.build(vectors, (Rung(size, 10, codec, kind), Rung(256, 10)))
-            good = [point for point in front(ladder, truth, 0.95) if point.recall >= 0.95]
-            good += [more for point in good[:2] for more in funnels(ladder, truth, point) if more.recall >= 0.95]
+            good = [point for point in front(ladder, [truth], Goal(0.95)) if point.recall >= 0.95]
+            good += [
+                more
+                for point in good[:2]
+                for more in funnels(ladder, [truth], Goal(0.95), point)
+                if more.recall >= 0.95
+            ]
             if good:
                 quickest = min(good, key=lambda point: point.seconds)
                 if best is None or quickest.seconds < best[0]:

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from imi.index.goal import Goal
 from imi.index.ladder import Ladder
 from imi.index.measure import Point, find_truth, front, funnels
 from imi.index.rungs import Rung
@@ -16,8 +17,8 @@ def measured(nested, monkeypatch):
 
 def test_rungs_between_double_the_dims_cut_the_list_and_are_measured(measured):
     ladder, truth = measured
-    point = next(one for one in front(ladder, truth, 0.9) if one.recall >= 0.9)
-    found = funnels(ladder, truth, point)
+    point = next(one for one in front(ladder, [truth], Goal(0.9)) if one.recall >= 0.9)
+    found = funnels(ladder, [truth], Goal(0.9), point)
     assert {len(one.rungs) for one in found} == {3, 4}
     for one in found:
         dims = [rung.dims for rung in one.rungs]
@@ -33,5 +34,5 @@ def test_rungs_between_double_the_dims_cut_the_list_and_are_measured(measured):
 def test_where_the_first_rung_reads_half_there_is_no_room(nested, measured):
     truth = measured[1]
     ladder = Ladder.build(nested[0], (Rung(64, 50, "float32", "flat"), Rung(128, 10)))
-    assert funnels(ladder, truth, Point(ladder.rungs, 1.0, 1.0, 1.0, 1e-4)) == []
+    assert funnels(ladder, [truth], Goal(0.9), Point(ladder.rungs, 1.0, 1.0, 1.0, 1e-4, 1.0)) == []
     assert np.isfinite(truth.bar).all()

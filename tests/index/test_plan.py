@@ -101,6 +101,7 @@ def test_a_memory_limit_is_kept(nested, small):
 def test_real_queries_are_used_and_l2_works(nested, small):
     vectors, queries = nested
     plan = imi.plan(vectors, 0.9, queries=queries, metric="l2")
+    assert plan.chosen.outside is None and "unlike" not in plan.note  # the user's own alone are measured by
     assert held_out(plan.build(vectors), vectors, queries, "l2") >= 0.89
 
 

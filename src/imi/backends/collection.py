@@ -21,6 +21,7 @@ from imi.collection.model import CollectionModel
 from imi.collection.searching import Searcher
 from imi.embedders.base import Embedder
 from imi.errors import CollectionError, UsageError
+from imi.index.goal import Goal
 from imi.index.plan import Plan
 from imi.records import Added, Document
 from imi.types import Floats
@@ -173,7 +174,7 @@ class EngineCollection(Collection):
 
     def plan(
         self,
-        target_recall: float = 0.95,
+        target_recall: float | Goal = 0.95,
         memory: int | None = None,
         latency: float | None = None,
         *,
@@ -184,7 +185,7 @@ class EngineCollection(Collection):
         """Measure ladders on the engine against its own exact search, and search by the one that is chosen.
 
         Args:
-            target_recall: the share of the ten nearest that must be found.
+            target_recall: the share of the ten nearest that must be found; a `Goal` can say of how many queries.
             memory: not here: the engine has its own limits.
             latency: not here.
             queries: (m, width) vectors of real questions; without them rows moved a little.

@@ -15,6 +15,7 @@ from imi.backends.engine import Engine
 from imi.collection.rankings import How
 from imi.errors import UsageError
 from imi.index.exact import Exact
+from imi.index.goal import Goal
 from imi.index.measure import confidence
 from imi.index.plan import Plan, Tried
 from imi.index.rungs import parse_ladder
@@ -29,7 +30,7 @@ _EFFORTS = (1, 2, 4, 8)
 
 def tune(
     engine: Engine,
-    target: float,
+    target: float | Goal,
     queries: Floats | None = None,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
@@ -38,7 +39,7 @@ def tune(
 
     Args:
         engine: what is measured.
-        target: the share of the ten nearest that must be found.
+        target: the share of the ten nearest that must be found, or a goal.
         queries: (m, width) of real questions; None for stand-ins that are like the rows.
         seed: of the stand-ins.
         progress: called as progress(done, total), in ladders.
@@ -46,8 +47,7 @@ def tune(
     Raises:
         UsageError: the target is not between 0 and 1, or there are not more than ten rows.
     """
-    if not 0 < target <= 1:
-        raise UsageError(f"target_recall is {target!r}, allowed are numbers above 0 and up to 1", hint="0.95")
+    goal = Goal.of(target)
     bound, rows = engine.bound(), engine.count(None)
     if bound is None or rows <= K:
         raise UsageError(f"{engine.label} has {rows} rows, more than {K} are needed to measure anything")
@@ -58,26 +58,30 @@ def tune(
     tried: list[Tried] = []
     total = len(sizes) * len(_EFFORTS)
     for at, first in enumerate(sizes):
-        if first != bound.width and _ceiling(engine, asked, truth, first) < target:
+        if first != bound.width and _ceiling(engine, asked, truth, first) < goal.recall:
             continue
         engine.set_ladder(f"hnsw/{first}:{8 * K},{bound.width}:{K}")
         for step, effort in enumerate(_EFFORTS):
-            tried.append(_measure(engine, asked, truth, f"hnsw/{first}:{8 * K * effort},{bound.width}:{K}"))
+            tried.append(_measure(engine, asked, truth, f"hnsw/{first}:{8 * K * effort},{bound.width}:{K}", goal))
             if progress is not None:
                 progress(at * len(_EFFORTS) + step + 1, total)
-            if tried[-1].recall >= target:
-                return _chosen(engine, tried[-1], tried, target, rows)
-    return _chosen(engine, max(tried, key=lambda one: one.recall), tried, target, rows)
+            if _value(tried[-1]) >= goal.bar:
+                return _chosen(engine, tried[-1], tried, goal, rows)
+    return _chosen(engine, max(tried, key=_value), tried, goal, rows)
 
 
-def _chosen(engine: Engine, best: Tried, tried: Sequence[Tried], target: float, rows: int) -> Plan:
+def _chosen(engine: Engine, best: Tried, tried: Sequence[Tried], goal: Goal, rows: int) -> Plan:
     plan = best.to_dict()["ladder"]
     engine.set_ladder(plan)
     bound = engine.bound()
     width, matryoshka = (0, False) if bound is None else (bound.width, bound.info.matryoshka)
-    said = "found" if best.recall >= target else "no ladder of this engine finds as much; the best is kept:"
-    note = f"{engine.name}: {plan} {said} {best.recall:.3f} of the {K} nearest, {target:g} was asked for"
-    return Plan(target, K, "cosine", rows, width, best, tuple(tried), matryoshka, (), note)
+    said = "found" if _value(best) >= goal.bar else "no ladder of this engine finds as much; the best is kept:"
+    note = f"{engine.name}: {plan} {said} {best.recall:.3f} of the {K} nearest, {goal} was asked for"
+    return Plan(goal.recall, K, "cosine", rows, width, best, tuple(tried), matryoshka, (), note, share=goal.share)
+
+
+def _value(one: Tried) -> float:
+    return one.recall if one.share is None else one.share
 
 
 def _queries(engine: Engine, seed: int) -> list[Floats]:
@@ -122,11 +126,13 @@ def _ceiling(engine: Engine, queries: Sequence[Floats], truth: Sequence[set[str]
     return sum(held) / (K * len(held))
 
 
-def _measure(engine: Engine, queries: Sequence[Floats], truth: Sequence[set[str]], ladder: str) -> Tried:
+def _measure(engine: Engine, queries: Sequence[Floats], truth: Sequence[set[str]], ladder: str, goal: Goal) -> Tried:
     shares, started = [], time.perf_counter()
     for query, true in zip(queries, truth, strict=True):
         shares.append(len(true & {id_ for id_, _ in engine.nearest(query, K, None, How(ladder=ladder))[0]}) / K)
     seconds = time.perf_counter() - started
     rungs = parse_ladder(ladder, len(queries[0]), structure="hnsw")
     qps = len(queries) / max(seconds, 1e-9)
-    return Tried(rungs, *confidence(np.array(shares)), qps, engine.size().index or 0, engine.name)
+    recalls = np.array(shares)
+    share = None if goal.share is None else goal.value(recalls)
+    return Tried(rungs, *confidence(recalls), qps, engine.size().index or 0, engine.name, share=share)

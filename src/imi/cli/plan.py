@@ -32,6 +32,10 @@ class PlanOptions(Output):
     recall: Annotated[float, typer.Option("--recall", metavar="R", help="Share of the true nearest ten to find.")] = (
         0.95
     )
+    share: Annotated[
+        float | None,
+        typer.Option("--for", metavar="S", help="Share of the queries that must each reach it; their mean without."),
+    ] = None
     memory: Annotated[
         str | None, typer.Option("--memory", metavar="SIZE", help="What the index may take: 500MB, 2GB.")
     ] = None
@@ -59,10 +63,15 @@ def plan(options: PlanOptions) -> None:
     for one in (found.chosen, *found.front):
         plain = one.to_dict()
         mark = "→" if one is found.chosen else ""
-        tried.append(
-            [mark, plain["ladder"], number(one.recall, 4), number(one.qps, 0), number(one.bytes / 1e6, 1), one.where]
-        )
-    show(found, ["", "ladder", "recall", "queries/s", "MB", "on"], tried, as_json=options.as_json)
+        unlike = "" if one.outside is None else number(one.outside, 4)
+        figures = [number(one.recall, 4), unlike, number(one.qps, 0), number(one.bytes / 1e6, 1)]
+        tried.append([mark, plain["ladder"], *figures, one.where])
+    show(
+        found,
+        ["", "ladder", "recall", "of questions unlike the rows", "queries/s", "MB", "on"],
+        tried,
+        as_json=options.as_json,
+    )
     note(found.note, quiet=options.quiet)
 
 
@@ -82,16 +91,17 @@ def _planned(
 
     import imi
 
+    goal = imi.Goal(options.recall, options.share)
     how: dict[str, Any] = {"seed": options.seed, "progress": bar}
     source = options.source
     if not source.endswith(".npy"):
         with open_existing(source) as collection:
-            return collection.plan(options.recall, memory, latency, **how)
+            return collection.plan(goal, memory, latency, **how)
     try:
         vectors = np.asarray(np.load(Path(source), mmap_mode="r", allow_pickle=False))
     except (OSError, ValueError) as wrong:
         raise DataError(f"{source} cannot be read as vectors: {wrong}", hint="numpy.save writes such a file") from wrong
-    return imi.plan(vectors, options.recall, memory, latency, **how)
+    return imi.plan(vectors, goal, memory, latency, **how)
 
 
 def register(app: typer.Typer) -> None:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from imi.collection.deepening import Deepened
     from imi.collection.maintenance import Repaired, Verification
     from imi.collection.migrating import Migration
+    from imi.index.goal import Goal
     from imi.index.plan import Plan
     from imi.store.store import Store
     from imi.text.readers import ReadOptions
@@ -496,7 +497,7 @@ class Collection(ABC):
     @abstractmethod
     def plan(
         self,
-        target_recall: float = 0.95,
+        target_recall: float | Goal = 0.95,
         memory: int | None = None,
         latency: float | None = None,
         *,
@@ -507,10 +508,12 @@ class Collection(ABC):
         """Measure ladders on this collection's vectors and search with the cheapest that keeps the recall.
 
         Args:
-            target_recall: share of the ten exact neighbours that a search must find, above 0 and at most 1.
+            target_recall: share of the ten exact neighbours that a search must find, above 0 and at most 1; or a
+                `Goal`, which can say of how many of the queries this holds.
             memory: bytes that the index may take beside the vectors; None for what is free.
             latency: seconds that a search may take; None for as fast as can be.
-            queries: (m, width) vectors of real questions, at least 20; without them rows are held out and asked for.
+            queries: (m, width) vectors of real questions, at least 20; without them rows are held out and asked for,
+                and stand-ins for questions unlike the rows.
             seed: of what is drawn at random.
             progress: called as progress(done, total).
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from imi.collection.adding import OnError
     from imi.collection.maintenance import Repaired, Verification
     from imi.collection.migrating import Migration
+    from imi.index.goal import Goal
     from imi.index.plan import Plan
 
 
@@ -305,7 +306,7 @@ class FolderCollection(Collection):
 
     def plan(
         self,
-        target_recall: float = 0.95,
+        target_recall: float | Goal = 0.95,
         memory: int | None = None,
         latency: float | None = None,
         *,

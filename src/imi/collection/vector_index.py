@@ -24,6 +24,7 @@ from imi.index.policy import IndexPolicy
 from imi.store.store import Store
 
 if TYPE_CHECKING:
+    from imi.index.goal import Goal
     from imi.index.plan import Plan
 
 FOLDER = "index"
@@ -211,7 +212,7 @@ class CollectionIndex:
 
     def plan(
         self,
-        target_recall: float,
+        target_recall: float | Goal,
         memory: int | None,
         latency: float | None,
         queries: Any | None,

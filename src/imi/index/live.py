@@ -34,6 +34,7 @@ from numpy.typing import NDArray
 
 from imi.errors import Damaged, UsageError
 from imi.index.base import check_metric, check_queries
+from imi.index.goal import Goal
 from imi.index.ladder import Ladder, Step
 from imi.index.manifest import read_manifest
 from imi.index.policy import IndexPolicy
@@ -328,11 +329,13 @@ class Live:
         tail = count - (len(base) - base.dead)
         if tail > max(self.policy.tail_rows, len(base) // 8):
             return f"{tail} rows came after the ladder was built"
+        if self.plan is not None and self.plan.outdated:
+            return "the ladder was measured by an earlier imi, not yet by questions unlike the rows"
         return None
 
     def build(
         self,
-        target_recall: float = 0.95,
+        target_recall: float | Goal = 0.95,
         memory: int | None = None,
         latency: float | None = None,
         *,
@@ -341,7 +344,7 @@ class Live:
         replan: bool = False,
         progress: Callable[[int, int], None] | None = None,
     ) -> Plan | None:
-        """Gather all live rows, plan when there is no plan or the rows are fourfold, build the ladder and save.
+        """Gather all live rows, plan when there is no plan yet or an outgrown one, build the ladder and save.
 
         Searches, adds and removes go on meanwhile. Returns the plan, or None when there are too few rows to plan for.
 
@@ -358,7 +361,8 @@ class Live:
 
         old = None if replan else self.plan
         if old is not None:
-            target_recall, memory, latency = old.target, old.memory, old.latency
+            target_recall = old.target if old.share is None else old.goal
+            memory, latency = old.memory, old.latency
         measure = partial(
             plan,
             target_recall=target_recall,
@@ -383,7 +387,7 @@ class Live:
         planned, ladder = None, None
         if len(keys) > self.policy.exact_rows:
             planned = old
-            if planned is None or len(keys) >= 4 * planned.rows:
+            if planned is None or planned.outdated or len(keys) >= 4 * planned.rows:
                 planned = measure(vectors)
             index = planned.build(vectors)
             ladder = index if isinstance(index, Ladder) else None  # exact may be best even so

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from imi.index.base import Index
 from imi.index.exact import Exact
+from imi.index.goal import Goal
 from imi.index.heldout import without
 from imi.index.ladder import Ladder
 from imi.index.manifest import CheckedVectors
@@ -85,36 +86,52 @@ def latency(index: Index, queries: Floats, k: int, seconds: float = 0.05) -> flo
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A ladder's shortlist and effort, with the recall and the seconds of a query that they give."""
+    """A ladder's shortlist and effort, with the recall and the seconds of a query that they give.
+
+    recall, low and high are of the first group of queries; `outside` is the recall of the second, where there is one.
+    `value` is what the goal is compared with: the worst of all groups.
+    """
 
     rungs: tuple[Rung, ...]
     recall: float
     low: float
     high: float
     seconds: float
+    value: float
+    outside: float | None = None
+
+    @classmethod
+    def of(cls, rungs: tuple[Rung, ...], groups: Sequence[NDArray[np.float64]], goal: Goal, seconds: float) -> Point:
+        """Put a point together from each group's recalls."""
+        outside = float(groups[1].mean()) if len(groups) > 1 else None
+        return cls(rungs, *confidence(groups[0]), seconds, goal.worst(groups), outside)
 
 
-def front(ladder: Ladder, truth: Truth, target: float) -> list[Point]:
+def front(ladder: Ladder, truths: Sequence[Truth], goal: Goal) -> list[Point]:
     """Try the ladder's efforts and, for each, the shortest shortlists that matter; return them timed, cheapest first.
 
     One search for each effort serves all shortlists, because a shortlist is the head of a longer one. The search ends
-    when the recall has passed the target well or no longer grows.
+    when the worst group of queries has passed the goal well or no longer grows.
     """
     points: list[Point] = []
-    best = 0.0
+    best = np.zeros(len(truths))
     stalled = 0
-    for effort in _efforts(ladder, truth.k):
-        kept = _recall_by_keep(ladder, truth, effort)
-        top = max(recalls.mean() for recalls in kept.values())
-        near = next(keep for keep, recalls in kept.items() if recalls.mean() >= top - 0.002)
-        wanted = next((keep for keep, recalls in kept.items() if recalls.mean() >= target), near)
-        for keep in sorted({near, wanted}):
-            rungs = _with(ladder, keep, effort, truth.k)
-            seconds = latency(ladder.with_rungs(rungs), truth.queries, truth.k)
-            points.append(Point(rungs, *confidence(kept[keep]), seconds))
-        stalled = 0 if top > best + 0.001 else stalled + 1
-        best = max(best, top)
-        if stalled >= 2 or best >= min(0.999, target + 0.6 * (1 - target)):
+    k = truths[0].k
+    for effort in _efforts(ladder, k):
+        groups = [_recall_by_keep(ladder, truth, effort) for truth in truths]
+        kept = {keep: [group[keep] for group in groups] for keep in groups[0]}
+        values = {keep: goal.worst(recalls) for keep, recalls in kept.items()}
+        near = next(keep for keep, value in values.items() if value >= max(values.values()) - 0.002)
+        wanted = next((keep for keep, value in values.items() if value >= goal.bar), near)
+        alone = next((keep for keep, recalls in kept.items() if goal.value(recalls[0]) >= goal.bar), near)
+        for keep in sorted({near, wanted} if values[wanted] >= goal.bar else {near, alone}):
+            rungs = _with(ladder, keep, effort, k)
+            seconds = latency(ladder.with_rungs(rungs), truths[0].queries, k)
+            points.append(Point.of(rungs, kept[keep], goal, seconds))
+        top = np.array([max(goal.value(recalls[at]) for recalls in kept.values()) for at in range(len(truths))])
+        stalled = 0 if (top > best + 0.001).any() else stalled + 1
+        best = np.maximum(best, top)
+        if stalled >= 2 or best.min() >= min(0.999, goal.bar + 0.6 * (1 - goal.bar)):
             break
     return sorted(_steadied(points), key=lambda point: point.seconds)
 
@@ -132,24 +149,30 @@ def _steadied(points: Sequence[Point]) -> list[Point]:
     return [replace(point, seconds=seconds) for point, seconds in zip(points, least, strict=True)]
 
 
-def funnels(ladder: Ladder, truth: Truth, point: Point) -> list[Point]:
+def funnels(ladder: Ladder, truths: Sequence[Truth], goal: Goal, point: Point) -> list[Point]:
     """Return the point with one and with two rungs between the first and the last, timed, where dims leave room.
 
     A longer shortlist is cheap when few of its rows are read whole: rungs between double the dims and cut the list.
     """
-    first, last = point.rungs[0], point.rungs[-1]
+    first, last, k = point.rungs[0], point.rungs[-1], truths[0].k
     room = [dims for dims in (2 * first.dims, 4 * first.dims) if 2 * dims <= ladder.width and ladder.width % dims == 0]
     found = []
     for depth in range(1, len(room) + 1):
         for share in (0.5, 0.3):
-            keeps = [max(round(1.3 * truth.k), math.ceil(first.keep * share**at)) for at in range(1, depth + 1)]
+            keeps = [max(round(1.3 * k), math.ceil(first.keep * share**at)) for at in range(1, depth + 1)]
             if keeps[0] >= first.keep:
                 continue
             between = tuple(Rung(dims, keep) for dims, keep in zip(room[:depth], keeps, strict=True))
             deeper = ladder.with_rungs((first, *between, last))
-            recalls = truth.recalls(*deeper.without_held_out().search(truth.queries, truth.k))
-            found.append(Point(deeper.rungs, *confidence(recalls), latency(deeper, truth.queries, truth.k)))
+            seconds = latency(deeper, truths[0].queries, k)
+            found.append(Point.of(deeper.rungs, recalls_of(deeper, truths), goal, seconds))
     return found
+
+
+def recalls_of(ladder: Ladder, truths: Sequence[Truth]) -> list[NDArray[np.float64]]:
+    """Return each group's recalls by the ladder as it is, rows held out of its structure apart."""
+    bare = ladder.without_held_out()
+    return [truth.recalls(*bare.search(truth.queries, truth.k)) for truth in truths]
 
 
 def _with(ladder: Ladder, keep: int, effort: int, k: int) -> tuple[Rung, ...]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from imi.errors import MissingExtra, UsageError
 from imi.index.base import check_metric, check_vectors
 from imi.index.exact import Exact
+from imi.index.goal import Goal
 from imi.index.ladder import Ladder
 from imi.index.manifest import CheckedVectors
 from imi.index.measure import Prefix, Vectors
@@ -25,11 +26,17 @@ from imi.vectors import Metric
 
 _NEAR = 0.03
 """Recall below the target at which a ladder is still worth showing."""
+VERSION = 2
+"""What plans are measured by: 1 by rows alone, 2 by questions unlike the rows too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """One ladder and what it gave: on the sample or on all rows."""
+    """One ladder and what it gave: on the sample or on all rows.
+
+    recall, low and high are of queries like the rows (or the user's own), outside the recall of stand-ins for questions
+    unlike the rows, and share which share of the queries reach the recall asked for, where that was asked.
+    """
 
     rungs: tuple[Rung, ...]
     recall: float
@@ -39,6 +46,8 @@ class Tried:
     bytes: int
     where: str
     note: str = ""
+    outside: float | None = None
+    share: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON values; `ladder` is the text form of the rungs."""
@@ -47,6 +56,8 @@ class Tried:
             "rungs": [rung.to_dict() for rung in self.rungs],
             "recall": self.recall,
             "interval": [self.low, self.high],
+            "outside": self.outside,
+            "share": self.share,
             "qps": self.qps,
             "bytes": self.bytes,
             "where": self.where,
@@ -58,7 +69,8 @@ class Tried:
         """Read what `to_dict` wrote."""
         rungs = tuple(Rung.from_dict(rung) for rung in plain["rungs"])
         low, high = plain["interval"]
-        return cls(rungs, plain["recall"], low, high, plain["qps"], plain["bytes"], plain["where"], plain["note"])
+        measured = plain["recall"], low, high, plain["qps"], plain["bytes"], plain["where"], plain["note"]
+        return cls(rungs, *measured, plain.get("outside"), plain.get("share"))
 
 
 @dataclass(frozen=True)
@@ -68,7 +80,8 @@ class Plan:
     chosen: the ladder; no rungs means exact search. target: the recall asked for, of the k nearest. rows, width and
     metric are of the vectors it was made for. prefixes: what prefixes are worth. matryoshka: whether they
     are worth more than dimensions taken at random. note: what was found, in words. memory and latency: the limits
-    given, for measuring again by the same ones.
+    given, for measuring again by the same ones. share: which share of the queries must reach the target each; None for
+    their mean. version: what the plan was measured by.
     """
 
     target: float
@@ -84,6 +97,18 @@ class Plan:
     built: Ladder | Exact | None = field(default=None, repr=False, compare=False)
     memory: int | None = None
     latency: float | None = None
+    share: float | None = None
+    version: int = VERSION
+
+    @property
+    def goal(self) -> Goal:
+        """What was asked for."""
+        return Goal(self.target, self.share)
+
+    @property
+    def outdated(self) -> bool:
+        """Whether an earlier imi measured it by less than is measured now."""
+        return self.version < VERSION and bool(self.chosen.rungs)
 
     @property
     def recall(self) -> float:
@@ -106,14 +131,16 @@ class Plan:
     @property
     def table(self) -> str:
         """The chosen ladder and `front`, as text; `tried` and `to_dict` hold everything that was measured."""
-        head = f"{'':2}{'ladder':44} {'recall':>7} {'95 %':>13} {'queries/s':>10} {'MB':>8}  where"
+        head = f"{'':2}{'ladder':44} {'recall':>7} {'95 %':>13} {'unlike':>6} {'queries/s':>10} {'MB':>8}  where"
         lines = [head]
         for one in (self.chosen, *self.front):
             mark = "→ " if one is self.chosen else "  "
             name = format_ladder(one.rungs) if one.rungs else "exact"
             span = f"{one.low:.3f}–{one.high:.3f}"
             end = f"{one.where}{', ' + one.note if one.note else ''}"
-            lines.append(f"{mark}{name:44} {one.recall:7.4f} {span:>13} {one.qps:10.0f} {one.bytes / 1e6:8.1f}  {end}")
+            unlike = "" if one.outside is None else f"{one.outside:.3f}"
+            figures = f"{one.recall:7.4f} {span:>13} {unlike:>6} {one.qps:10.0f} {one.bytes / 1e6:8.1f}"
+            lines.append(f"{mark}{name:44} {figures}  {end}")
         left = len(self.tried) - len(self.front)
         return "\n".join([*lines, *([f"  {left} that others beat or that find too little"] if left else []), self.note])
 
@@ -162,6 +189,8 @@ class Plan:
             "note": self.note,
             "memory": self.memory,
             "latency": self.latency,
+            "share": self.share,
+            "version": self.version,
         }
 
     @classmethod
@@ -180,6 +209,8 @@ class Plan:
             note=plain["note"],
             memory=plain.get("memory"),
             latency=plain.get("latency"),
+            share=plain.get("share"),
+            version=plain.get("version", 1),
         )
 
 

@@ -18,6 +18,7 @@ from imi.errors import UsageError
 from imi.index.base import check_metric, check_queries
 from imi.index.candidates import building_bytes, first_rungs, prefix_sizes, row_bytes
 from imi.index.exact import Exact
+from imi.index.goal import Goal
 from imi.index.heldout import LINKS, HeldOut
 from imi.index.ladder import Ladder
 from imi.index.manifest import CheckedVectors
@@ -26,15 +27,16 @@ from imi.index.measure import (
     Prefix,
     Truth,
     Vectors,
-    confidence,
     find_truth,
     front,
     funnels,
     prefix_worth,
+    recalls_of,
 )
 from imi.index.measure import latency as median_latency
 from imi.index.memory import free_memory
 from imi.index.plan import Plan, Tried, as_table
+from imi.index.questions import unlike
 from imi.index.rungs import Rung
 from imi.progress import Progress
 from imi.types import Floats, Rows
@@ -49,7 +51,7 @@ _SAMPLE_SECONDS = 20.0
 
 def plan(
     vectors: NDArray[Any] | CheckedVectors,
-    target_recall: float = 0.95,
+    target_recall: float | Goal = 0.95,
     memory: int | None = None,
     latency: float | None = None,
     queries: NDArray[Any] | None = None,
@@ -63,11 +65,13 @@ def plan(
 
     Args:
         vectors: (n, d), also a memory map.
-        target_recall: share of the k exact neighbours that a search must find, above 0 and at most 1.
+        target_recall: share of the k exact neighbours that a search must find, above 0 and at most 1; or a `Goal`,
+            which can say of how many of the queries this holds.
         memory: bytes that the index may take beside the full vectors, which can stay on disk; None for as much as
             can be built in the memory that is free.
         latency: seconds that a single query may take; None for as fast as can be.
-        queries: (m, d) real queries, at least 20; without them rows are held out of the structure and asked for.
+        queries: (m, d) real queries, at least 20, which alone are measured by then. Without them rows are held out of
+            the structure and asked for, and so are stand-ins for questions, which lie further from the rows.
         seed: for the sample and the rows held out.
         progress: called as progress(done, total).
         metric: "cosine", "dot" or "l2".
@@ -77,16 +81,13 @@ def plan(
         UsageError: a value is out of range, or no structure fits the memory.
     """
     table = as_table(vectors)
-    if not 0 < target_recall <= 1:
-        raise UsageError(f"target_recall={target_recall}: a share above 0 and at most 1 is needed")
+    goal = Goal.of(target_recall)
     if len(table) < 2:
         raise UsageError(f"{len(table)} vectors: at least 2 are needed to plan a search among them")
     if queries is not None and len(queries) < 20:
         raise UsageError(f"{len(queries)} queries are too few to measure with: give 20 or more, or none")
     asked = None if queries is None else check_queries(queries, int(table.shape[1]), k)
-    planner = Planner(
-        table, check_metric(metric), min(k, len(table) - 1), target_recall, memory, latency, seed, progress
-    )
+    planner = Planner(table, check_metric(metric), min(k, len(table) - 1), goal, memory, latency, seed, progress)
     return planner.run(asked)
 
 
@@ -98,7 +99,7 @@ class Planner:
         vectors: Vectors,
         metric: Metric,
         k: int,
-        target: float,
+        goal: Goal,
         memory: int | None,
         latency: float | None,
         seed: int,
@@ -107,7 +108,7 @@ class Planner:
         self.vectors = vectors
         self.metric = metric
         self.k = k
-        self.target = target
+        self.goal = goal
         self.memory = memory
         self.latency = latency
         self.random = np.random.default_rng(seed)
@@ -121,16 +122,18 @@ class Planner:
         if self.rows * self.width <= EXACT_NUMBERS or self.rows < 2000:
             return self._exact_plan(queries)
         truth = self._truth(queries)
+        truths = [truth] if truth.held is None else [truth, self._unlike(truth)]
         self._tell(1)
         prefixes, matryoshka = self._prefixes(truth.part(slice(0, None, 2)))
         self._tell(2)
         ranked = self._try_on_sample(prefixes, matryoshka, queries)
         self._tell(3)
         for rung in ranked:
-            done = self._set_and_verify(rung, truth)
+            done = self._set_and_verify(rung, truths)
             if done is not None:
                 self._tell(5)
-                return self._plan(*done, prefixes, matryoshka, self._note(matryoshka, prefixes, done[0]))
+                note = f"{self._note(matryoshka, prefixes, done[0])}{self._promise(done[0])}"
+                return self._plan(*done, prefixes, matryoshka, note)
         exact = Exact(self.vectors, self.metric)
         chosen = self._exact_tried(exact, truth.queries)
         note = "no structure that fits the limits kept the recall: exact search answers"
@@ -144,7 +147,7 @@ class Planner:
         self, chosen: Tried, index: Ladder | Exact, prefixes: Sequence[Prefix], matryoshka: bool, note: str
     ) -> Plan:
         return Plan(
-            self.target,
+            self.goal.recall,
             self.k,
             self.metric,
             self.rows,
@@ -157,6 +160,7 @@ class Planner:
             index,
             self.memory,
             self.latency,
+            self.goal.share,
         )
 
     def _exact_plan(self, queries: Floats | None) -> Plan:
@@ -188,6 +192,11 @@ class Planner:
             raise UsageError("the vectors hold NaN or infinite numbers", hint="imi doctor FILE lists such rows")
         return find_truth(self.vectors, asked, self.metric, self.k, None if few else held)
 
+    def _unlike(self, truth: Truth) -> Truth:
+        """Search exactly for stand-ins for questions unlike the rows; nobody's answer is a row held out here either."""
+        asked = unlike(truth.queries, self.vectors, self.random)
+        return find_truth(self.vectors, asked, self.metric, self.k, truth.held)
+
     def _prefixes(self, truth: Truth) -> tuple[list[Prefix], bool]:
         """Measure prefixes on all rows, and as many random dimensions on a sample against the sample's own truth."""
         sizes = [size for size in prefix_sizes(self.width) if size * 8 >= self.width or size <= 64]
@@ -208,7 +217,7 @@ class Planner:
         gains = [share - luck for share, luck, size in zip(plain, lucky, sizes, strict=True) if size <= self.width // 2]
         matryoshka = bool(gains) and float(np.mean(gains)) > 0.02
         measured = truth.part(slice(0, 200))
-        return prefix_worth(self.vectors, measured, sizes, self.metric, self.target, lucky), matryoshka
+        return prefix_worth(self.vectors, measured, sizes, self.metric, self.goal.recall, lucky), matryoshka
 
     def _try_on_sample(self, prefixes: Sequence[Prefix], matryoshka: bool, queries: Floats | None) -> list[Rung]:
         """Build every candidate on a sample, and rank the first rungs that reach the target by their time."""
@@ -225,28 +234,42 @@ class Planner:
         chosen = self.random.choice(self.rows, min(self.rows, size + held), replace=False)
         sample = np.asarray(self.vectors[np.sort(chosen[held:])], dtype=np.float32)
         asked = queries[:held] if queries is not None else np.asarray(self.vectors[np.sort(chosen[:held])], np.float32)
-        truth = find_truth(sample, asked, self.metric, self.k)
+        truths = [find_truth(sample, asked, self.metric, self.k)]
+        if queries is None:
+            truths.append(find_truth(sample, unlike(asked, sample, self.random), self.metric, self.k))
         scored: list[tuple[float, Rung]] = []
         stop = time.monotonic() + _SAMPLE_SECONDS
         for rung in rungs:
             if len(scored) > 1 and time.monotonic() > stop:
                 break  # a busy machine: what was measured must do
             ladder = Ladder.build(sample, (rung, Rung(self.width, self.k)), self.metric)
-            points = front(ladder, truth, self.target)
-            good = [point for point in points if point.recall >= self.target]
+            points = front(ladder, truths, self.goal)
+            good = self._reaching(points)
             size_all = int(row_bytes(rung, self.rows) * self.rows)
             for point in points:
-                self.tried.append(_tried(point, size_all, "sample", "" if good else "stops gaining recall"))
+                self.tried.append(self._tried(point, size_all, "sample", "" if good else "stops gaining recall"))
             if good:
                 scored.append((min(point.seconds for point in good), rung))
         return [rung for _, rung in sorted(scored, key=lambda pair: pair[0])]
 
-    def _set_and_verify(self, rung: Rung, truth: Truth) -> tuple[Tried, Ladder] | None:
+    def _reaching(self, points: Sequence[Point]) -> list[Point]:
+        """Return the points that reach the goal with every group of queries, or else those that do with the rows.
+
+        The latter find the most of questions unlike the rows first: a structure that answers rows well is not thrown
+        away because questions are harder than it can do, but the plan says what it finds of them.
+        """
+        good = [point for point in points if point.value >= self.goal.bar]
+        if good:
+            return good
+        like = [point for point in points if point.outside is not None and point.recall >= self.goal.recall]
+        return sorted(like, key=lambda point: -(point.outside or 0.0))
+
+    def _set_and_verify(self, rung: Rung, truths: list[Truth]) -> tuple[Tried, Ladder] | None:
         """Build on all rows, set shortlist and effort there, verify with other queries; None where it misses.
 
         Without real queries the structure is built without the rows that are asked for, and finds them by links.
         """
-        held = None
+        held, truth = None, truths[0]
         if truth.held is not None:
             near = truth
             if self.metric == "dot":  # the largest products are the longest rows', near to nothing
@@ -254,26 +277,31 @@ class Planner:
             held = HeldOut(truth.held if near.held is None else near.held, near.rows[:, :LINKS], self.rows)
         ladder = Ladder.build(self.vectors, (rung, Rung(self.width, self.k)), self.metric, held_out=held)
         self._tell(4)
-        tuning, checking = truth.part(slice(0, None, 2)), truth.part(slice(1, None, 2))
-        points = self._with_funnels(ladder, tuning, front(ladder, tuning, self.target))
+        tuning = [one.part(slice(0, None, 2)) for one in truths]
+        points = self._with_funnels(ladder, tuning, front(ladder, tuning, self.goal))
         size = int(row_bytes(rung, self.rows) * self.rows)
-        self.tried += [_tried(point, size, "all rows", "") for point in points]
-        for point in points:
-            if point.recall < self.target or (self.latency is not None and point.seconds > self.latency):
-                continue
+        self.tried += [self._tried(point, size, "all rows", "") for point in points]
+        quick = [point for point in points if self.latency is None or point.seconds <= self.latency]
+        for point in self._reaching(quick):
             done = ladder.with_rungs(point.rungs)
-            found = checking.recalls(*done.without_held_out().search(checking.queries, self.k))
-            mean, low, high = confidence(found)
-            if mean >= self.target - 0.004:
-                done.latency = point.seconds
-                return Tried(point.rungs, mean, low, high, 1 / point.seconds, size, "all rows", "verified"), done
+            found = recalls_of(done, [one.part(slice(1, None, 2)) for one in truths])
+            verified = Point.of(point.rungs, found, self.goal, point.seconds)
+            missed = verified.value < self.goal.bar - 0.004
+            if missed and (point.value >= self.goal.bar or verified.recall < self.goal.recall - 0.004):
+                continue
+            done.latency = point.seconds
+            return self._tried(verified, size, "all rows", "verified"), done
         return None
 
-    def _with_funnels(self, ladder: Ladder, truth: Truth, points: list[Point]) -> list[Point]:
+    def _with_funnels(self, ladder: Ladder, truths: list[Truth], points: list[Point]) -> list[Point]:
         """Add deeper ladders made of the two quickest that reach the recall; return all, the quickest first."""
-        good = [point for point in points if point.recall >= self.target][:2]
-        deeper = [more for point in good for more in funnels(ladder, truth, point)]
+        good = [point for point in points if point.value >= self.goal.bar][:2]
+        deeper = [more for point in good for more in funnels(ladder, truths, self.goal, point)]
         return sorted([*points, *deeper], key=lambda point: point.seconds)
+
+    def _tried(self, point: Point, size: int, where: str, note: str) -> Tried:
+        measured = point.recall, point.low, point.high, 1 / point.seconds, size, where, note
+        return Tried(point.rungs, *measured, point.outside, None if self.goal.share is None else point.value)
 
     def _note(self, matryoshka: bool, prefixes: Sequence[Prefix], chosen: Tried) -> str:
         if matryoshka:
@@ -290,9 +318,14 @@ class Planner:
         answer = "a rotation learnt from them is used instead" if chosen.rungs[0].rotated else "the full width is used"
         return f"these vectors are no Matryoshka{share}: {answer}"
 
-
-def _tried(point: Point, size: int, where: str, note: str) -> Tried:
-    return Tried(point.rungs, point.recall, point.low, point.high, 1 / point.seconds, size, where, note)
+    def _promise(self, chosen: Tried) -> str:
+        """Say what is found of questions unlike the rows, and how many of the queries reach the recall."""
+        reached = "" if chosen.share is None else f"; {chosen.share:.3f} of the queries reach {self.goal.recall:g}"
+        if chosen.outside is None:
+            return reached
+        found = f"; of questions unlike the rows it finds {chosen.outside:.3f}"
+        short = chosen.outside < self.goal.recall - 0.004 and self.goal.share is None
+        return reached + found + (", less than was asked for: plan with real ones (queries=)" if short else "")
 
 
 def _shared(a: Rows, b: Rows) -> float:

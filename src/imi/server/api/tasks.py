@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from imi import tasks
 from imi.collection import Collection
+from imi.index.goal import Goal
 from imi.server.api.collections import PREFIX, Name, lent, route_class, run
 from imi.server.api.schemas import Body, Dims, ErrorReply, HitsReply, Id, Where
 from imi.server.http.keys import Right
@@ -72,6 +73,7 @@ class PlanBody(Body):
     """How good and how small the index is to be."""
 
     recall: float = Field(0.95, gt=0, le=1, description="Share of the ten true nearest that a search must find.")
+    share: float | None = Field(None, gt=0, le=1, description="Share of the queries that must each reach that recall.")
     memory: int | None = Field(None, ge=1, le=2**53, description="Bytes that the index may take.")
     latency: float | None = Field(None, gt=0, le=3600, description="Seconds that a search may take.")
     seed: int = Seed
@@ -147,6 +149,8 @@ class TriedReply(BaseModel):
     rungs: list[dict[str, Any]]
     recall: float
     interval: list[float]
+    outside: float | None
+    share: float | None
     qps: float
     bytes: int
     where: str
@@ -168,6 +172,8 @@ class PlanReply(BaseModel):
     note: str
     memory: int | None
     latency: float | None
+    share: float | None
+    version: int
 
 
 class Tasks:
@@ -249,7 +255,7 @@ class Tasks:
         """Measure ladders on the collection's own vectors, build the cheapest that is good enough, and search by it."""
 
         def planned(collection: Collection) -> dict[str, Any]:
-            return collection.plan(body.recall, body.memory, body.latency, seed=body.seed).to_dict()
+            return collection.plan(Goal(body.recall, body.share), body.memory, body.latency, seed=body.seed).to_dict()
 
         return await self._run(request, name, planned, "write")
 
