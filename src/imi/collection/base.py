@@ -508,12 +508,11 @@ class Collection(ABC):
         """Measure ladders on this collection's vectors and search with the cheapest that keeps the recall.
 
         Args:
-            target_recall: share of the ten exact neighbours that a search must find, above 0 and at most 1; or a
-                `Goal`, which can say of how many of the queries this holds.
+            target_recall: share of the ten exact neighbours that a search must find, above 0 and at most 1, or a
+                `Goal`.
             memory: bytes that the index may take beside the vectors; None for what is free.
             latency: seconds that a search may take; None for as fast as can be.
-            queries: (m, width) vectors of real questions, at least 20; without them rows are held out and asked for,
-                and stand-ins for questions unlike the rows.
+            queries: (m, width) vectors of real questions, at least 20; None for rows held out and stand-ins unlike them.
             seed: of what is drawn at random.
             progress: called as progress(done, total).
 
