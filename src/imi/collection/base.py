@@ -512,7 +512,7 @@ class Collection(ABC):
                 `Goal`.
             memory: bytes that the index may take beside the vectors; None for what is free.
             latency: seconds that a search may take; None for as fast as can be.
-            queries: (m, width) vectors of real questions, at least 20; None for rows held out and stand-ins unlike them.
+            queries: (m, width) vectors of real questions, at least 20; None for stand-ins, like and unlike the rows.
             seed: of what is drawn at random.
             progress: called as progress(done, total).
 
