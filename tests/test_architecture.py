@@ -208,6 +208,7 @@ def test_public_names_change_only_on_purpose():
         "Collection",
         "Document",
         "Embedder",
+        "Goal",
         "Hit",
         "Hits",
         "ImiError",
