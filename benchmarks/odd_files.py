@@ -19,7 +19,10 @@ import imi
 from imi.embedders.testing import HashEmbedder
 from imi.errors import ImiError
 
-SUFFIXES = (".csv", ".tsv", ".tab", ".xlsx", ".json", ".jsonl", ".ndjson", ".parquet", ".csv.gz", ".zip", ".txt")
+SUFFIXES = (
+    ".csv", ".tsv", ".tab", ".xlsx", ".xlsm", ".xls", ".xlsb", ".ods", ".json", ".jsonl", ".ndjson", ".parquet",
+    ".csv.gz", ".zip", ".txt", ".html", ".htm",
+)  # fmt: skip
 
 
 def tried(path: Path, place: Path) -> tuple[str, str]:

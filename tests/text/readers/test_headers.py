@@ -60,6 +60,8 @@ def test_a_table_without_a_header_keeps_its_first_row(tmp_path):
         ("title\nhello, world\nbye, all, friends\n", {"title": "hello, world"}),
         ('a,b\nx,"say \\"hi\\", you"\n', {"a": "x", "b": 'say "hi", you'}),
         ("a,b\nx,y\n , \n", {"a": "x", "b": "y"}),
+        ('a, b\nx, "1,200"\n', {"a": "x", "b": 1200}),
+        ("T,T,T,T,n\na,b,c,d,e\nv,w,x,y,z\n", {"a": "v", "b": "w", "c": "x", "d": "y", "e": "z"}),
     ],
 )
 def test_headers_and_separators_of_other_forms(tmp_path, text, expected):

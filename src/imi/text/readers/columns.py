@@ -86,6 +86,12 @@ class Columns:
 
     kinds: Mapping[str, Kind]
     rows: int
+    typed: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        """Note the columns whose cells are no texts."""
+        names = frozenset(name for name, kind in self.kinds.items() if kind in ("number", "truth"))
+        object.__setattr__(self, "typed", names)
 
     @property
     def vectors(self) -> frozenset[str]:

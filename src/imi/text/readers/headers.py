@@ -76,8 +76,8 @@ def _titles(filled: Sequence[tuple[int, list[Any], int]]) -> int:
     while start + 1 < len(filled):
         _, cells, count = filled[start]
         below = max(count for _, _, count in filled[start + 1 : start + 6])
-        if count > 1 and len({str(cell) for cell in cells if not blank(cell)}) == 1:
-            count = 1  # a cell that was merged over the whole width
+        # A cell that was merged over several columns is one.
+        count = len({str(cell) for cell in cells if not blank(cell)})
         title = (count == 1 and (len(cells) == 1 or most > 2)) or count * 2 < below
         if not title or below < 2 or (count == 1 and str(cells[0]).strip().lower() in TEXT_COLUMNS):
             break

@@ -140,6 +140,9 @@ class RowReader:
         self._fields = tuple(map(composed, self._fields))
         self._lists = set(map(composed, kinds.vectors)) - {self._vectors} if kinds is not None else set()
         self._plain = (self._id, self._vectors, self._text)
+        # The text and the vector are kept once, unless they are asked for as metadata.
+        once = () if self._keep else (self._vectors, self._text if self._template is None else None)
+        self._left_out = frozenset(("", FACTS, *self._lists, *(name for name in once if name)))
         self._width = 0
         self._line, self._on_line = 0, 1
         self._told: set[str] = set()
@@ -167,7 +170,7 @@ class RowReader:
 
     def row(self, line: int, values: Mapping[str, Any]) -> Row | Failure:
         """Return the document of one row, or why it is none."""
-        if not all(map(str.isascii, values)):
+        if self._kinds is None and not all(map(str.isascii, values)):
             values = {composed(name): value for name, value in values.items()}
         for name in self._fields:
             if name not in values:
@@ -209,6 +212,8 @@ class RowReader:
 
     def _metadata(self, line: int, values: Mapping[str, Any]) -> dict[str, Any]:
         kinds, keep, lists = self._kinds, self._keep, self._lists
+        if kinds is not None:
+            return self._typed_texts(kinds, values)
         found = {}
         for name, value in values.items():
             if value is None or value == "" or name in lists or name == FACTS or not name:
@@ -217,11 +222,23 @@ class RowReader:
                 if name not in keep:
                     continue
             elif name == self._vectors or (name == self._text and self._template is None):
-                continue  # kept once, as the vector or the text
+                continue
             try:
-                found[name] = kinds.value(name, composed(value)) if kinds is not None else plain_value(value)
+                found[name] = plain_value(value)
             except ValueError as wrong:
                 self._say_left_out(line, name, value, str(wrong))
+        return found
+
+    def _typed_texts(self, kinds: Columns, values: Mapping[str, str]) -> dict[str, Any]:
+        """Return the metadata of a row whose cells are all texts: values as their columns say."""
+        keep, left_out, typed = self._keep, self._left_out, kinds.typed
+        found: dict[str, Any] = {}
+        for name, value in values.items():
+            if not value or name in left_out or (keep and name not in keep):
+                continue
+            if not value.isascii():
+                value = composed(value)
+            found[name] = kinds.value(name, value) if name in typed else value
         return found
 
     def _say_left_out(self, line: int, name: str, value: Any, why: str) -> None:

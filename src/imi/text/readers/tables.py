@@ -60,12 +60,16 @@ def _is_quoted(lines: Sequence[str]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """The separator of a file, whether quotes mean something, and the lines before its table begins."""
+    """The separator of a file, whether quotes mean something, and the lines before its table begins.
+
+    padded: whether blanks stand between separators and quotes.
+    """
 
     separator: str
     quoting: int
     skipped: int
     quote: str = '"'
+    padded: bool = False
 
 
 def _sample(file: Text) -> list[str]:
@@ -96,7 +100,13 @@ def _layout(lines: Sequence[str]) -> _Layout:
         score = (often / len(widths) + 0.5 * (separator in head), min(width, 2))
         if score > best:
             best, chosen = score, separator
-    return _Layout(chosen, csv.QUOTE_MINIMAL, 0, "'" if _is_single_quoted(head, chosen) else '"')
+    return _Layout(
+        chosen,
+        csv.QUOTE_MINIMAL,
+        0,
+        "'" if _is_single_quoted(head, chosen) else '"',
+        any(f'{chosen} "' in line for line in lines),
+    )
 
 
 def _is_single_quoted(head: str, separator: str) -> bool:
@@ -150,6 +160,7 @@ class _Separated:
             next(lines, None)
         layout, long = self._layout, 0
         form: dict[str, Any] = {"delimiter": layout.separator, "quotechar": layout.quote, "quoting": layout.quoting}
+        form["skipinitialspace"] = layout.padded
         rows = csv.reader(lines, strict=True, **form)
         while True:
             lines.taken.clear()
