@@ -100,13 +100,19 @@ def _layout(lines: Sequence[str]) -> _Layout:
         score = (often / len(widths) + 0.5 * (separator in head), min(width, 2))
         if score > best:
             best, chosen = score, separator
-    return _Layout(
-        chosen,
-        csv.QUOTE_MINIMAL,
-        0,
-        "'" if _is_single_quoted(head, chosen) else '"',
-        any(f'{chosen} "' in line for line in lines),
-    )
+    quote = "'" if _is_single_quoted(head, chosen) else '"'
+    return _Layout(chosen, csv.QUOTE_MINIMAL, 0, quote, _is_padded(lines, chosen))
+
+
+def _is_padded(lines: Sequence[str], separator: str) -> bool:
+    """Whether blanks stand between separators and quotes, so that rows are as wide as one another only without them."""
+    if not any(f'{separator} "' in line for line in lines):
+        return False
+    as_written = {len(cells) for cells in _lenient(lines, separator) if cells}
+    with suppress(csv.Error):
+        without = {len(cells) for cells in csv.reader(lines, delimiter=separator, skipinitialspace=True) if cells}
+        return len(without) == 1 and len(as_written) > 1
+    return False
 
 
 def _is_single_quoted(head: str, separator: str) -> bool:
