@@ -73,6 +73,7 @@ def test_rows_on_one_line_have_ids_of_their_own(tmp_path):
         ('{"columns": ["id", "text"], "index": [0, 1], "data": [[1, "a"], [2, "b"]]}', ["a", "b"]),
         ('[["id", "text"], [1, "a"], [2, "b"]]', ["a", "b"]),
         ('["a", "b"]', ["a", "b"]),
+        ('[["x", 1], ["y", 2]]', ["column 1: x; column 2: 1", "column 1: y; column 2: 2"]),
         ('{"text": "a", "comments": [{"text": "b"}]}', ["a"]),
         ('{"title": "a", "tags": ["x", "y"], "links": []}', ["title: a; tags: ['x', 'y']; links: []"]),
     ],

@@ -9,7 +9,8 @@ from imi.text.readers import ReadOptions, Report, read
 
 PRICES = """<h1>Prices</h1><table>
 <thead><tr><th></th><th colspan=2>fruit</th></tr><tr><th></th><th>name</th><th>price</th></tr></thead>
-<tbody><tr><th>0</th><td>apple<br>red</td><td>1,200</td></tr><tr><th>1</th><td rowspan=2>pear</td><td>90</td></tr>
+<tbody><tr><th>0</th><td>apple<br>red<b hidden>x</b></td>
+<td>1,200</td></tr><tr><th>1</th><td rowspan=2>pear</td><td>90</td></tr>
 <tr><th>2</th><td>80</td></tr></tbody></table>"""
 
 
@@ -32,6 +33,11 @@ def test_tables_of_pages_are_tables(tmp_path):
         taken(tmp_path / "a.html", PRICES, id="sku")
     with pytest.raises(UsageError, match="a page without a table"):
         taken(tmp_path / "b.html", "<p>nothing here</p>", id="sku")
+
+
+def test_names_down_the_side_are_a_header_too(tmp_path):
+    rows, _ = taken(tmp_path / "a.html", "<table><tr><th>Name<td>Tom<td>Ann</tr><tr><th>Age<td>12<td>9</tr></table>")
+    assert [(row.metadata["Name"], row.metadata["Age"]) for row in rows] == [("Tom", 12), ("Ann", 9)]
 
 
 def test_a_small_table_in_an_article_stays_in_its_text(tmp_path):

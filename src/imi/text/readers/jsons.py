@@ -69,6 +69,11 @@ def read_json(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
                 if header is value:
                     options.say(source, number, "lists of cells are read as a table, the first as its header")
                     continue
+            if isinstance(value, list) and value and header is None and reader is None and not _nested(value):
+                header = [f"column {at}" for at in range(1, len(value) + 1)]
+                options.say(
+                    source, number, "lists of cells are read as a table: its columns are called 'column 1' and so on"
+                )
             if header is not None and isinstance(value, list) and len(value) == len(header):
                 value = dict(zip(header, value, strict=True))
             values = _as_row(value)
@@ -77,6 +82,10 @@ def read_json(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
                 continue
             reader = reader or RowReader(source, list(values), options)
             yield reader.row(number, values)
+
+
+def _nested(value: list[Any]) -> bool:
+    return any(isinstance(one, list | dict) for one in value)
 
 
 def _names(rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -76,6 +76,12 @@ def seen_text(tree: Any, *, whole: bool) -> str:
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip("\n")
 
 
+def cell_text(cell: Any) -> str:
+    """Return what people see of a cell of a table, a line break where it has one."""
+    lines = (" ".join(line.split()) for line in "".join(_inside(cell, False)).split("\n"))
+    return "\n".join(filter(None, lines))
+
+
 def _is_seen(element: Any, whole: bool) -> bool:
     tag = element.tag
     if not isinstance(tag, str) or tag in _UNSEEN:

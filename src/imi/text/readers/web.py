@@ -13,7 +13,7 @@ from imi.text.blocks import Block, text_lines
 from imi.text.markup.markdown import markdown_blocks
 from imi.text.readers.headers import Record
 from imi.text.readers.lines import open_bytes
-from imi.text.readers.page_text import decoded, is_whole, seen_text, without_declaration
+from imi.text.readers.page_text import cell_text, decoded, is_whole, seen_text, without_declaration
 from imi.text.readers.pieces import passage_rows
 from imi.text.readers.rows import ReadOptions, Row, refuse_columns
 from imi.text.readers.tables import table_rows
@@ -191,7 +191,7 @@ def _records(table: Any) -> tuple[list[Record], bool]:
                 cells.append("")
                 continue
             wide, high = _span(cell, "colspan"), _span(cell, "rowspan")
-            text = _shown(cell)
+            text = cell_text(cell)
             for place in range(len(cells), len(cells) + wide):
                 if high > 1:
                     down[place] = (high - 1, text)
@@ -202,6 +202,9 @@ def _records(table: Any) -> tuple[list[Record], bool]:
         heads += heads == at and head and at < len(rows) - 1
     width = max(map(len, grid))
     grid = [[*cells, *[""] * (width - len(cells))] for cells in grid]
+    if not heads and width > 1 and all([cell.tag for cell in row[:2]] == ["th", "td"] for row in rows):
+        # Names down the side.
+        return list(enumerate(map(list, zip(*grid, strict=True)), 1)), True
     if not heads:
         return list(enumerate(grid, 1)), False
     names = [" ".join(dict.fromkeys(filter(None, column))) for column in zip(*grid[:heads], strict=True)]
@@ -211,11 +214,3 @@ def _records(table: Any) -> tuple[list[Record], bool]:
 def _span(cell: Any, name: str) -> int:
     given = cell.get(name, "1").strip()
     return min(max(int(given), 1), _WIDEST) if given.isascii() and given.isdigit() and len(given) < 8 else 1
-
-
-def _shown(cell: Any) -> str:
-    """Return the text of a cell, a line break where it has one."""
-    for broken in cell.iterdescendants("br"):
-        broken.tail = f"\n{broken.tail or ''}"
-    lines = ("".join(cell.itertext()).replace("\xa0", " ")).split("\n")
-    return "\n".join(line for line in (" ".join(line.split()) for line in lines) if line)
