@@ -64,6 +64,7 @@ def test_the_address_holds_what_is_shown_and_is_followed(visit, shop):
         expect(page.locator("#ask")).to_have_value("beans")
         expect(page.locator("#chips")).to_have_text("Score 5 ×")
         expect(page.locator("#size output")).to_contain_text("64 of 512")
+        expect(page.locator(".kept i")).to_have_count(10)
         answered(page, "beans")
         assert column(page).locator(".hit").evaluate_all("all => all.map((one) => one.dataset.id)") == ids
 

@@ -226,15 +226,15 @@ async function ask(wanted = MODES) {
   if (pictured.data || wordless() || view === "map") wanted = wanted.filter((mode) => mode === "meaning");
   modes.alone(wordless() || Boolean(pictured.data));
   const dims = own ? null : size.dims;
-  const find = (mode, numbers) => api.ask(current.name, "look", { ...what(), k: K, mode, where, dims: mode === "text" ? null : numbers }, signal);
-  // The answer of the whole vector is asked for once a question, whatever the slider does meanwhile.
+  const find = (mode, numbers, held) => api.ask(current.name, "look", { ...what(), k: K, mode, where, dims: mode === "text" ? null : numbers }, held);
+  // The answer of the whole vector is asked for once a question, whatever the slider does meanwhile: nothing stops it.
   const key = JSON.stringify([current.name, current.version, query, where, pictured.data]);
   if (dims !== null && state.full?.key !== key) state.full = { key, reply: find("meaning", null) };
   const full = dims === null ? null : state.full.reply.then((reply) => reply.hits.map((hit) => hit.id), () => null);
   if (wanted.includes("text")) modes.wait();
   if (own) modes.say("meaning", t("ownMeaning"));
   at("modes").setAttribute("aria-busy", "true");
-  await Promise.all(wanted.map((mode) => answer(mode, find(mode, dims), full, { turn, where, key, dims })));
+  await Promise.all(wanted.map((mode) => answer(mode, find(mode, dims, signal), full, { turn, where, key, dims })));
   if (turn !== state.turn) return;
   at("modes").setAttribute("aria-busy", "false");
   at("modes").dataset.asked = query;

@@ -81,10 +81,10 @@ export class Tasking {
     const texts = await this.texts(some.flatMap((one) => one.representatives));
     const most = Math.max(...some.map((one) => one.size), 1);
     return [
-      make("ol", { class: "groups" }, ...some.map((one) => {
+      make("ol", { class: "groups" }, ...some.map((one, at) => {
         const bar = make("span", { class: "bar", "aria-hidden": "true" }, make("i"));
         bar.firstChild.style.width = `${(100 * one.size) / most}%`;
-        const name = /[^\d\s]/.test(one.name) ? one.name : t("group");
+        const name = /^cluster \d+$/.test(one.name) ? `${t("group")} ${at + 1}` : one.name;
         return make("li", {}, make("h3", {}, name, make("small", {}, t("count", one.size))), bar, this.lines(one.representatives, texts));
       })),
       make("p", { class: "quiet" }, t("clustersSay", clusters.length, silhouette, stability)),
@@ -95,7 +95,7 @@ export class Tasking {
     const { anomalies, count } = await this.api.task(this.name, "anomalies");
     const texts = await this.texts(anomalies.slice(0, SHOWN).map((one) => one.id));
     const rows = anomalies.slice(0, SHOWN).map((one) => this.line(texts.get(one.id), one.reason)).filter(Boolean);
-    return [make("p", { class: "quiet" }, t("anomaliesSay", anomalies.length, count)), make("ul", { class: "rows" }, ...rows)];
+    return [make("p", { class: "quiet" }, anomalies.length ? t("anomaliesSay", anomalies.length, count) : t("anomaliesNone")), make("ul", { class: "rows" }, ...rows)];
   }
 
   async duplicates() {
