@@ -87,7 +87,7 @@ def _coverage(scores: NDArray[np.float64], expected: float | None) -> NDArray[np
 
 
 def _nearness(cosines: NDArray[np.float64]) -> NDArray[np.float64]:
-    # The lowest of one or two rows is no measure of what is far.
+    # The lowest of one or two rows says little of what is far.
     lowest = min(float(cosines.min(initial=1.0)), 0.0) if len(cosines) < 3 else float(cosines.min())
     return np.asarray((cosines - lowest) / max(1 - lowest, 1e-12))
 

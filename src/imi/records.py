@@ -211,8 +211,8 @@ class Hits(Sequence[Hit]):
     def __getitem__(self, at: slice) -> Hits: ...
     def __getitem__(self, at: int | slice) -> Hit | Hits:
         if isinstance(at, slice):
-            told = {"facets": self.facets, "search": self.search, "notes": self.notes, "finer": self.finer}
-            return Hits(self._hits[at], mode=self.mode, **told)  # type: ignore[arg-type]  # of their own kinds
+            result = {"facets": self.facets, "search": self.search, "notes": self.notes, "finer": self.finer}
+            return Hits(self._hits[at], mode=self.mode, **result)  # type: ignore[arg-type]  # of their own kinds
         return self._hits[at]
 
     def of(self, hits: Iterable[Hit]) -> Hits:
@@ -245,8 +245,8 @@ class Hits(Sequence[Hit]):
         """Return what `--json` prints: a list, or hits with facets and search where these were asked for."""
         if not self.facets and not self.search:
             return self.to_dicts()
-        told = {"hits": self.to_dicts(), "facets": self.facets, "search": self.search}
-        return told | {"notes": list(self.notes)} if self.notes else told
+        result = {"hits": self.to_dicts(), "facets": self.facets, "search": self.search}
+        return result | {"notes": list(self.notes)} if self.notes else result
 
     def to_pandas(self) -> pandas.DataFrame:
         """Return a data frame with columns id, score, text and one a metadata key.

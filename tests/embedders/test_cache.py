@@ -138,9 +138,9 @@ def test_a_damaged_row_or_file_is_made_anew(tmp_path):
     for tail in ("-wal", "-shm"):
         path.with_name(path.name + tail).unlink(missing_ok=True)
     with pytest.warns(UserWarning, match="damaged"):
-        anew = VectorStore(path)
-    assert len(Cached(Counting(), anew).embed(["a"])) == 1
-    anew.close()
+        again = VectorStore(path)
+    assert len(Cached(Counting(), again).embed(["a"])) == 1
+    again.close()
 
 
 def test_trouble_with_the_file_costs_no_vector(store, monkeypatch):

@@ -96,7 +96,7 @@ def test_search_truncate_and_migrate_end_to_end(st, tmp_path):
         asked = imi.truncate(st.embed(["kitten"], "query"), 64)[0]
         best = np.argsort(-(short @ asked), kind="stable")[:2]
         assert [hit.id for hit in less.search("kitten", k=2, mode="meaning")] == [rows[at].id for at in best]
-    # From another model to this one, and every text is embedded anew.
+    # From another model to this one, and every text is embedded again.
     with imi.open(tmp_path / "h.imi", model="hash") as other:
         other.add(rows)
     assert imi.cli.main(["migrate", str(tmp_path / "h.imi"), "--model", f"st:{FOLDER}", "-q"]) == 0

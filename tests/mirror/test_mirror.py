@@ -1,4 +1,4 @@
-"""A plain folder as a collection: in step with its files, outside of them, and whole whatever happens."""
+"""A plain folder as a collection: up to date with its files, outside of them, and whole whatever happens."""
 
 import os
 import random

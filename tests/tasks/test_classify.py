@@ -111,7 +111,7 @@ def test_confidences_of_the_kernel_head_are_honest():
     ("y", "words"),
     [
         ([1.0] * 300, "nothing to predict"),
-        (["x"] * 300, "no number"),
+        (["x"] * 300, "not a number"),
         ([None] * 300, "0 rows"),
         ([1.0], "1 numbers for"),
     ],

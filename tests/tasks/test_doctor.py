@@ -35,7 +35,7 @@ def spoiled(z, what):
         z = z[:, :48]
     elif what == "duplicates":
         z[:50] = z[100]
-    elif what == "constant numbers":
+    elif what == "constant dimensions":
         z[:, 5] = 0
     elif what == "anisotropy":
         z = normalize(z + 0.5)
@@ -51,7 +51,7 @@ def spoiled(z, what):
         ("zero", "error"),
         ("unit", "error"),
         ("duplicates", "warning"),
-        ("constant numbers", "warning"),
+        ("constant dimensions", "warning"),
         ("anisotropy", "warning"),
         ("effective rank", "warning"),
     ],

@@ -94,7 +94,7 @@ def is_number(value: object) -> bool:
 
 
 def any_of(one: FieldComparison, texts: frozenset[str], label: str) -> tuple[list[str], bool]:
-    """Return the facts of which any must hold for a comparison that is no range, and whether null passes too.
+    """Return the facts of which any must hold for a comparison that is not a range, and whether null passes too.
 
     Args:
         one: "=", "in" or "contains".

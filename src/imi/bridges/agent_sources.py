@@ -35,7 +35,7 @@ class AgentSource:
     name: how tools call it.
     description: a line on what it holds.
     collection: open for reading, or for writing where agents may.
-    mirror: of a folder, which is brought in step before it is searched.
+    mirror: of a folder, which is brought up to date before it is searched.
     """
 
     name: str
@@ -50,7 +50,7 @@ class AgentSource:
         """Return a source that says of itself what it holds."""
         return cls(name, _description(collection, mirror), collection, mirror)
 
-    def in_step(self) -> Collection:
+    def up_to_date(self) -> Collection:
         """Return the collection, a folder's with what changed a second ago; the rest waits for whoever reads it."""
         if self.mirror is not None:
             with self._lock:
@@ -148,10 +148,10 @@ def _description(collection: Collection, mirror: Mirror | None) -> str:
     with store.reading():
         paths = list(digests(store))
     kinds = Counter(os.path.splitext(path)[1] or path for path in paths).most_common(4)
-    told = f"{len(paths):,} files ({', '.join(f'{count} {kind}' for kind, count in kinds)}), {rows}"
+    message = f"{len(paths):,} files ({', '.join(f'{count} {kind}' for kind, count in kinds)}), {rows}"
     readme = next((mirror.root / name for name in ("README.md", "readme.md", "README") if name in paths), None)
     if readme is not None:
         with open_text(str(readme), "utf-8") as file:
             first = next((line.strip("# \n") for line in file if line.strip("# \n")), "")
-        told = f"{first.encode('utf-8', 'replace').decode()[:100]}: {told}"
-    return told
+        message = f"{first.encode('utf-8', 'replace').decode()[:100]}: {message}"
+    return message

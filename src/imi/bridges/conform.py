@@ -244,10 +244,10 @@ def usage(at: ContractClient) -> str:
     """The usage counts the tokens of all inputs."""
     counts = []
     for texts in ([TEXT], ["a quite different text"], [TEXT, "a quite different text"]):
-        told = at.good(at.ask(input=texts)).get("usage") or {}
-        if not isinstance(told.get("prompt_tokens"), int) or told.get("total_tokens") != told["prompt_tokens"]:
-            raise Broken(f"usage is {told}")
-        counts.append(told["prompt_tokens"])
+        result = at.good(at.ask(input=texts)).get("usage") or {}
+        if not isinstance(result.get("prompt_tokens"), int) or result.get("total_tokens") != result["prompt_tokens"]:
+            raise Broken(f"usage is {result}")
+        counts.append(result["prompt_tokens"])
     if min(counts) < 1 or counts[0] + counts[1] != counts[2]:
         raise Broken(f"{counts[0]} and {counts[1]} tokens together are {counts[2]}")
     return f"{counts[2]} tokens"

@@ -43,7 +43,7 @@ class ImiEmbeddings(Embeddings):
 
         Args:
             model: a name for `imi.load`, or an embedder; None for the built-in one.
-            dims: leading numbers to keep, re-normalised; None for all.
+            dims: leading dimensions to keep, re-normalised; None for all.
         """
         self.model: Embedder = load(model) if model is None or isinstance(model, str) else model
         self.dims = dims

@@ -67,7 +67,7 @@ class ImiEmbedding(BaseEmbedding):
 
         Args:
             model: a name for `imi.load`, or an embedder; None for the built-in one.
-            dims: leading numbers to keep, re-normalised; None for all.
+            dims: leading dimensions to keep, re-normalised; None for all.
             batch: texts that LlamaIndex hands over at a time.
         """
         embedder = load(model) if model is None or isinstance(model, str) else model

@@ -80,7 +80,7 @@ class Tools:
             hits = [
                 shown(hit, source, several=len(self.sources) > 1, whole=whole)
                 for source in asked
-                for hit in source.in_step().search(query, k=k, mode=mode, where=where)
+                for hit in source.up_to_date().search(query, k=k, mode=mode, where=where)
             ]
         # Scores of one mode are on one scale; those of several collections are put in one order.
         return sorted(hits, key=lambda hit: -hit["score"])[:k] if len(asked) > 1 else hits
@@ -117,7 +117,7 @@ class Tools:
             if len(asked) > 1:
                 best = self.search(question, k=1)
                 asked = named(self.sources, best[0]["collection"]) if best else asked[:1]
-            value: dict[str, Any] = answer(asked[0].in_step(), question, llm=load_llm(None)).to_dict()
+            value: dict[str, Any] = answer(asked[0].up_to_date(), question, llm=load_llm(None)).to_dict()
         return {**value, "collection": asked[0].name} if len(self.sources) > 1 else value
 
     def similar(
@@ -132,7 +132,7 @@ class Tools:
         with _told():
             asked = named(self.sources, collection)
             source = next((one for one in asked if id in set(one.collection.ids())), asked[0]) if several else asked[0]
-            hits = source.in_step().similar(id, k=k, where=where)
+            hits = source.up_to_date().similar(id, k=k, where=where)
             return [shown(hit, source, several=several, whole=False) for hit in hits]
 
     def list(self) -> list[dict[str, Any]]:

@@ -85,7 +85,7 @@ def embed_parquet(
         address: "local" for a cluster on this machine, "auto", or "ray://host:10001".
         model: a name for `imi.load`, which every node can load.
         kind: "document" or "query".
-        dims: leading numbers to keep.
+        dims: leading dimensions to keep.
         column: the column of texts.
         rows: of a part at most.
         progress: called as progress(done, total), in parts.

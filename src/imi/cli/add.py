@@ -153,9 +153,9 @@ def _add(options: AddOptions) -> None:
         return
     columns = tuple(name.strip() for name in (options.columns or "").split(",") if name.strip())
     how = ReadOptions(options.template, options.id, columns, options.vectors, options.encoding, options.sql)
-    told: dict[str, str] = {}
+    result: dict[str, str] = {}
     how = replace(how, header=options.header, rows=_rows(options.rows))
-    how = replace(how, walking=options.walking, noted=told.__setitem__)
+    how = replace(how, walking=options.walking, noted=result.__setitem__)
     on_engine = is_address(options.collection)
     if options.sync and on_engine:
         raise UsageError("--sync is for collections in a folder", hint="imi rm URL --where 'source=FILE' removes rows")
@@ -178,7 +178,7 @@ def _add(options: AddOptions) -> None:
                 added = ingest.write(collection, None if on_engine else collection.store, bar)
             name = collection.info.path
     _show_added(added, name, options)
-    _say_how(told, quiet=options.quiet)
+    _say_how(result, quiet=options.quiet)
 
 
 def _rows(given: str | None) -> Literal["lines", "passages"] | None:
@@ -187,10 +187,10 @@ def _rows(given: str | None) -> Literal["lines", "passages"] | None:
     return given  # type: ignore[return-value]  # checked above
 
 
-def _say_how(told: Mapping[str, str], *, quiet: bool) -> None:
+def _say_how(result: Mapping[str, str], *, quiet: bool) -> None:
     """Say of text files whether they were read line by line or in passages, which was told by their look."""
     for how, said in (("lines", "a row a line"), ("passages", "in passages")):
-        files = sorted(file for file, one in told.items() if one == how)
+        files = sorted(file for file, one in result.items() if one == how)
         if files:
             other = "passages" if how == "lines" else "lines"
             shown = files[0] if len(files) == 1 else f"{len(files):,} text files"

@@ -42,7 +42,7 @@ def customize(options: CustomizeOptions) -> None:
 
 
 def _read_pairs(path: Path) -> list[tuple[Any, Any, float]]:
-    """Return the pairs of a file; a first line whose last cell is no number is a heading."""
+    """Return the pairs of a file; a first line whose last cell is not a number is a heading."""
     pairs: list[tuple[Any, Any, float]] = []
     failed = []
     with path.open(encoding="utf-8", newline="") as file:

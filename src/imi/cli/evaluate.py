@@ -28,7 +28,8 @@ class EvaluateOptions(Output):
         typer.Option("--model", metavar="NAME", help="A model; several by repeating.", autocompletion=complete_model),
     ] = field(default_factory=list)
     dims: Annotated[
-        str | None, typer.Option("--dims", metavar="N,N", help="Leading numbers to use; the trained ones by default.")
+        str | None,
+        typer.Option("--dims", metavar="N,N", help="Leading dimensions; the trained ones by default."),
     ] = None
     data: Annotated[
         Path | None,

@@ -20,7 +20,7 @@ class MigrateOptions(Output):
     collection: CollectionName
     dims: Annotated[int | None, typer.Option("--dims", metavar="N", help="Numbers to keep of each vector.")] = None
     model: Annotated[
-        str | None, typer.Option("--model", metavar="NAME", help="Another model: every text is embedded anew.")
+        str | None, typer.Option("--model", metavar="NAME", help="Another model: every text is embedded again.")
     ] = None
     estimate: Annotated[bool, typer.Option("--estimate", help="Only say what it would take.")] = False
 

@@ -42,12 +42,12 @@ def _open_folder(name: str, model: str | None, reading: FolderReading) -> Collec
     mirror = Mirror.of(name, hidden=reading.hidden, no_ignore=reading.no_ignore, model=model)
     with progress("reading", quiet=reading.quiet) as bar:
         collection, done = open_mirror(mirror, seconds=None if reading.wait else _PATIENCE, progress=bar)
-    for line in told(done):
+    for line in described(done):
         note(line, quiet=reading.quiet)
     return collection
 
 
-def told(done: Refreshed) -> list[str]:
+def described(done: Refreshed) -> list[str]:
     """Return what a person should know of how a folder was read: only what is new, or still to come."""
     lines = []
     if done.rows or done.removed or done.failed:

@@ -39,7 +39,7 @@ Json = Annotated[bool, Option("--json", help="One JSON value instead of a table.
 Quiet = Annotated[bool, Option("--quiet", "-q", help="No progress, warnings or hints.")]
 K = Annotated[int, Option("-k", metavar="N", help="How many.")]
 Dims = Annotated[
-    int | None, Option("--dims", metavar="N", help="Leading numbers of each vector to use; all by default.")
+    int | None, Option("--dims", metavar="N", help="Leading dimensions of each vector to use; all by default.")
 ]
 Where = Annotated[
     list[str],

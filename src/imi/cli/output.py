@@ -42,7 +42,7 @@ def show(
 
 
 def show_json(value: Any) -> None:
-    """Print one JSON value; what is no number in JSON becomes null."""
+    """Print one JSON value; what is not a number in JSON becomes null."""
     # What reads a stream of another encoding cannot have every character, but JSON can always be escaped.
     say_json(json.dumps(plain(value), ensure_ascii=not _takes_all(), allow_nan=False))
 

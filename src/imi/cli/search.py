@@ -111,8 +111,8 @@ def search(options: SearchOptions) -> None:
 
 def warn(*results: Hits) -> None:
     """Say, also where no hints are wanted, why hits are not what was asked for."""
-    for told in dict.fromkeys(one for hits in results for one in hits.notes):
-        note(told)
+    for result in dict.fromkeys(one for hits in results for one in hits.notes):
+        note(result)
 
 
 def _questions(options: SearchOptions) -> list[Any]:
@@ -214,8 +214,8 @@ def _show_hits(results: Sequence[tuple[Any, Hits]], options: SearchOptions) -> N
         if not hits:
             note("nothing found; try --mode meaning, or fewer filters", quiet=options.quiet)
         if hits.search:
-            told = [[key, json.dumps(plain(value), ensure_ascii=False)] for key, value in hits.search.items()]
-            show(None, ["search", ""], told, as_json=False)
+            result = [[key, json.dumps(plain(value), ensure_ascii=False)] for key, value in hits.search.items()]
+            show(None, ["search", ""], result, as_json=False)
         for name, counts in hits.facets.items():
             show(None, [name, "rows"], [[value, count] for value, count in counts.items()], as_json=False)
 

@@ -51,8 +51,8 @@ def train(options: TrainOptions) -> None:
         model = own.train_own(
             pairs, options.out, texts=texts, base=options.base, epochs=options.epochs, seed=options.seed, progress=bar
         )
-    told = {"out": str(options.out), "pairs": len(pairs), "fingerprint": model.info.fingerprint}
-    show(told, ["", ""], [[name, value] for name, value in told.items()], as_json=options.as_json)
+    result = {"out": str(options.out), "pairs": len(pairs), "fingerprint": model.info.fingerprint}
+    show(result, ["", ""], [[name, value] for name, value in result.items()], as_json=options.as_json)
     note(f"next: imi similar cat 猫 --model {options.out}", quiet=options.quiet)
 
 

@@ -47,9 +47,9 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """What a batch means against one state of the file: rows to write anew, rows to change in place, rows to leave."""
+    """What a batch means against one state of the file: rows to write again, rows to change in place, rows to leave."""
 
-    anew: list[tuple[Candidate, Stored | None]]
+    rewritten: list[tuple[Candidate, Stored | None]]
     in_place: list[tuple[Candidate, Stored]]
     unchanged: int
 
@@ -114,7 +114,7 @@ class Adder:
                     kept = read_bound(self._store)
                     if kept is not None and bound is not None:
                         check_same(self._store.folder, kept.info, bound.info)
-                    missing = [one for one, _ in plan.anew if needs_vector(one, bound) and one.key not in embedded]
+                    missing = [one for one, _ in plan.rewritten if needs_vector(one, bound) and one.key not in embedded]
                     if missing:
                         continue
                 return self._commit(plan, bound, embedded) + Added(failed=tuple(refused))
@@ -130,7 +130,7 @@ class Adder:
         for one in batch:
             stored = found.get(one.document.id)
             if stored is None or stored.document.text != one.document.text:
-                plan.anew.append((one, stored))
+                plan.rewritten.append((one, stored))
                 continue
             vector = kept.get(stored.row)
             if one.picture is not None and seen.get(stored.row) != one.digest:
@@ -140,7 +140,7 @@ class Adder:
             else:
                 stale = vector is None or not np.array_equal(vector, one.vector.astype(self._store.dtype))
             if stale:
-                plan.anew.append((one, stored))
+                plan.rewritten.append((one, stored))
             elif placed(stored.document) != placed(one.document):
                 plan.in_place.append((one, stored))
             else:
@@ -149,12 +149,12 @@ class Adder:
 
     def _embed(self, plan: _Batch, bound: Bound | None, embedded: dict[str, Floats]) -> Bound | None:
         """Embed what needs it and check that all vectors are of one model; return that model."""
-        given = next((one.vector for one, _ in plan.anew if one.vector is not None), None)
+        given = next((one.vector for one, _ in plan.rewritten if one.vector is not None), None)
         if bound is None and given is not None and not self._model.given:
             bound = Bound(None, own_vectors(len(given)))
         if bound is not None and bound.own and self._model.given:
             check_same(self._store.folder, bound.info, self._model.embedder().info)
-        missing = [one for one, _ in plan.anew if needs_vector(one, bound) and one.key not in embedded]
+        missing = [one for one, _ in plan.rewritten if needs_vector(one, bound) and one.key not in embedded]
         if missing or (bound is None and (given is not None or embedded)):
             embedder = self._model.embedder()
             if bound is None:
@@ -174,17 +174,17 @@ class Adder:
         return bound
 
     def _commit(self, plan: _Batch, bound: Bound | None, embedded: dict[str, Floats]) -> Added:
-        if bound is not None and plan.anew and read_bound(self._store) is None:
+        if bound is not None and plan.rewritten and read_bound(self._store) is None:
             write_bound(self._store, bound)
-        replaced = [stored for _, stored in plan.anew if stored is not None]
+        replaced = [stored for _, stored in plan.rewritten if stored is not None]
         self._store.remove([stored.row for stored in replaced])
         new = []
-        for one, _ in plan.anew:
+        for one, _ in plan.rewritten:
             text = one.document.text
             vector = one.vector if one.vector is not None else embedded.get(one.key)
             new.append(New(one.document, one.metadata, None if text is None else " ".join(index_tokens(text)), vector))
         rows = self._store.insert(new, self._store.dtype)
-        shown = [(row, one) for row, (one, _) in zip(rows, plan.anew, strict=True)]
+        shown = [(row, one) for row, (one, _) in zip(rows, plan.rewritten, strict=True)]
         put_pictures(
             self._store,
             [(row, StoredPicture(one.digest, one.picture.thumbnail())) for row, one in shown if one.picture],
@@ -193,7 +193,7 @@ class Adder:
             note_painter(self._store, painter_of(self._model.embedder()))
         for one, stored in plan.in_place:
             self._store.replace_metadata(stored.row, one.document, one.metadata)
-        names = {name for one, _ in plan.anew for name in one.document.metadata}
+        names = {name for one, _ in plan.rewritten for name in one.document.metadata}
         self._store.note_fields(names.union(*(one.document.metadata for one, _ in plan.in_place)))
         self._store.add_to_count(len(new) - len(replaced))
         return Added(len(new) - len(replaced), len(replaced) + len(plan.in_place), plan.unchanged)

@@ -164,8 +164,8 @@ class Deepener:
             self.model()
         except ImiError as broken:
             self._refused = True
-            told = f"searches go on without the model 'deep': {broken}"
-            warnings.warn(told, RuntimeWarning, stacklevel=2)
+            message = f"searches go on without the model 'deep': {broken}"
+            warnings.warn(message, RuntimeWarning, stacklevel=2)
             return None
         return DeepReading(self, text, self._asked(text), budget)
 

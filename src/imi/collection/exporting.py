@@ -57,7 +57,7 @@ class Shape:
 
     @property
     def plain(self) -> tuple[str, ...]:
-        """The columns that are no metadata."""
+        """The columns that are not metadata."""
         return PLAIN if self.chunks else PLAIN[:2]
 
     def columns(self) -> dict[str, str]:

@@ -52,7 +52,7 @@ def read_vectors(path: Path) -> dict[int, Floats]:
     """Return vectors by their numbers.
 
     Raises:
-        DataError: it is no such file, it is cut, or it keeps compressed vectors.
+        DataError: it is not such a file, it is cut, or it keeps compressed vectors.
     """
     reader = _Reader(path)
     name = reader.name()

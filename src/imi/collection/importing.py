@@ -43,7 +43,7 @@ class ExportedFile:
 
 
 def is_export(path: Path) -> bool:
-    """Say whether a file was written by `export`, or a file or folder is a store of others; what is not is no error."""
+    """Say whether a file was written by `export`, or a file or folder is a store of others."""
     return kind_of(path) is not None
 
 

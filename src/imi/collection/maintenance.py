@@ -230,7 +230,7 @@ def backup(store: Store, target: Path, progress: Progress | None = None) -> None
 def repair(store: Store, embedder: Callable[[], Embedder], progress: Progress | None = None) -> Repaired:
     """Write a new file of all rows that agree with their checksums and put it in the place of the old one.
 
-    A text whose vector is damaged is embedded again; the full text and the index are made anew. The old file stays in
+    A text whose vector is damaged is embedded again; the full text and the index are made again. The old file stays in
     the folder's `damaged` until it is deleted by hand. Row numbers change, ids do not.
 
     Nobody else may have the collection open: what was acknowledged to them meanwhile would be in the old file.

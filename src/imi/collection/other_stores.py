@@ -1,7 +1,7 @@
 """Reading stores of others: Chroma, LanceDB and Qdrant's folders by their own packages, txtai's by faiss and SQLite.
 
 Which model made their vectors is not in these stores for certain. They come over as vectors of one's own, which words
-find in the mode text (`imi migrate --model …` embeds the texts anew); or as those of the model that is named, where it
+find in the mode text (`imi migrate --model …` embeds the texts again); or as those of the model that is named, where it
 makes the same vectors of the same texts.
 """
 

@@ -22,7 +22,7 @@ def resolve(path: str | Path) -> Path:
 
 
 def is_plain_folder(name: str) -> bool:
-    """Whether a name is that of a folder which is no collection: one with something else in it."""
+    """Whether a name is that of a folder which is not a collection: one with something else in it."""
     path = Path(os.path.expanduser(name))
     try:
         return path.is_dir() and not (path / FILE).exists() and path.suffix != SUFFIX

@@ -81,7 +81,7 @@ def points_of(folder: Path, name: str) -> Iterator[tuple[str, dict[str, Any], An
 
 def _point(path: Path, blob: Any) -> dict[str, Any]:
     if not isinstance(blob, bytes) or len(blob) > _LARGEST:
-        raise DataError(f"{path} holds a point that is no bytes, or more than {_LARGEST >> 20} MB of them")
+        raise DataError(f"{path} holds a point that is not bytes, or more than {_LARGEST >> 20} MB of them")
     try:
         point = _Unpickler(io.BytesIO(blob)).load()
     except Exception as wrong:  # an altered pickle fails in any way there is

@@ -160,7 +160,7 @@ class Rerank:
         """Return what was meant by a name, or by nothing.
 
         Raises:
-            UsageError: an unknown name, or a budget that is no number from 0 upwards.
+            UsageError: an unknown name, or a budget that is not a number from 0 upwards.
         """
         rerank = cls() if given is None else cls(given) if isinstance(given, str) else given  # type: ignore[arg-type]
         if not isinstance(rerank, cls) or rerank.by not in ("deep", "none"):
@@ -186,7 +186,7 @@ class Rerank:
 
 
 def check_budget(budget: float | None) -> None:
-    """Refuse a budget that is no number of milliseconds.
+    """Refuse a budget that is not a number of milliseconds.
 
     Raises:
         UsageError: it is below 0 or infinite.

@@ -1,4 +1,4 @@
-"""The derived index of a collection's words: brought in step with the file before each search, written behind writes.
+"""The derived index of a collection's words: up to date with the file before each search, written after writes.
 
 Nothing here is the truth. Where the files are missing, damaged, behind by many rows, or the collection is small, there
 is no index and FTS5 answers, which takes some microseconds for every text that holds a word of the query.
@@ -50,7 +50,7 @@ class WordIndex:
         self._pid = os.getpid()
 
     def forget(self) -> None:
-        """Let go of what is held in memory; the next search reads it anew."""
+        """Let go of what is held in memory; the next search reads it again."""
         with self._lock:
             self._reset()
 
@@ -145,7 +145,7 @@ class WordIndex:
         return behind >= saved or gone >= max(saved, len(words) // 5)
 
     def update(self) -> None:
-        """Bring the files in step with the store; the caller holds the right to write index files.
+        """Bring the files up to date with the store; the caller holds the right to write index files.
 
         Raises:
             Damaged: the store does not hold as many texts as it says.
@@ -176,8 +176,8 @@ class WordIndex:
             words, row = _with_texts(words, rows, texts, join=False), rows[-1]
         words = _with_texts(words, rows, texts, join=False).remove(gone)
         if len(words) != count:
-            told = f"{len(words)} texts were found in {self._store.folder}, its full text has {count}"
-            raise Damaged(told, hint=f"imi verify {self._store.folder}, then imi repair {self._store.folder}")
+            message = f"{len(words)} texts were found in {self._store.folder}, its full text has {count}"
+            raise Damaged(message, hint=f"imi verify {self._store.folder}, then imi repair {self._store.folder}")
         return words.with_about({"row": row, "deletion": deletion, "changes": changes, **noted})
 
     def info(self) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def encodable(texts: Sequence[str]) -> list[str]:
     """Return the texts with every lone surrogate replaced by U+FFFD, which UTF-8 can carry.
 
     Raises:
-        UsageError: one string was given where a sequence is meant, or an item is no string.
+        UsageError: one string was given where a sequence is meant, or an item is not a string.
     """
     if isinstance(texts, str):
         raise UsageError(f"one string was given where a list of texts is meant: {texts[:40]!r}", hint="embed([text])")

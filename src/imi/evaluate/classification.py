@@ -77,7 +77,7 @@ def _vote(seen: Floats, known: NDArray[np.int64], asked: Floats, neighbours: int
     """Return the label with the largest sum of cosines among the nearest, (m,)."""
     cosines, rows = nearest(asked, seen, neighbours)
     votes = np.zeros((len(asked), int(known.max()) + 1), np.float32)
-    # A cosine below zero is no vote, but a neighbour all the same.
+    # A cosine below zero is not a vote, but a neighbour all the same.
     np.add.at(votes, (np.arange(len(asked))[:, None], known[rows]), np.maximum(cosines, 1e-6))
     return np.asarray(votes.argmax(axis=1), dtype=np.int64)
 

@@ -171,8 +171,9 @@ class Endpoint:
         try:
             with self._client.stream("POST", url + self._query, content=content, headers=headers) as reply:
                 if not reply.is_success:
-                    told = reply.headers
-                    raise refusal(url, reply.status_code, reply.read(), retry_after(told), told.get("x-should-retry"))
+                    answer = reply.headers
+                    should_retry = answer.get("x-should-retry")
+                    raise refusal(url, reply.status_code, reply.read(), retry_after(answer), should_retry)
                 yield reply
         except httpx.InvalidURL as wrong:
             raise UsageError(f"the URL {url!r} cannot be used: {wrong}") from wrong

@@ -19,7 +19,7 @@ OnText = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A tool that the model wants to use; `arguments` is what it wrote, parsed; None where that is no object."""
+    """A tool that the model wants to use; `arguments` is what it wrote, parsed; None where that is not an object."""
 
     id: str
     name: str

@@ -80,8 +80,8 @@ class Mirror:
         self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
         about = self.home / _ABOUT
         if not about.exists():
-            told = {"root": str(self.root), "model": self.model, "walking": asdict(self.walking)}
-            _write(about, json.dumps(told, ensure_ascii=False))
+            result = {"root": str(self.root), "model": self.model, "walking": asdict(self.walking)}
+            _write(about, json.dumps(result, ensure_ascii=False))
 
     @contextmanager
     def writing(self) -> Iterator[bool]:

@@ -1,4 +1,4 @@
-"""Bringing the index of a folder in step with its files, and opening it.
+"""Bringing the index of a folder up to date with its files, and opening it.
 
 A file is known by its size, time and inode; what was read of it is noted after its rows are written, so that a process
 that is killed leaves files that are read once more, never rows that nobody knows of.
@@ -38,7 +38,7 @@ _JUST_NOW = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Refreshed:
-    """What was done to bring an index in step.
+    """What was done to bring an index up to date.
 
     files: below the folder, as far as they may be read.
     read: files that were read now, with their rows, and `removed` those of which the rows were deleted.
@@ -61,7 +61,7 @@ class Refreshed:
 def open_mirror(
     mirror: Mirror, *, seconds: float | None = None, progress: Progress | None = None
 ) -> tuple[FolderCollection, Refreshed]:
-    """Return the collection of a folder, brought in step, opened for reading, and what that took.
+    """Return the collection of a folder, brought up to date, opened for reading, and what that took.
 
     Args:
         mirror: the folder's index.

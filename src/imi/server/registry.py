@@ -188,9 +188,9 @@ class Shelf:
         if stamp is not None and place.described is not None and place.described[0] == stamp and place.opened is None:
             return place.described[1]
         with self.use(name) as collection:
-            told = call(collection)
-        place.described = (stamp, told)
-        return told
+            result = call(collection)
+        place.described = (stamp, result)
+        return result
 
     def create(self, name: str, model: str | None) -> None:
         """Make a new collection in the root folder; its vectors will be the model's, None for the client's own or ours.

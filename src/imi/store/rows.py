@@ -42,7 +42,7 @@ def encode_metadata(metadata: Mapping[str, Any]) -> str:
     """Return the metadata as JSON text.
 
     Raises:
-        UsageError: a key that is no text, or a value that JSON does not have (NaN, bytes …); it names the field.
+        UsageError: a key that is not a text, or a value that JSON does not have (NaN, bytes …); it names the field.
     """
     for key in metadata:
         if not isinstance(key, str):

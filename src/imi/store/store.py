@@ -65,7 +65,7 @@ class Store(FullText):
         self.written = 0  # rows that were committed here
 
     def _fresh_after_fork(self) -> None:
-        # SQLite forbids both using and closing a connection of the parent: forget them, and begin anew.
+        # SQLite forbids both using and closing a connection of the parent: forget them, and begin again.
         if self._pid != os.getpid():
             _orphans.extend(self._open)
             self._local, self._open, self._pid, self._writer = threading.local(), [], os.getpid(), threading.Lock()
@@ -463,7 +463,7 @@ class Store(FullText):
         return self._number("vectors")
 
     def add_to_count(self, difference: int) -> None:
-        """Keep the number of rows, which SQLite would have to count anew each time."""
+        """Keep the number of rows, which SQLite would have to count again each time."""
         self.set_meta("count", self.count() + difference)
 
     # --- vectors ---

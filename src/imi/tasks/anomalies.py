@@ -164,7 +164,7 @@ def anomalies(
         texts: n texts for an array; a collection brings its own.
         method: "views" (what is said above), or a plain one: "mean" (the mean distance to the k nearest rows alone),
             "iforest" (isolation forest) or "lof" (local outlier factor).
-        dims: leading numbers of each vector to use.
+        dims: leading dimensions of each vector to use.
         seed: of the lists that speed up large tables, and of the forest.
         progress: called as progress(done, total) in rows.
 

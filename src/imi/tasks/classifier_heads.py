@@ -89,7 +89,7 @@ def load_head(path: str | Path) -> ClassifierHead:
 
     Raises:
         UsageError: there is no such file.
-        DataError: the file is no head, or was written by a newer imi.
+        DataError: the file is not a head, or was written by a newer imi.
     """
     if not Path(path).is_file():
         raise UsageError(

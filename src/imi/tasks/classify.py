@@ -128,7 +128,7 @@ def classify(
         test: share of the rows held out, drawn by label in proportion where each label has two rows or more; copies
             of a row stay on one side.
         seed: of the split.
-        dims: leading numbers of each vector to use.
+        dims: leading dimensions of each vector to use.
         sentences: read a collection's texts also sentence by sentence (`imi.tasks.parts`): better where they are long.
         texts: n texts for an array, for the baseline by words; a collection brings its own.
         method: "vectors", or a plain one: "words" (TF-IDF and logistic regression) or "commonest".
@@ -200,8 +200,8 @@ def surest_wrong(
     found: dict[Any, tuple[Any, ...]] = {}  # copies of a text are one mistake
     for at in wrong[np.argsort(-sure[wrong], kind="stable")]:
         row = held[at]
-        told = rows.ids[row], text_of[row], names[truth[at]], names[said[at]], float(sure[at]) or None
-        found.setdefault(text_of[row] or row, told)
+        result = rows.ids[row], text_of[row], names[truth[at]], names[said[at]], float(sure[at]) or None
+        found.setdefault(text_of[row] or row, result)
         if len(found) == most:
             break
     return tuple(found.values())
@@ -268,7 +268,7 @@ def labelled(z: Floats, labels: Sequence[Any] | NDArray[Any]) -> tuple[Floats, C
     if len(names) > known.sum() / 2:
         raise UsageError(
             f"there are {len(names)} different labels in {int(known.sum())} rows: too few rows a label to learn from",
-            hint="imi regress predicts numbers; a column of ids or of free text is no label",
+            hint="imi regress predicts numbers; a column of ids or of free text is not a label",
         )
     place = {name: at for at, name in enumerate(names)}
     return z[known], np.array([place[value] for value in values[known]], dtype=np.int64), names
@@ -278,7 +278,7 @@ def plain_label(label: Any) -> Any:
     """Return a label as a Python str, int, float or bool; None for what counts as missing.
 
     Raises:
-        UsageError: the label is a list or another value that is no label.
+        UsageError: the label is a list or another value that is not a label.
     """
     value = label.item() if isinstance(label, np.generic) else label
     if value is None or value == "" or (isinstance(value, float) and np.isnan(value)):

@@ -159,7 +159,7 @@ def cluster(
             clearer), "plain" (k-means on the vectors as they are) or "hdbscan" (dense groups, the rest in none).
         namer: turns each group's typical texts into names, for instance by asking a language model; None names by
             distinctive words.
-        dims: leading numbers of each vector to use.
+        dims: leading dimensions of each vector to use.
         seed: of the starts.
         progress: called as progress(done, total) in groupings.
 

@@ -24,7 +24,7 @@ def code(
         question: in words, in any language the model knows, or a name.
         model: an embedder.
         k: how many.
-        dims: leading numbers of each vector to use.
+        dims: leading dimensions of each vector to use.
 
     Raises:
         UsageError: an empty question, k below 1, no such folder, or no functions in it.

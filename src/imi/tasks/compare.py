@@ -94,7 +94,7 @@ def compare(
     Args:
         models: names and embedders.
         pairs: pairs of texts; None for the seminar's.
-        dims: leading numbers of each vector to use.
+        dims: leading dimensions of each vector to use.
 
     Raises:
         UsageError: no model, no pair, a pair of another number than two.
@@ -106,7 +106,7 @@ def compare(
         raise UsageError("no pair was given to compare", hint="imi compare cat 猫 --model built-in")
     for pair in given:
         if isinstance(pair, str) or len(pair) != 2:
-            raise UsageError(f"{pair!r} is no pair of texts")
+            raise UsageError(f"{pair!r} is not a pair of texts")
     chosen = tuple((str(pair[0]), str(pair[1])) for pair in given)
     cosines, scales = {}, {}
     for name, model in models.items():

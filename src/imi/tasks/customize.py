@@ -106,7 +106,7 @@ def customize(
         test: share of the pairs held out; pairs that share a row with a held-out one are not trained on.
         strength: how strongly W is held near the identity.
         seed: of the split.
-        dims: leading numbers of each vector to use.
+        dims: leading dimensions of each vector to use.
 
     Raises:
         UsageError: fewer than 20 pairs, an unknown row, only near or only far pairs, or nothing left to train on.

@@ -167,7 +167,7 @@ def dedupe(
         keep: which row a group is built around: "longest" (text; the earlier of equals), "first" (row) or "central"
             (the one with the most rows within the threshold); None is "longest" where there are texts, else "first".
         method: "near", or "exact" for the texts that are the same but for typing alone.
-        dims: leading numbers of each vector to use.
+        dims: leading dimensions of each vector to use.
         progress: called as progress(done, total) in rows.
 
     Raises:

@@ -98,7 +98,7 @@ def diversity(data: Any, *, dims: int | None = None, seed: int = 0) -> Diversity
 
     Args:
         data: (n, d) vectors, or a collection.
-        dims: leading numbers of each vector to use.
+        dims: leading dimensions of each vector to use.
         seed: of the interval.
 
     Raises:
@@ -169,7 +169,7 @@ def subset(data: Any, k: int, *, dims: int | None = None) -> list[Any]:
     Args:
         data: (n, d) vectors, or a collection.
         k: how many.
-        dims: leading numbers of each vector to use.
+        dims: leading dimensions of each vector to use.
 
     Returns:
         Row numbers of an array, ids of a collection, in the order taken.

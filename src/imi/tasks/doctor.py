@@ -184,7 +184,7 @@ def _lengths(lengths: NDArray[np.float64], dims: int, width: int | None) -> Find
         "unit",
         "warning",
         away,
-        f"{away:.1%} of the rows do not have length one: {spread}; dot products are no cosines",
+        f"{away:.1%} of the rows do not have length one: {spread}; dot products are not cosines",
         "imi.normalize(z), or search by cosine",
     )
 

@@ -52,7 +52,7 @@ CHECKS = {
         "Far fewer directions than dimensions: the vectors could be much smaller, or the model collapsed.",
         "Shorten them (`imi migrate --dims`), or look for texts that are nearly all alike.",
     ),
-    "constant numbers": Check(
+    "constant dimensions": Check(
         "Dimensions that hold the same value in every row.",
         "They take room and tell no two rows apart.",
         "Harmless in small numbers; many point to a wrong export or to a model that was not trained to the end.",

@@ -89,11 +89,20 @@ class Explanation:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the keys that `--json` prints: those of the (first) text, and `other` for a second one."""
-        told = self.readings[0].to_dict()
-        told |= {"model": self.model, "width": self.width, "vocabulary": self.vocabulary, "parameters": self.parameters}
+        keys = self.readings[0].to_dict()
+        keys |= {
+            "model": self.model,
+            "width": self.width,
+            "vocabulary": self.vocabulary,
+            "parameters": self.parameters,
+        }
         if len(self.readings) > 1:
-            told |= {"other": self.readings[1].to_dict(), "cosine": self.cosine, "cosine_of_sums": self.cosine_of_sums}
-        return told
+            keys |= {
+                "other": self.readings[1].to_dict(),
+                "cosine": self.cosine,
+                "cosine_of_sums": self.cosine_of_sums,
+            }
+        return keys
 
 
 def explain(model: Embedder, a: str, b: str | None = None, *, first: int = 4) -> Explanation:

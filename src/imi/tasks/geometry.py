@@ -98,13 +98,13 @@ def _dead(z: Floats) -> Values:
     dead = int((np.ptp(z, axis=0) < 1e-7).sum())
     if dead:
         return (
-            "constant numbers",
+            "constant dimensions",
             "warning",
             dead,
             f"{dead} of {z.shape[1]} numbers are the same in every row",
             "check how the vectors were made: padding, or a part that was never trained",
         )
-    return "constant numbers", "ok", 0, "every number varies between rows", ""
+    return "constant dimensions", "ok", 0, "every number varies between rows", ""
 
 
 def _matryoshka(z: Floats, seed: int) -> Values:

@@ -104,7 +104,7 @@ def graph(
     Args:
         data: (n, d) numbers, or a collection.
         k: neighbours of each row, itself not among them.
-        dims: leading numbers to use; None for all.
+        dims: leading dimensions to use; None for all.
         progress: called as progress(done, total).
 
     Raises:

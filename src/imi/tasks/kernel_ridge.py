@@ -35,7 +35,7 @@ class Kernel:
     gamma: float
 
     def read(self, z: Floats | list[list[float]]) -> Doubles:
-        """Return the numbers of each vector, (n, c); of wider vectors the leading numbers are used.
+        """Return the numbers of each vector, (n, c); of wider vectors the leading dimensions are used.
 
         Raises:
             UsageError: the vectors are narrower than the landmarks.

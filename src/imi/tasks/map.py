@@ -148,7 +148,7 @@ def map(
         method: "tsne" (imi's own, also for 100,000 points), "pca" (a projection), "umap" or "pacmap" (where installed).
         colour: the column that colours the points at first.
         columns: columns for an array, n values each.
-        dims: leading numbers of each vector to use.
+        dims: leading dimensions of each vector to use.
         seed: of the layout.
         progress: called as progress(done, total).
 

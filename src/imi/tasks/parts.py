@@ -32,7 +32,7 @@ def in_parts(texts: Sequence[str], model: Embedder, dims: int | None = None, who
     Args:
         texts: n texts.
         model: an embedder.
-        dims: leading numbers of each vector to use.
+        dims: leading dimensions of each vector to use.
         whole: (n, d) vectors of the whole texts, where they are known already.
 
     Raises:

@@ -169,11 +169,11 @@ def profiles(
         copies: whether an owner's rows with the very same vector count; a user may post one review under several
             products.
         method: "profiles", or the plain one, "mean": the mean number of the owners' other rows.
-        dims: leading numbers of each vector to use.
+        dims: leading dimensions of each vector to use.
         seed: of the folds and the interval.
 
     Raises:
-        UsageError: an unknown column, no owners, values that are no numbers, or too few rows whose owners have other
+        UsageError: an unknown column, no owners, values that are not numbers, or too few rows whose owners have other
             rows.
     """
     if method not in ("profiles", "mean"):
@@ -265,7 +265,7 @@ def _numbers(values: Sequence[Any] | NDArray[Any], n: int) -> Doubles:
     try:
         return np.array([np.nan if value is None or value == "" else float(value) for value in values])
     except (TypeError, ValueError) as wrong:
-        raise UsageError(f"the column to foretell holds a value that is no number: {wrong}") from wrong
+        raise UsageError(f"the column to foretell holds a value that is not a number: {wrong}") from wrong
 
 
 def _cross_readings(z: Floats, numbers: Doubles, same: NDArray[np.int64], seed: int, folds: int = 10) -> Doubles:

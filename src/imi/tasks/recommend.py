@@ -57,7 +57,7 @@ def recommend(
         k: how many; fewer come where there are fewer other rows.
         diversity: 0 for the nearest, towards 1 for variety.
         where: a filter on metadata, for a collection.
-        dims: leading numbers of each vector to use.
+        dims: leading dimensions of each vector to use.
 
     Returns:
         Hits for a collection, a Recommendation for an array.
@@ -114,7 +114,7 @@ def reasons(
         hits: what `recommend` returned for it.
         like: the ids that were liked.
         dislike: the ids that were disliked.
-        dims: leading numbers of each vector to use.
+        dims: leading dimensions of each vector to use.
     """
     if not hits:
         return []
@@ -125,12 +125,12 @@ def reasons(
     plain = rows.z @ normalize(liked.mean(axis=0))
     plain[[rows.ids.index(one) for one in (*like, *dislike)]] = -np.inf
     texts = {document.id: set(words_of(document.text or "")) for document in collection.get(list(like))}
-    told = []
+    result = []
     for hit, vector in zip(hits, found, strict=True):
         cosines = liked @ vector
         best = int(cosines.argmax())
         shared = [word for word in dict.fromkeys(words_of(hit.text or "")) if word in texts[like[best]]]
-        told.append(
+        result.append(
             RecommendationReason(
                 like[best],
                 float(cosines[best]),
@@ -139,7 +139,7 @@ def reasons(
                 1 + int((plain > plain[rows.ids.index(hit.id)]).sum()),
             )
         )
-    return told
+    return result
 
 
 def _listed(given: Sequence[Any] | str | int) -> list[Any]:

@@ -164,13 +164,13 @@ def regress(
         y: n numbers; for a collection, the column that holds them. Rows with None are left out.
         test: share of the rows held out; copies of a row stay on one side.
         seed: of the split.
-        dims: leading numbers of each vector to use.
+        dims: leading dimensions of each vector to use.
         sentences: read a collection's texts also sentence by sentence (`imi.tasks.parts`): better where they are long.
         texts: n texts for an array, for the baseline by words; a collection brings its own.
         method: "vectors", or a plain one: "words" (TF-IDF and ridge regression) or "mean" (of the training rows).
 
     Raises:
-        UsageError: values that are no numbers, all the same, fewer than ten, an unknown column or method, a share
+        UsageError: values that are not numbers, all the same, fewer than ten, an unknown column or method, a share
             outside 0 to 1, "words" without texts.
         MissingExtra: "words" without scikit-learn.
     """
@@ -253,7 +253,7 @@ def numbered_rows(n: int, y: Sequence[Any] | NDArray[Any]) -> tuple[NDArray[np.b
     """Return which of n rows have a number (n,), and these numbers.
 
     Raises:
-        UsageError: the numbers of values and rows differ, a value is no number, or they are too few or all the same.
+        UsageError: the numbers of values and rows differ, a value is not a number, or they are too few or all the same.
     """
     if len(y) != n:
         raise UsageError(
@@ -267,7 +267,7 @@ def numbered_rows(n: int, y: Sequence[Any] | NDArray[Any]) -> tuple[NDArray[np.b
             values[row] = float(value)
         except (TypeError, ValueError) as wrong:
             raise UsageError(
-                f"row {row} holds {value!r}, which is no number", hint="imi classify predicts labels"
+                f"row {row} holds {value!r}, which is not a number", hint="imi classify predicts labels"
             ) from wrong
     known = np.isfinite(values)
     if known.sum() < 10:

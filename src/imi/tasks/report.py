@@ -110,15 +110,15 @@ def write_report(
     """Write findings as one page; see `Reported.report`."""
     check_report(path)
     drawn = _drawn(figure)
-    told = {**findings.settings, **(settings or {})}
+    result = {**findings.settings, **(settings or {})}
     parts = [f"<h1>{_both(findings.title)}</h1>"]
     parts += [f"<p>{_both(phrase)}</p>" for phrase in findings.says]
     parts += [_table(table) for table in findings.tables]
     if drawn:
         parts.append(f"<figure>{drawn}</figure>")
-    if told:
+    if result:
         rows = "".join(
-            f"<tr><th>{html.escape(str(key))}</th><td>{_cell(value)}</td></tr>" for key, value in told.items()
+            f"<tr><th>{html.escape(str(key))}</th><td>{_cell(value)}</td></tr>" for key, value in result.items()
         )
         parts.append(f"<h2>{_both(Phrase('Settings', '設定'))}</h2><table>{rows}</table>")
     page = _PAGE.replace("{{title}}", html.escape(findings.title.en)).replace("{{body}}", "\n".join(parts))

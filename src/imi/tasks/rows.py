@@ -76,7 +76,7 @@ def read_rows(
 
     Args:
         data: (n, d) numbers, or a collection.
-        dims: leading numbers to use, re-normalised; None for all.
+        dims: leading dimensions to use, re-normalised; None for all.
         texts: n texts for an array.
         sentences: read a collection's texts also in parts, by its own model: rows of three times the width.
 

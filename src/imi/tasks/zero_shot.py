@@ -138,7 +138,7 @@ def zero_shot(
         truth: n true labels to judge by, or the collection's column that holds them; rows with another value are not
             judged. Stars are read as sentiment where the labels are a positive and a negative one.
         abstain: answers with less confidence than this become None.
-        dims: leading numbers of each vector to use.
+        dims: leading dimensions of each vector to use.
         seed: of the folds of `calibrated`.
         sentences: read texts also sentence by sentence (`imi.tasks.parts`). None: yes for texts, and for a collection
             of up to 20,000 long texts with the built-in model.

@@ -287,7 +287,7 @@ def test_pictures_are_shown(visit, start, tmp_path):
     page = visit(start(collections=(str(tmp_path / "album.imi"),)).url)
     image = page.get_by_role("img", name="discs/a b.png")
     expect(image).to_be_visible()
-    # The list may be drawn anew meanwhile, which ends the loading of a picture that goes with it.
+    # The list may be drawn again meanwhile, which ends the loading of a picture that goes with it.
     expect(image).to_have_js_property("naturalWidth", 96)
     page.get_by_role("button", name="Read discs/a b.png").click()
     expect(page.locator("#reading .near .hit")).to_have_attribute("data-id", "box")

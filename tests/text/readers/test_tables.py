@@ -143,8 +143,8 @@ def test_literal_lists_are_vectors_when_asked_and_never_metadata(tmp_path):
     first, second = list(read(source, ReadOptions(vectors="embedding", id="Id")))
     assert first.vector.tolist() == pytest.approx(numbers, rel=1e-6)
     assert (
-        second == Failure(source, 3, "column 'embedding': it is no list of finite numbers")
-        or "no list" in second.reason
+        second == Failure(source, 3, "column 'embedding': it is not a list of finite numbers")
+        or "not a list" in second.reason
     )
     plain = next(iter(read(source)))
     assert plain.vector is None and "embedding" not in plain.document.metadata

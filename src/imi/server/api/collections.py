@@ -132,14 +132,14 @@ class SearchRoutes:
         key = request.scope["imi.key"]
         names = [name for name in self._state.shelf.names() if key is None or key.may("read", name)]
 
-        def told() -> list[dict[str, Any]]:
+        def result() -> list[dict[str, Any]]:
             found = []
             for name in names:
                 with suppress(ApiError):  # gone since it was listed
                     found.append(self._describe(name))
             return found
 
-        described = await run(self._state.readers, told)
+        described = await run(self._state.readers, result)
         return Json({"collections": described, "creates": self._state.shelf.creates})
 
     async def create(self, request: Request, body: CreateBody) -> Response:
@@ -389,17 +389,17 @@ async def _line(send: Send, value: dict[str, Any]) -> None:
 
 
 def _described(name: str, collection: Collection) -> dict[str, Any]:
-    told = collection.info.to_dict()
+    result = collection.info.to_dict()
     # Where it lies on this machine is nobody's business.
     return {
         "name": name,
-        "count": told["count"],
-        "model": told["model"],
-        "fingerprint": told["fingerprint"],
-        "dims": told["dims"],
-        "fields": told["fields"],
-        "bytes": told["bytes"],
-        "index": told["index"],
+        "count": result["count"],
+        "model": result["model"],
+        "fingerprint": result["fingerprint"],
+        "dims": result["dims"],
+        "fields": result["fields"],
+        "bytes": result["bytes"],
+        "index": result["index"],
     }
 
 

@@ -87,7 +87,7 @@ class _Column:
         return next(iter(self.kinds)) if len(self.kinds) == 1 else "other"
 
     def unit(self, name: str) -> str | None:
-        """Return how dates are written: "s" or "ms" since 1970, or "iso"; None where these are no dates."""
+        """Return how dates are written: "s" or "ms" since 1970, or "iso"; None where these are not dates."""
         kind = self._kind()
         if kind == "text" and self.dates == self.filled:
             return "iso"
@@ -130,7 +130,7 @@ class _Column:
     def to_dict(self, name: str) -> dict[str, Any]:
         """Return what `columns_of` says of a column."""
         kind, role = self._kind(), self.role(name)
-        told: dict[str, Any] = {
+        result: dict[str, Any] = {
             "name": name,
             "kind": kind,
             "role": role,
@@ -139,15 +139,15 @@ class _Column:
         }
         if role == "date":
             low, high = (self.low, self.high) if kind == "number" else (min(self.values), max(self.values))
-            told |= {"low": _as_float(low) if kind == "number" else low, "high": high, "unit": self.unit(name)}
+            result |= {"low": _as_float(low) if kind == "number" else low, "high": high, "unit": self.unit(name)}
         elif kind == "number":
-            told |= {"low": _as_float(self.low), "high": _as_float(self.high), "whole": self.whole}
+            result |= {"low": _as_float(self.low), "high": _as_float(self.high), "whole": self.whole}
         few = len(self.values) <= LISTED and max(map(_length, self.values), default=0) <= 80
         repeated = self.filled > len(self.values)
         if few and repeated and kind in ("text", "truth", "list", "number"):
             ranked = sorted(self.values.items(), key=lambda one: _order(one, kind, role))
-            told["values"] = [[value[1] if isinstance(value, tuple) else value, count] for value, count in ranked]
-        return told
+            result["values"] = [[value[1] if isinstance(value, tuple) else value, count] for value, count in ranked]
+        return result
 
 
 def _order(one: tuple[Any, int], kind: str, role: str) -> tuple[Any, ...]:
@@ -204,8 +204,8 @@ def colouring(values: Mapping[str, Sequence[Any]], columns: Sequence[Mapping[str
         values: a value a row, by column.
         columns: what `columns_of` says of them.
     """
-    told = {one["name"]: one for one in columns if one["role"] in COLOURS and one["distinct"] > 1}
-    ranked = sorted(told.values(), key=lambda one: (COLOURS.index(one["role"]), one["distinct"], one["name"]))
+    result = {one["name"]: one for one in columns if one["role"] in COLOURS and one["distinct"] > 1}
+    ranked = sorted(result.values(), key=lambda one: (COLOURS.index(one["role"]), one["distinct"], one["name"]))
     return {one["name"]: _years(values[one["name"]], one.get("unit")) for one in ranked if one["name"] in values}
 
 

@@ -174,7 +174,7 @@ class Maps:
         return None if folder is None else _load(folder, drawn.version, count, None)
 
     def _laid_out(self, drawn: _Drawn, rows: Rows) -> Floats:
-        def told(start: float, width: float) -> Any:
+        def described(start: float, width: float) -> Any:
             def tell(done: int, total: int) -> None:
                 drawn.share = start + width * done / max(1, total)
                 if self._server.stopping:
@@ -182,8 +182,8 @@ class Maps:
 
             return tell
 
-        cosines, near = nearest_rows(rows.z, min(_NEAREST, len(rows) - 1), progress=told(0.0, _SHARE))
-        return tsne_plane(rows.z, cosines, near, progress=told(_SHARE, 1 - _SHARE))
+        cosines, near = nearest_rows(rows.z, min(_NEAREST, len(rows) - 1), progress=described(0.0, _SHARE))
+        return tsne_plane(rows.z, cosines, near, progress=described(_SHARE, 1 - _SHARE))
 
 
 def _chosen(collection: Collection) -> tuple[Rows, int]:

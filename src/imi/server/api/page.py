@@ -349,7 +349,7 @@ def _why(collection: Collection, body: WhyBody) -> dict[str, Any]:
     terms = wanted_terms(query) if query else []
     piece = piece_of(read.body, terms, PAGE, min(body.start, max(0, len(read.body) - 1)))
     _, seen = spans_of(f"{read.title or ''}\n{read.body}", terms)
-    told: dict[str, Any] = {
+    result: dict[str, Any] = {
         "id": document.id,
         "title": read.title,
         "place": place_of(document),
@@ -361,13 +361,13 @@ def _why(collection: Collection, body: WhyBody) -> dict[str, Any]:
         "words": seen,
         "meaning": None,
     }
-    if query and not text and told["picture"]:
-        told["meaning"] = _of_picture(collection, query, document.id)
+    if query and not text and result["picture"]:
+        result["meaning"] = _of_picture(collection, query, document.id)
     if query and text:
         # Where the vectors are the user's own there is no model that could read the texts.
         with contextlib.suppress(ImiError):
-            told["meaning"] = _carried(collection, query, text)
-    return told
+            result["meaning"] = _carried(collection, query, text)
+    return result
 
 
 def _of_picture(collection: Collection, query: str, id: str) -> dict[str, Any] | None:

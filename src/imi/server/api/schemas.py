@@ -11,7 +11,7 @@ Where = Annotated[
     dict[str, Any] | None,
     Field(description='A filter on metadata, such as {"Score": {">=": 4}}.', examples=[{"Score": {">=": 4}}]),
 ]
-Dims = Annotated[int | None, Field(ge=1, le=65_536, description="Leading numbers of each vector to compare.")]
+Dims = Annotated[int | None, Field(ge=1, le=65_536, description="Leading dimensions of each vector to compare.")]
 Id = Annotated[str, Field(min_length=1, max_length=4096)]
 # The first wrong member is enough: a complaint about each of a million takes longer than anything else.
 Vector = Annotated[

@@ -151,7 +151,7 @@ class Gate:
         """Refuse what a page of another origin sends, another port of this machine included, unless it is allowed.
 
         A browser says in `Sec-Fetch-Site` how a request came about, which no page can change, and in `Origin` which
-        page sent it. Programs that are no browsers send neither.
+        page sent it. Programs that are not browsers send neither.
 
         Raises:
             ApiError: 403.
@@ -167,8 +167,8 @@ class Gate:
             return
         if origin is not None and not foreign:
             # Behind a proxy Host may name the proxy's target; there the browser's word and a key are enough.
-            told = site == b"same-origin" and keyed
-            foreign = not told and not _same_origin(origin, headers.get(b"host", b""))
+            result = site == b"same-origin" and keyed
+            foreign = not result and not _same_origin(origin, headers.get(b"host", b""))
         if foreign:
             named = repr(origin.decode("latin-1")[:100]) if origin is not None else "another site"
             raise ApiError(

@@ -1,7 +1,7 @@
 """What the columns of a table of texts hold, decided over the whole table: numbers, truth, vectors or texts.
 
 A column of numbers in which a single cell would lose a digit (007, 3.10 beside 3.9, twenty digits) is one of texts. A
-cell that is no number in a column of numbers stays the text that it is.
+cell that is not a number in a column of numbers stays the text that it is.
 """
 
 from __future__ import annotations

@@ -18,15 +18,15 @@ _AT_ONCE = 64
 def read_picture(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
     """Yield a picture as one row without text; its folder is a tag to filter by: --where folder=cats."""
     try:
-        told = describe_picture(source)
+        result = describe_picture(source)
     except DataError as wrong:
         yield _failure(source, wrong)
         return
-    metadata: dict[str, Any] = {"format": told.format, "width": told.width, "height": told.height}
+    metadata: dict[str, Any] = {"format": result.format, "width": result.width, "height": result.height}
     if folder := Path(source).parent.name:
         metadata["folder"] = folder
-    if told.taken:
-        metadata["taken"] = told.taken
+    if result.taken:
+        metadata["taken"] = result.taken
     yield Row(Document(source, None, with_facts(metadata, {"source": source}), picture=source))
 
 

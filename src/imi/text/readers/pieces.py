@@ -105,8 +105,8 @@ def rows_of(
     line, seen = first_line, 0
     for number, one in enumerate(chunk(text, count, size=size, overlap=size // 8), 1):
         line, seen = line + text.count("\n", seen, one.start), one.start
-        told = with_facts(metadata, {"line": line})
-        yield Row(Document(f"{parent}#{number}", text[one.start : one.end], told, parent, one.start, one.end))
+        result = with_facts(metadata, {"line": line})
+        yield Row(Document(f"{parent}#{number}", text[one.start : one.end], result, parent, one.start, one.end))
 
 
 def cut(row: Row, options: ReadOptions) -> Iterator[Row]:

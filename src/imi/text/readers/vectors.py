@@ -20,16 +20,16 @@ def parse_vector(value: Any) -> NDArray[np.float32]:
     """Return (d,) float32 from a list, from its literal form as `DataFrame.to_csv` writes it, or as numpy prints it.
 
     Raises:
-        ValueError: it is no list of finite numbers.
+        ValueError: it is not a list of finite numbers.
     """
     if isinstance(value, str):
         value = _listed(value.strip())
     try:
         vector = np.asarray(value, dtype=np.float32)
     except (TypeError, ValueError):
-        raise ValueError(f"{str(value)[:40]!r} is no list of numbers") from None
+        raise ValueError(f"{str(value)[:40]!r} is not a list of numbers") from None
     if vector.ndim != 1 or not len(vector) or not np.isfinite(vector).all():
-        raise ValueError("it is no list of finite numbers")
+        raise ValueError("it is not a list of finite numbers")
     return vector
 
 
@@ -45,7 +45,7 @@ def _listed(text: str) -> Any:
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
-        raise ValueError(f"{text[:40]!r} is no list of numbers") from None
+        raise ValueError(f"{text[:40]!r} is not a list of numbers") from None
 
 
 def looks_like_vector(value: Any) -> bool:
