@@ -72,10 +72,10 @@ class FolderSnapshot:
             )
 
     def allowed(self, where: Mapping[str, Any] | None, facets: Sequence[str]) -> Rows | None:
-        """Return the rows that match a filter."""
+        """Return the rows that match a filter; it is asked of the file once for each state of the collection."""
         condition = filter_of(self._store, where)
         check_fields(self._store, frozenset(facets))
-        return None if condition is None else self._store.rows_of(condition)
+        return None if condition is None else self._index.filtered.rows_of(self._store, condition)
 
     def by_text(self, text: str, keep: int, allowed: Rows | None) -> TextRanking:
         """Rank by words."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import apsw
 import numpy as np
 
+from imi.collection.filtered import FilteredRows
 from imi.collection.text_index import WordIndex
 from imi.errors import CollectionError, Damaged, ImiError, Locked, MissingExtra, TooNew, UsageError
 from imi.index.live import Live
@@ -42,6 +43,7 @@ class CollectionIndex:
         self.folder = store.path.parent / FOLDER
         self._lock = threading.RLock()
         self._builder: threading.Thread | None = None
+        self.filtered = FilteredRows()
         self.words = WordIndex(store, self.folder, self._policy)
         self._reset()
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from imi.index.exact import Exact
 from imi.index.heldout import HeldOut
 from imi.index.manifest import CheckedVectors, Write, vector_parts, write_files
 from imi.index.native import processors
+from imi.index.passing import Passing, PassingScan, cut_to_passing
 from imi.index.rabitq import DEGREE, HnswRabitq, SymphonyQG
 from imi.index.rerank import VectorReranker, inverse_lengths
 from imi.index.rungs import Rung, check_rungs
@@ -30,9 +31,6 @@ from imi.index.structures import FaissStructure, Scan, Structure
 from imi.progress import Progress
 from imi.types import Floats, Rows
 from imi.vectors import Metric
-
-_BYTES_A_SECOND = 4e9
-"""Bytes of scattered rows that an exact search reads in a second, for choosing between it and a widened shortlist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +52,25 @@ class Step:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Filtering:
+    """How rows that pass a filter are compared: a prefix and its shortlist, None for none, and the seconds a row."""
+
+    prefix: Rung | None = None
+    seconds: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON values."""
+        return {"prefix": None if self.prefix is None else self.prefix.to_dict(), "seconds": self.seconds}
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any] | None) -> Filtering:
+        """Read what `to_dict` wrote; indexes of before have none."""
+        if plain is None:
+            return cls()
+        return cls(None if plain["prefix"] is None else Rung.from_dict(plain["prefix"]), plain["seconds"])
+
+
 class Ladder:
     """A structure for the first rung and rerankers for the others, over vectors that may stay on disk."""
 
@@ -69,6 +86,7 @@ class Ladder:
         scales: dict[int, Floats | None],
         latency: float = 2e-4,
         held_out: HeldOut | None = None,
+        filtering: Filtering | None = None,
     ) -> None:
         """Put built parts together; `build` and `imi.index.saved.load_ladder` make them.
 
@@ -80,6 +98,7 @@ class Ladder:
             scales: under cosine, one over each row's length by dims, None where rows are unit.
             latency: seconds that one unfiltered query takes, for the choice of how to filter.
             held_out: rows that are not in the structure, and through which others they are found.
+            filtering: how rows that pass a filter are compared where they are few.
         """
         self.vectors = vectors
         self.rungs = tuple(rungs)
@@ -92,6 +111,10 @@ class Ladder:
         later = self.rungs[1:] or (Rung(rungs[0].dims, rungs[0].keep),)
         self._later = [VectorReranker(vectors, rung, space.metric, scales.get(rung.dims)) for rung in later]
         self._exact = Exact(vectors, space.metric, self._later[-1].rung.dims)
+        self.filtering = filtering or Filtering()
+        by = self.filtering.prefix
+        prefix = None if by is None else VectorReranker(vectors, by, space.metric, None)
+        self.scan_of_passing = PassingScan(self._later[-1], prefix, self.filtering.seconds)
 
     @classmethod
     def build(
@@ -190,77 +213,93 @@ class Ladder:
         for rung in checked[-1:] + checked[1:]:
             if self.metric == "cosine" and rung.dims not in scales:
                 scales[rung.dims] = inverse_lengths(self.vectors, rung.dims)
-        ladder = Ladder(self.vectors, checked, self.structure, self.space, scales, self.latency, self.held_out)
+        parts = self.structure, self.space, scales, self.latency, self.held_out, self.filtering
+        ladder = Ladder(self.vectors, checked, *parts)
         ladder.threads = self.threads
         return ladder
 
     def without_held_out(self) -> Ladder:
         """Return the same ladder, by which the rows held out of its structure are not found: for measuring by them."""
         held = None if self.held_out is None else self.held_out.unlinked
-        ladder = Ladder(self.vectors, self.rungs, self.structure, self.space, self.scales, self.latency, held)
+        parts = self.structure, self.space, self.scales, self.latency, held, self.filtering
+        ladder = Ladder(self.vectors, self.rungs, *parts)
+        ladder.threads = self.threads
+        return ladder
+
+    def with_filtering(self, filtering: Filtering) -> Ladder:
+        """Return the same ladder that compares rows passing a filter in another way."""
+        parts = self.structure, self.space, self.scales, self.latency, self.held_out, filtering
+        ladder = Ladder(self.vectors, self.rungs, *parts)
         ladder.threads = self.threads
         return ladder
 
     def search(
-        self, queries: NDArray[Any], k: int = 10, allowed: Rows | NDArray[np.bool_] | None = None
+        self, queries: NDArray[Any], k: int = 10, allowed: Passing | Rows | NDArray[np.bool_] | None = None
     ) -> tuple[Floats, Rows]:
         """Find k near rows for each query, as `Index.search` says.
 
-        With `allowed` the search is exact over those rows when they are few, otherwise the first rung's shortlist is
-        widened by their share; a query that then has fewer than k hits though more rows pass is answered exactly.
+        With `allowed` those rows are compared one by one when they are few, otherwise the first rung's shortlist is
+        widened by their share. Where fewer of a shortlist pass than that share lets expect, the filter goes against the
+        query: it is widened by what did pass, or the passing rows are compared after all. When k rows pass, k come.
 
         Args:
             queries: (b, width) numbers.
             k: how many; beyond the last rung's keep, shortlists and effort grow in proportion.
-            allowed: row numbers, or a mask (n,) of bool.
+            allowed: row numbers, a mask (n,) of bool, or `Passing`, which many searches can share.
         """
         asked = check_queries(queries, self.width, k)
-        return self._climb(asked, k, None if allowed is None else self._mask(allowed), None)
+        return self._climb(asked, k, None if allowed is None else Passing.of(allowed, len(self)), None)
 
     def explain(
-        self, queries: NDArray[Any], k: int = 10, allowed: Rows | NDArray[np.bool_] | None = None
+        self, queries: NDArray[Any], k: int = 10, allowed: Passing | Rows | NDArray[np.bool_] | None = None
     ) -> tuple[Floats, Rows, list[Step]]:
         """Search and also return what each rung did, averaged over the queries."""
         asked = check_queries(queries, self.width, k)
         steps: list[Step] = []
-        scores, rows = self._climb(asked, k, None if allowed is None else self._mask(allowed), steps)
+        scores, rows = self._climb(asked, k, None if allowed is None else Passing.of(allowed, len(self)), steps)
         return scores, rows, steps
 
-    def _mask(self, allowed: Rows | NDArray[np.bool_]) -> NDArray[np.bool_]:
-        if allowed.dtype == np.bool_:
-            if allowed.shape != (len(self),):
-                raise UsageError(f"a mask of shape {allowed.shape} does not fit {len(self)} rows")
-            return allowed.astype(np.bool_, copy=False)
-        rows = allowed.astype(np.int64, copy=False)
-        if len(rows) and (rows.min() < 0 or rows.max() >= len(self)):
-            raise UsageError(f"allowed rows reach from {rows.min()} to {rows.max()}, there are 0 to {len(self) - 1}")
-        mask = np.zeros(len(self), dtype=bool)
-        mask[rows] = True
-        return mask
-
-    def _climb(
-        self, queries: Floats, k: int, mask: NDArray[np.bool_] | None, steps: list[Step] | None
-    ) -> tuple[Floats, Rows]:
-        if mask is None and len(self) > k:
-            return self._by_rungs(queries, k, None, 1.0, steps)
-        passing = len(self) if mask is None else int(np.count_nonzero(mask))
-        widening = len(self) / max(passing, 1)
-        if passing <= k or self._exact_is_cheaper(passing, widening):
-            return self._exactly(queries, k, mask, steps)
-        scores, rows = self._by_rungs(queries, k, mask, widening, steps)
-        if mask is not None and (short := rows[:, -1] < 0).any():
-            scores[short], rows[short] = self._exactly(queries[short], k, mask, steps)
+    def _climb(self, queries: Floats, k: int, passing: Passing | None, steps: list[Step] | None) -> tuple[Floats, Rows]:
+        if len(self) <= k or (passing is not None and len(passing) <= k):
+            return self._exactly(queries, k, passing, steps)
+        if passing is None:
+            return self._by_rungs(queries, k, None, 1.0, steps)[:2]
+        if self._scan_is_quicker(passing, passing.widening):
+            return self._scanned(queries, k, passing, steps)
+        scores, rows, wider = self._by_rungs(queries, k, passing.mask, passing.widening, steps)
+        against = np.flatnonzero(wider > passing.widening)
+        if len(against):
+            most = float(wider[against].max())
+            if not self._scan_is_quicker(passing, most):
+                widened = self._by_rungs(queries[against], k, passing.mask, most, steps)
+                scores[against], rows[against] = widened[:2]
+                against = against[widened[2] > most]
+            if len(against):
+                scores[against], rows[against] = self._scanned(queries[against], k, passing, steps)
+        if (short := rows[:, -1] < 0).any():
+            scores[short], rows[short] = self._scanned(queries[short], k, passing, steps)
         return scores, rows
 
-    def _exact_is_cheaper(self, passing: int, widening: float) -> bool:
+    def _scan_is_quicker(self, passing: Passing, widening: float) -> bool:
         """Compare reading the passing rows with a first rung whose work grows with the widening."""
-        return passing * self.width * 4 / _BYTES_A_SECOND < self.latency * float(widening**0.9)
+        return bool(self.scan_of_passing.time(passing) < self.latency * widening**0.9)
+
+    def _scanned(self, queries: Floats, k: int, passing: Passing, steps: list[Step] | None) -> tuple[Floats, Rows]:
+        if not self.scan_of_passing.fits(len(queries), passing):
+            return self._exactly(queries, k, passing, steps)
+        started = time.perf_counter()
+        scores, rows = self.scan_of_passing.search(queries, k, passing)
+        if steps is not None:
+            by = self.scan_of_passing.prefix.rung if self.scan_of_passing.prefix is not None else self._later[-1].rung
+            seconds = (time.perf_counter() - started) / len(queries)
+            steps.append(Step(f"scan/{by.dims}", len(passing), float(len(passing) * by.dims), seconds))
+        return scores, rows
 
     def _exactly(
-        self, queries: Floats, k: int, mask: NDArray[np.bool_] | None, steps: list[Step] | None
+        self, queries: Floats, k: int, passing: Passing | None, steps: list[Step] | None
     ) -> tuple[Floats, Rows]:
         started = time.perf_counter()
-        allowed = None if mask is None else np.flatnonzero(mask)
+        allowed = None if passing is None else passing.rows
         scores, rows = self._exact.search(queries, k, allowed)
         if steps is not None:
             count = len(self) if allowed is None else len(allowed)
@@ -270,13 +309,15 @@ class Ladder:
 
     def _by_rungs(
         self, queries: Floats, k: int, mask: NDArray[np.bool_] | None, widening: float, steps: list[Step] | None
-    ) -> tuple[Floats, Rows]:
+    ) -> tuple[Floats, Rows, NDArray[np.float64]]:
+        """Climb; also return the widening that each query would have needed by what passed of its shortlist."""
         # Asked again each time: a forked child has one.
         first, threads = self.rungs[0], min(self.threads, processors()) if len(queries) > 1 else 1
         last = self._later[-1].rung.keep
         grown = 1.0 if k <= 1.1 * last else k / last  # one more than planned for is no reason to look harder
         keep = max(k, math.ceil(first.keep * grown))
-        wide = min(len(self), math.ceil(keep * widening * (1.2 if mask is not None else 1)))
+        # By chance alone a shortlist holds fewer that pass: three deviations more are asked for.
+        wide = min(len(self), math.ceil((keep + (3 * math.sqrt(keep) if mask is not None else 0)) * widening))
         effort = math.ceil((first.effort or 2 * first.keep) * grown * widening)
         if first.structure == "ivf":
             effort = math.ceil((first.effort or 16) * math.sqrt(grown * widening))
@@ -284,9 +325,11 @@ class Ladder:
         rows = self.structure.search(self.space.queries(queries), wide, effort, threads)
         if self.held_out is not None:
             rows = self.held_out.added_to(rows)
+        needed = np.full(len(queries), widening)
         if mask is not None:
             # What is linked comes in front, and must push none of the structure's own rows out.
-            rows = _passing(rows, mask, keep + rows.shape[1] - wide)
+            rows, counts = cut_to_passing(rows, mask, keep + rows.shape[1] - wide)
+            needed = np.where(counts < keep, 1.5 * wide / np.maximum(counts, 0.5), widening)
         if steps is not None:
             now = time.perf_counter()
             work = self.structure.work(len(self), effort) / 2
@@ -305,7 +348,7 @@ class Ladder:
             if steps is not None:
                 seconds = (time.perf_counter() - started) / len(queries)
                 steps.append(Step(str(rung.rung), scored, float(scored * rung.rung.dims), seconds))
-        return scores, rows
+        return scores, rows, needed
 
 
 def _best(scores: Floats, rows: Rows, keep: int, ordered: bool) -> tuple[Floats, Rows]:
@@ -325,16 +368,6 @@ def _best(scores: Floats, rows: Rows, keep: int, ordered: bool) -> tuple[Floats,
     return best, found
 
 
-def _passing(rows: Rows, mask: NDArray[np.bool_], keep: int) -> Rows:
-    """Move the matching rows to the front of each shortlist and cut it to the longest that is needed."""
-    good = mask[rows] & (rows >= 0)
-    most = min(keep, int(good.sum(axis=1).max(initial=1)) or 1)
-    order = np.argsort(~good, axis=1, kind="stable")[:, :most]
-    found = np.take_along_axis(rows, order, axis=1)
-    found[~np.take_along_axis(good, order, axis=1)] = -1
-    return np.ascontiguousarray(found)
-
-
 def ladder_parts(ladder: Ladder, tail: str = "") -> tuple[dict[str, Any], dict[str, Write]]:
     """Return a ladder's description and the writers of its files, the full vectors apart; names end in `tail`."""
     held = ladder.held_out
@@ -352,6 +385,7 @@ def ladder_parts(ladder: Ladder, tail: str = "") -> tuple[dict[str, Any], dict[s
         "longest": ladder.space.longest,
         "latency": ladder.latency,
         "held_out": None if held is None else held.through.shape[1],
+        "filtering": ladder.filtering.to_dict(),
         "unit": [dims for dims, scale in ladder.scales.items() if scale is None],
         "lengths": [dims for dims, scale in ladder.scales.items() if scale is not None],
     }

@@ -284,15 +284,17 @@ class Live:
     ) -> tuple[Floats, Keys]:
         asked = check_queries(queries, self.width, k)
         rungs = None if ladder is None else parse_ladder(ladder, self.width)
-        passing = None if allowed is None else np.asarray(allowed, dtype=np.int64).ravel()
+        passing = None if allowed is None else np.asarray(allowed, dtype=np.int64)
+        if passing is not None and passing.ndim != 1:
+            passing = passing.ravel()
         scores = np.full((len(asked), k), -np.inf, dtype=np.float32)
         keys = np.full((len(asked), k), -1, dtype=np.int64)
         parts = self._parts
         for part in parts:
             if len(part) == part.dead:
                 continue
-            mask = part.mask(passing)
-            if mask is not None and not mask.any():
+            mask = part.passing(passing)
+            if mask is not None and not len(mask):
                 continue
             index: Ladder | None = part.ladder
             if rungs is not None:
@@ -301,7 +303,7 @@ class Live:
                 started = time.perf_counter()
                 found, rows = part.search_exactly(asked, k, mask, dims)
                 if steps is not None:
-                    count = len(part) if mask is None else int(np.count_nonzero(mask))
+                    count = len(part) if mask is None else len(mask)
                     each = (time.perf_counter() - started) / len(asked)
                     steps.append(Step(f"exact/{dims or self.width}", count, float(count * (dims or self.width)), each))
             elif steps is not None:

@@ -17,7 +17,7 @@ from imi.errors import MissingExtra, UsageError
 from imi.index.base import check_metric, check_vectors
 from imi.index.exact import Exact
 from imi.index.goal import Goal
-from imi.index.ladder import Ladder
+from imi.index.ladder import Filtering, Ladder
 from imi.index.manifest import CheckedVectors
 from imi.index.measure import Prefix, Vectors
 from imi.index.rungs import Rung, format_ladder
@@ -81,7 +81,7 @@ class Plan:
     metric are of the vectors it was made for. prefixes: what prefixes are worth. matryoshka: whether they
     are worth more than dimensions taken at random. note: what was found, in words. memory and latency: the limits
     given, for measuring again by the same ones. share: which share of the queries must reach the target each; None for
-    their mean. version: what the plan was measured by.
+    their mean. version: what the plan was measured by. filtering: how the rows that pass a filter are compared.
     """
 
     target: float
@@ -99,6 +99,7 @@ class Plan:
     latency: float | None = None
     share: float | None = None
     version: int = VERSION
+    filtering: Filtering = field(default_factory=Filtering)
 
     @property
     def goal(self) -> Goal:
@@ -171,6 +172,7 @@ class Plan:
         if not self.chosen.rungs:
             return Exact(vectors, self.metric)
         ladder = Ladder.build(vectors, self.chosen.rungs, self.metric, progress=progress)
+        ladder = ladder.with_filtering(self.filtering)
         ladder.latency = 1 / self.chosen.qps
         return ladder
 
@@ -191,6 +193,7 @@ class Plan:
             "latency": self.latency,
             "share": self.share,
             "version": self.version,
+            "filtering": self.filtering.to_dict(),
         }
 
     @classmethod
@@ -211,6 +214,7 @@ class Plan:
             latency=plain.get("latency"),
             share=plain.get("share"),
             version=plain.get("version", 1),
+            filtering=Filtering.from_dict(plain.get("filtering")),
         )
 
 

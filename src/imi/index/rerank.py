@@ -57,6 +57,38 @@ class VectorReranker:
         self._pointer = self._faiss.swig_ptr(table.reshape(-1)) if self._native and table.size else None
 
     @property
+    def native(self) -> bool:
+        """Whether vectors are read in place, in native code."""
+        return self._pointer is not None
+
+    def nearest(self, queries: Floats, rows: Rows, keep: int) -> Rows:
+        """Return which `keep` of some rows are nearest to each query, (b, keep) in any order, -1 for none.
+
+        Args:
+            queries: (b, d) full queries.
+            rows: (n,) int64, each once.
+            keep: how many.
+        """
+        if self._pointer is None or self.scale is not None:
+            scores = self.score(queries, np.ascontiguousarray(np.broadcast_to(rows, (len(queries), len(rows)))))
+            scores[np.isnan(scores)] = -np.inf
+            at = np.argpartition(scores, len(rows) - keep, axis=1)[:, -keep:] if keep < len(rows) else None
+            return np.broadcast_to(rows, scores.shape) if at is None else rows[at]
+        if self._checked is not None:
+            self._checked.ensure(rows)
+        faiss, dims = self._faiss, self.rung.dims
+        prefix = np.ascontiguousarray(queries[:, :dims])
+        ids = rows if self._stride == 1 else rows * self._stride
+        found = np.empty((len(queries), keep), dtype=np.int64)
+        scores = np.empty((len(queries), keep), dtype=np.float32)
+        set_threads(1)
+        compare = faiss.knn_L2sqr_by_idx if self.metric == "l2" else faiss.knn_inner_products_by_idx
+        pointer = faiss.swig_ptr
+        sizes = dims, len(queries), len(self._table) * self._stride, len(ids), keep
+        compare(pointer(prefix), self._pointer, pointer(ids), *sizes, pointer(scores), pointer(found), 0)
+        return np.where(found < 0, -1, found // self._stride)
+
+    @property
     def nbytes(self) -> int:
         """Bytes of memory this rung adds to the full vectors."""
         own = 0 if self.rung.codec == "float32" else int(self._table.nbytes)

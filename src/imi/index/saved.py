@@ -13,7 +13,7 @@ from imi.errors import Damaged
 from imi.index.base import check_metric
 from imi.index.exact import Exact
 from imi.index.heldout import HeldOut
-from imi.index.ladder import Ladder, structure_name
+from imi.index.ladder import Filtering, Ladder, structure_name
 from imi.index.manifest import (
     CheckedVectors,
     Manifest,
@@ -101,7 +101,8 @@ def read_ladder(
     if links is not None:
         table = np.fromfile(verified(folder, manifest, f"heldout{tail}"), dtype="<i8").reshape(-1, 1 + int(links))
         held = HeldOut(table[:, 0].copy(), table[:, 1:].copy(), len(vectors))
-    return Ladder(vectors, rungs, structure, space, scales, float(description["latency"]), held)
+    filtering = Filtering.from_dict(description.get("filtering"))
+    return Ladder(vectors, rungs, structure, space, scales, float(description["latency"]), held, filtering)
 
 
 def map_vectors(folder: Path, manifest: Manifest, shape: tuple[int, int], dtype: str, tail: str = "") -> CheckedVectors:

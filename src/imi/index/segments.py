@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from imi.index.exact import Exact
 from imi.index.ladder import Ladder
 from imi.index.manifest import CheckedVectors
+from imi.index.passing import Passing
 from imi.types import Floats, Rows
 from imi.vectors import Metric
 
@@ -66,6 +67,7 @@ class Part:
     dead: int = 0
     lookup: Lookup = field(repr=False, default_factory=lambda: Lookup(np.empty(0, dtype=np.int64)))
     exact: Exact | None = field(repr=False, default=None)
+    known: list[tuple[Keys, Passing]] = field(repr=False, compare=False, default_factory=list)
 
     @classmethod
     def make(
@@ -96,23 +98,31 @@ class Part:
             return self, 0
         alive = self.alive.copy()
         alive[places] = False
-        return replace(self, alive=alive, dead=self.dead + len(places)), len(places)
+        return replace(self, alive=alive, dead=self.dead + len(places), known=[]), len(places)
 
-    def mask(self, allowed: Keys | None) -> Mask | None:
-        """Return which rows may be found, or None for all of them."""
+    def passing(self, allowed: Keys | None) -> Passing | None:
+        """Return which rows may be found, or None for all of them.
+
+        A filter's keys that cannot be written to are known again: many searches share what was made of them.
+        """
         if allowed is None:
-            return self.alive if self.dead else None
+            return Passing(self.alive) if self.dead else None
+        if self.known and self.known[0][0] is allowed:
+            return self.known[0][1]
         places = self.lookup.places(allowed)
         mask = np.zeros(len(self), dtype=bool)
         mask[places[places >= 0]] = True
-        return mask & self.alive if self.dead else mask
+        passing = Passing(mask & self.alive if self.dead else mask)
+        if not allowed.flags.writeable:
+            self.known[:] = [(allowed, passing)]
+        return passing
 
     def search_exactly(
-        self, queries: Floats, k: int, mask: Mask | None, dims: int | None = None
+        self, queries: Floats, k: int, passing: Passing | None, dims: int | None = None
     ) -> tuple[Floats, Rows]:
-        """Search every row that the mask passes, by all dimensions or the first `dims`."""
+        """Search every row that passes, by all dimensions or the first `dims`."""
         index = self.exact if dims is None and self.exact is not None else Exact(self.vectors, self.metric, dims)
-        return index.search(queries, k, None if mask is None else np.flatnonzero(mask))
+        return index.search(queries, k, None if passing is None else passing.rows)
 
 
 def with_newest(parts: tuple[Part, ...], newest: Part, frozen: int = 0) -> tuple[Part, ...]:

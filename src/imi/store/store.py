@@ -153,6 +153,11 @@ class Store(FullText):
             finally:
                 self._local.meta = None
 
+    @property
+    def committed(self) -> bool:
+        """Whether this thread sees a state that was committed, inside `reading()` and not inside `writing()`."""
+        return getattr(self._local, "meta", None) is not None
+
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Hold the file so that nobody else has it open until the block ends, which may put another in its place.

@@ -1,0 +1,48 @@
+"""The rows that a filter lets pass, remembered until the collection changes: reading all metadata takes long."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+
+from imi.store.filters import Condition
+from imi.store.store import Store
+from imi.types import Rows
+
+_FILTERS = 64
+_ROWS = 8_000_000
+"""Rows of all remembered filters together: 64 MB."""
+
+
+class FilteredRows:
+    """Remembers the rows of the filters asked for last, of one state of the collection; safe to share by threads."""
+
+    def __init__(self) -> None:
+        """Remember nothing yet."""
+        self._lock = threading.Lock()
+        self._version: tuple[str | None, int, int] | None = None
+        self._kept: OrderedDict[tuple[str, str], Rows] = OrderedDict()
+
+    def rows_of(self, store: Store, condition: Condition) -> Rows:
+        """Return the numbers of the rows that pass, ascending, in an array that cannot be written to.
+
+        Must run inside `reading()`. Within a transaction that writes, the file is asked each time.
+        """
+        if not store.committed:
+            return store.rows_of(condition)
+        version, key = store.version, (condition.sql, repr(condition.parameters))
+        with self._lock:
+            if version != self._version:
+                self._kept.clear()
+                self._version = version
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        rows = store.rows_of(condition)
+        rows.setflags(write=False)
+        with self._lock:
+            if version == self._version:
+                self._kept[key] = rows
+                while len(self._kept) > _FILTERS or sum(map(len, self._kept.values())) > _ROWS:
+                    self._kept.popitem(last=False)
+        return rows
