@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import os
 import re
 import warnings
@@ -12,13 +11,14 @@ from functools import partial
 from typing import Any
 
 from imi.errors import Failure, MissingExtra, UsageError
+from imi.text.readers.cells import cell_value
 from imi.text.readers.headers import Record, find_header
 from imi.text.readers.rows import ReadOptions, Row
 from imi.text.readers.tables import table_rows
+from imi.text.readers.workbooks import read_workbook
 
 _SMALL = 8 * 2**20
 """Bytes of a file up to which merged cells are looked for, which takes the sheets whole into memory."""
-_PADDED = re.compile(r"0{2,}\Z")
 _FORMULA = re.compile(rb"<f[ >/]")
 
 
@@ -42,8 +42,9 @@ def read_xlsx(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
             book = openpyxl.load_workbook(file, data_only=True, read_only=not small, keep_links=False)
             written = openpyxl.load_workbook(file, read_only=True) if _has_formulas(source) else None
     except Exception as broken:
-        # What a damaged file does to a parser cannot be listed.
-        yield Failure(source, None, f"no spreadsheet that can be read: {_first_line(broken)}")
+        # What a damaged file does to a parser cannot be listed; another may be more lenient.
+        options.say(source, None, f"openpyxl cannot read it: {_first_line(broken)}; it is read by calamine")
+        yield from read_workbook(source, options)
         return
     found, tables = False, 0
     refused: list[tuple[str, UsageError]] = []
@@ -119,22 +120,6 @@ def _records(sheet: Any, written: Any, options: ReadOptions, source: str) -> Ite
 
 def _value(cell: Any) -> Any:
     return cell_value(cell.value, str(cell.number_format))
-
-
-def cell_value(value: Any, shape: str = "") -> Any:
-    """Return what a cell shows, as nearly as JSON can: a number under a format (`shape`) of zeros keeps them."""
-    if isinstance(value, datetime.datetime):
-        midnight = value.time() == datetime.time()
-        return value.date().isoformat() if midnight else value.isoformat(sep=" ")
-    if isinstance(value, datetime.date | datetime.time):
-        return value.isoformat()
-    if isinstance(value, datetime.timedelta):
-        return str(value)
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        value = int(value)
-    if isinstance(value, int) and not isinstance(value, bool) and _PADDED.match(shape):
-        return str(value).zfill(len(shape))
-    return value
 
 
 def _one_header(records: list[Record], sheet: Any, options: ReadOptions) -> list[Record]:

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from functools import partial
 
 from imi.errors import Failure, MissingExtra, UsageError
+from imi.text.readers.cells import cell_value
 from imi.text.readers.headers import Record, blank
 from imi.text.readers.rows import ReadOptions, Row
-from imi.text.readers.sheets import cell_value
 from imi.text.readers.tables import table_rows
 
 WORKBOOKS = (".ods", ".xls", ".xlsb")
