@@ -32,6 +32,7 @@ def taken(path, text, **options):
         (["りんご", "赤"], [["みかん", "黄"]], False),
         (["What did you like about the shop?", "n"], [["I liked the beans and the staff.", "5"]], False),
         (["id", "5"], [["1", "6"]], False),
+        (["1", "2", "3"], [], True),
     ],
 )
 def test_values_above_values_are_a_row(first, below, row):
@@ -56,6 +57,7 @@ def test_a_table_without_a_header_keeps_its_first_row(tmp_path):
         ("k,b\nm,x,y\nn,z,w\n", {"k": "m", "b": "x", "column 3": "y"}),
         ("a,note,note\nx,y,z\n", {"a": "x", "note": "y", "note 2": "z"}),
         ("'a','b'\n'x, y','z'\n", {"a": "x, y", "b": "z"}),
+        ("k,b\nm,x,y,z\nn,z\no,p,q\n", {"k": "m", "b": "x", "column 3": "y", "column 4": "z"}),
         ("a^b\nx^y\n", {"a": "x", "b": "y"}),
         ("title\nhello, world\nbye, all, friends\n", {"title": "hello, world"}),
         ('a,b\nx,"say \\"hi\\", you"\n', {"a": "x", "b": 'say "hi", you'}),
@@ -79,3 +81,19 @@ def test_a_column_that_occurs_twice_is_not_asked_for(tmp_path):
 def test_quotes_of_tabs_as_spreadsheets_write_them(tmp_path):
     assert taken(tmp_path / "a.tsv", 'id\ttext\n1\t"a\tb"\n2\t"c ""d"""\n')[0][0].text == "a\tb"
     assert taken(tmp_path / "b.tsv", 'id\ttext\n1\t"open\n2\tb\n')[0][0].text == '"open'
+
+
+def test_a_header_in_another_encoding_costs_its_letters_alone(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"id,text,\x81\xff\x9a\n1,a,b\n")
+    (row,) = read(str(path), ReadOptions())
+    assert row.document.text == "a"
+
+
+def test_a_sign_that_stands_alone_is_western(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"a,b,c\n1,2,3\n4,5,\xa9\n")
+    report = Report()
+    rows = list(read(str(path), ReadOptions(report=report)))
+    assert rows[1].document.metadata["c"] == "©"
+    assert any(notice.text.startswith("read as latin-1") for notice in report.notices)

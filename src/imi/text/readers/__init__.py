@@ -159,7 +159,7 @@ def _kind_by_content(path: str, reader: Reader) -> tuple[str, Reader]:
     if start.startswith(b"PK\x03\x04"):
         office = b"opendocument.spreadsheet" in start
         return "a spreadsheet", reader if reader in _SPREADSHEETS else read_workbook if office else read_xlsx
-    if reader not in _SPREADSHEETS or not start.strip():
+    if reader not in _SPREADSHEETS or not start.strip() or b"\0" in start:
         return "", reader
     is_page = start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
     return ("a page of HTML", read_html) if is_page else ("a table of text", read_csv)

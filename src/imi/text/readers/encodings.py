@@ -31,6 +31,7 @@ _JAPANESE = ("cp932", "euc-jp")
 _KANA = re.compile("[\u3041-\u3096\u30a1-\u30fa\u30fc]")
 _HAN = re.compile("[\u3005\u4e00-\u9fff]")
 _WESTERN = re.compile("[A-Za-zÀ-ÖØ-öø-ÿŒœŠšŽžŸ]{2,}")
+_NOT_ALONE = re.compile(rb"[\x80-\xa0\xc0-\xff]|[\x80-\xff]{2}")
 _ESCAPED = re.compile(rb"\x1b\$[@B]|\x1b\(J")
 
 
@@ -164,7 +165,7 @@ def guess_encoding(raw: bytes) -> tuple[str, bool]:
     score, kana, name = max(found, default=(0.0, 0, "cp932"))
     western = "latin-1" if not re.search(rb"[\x80-\x9f]", raw) else "cp1252"
     text = raw.decode(western, "replace")
-    letters, signs = _latin(text)
+    letters, signs = _latin(text, alone=_NOT_ALONE.search(raw) is None)
     # A dash or a curly quote alone is the half of a kanji as well.
     if score <= letters + signs and (letters or score <= 0.6):
         return western, letters + signs > 0.5
@@ -205,14 +206,19 @@ def _weight(char: str) -> float:
     return 0.4 if char in "→←↑↓○●◎△▲□■◆◇★☆※―…‥①②③④⑤⑥⑦⑧⑨⑩㈱℃×÷±" else -0.5
 
 
-def _latin(text: str) -> tuple[float, float]:
-    """Return from 0 to 1 how many characters beyond ASCII are letters of words, and signs of western texts."""
+def _latin(text: str, *, alone: bool) -> tuple[float, float]:
+    """Return from 0 to 1 how many characters beyond ASCII are letters of words, and signs of western texts.
+
+    Args:
+        text: the text.
+        alone: whether each stands alone, which halves of kanji do not.
+    """
     foreign = sum(char > "\x7f" for char in text)
     if not foreign:
         return 0.0, 0.0
     words = _WESTERN.findall(text)
     letters = sum(char > "\x7f" for word in words if _is_word(word) for char in word)
-    enough = sum(char < "\x80" for word in words for char in word) >= _ENOUGH
+    enough = alone or sum(char < "\x80" for word in words for char in word) >= _ENOUGH
     signs = sum(char in "«»“”‘’–—•…€£°§©®·¿¡º\xa0" for char in text) if enough else 0
     return letters / foreign, signs / foreign
 

@@ -95,10 +95,10 @@ def _widened(cells: Sequence[Any], below: Sequence[Sequence[Any]]) -> list[str]:
     if len(named) > last:
         # Cells below the empty end of a header are those of columns without a name.
         return named[: max(last, min(reach, len(named)))]
-    width, often = Counter(len(one) for one in below).most_common(1)[0]
-    ends = sum(_filled_to(one) > last for one in below)
-    if width <= last or often * 5 < len(below) * 4 or ends * 5 < len(below) * 4:
-        return named
+    wider = [_filled_to(one) for one in below if _filled_to(one) > last]
+    width = max(wider, default=last)
+    if len(wider) * 2 <= len(below):
+        return named  # a few rows that are too long are broken ones
     counts = [as_number(str(one[0]).strip()) for one in below]
     if width == last + 1 and all(isinstance(one, int) for one in counts):
         # As R writes it: the numbers of the rows have no name.
@@ -112,7 +112,9 @@ def _filled_to(cells: Sequence[Any]) -> int:
 
 def is_row(first: Sequence[Any], below: Sequence[Sequence[Any]]) -> bool:
     """Whether the first line of a table holds values as the lines below it do, and so is a row and not a header."""
-    if any(str(cell).strip().lower() in _KNOWN for cell in first if cell is not None) or _counts_up(first):
+    if any(str(cell).strip().lower() in _KNOWN for cell in first if cell is not None):
+        return False
+    if below and _counts_up(first):
         return False
     values = 0
     for at, cell in enumerate(first):

@@ -164,7 +164,7 @@ class _Separated:
         lines = _Lines(self._file)
         for _ in range(self._layout.skipped):
             next(lines, None)
-        layout, long = self._layout, 0
+        layout, long, seen = self._layout, 0, False
         form: dict[str, Any] = {"delimiter": layout.separator, "quotechar": layout.quote, "quoting": layout.quoting}
         form["skipinitialspace"] = layout.padded
         rows = csv.reader(lines, strict=True, **form)
@@ -188,6 +188,10 @@ class _Separated:
                 lines.push_back(taken[1:])
             elif cells:
                 wrong = self._stray(taken)
+                if wrong is not None and not seen:
+                    self._options.say(self._source, first, f"the header is read without what cannot be: {wrong}")
+                    wrong, cells = None, [STRAY.sub("\ufffd", cell) for cell in cells]
+                seen = True
                 yield (first, cells) if wrong is None else Failure(self._source, first, wrong)
         if self._file.broken:
             yield Failure(self._source, lines.number + 1, self._file.broken)
@@ -261,12 +265,18 @@ def table_rows(
     for at, cells in header.above:
         options.say(source, at, f"the line stands above the header and is no row: {_shown(cells)}")
     width, line = len(header.names), header.line
+    # Cells below the nameless end of a header may be there or not.
+    least = max((at for at, name in enumerate(header.names, 1) if name), default=width)
+
+    def filled() -> Iterator[Record | Failure]:
+        return _filled_up(records(width), least, width)
+
     whole: Columns | None = None
     empty = [True] * width
     if not typed:
-        whole = columns_of([*map(str, range(width))], _batches(records(width), line, width, empty))
+        whole = columns_of([*map(str, range(width))], _batches(filled(), line, width, empty))
     else:
-        for batch in _batches(records(width), line, width, empty):
+        for batch in _batches(filled(), line, width, empty):
             del batch
     columns = _named(source, header, empty, whole, options)
     kinds = None
@@ -275,7 +285,7 @@ def table_rows(
     named: Naming = "none" if header.missing else "table" if facts else "field"
     reader = RowReader(source, [name for name in columns if name], options, kinds, facts=facts, named=named)
     found = False
-    for item in body(source, records(width), line, width, options):
+    for item in body(source, filled(), line, width, options):
         if isinstance(item, Failure):
             yield item
         else:
@@ -284,6 +294,17 @@ def table_rows(
             yield reader.row(at, {name: cell for name, cell in zip(columns, cells, strict=True) if name})
     if not found:
         options.say(source, line, "below the header there is no row")
+
+
+def _filled_up(records: Iterator[Record | Failure], least: int, width: int) -> Iterator[Record | Failure]:
+    if least == width:
+        return records
+    return (
+        item
+        if isinstance(item, Failure) or not least <= len(item[1]) < width
+        else (item[0], [*item[1], *[""] * (width - len(item[1]))])
+        for item in records
+    )
 
 
 def _batches(
