@@ -70,3 +70,18 @@ def test_what_is_no_spreadsheet(tmp_path):
     (tmp_path / "b.xls").write_bytes(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600))
     (failure,) = read(str(tmp_path / "b.xls"))
     assert "no spreadsheet that can be read" in failure.reason and "save it as .xlsx or .csv" in failure.reason
+
+
+def test_a_cell_far_away_does_not_make_a_sheet_large(tmp_path):
+    book = openpyxl.Workbook()
+    for row in (["id", "text"], [1, "a"]):
+        book.active.append(row)
+    book.active.cell(900_000, 2, "b")
+    book.save(tmp_path / "a.xlsx")
+    merged = b'</sheetData><mergeCells count="1"><mergeCell ref="A900001:XFD1048576"/></mergeCells>'
+    with zipfile.ZipFile(tmp_path / "a.xlsx") as archive, zipfile.ZipFile(tmp_path / "b.xlsx", "w") as other:
+        for name in archive.namelist():
+            other.writestr(name, archive.read(name).replace(b"</sheetData>", merged))
+    for name in ("a.xlsx", "b.xlsx"):
+        items = list(read(str(tmp_path / name), ReadOptions()))
+        assert [one.document.text for one in items] == ["a", "b"] and items[1].document.metadata["line"] == 900_000

@@ -19,6 +19,9 @@ from imi.text.readers.workbooks import read_workbook
 
 _SMALL = 8 * 2**20
 """Bytes of a file up to which merged cells are looked for, which takes the sheets whole into memory."""
+_MOST_SPREAD = 1_000_000
+"""Merged cells up to which their value is written into all of them."""
+_MERGED = re.compile(rb'<mergeCell ref="([A-Z]{1,3})(\d{1,7}):([A-Z]{1,3})(\d{1,7})"')
 _FORMULA = re.compile(rb"<f[ >/]")
 
 
@@ -33,14 +36,17 @@ def read_xlsx(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
     except ImportError as missing:
         raise MissingExtra("openpyxl", "office") from missing
     try:
-        small = os.path.getsize(source) <= _SMALL
+        formulas, merged = _looked_at(source)
+        small = os.path.getsize(source) <= _SMALL and merged <= _MOST_SPREAD
+        if merged > _MOST_SPREAD:
+            options.say(source, None, f"{merged:,} cells are merged, so many that they are not filled")
         with warnings.catch_warnings():
             # What openpyxl does not know of (charts, checks of cells) is no text.
             warnings.simplefilter("ignore")
             # By what is in it, whatever its name ends in.
             file = open(source, "rb")  # noqa: SIM115 # sheets are read from it below
             book = openpyxl.load_workbook(file, data_only=True, read_only=not small, keep_links=False)
-            written = openpyxl.load_workbook(file, read_only=True) if _has_formulas(source) else None
+            written = openpyxl.load_workbook(file, read_only=True) if formulas else None
     except Exception as broken:
         # What a damaged file does to a parser cannot be listed; another may be more lenient.
         options.say(source, None, f"openpyxl cannot read it: {_first_line(broken)}; it is read by calamine")
@@ -56,6 +62,8 @@ def read_xlsx(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
             continue
         if not records:
             continue
+        width = max(len(cells) for _, cells in records)
+        records = [(at, [*cells, *[None] * (width - len(cells))]) for at, cells in records]
         found = True
         records = _one_header(records, sheet, options)
         facts = {"sheet": sheet.title}
@@ -87,35 +95,65 @@ def _first_line(broken: Exception) -> str:
     return (str(broken).splitlines() or [type(broken).__name__])[0][:120]
 
 
-def _has_formulas(source: str) -> bool:
+def _looked_at(source: str) -> tuple[bool, int]:
+    """Return whether any cell is a formula, and how many cells are merged."""
+    formulas, merged = False, 0
     with zipfile.ZipFile(source) as archive:
         for name in archive.namelist():
-            if name.startswith("xl/worksheets/") and name.endswith(".xml"):
-                with archive.open(name) as sheet:
-                    while piece := sheet.read(2**20):
-                        if _FORMULA.search(piece):
-                            return True
-    return False
+            if not (name.startswith("xl/worksheets/") and name.endswith(".xml")):
+                continue
+            with archive.open(name) as sheet:
+                before = b""
+                while piece := sheet.read(2**20):
+                    formulas = formulas or _FORMULA.search(piece) is not None
+                    for found in _MERGED.finditer(before + piece):
+                        columns = _number(found[3]) - _number(found[1]) + 1
+                        merged += max(0, columns) * max(0, int(found[4]) - int(found[2]) + 1)
+                    before = piece[-40:]
+    return formulas, merged
+
+
+def _number(letters: bytes) -> int:
+    number = 0
+    for letter in letters:
+        number = number * 26 + letter - 64
+    return number
 
 
 def _records(sheet: Any, written: Any, options: ReadOptions, source: str) -> Iterator[Record]:
     """Yield the rows that hold anything, with merged cells filled."""
-    spread: dict[tuple[int, int], Any] = {}
+    rows = dict(_rows(sheet))
+    spread: dict[int, dict[int, Any]] = {}
     for merged in getattr(getattr(sheet, "merged_cells", None), "ranges", ()):
         value = _value(sheet.cell(merged.min_row, merged.min_col))
         for row in range(merged.min_row, merged.max_row + 1):
-            spread.update({(row, column): value for column in range(merged.min_col, merged.max_col + 1)})
-    formulas = None if written is None else written.iter_rows()
-    for number, cells in enumerate(sheet.iter_rows(), 1):
-        behind = () if formulas is None else next(formulas, ())
-        values = [spread.get((number, at), _value(cell)) for at, cell in enumerate(cells, 1)]
-        for at, cell in enumerate(behind):
-            formula = getattr(cell, "data_type", "") == "f"
-            if formula and (at >= len(values) or values[at] is None):
+            spread.setdefault(row, {}).update(dict.fromkeys(range(merged.min_col, merged.max_col + 1), value))
+    formulas = {} if written is None else dict(_rows(written))
+    for number in sorted({*rows, *spread}):
+        cells, filled = rows.get(number, {}), spread.get(number, {})
+        values = {at: _value(cell) for at, cell in cells.items()} | filled
+        for at, cell in formulas.get(number, {}).items():
+            if getattr(cell, "data_type", "") == "f" and values.get(at) is None:
                 where = f"{sheet.title}!{cell.coordinate}"
                 options.say(source, number, f"the formula in {where} was saved without its value, and is left out")
-        if any(value is not None and value != "" for value in values):
-            yield number, values
+        if any(value is not None and value != "" for value in values.values()):
+            yield number, [values.get(at) for at in range(1, max(values) + 1)]
+
+
+def _rows(sheet: Any) -> Iterator[tuple[int, dict[int, Any]]]:
+    """Yield the rows of a sheet with their cells by column: those that there are, not all that its size spans."""
+    if hasattr(sheet, "reset_dimensions"):
+        sheet.reset_dimensions()
+        for number, cells in enumerate(sheet.iter_rows(), 1):
+            held = {cell.column: cell for cell in cells if cell.value is not None}
+            if held:
+                yield number, held
+        return
+    found: dict[int, dict[int, Any]] = {}
+    for (row, column), cell in sheet._cells.items():
+        if cell.value is not None:
+            found.setdefault(row, {})[column] = cell
+    yield from found.items()
 
 
 def _value(cell: Any) -> Any:

@@ -15,6 +15,8 @@ from imi.text.readers.tables import table_rows
 WORKBOOKS = (".ods", ".xls", ".xlsb")
 _LARGEST = 2**30
 """Bytes to which the parts of a file may unpack."""
+_MOST_CELLS = 50_000_000
+"""Cells from the first to the last of a sheet, which are all held at once."""
 
 
 def read_workbook(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
@@ -48,7 +50,12 @@ def read_workbook(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
     refused: list[tuple[str, UsageError]] = []
     for sheet in book.sheets_metadata:
         try:
-            cells = book.get_sheet_by_name(sheet.name).to_python(skip_empty_area=False)
+            one = book.get_sheet_by_name(sheet.name)
+            if one.total_height * one.total_width > _MOST_CELLS:
+                spans = f"{one.total_height:,} rows and {one.total_width:,} columns"
+                yield Failure(source, None, f"the sheet {sheet.name!r} spans {spans}; save it as .xlsx or .csv")
+                continue
+            cells = one.to_python(skip_empty_area=False)
         except Exception as broken:
             yield Failure(source, None, f"the sheet {sheet.name!r} cannot be read: {str(broken)[:120]}")
             continue
