@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 from imi.errors import Failure, MissingExtra, UsageError
 from imi.text.readers.cells import cell_value
@@ -49,18 +50,10 @@ def read_workbook(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
     tables = 0
     refused: list[tuple[str, UsageError]] = []
     for sheet in book.sheets_metadata:
-        try:
-            one = book.get_sheet_by_name(sheet.name)
-            if one.total_height * one.total_width > _MOST_CELLS:
-                spans = f"{one.total_height:,} rows and {one.total_width:,} columns"
-                yield Failure(source, None, f"the sheet {sheet.name!r} spans {spans}; save it as .xlsx or .csv")
-                continue
-            cells = one.to_python(skip_empty_area=False)
-        except Exception as broken:
-            yield Failure(source, None, f"the sheet {sheet.name!r} cannot be read: {str(broken)[:120]}")
+        records = _records(book, sheet.name, source)
+        if isinstance(records, Failure):
+            yield records
             continue
-        records = [(at, [cell_value(cell) for cell in row]) for at, row in enumerate(cells, 1)]
-        records = [one for one in records if not all(map(blank, one[1]))]
         if not records:
             continue
         tables += 1
@@ -76,6 +69,20 @@ def read_workbook(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
         options.say(source, None, f"the sheet {title!r} was left out: {refusal.message}")
     if not tables:
         yield Failure(source, None, "the spreadsheet holds no rows")
+
+
+def _records(book: Any, name: str, source: str) -> list[Record] | Failure:
+    """Return the rows of a sheet that hold anything, or why it cannot be read."""
+    try:
+        sheet = book.get_sheet_by_name(name)
+        if sheet.total_height * sheet.total_width > _MOST_CELLS:
+            spans = f"{sheet.total_height:,} rows and {sheet.total_width:,} columns"
+            return Failure(source, None, f"the sheet {name!r} spans {spans}; save it as .xlsx or .csv")
+        cells = sheet.to_python(skip_empty_area=False)
+    except Exception as broken:
+        return Failure(source, None, f"the sheet {name!r} cannot be read: {str(broken)[:120]}")
+    records = [(at, [cell_value(cell) for cell in row]) for at, row in enumerate(cells, 1)]
+    return [one for one in records if not all(map(blank, one[1]))]
 
 
 def _again(records: list[Record], width: int) -> Iterator[Record]:
