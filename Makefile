@@ -13,7 +13,7 @@ PYTEST := -m pytest --numprocesses $(WORKERS) --maxprocesses 4 --dist loadgroup
 # Where the public data sets lie that the built-in model is made from.
 DATA ?= ../shared/data
 
-.PHONY: help demo test lint types format nightly lowest pythons bench docs model deep lab wheel clean
+.PHONY: help demo test lint types format nightly lowest pythons bench docs model deep pictures lab wheel clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -63,6 +63,9 @@ model: $(VENV)/.dev ## train the built-in model again
 
 deep: $(VENV)/.dev ## make the transformer of the package again
 	$(BIN)/python -m recipes.deep --data $(DATA)
+
+pictures: $(VENV)/.dev ## make the picture tower of the package again
+	$(BIN)/python -m recipes.pictures --data $(DATA)
 
 lab: $(VENV)/.dev ## the paper's experiments and figures
 	$(BIN)/python -m experiments.matryoshka --out docs/lab

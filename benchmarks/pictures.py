@@ -1,7 +1,9 @@
-"""What pictures find: each other and their names, by pixels and by the built-in tower, beside chance; and the time.
+"""What pictures find: each other and their names, by pixels and by the picture tower, beside chance; and the time.
 
     python benchmarks/pictures.py ../shared/data
     python benchmarks/pictures.py ../shared/data --only time
+
+The first line names the commit.
 
 Clothing: the `validation` photos, which nothing was chosen by. CIFAR-10: a slice that nothing was trained on; 1,000
 photos ask among 10,000. Emoji: drawings, each asked for its name among all names. Time: 3,409 photos in a folder, as
@@ -21,18 +23,30 @@ import numpy as np
 from recipes.pictures.data import CIFAR, CLOTHING, cifar, clothing, drawings, on_white
 
 import imi
+from imi.vectors import truncate
 
-MODELS = ("pixels", "pixels:bits", "pixels:planes", "built-in")
+PLAIN = ("pixels", "pixels:bits", "pixels:planes")
+SEEING = ("built-in", "deep")
+SHORT = 64
 
 
-def likeness(name, photos, queries, models):
-    """Print precision@10 picture → picture: how many of a picture's ten nearest others are of its class."""
+def looked_at(photos):
+    """Return the vectors of photos by each model, and by those of the picture tower cut short."""
+    found = {name: imi.load(name).embed_images(list(photos.pixels)) for name in PLAIN}
+    features = imi.load(SEEING[0]).tower.network.features(list(photos.pixels))
+    for name in SEEING:
+        z = imi.load(name).tower.of_features(features)
+        found |= {name: z, f"{name} at {SHORT}": truncate(z, SHORT)}
+    return found
+
+
+def likeness(name, photos, queries, found):
+    """Print precision@10 picture → picture: how many of a picture's ten nearest are of its class."""
     classes = np.array(photos.classes)
     shares = [(np.sum(classes == classes[at]) - 1) / (len(classes) - 1) for at in queries]
     print(f"\n{name}: picture → picture, precision@10 of {len(queries):,} among {len(classes):,}")
     print(f"{'chance':<16} {np.mean(shares):.3f}")
-    for model in models:
-        z = imi.load(model).embed_images(list(photos.pixels))
+    for model, z in found.items():
         right = []
         for first in range(0, len(queries), 256):
             rows = queries[first : first + 256]
@@ -43,22 +57,25 @@ def likeness(name, photos, queries, models):
         print(f"{model:<16} {np.concatenate(right).mean():.3f}", flush=True)
 
 
-def words(name, photos, names):
+def words(name, photos, names, found):
     """Print what class names find, and which of them pictures are nearest to."""
-    model, classes = imi.load(), np.array(photos.classes)
-    labels = list(names)
-    z = model.embed_images(list(photos.pixels))
+    classes, labels = np.array(photos.classes), list(names)
     counts = np.array([np.mean(classes == label) for label in labels])
     print(f"\n{name}: words and pictures, {len(classes):,} photos of {len(labels)} classes")
-    print(f"{'':<12} {'picture → word, top 1':>22} {'word → picture, precision@10':>30}")
-    print(f"{'chance':<12} {1 / len(labels):>22.3f} {counts.mean():>30.3f}")
-    for at, language in enumerate(("English", "Japanese")):
-        scores = z @ model.embed([names[label][at] for label in labels], kind="query").T
-        top = np.mean(np.array(labels)[scores.argmax(axis=1)] == classes)
-        best = np.argsort(-scores, axis=0)[:10]
-        found = np.mean([np.mean(classes[best[:, column]] == label) for column, label in enumerate(labels)])
-        print(f"{language:<12} {top:>22.3f} {found:>30.3f}", flush=True)
-    print(f"{'commonest':<12} {counts.max():>22.3f}")
+    print(f"{'':<25} {'picture → word, top 1':>22} {'word → picture, precision@10':>30}   worst class")
+    print(f"{'chance':<25} {1 / len(labels):>22.3f} {counts.mean():>30.3f}")
+    for model in SEEING:
+        for dims in (None, SHORT):
+            key = model if dims is None else f"{model} at {dims}"
+            for at, language in enumerate(("English", "Japanese")):
+                texts = imi.load(model).embed([names[label][at] for label in labels], kind="query", dims=dims)
+                scores = found[key] @ texts.T
+                top = np.mean(np.array(labels)[scores.argmax(axis=1)] == classes)
+                best = np.argsort(-scores, axis=0)[:10]
+                each = [float(np.mean(classes[best[:, column]] == label)) for column, label in enumerate(labels)]
+                worst = f"{min(each):.1f} {labels[int(np.argmin(each))]}"
+                print(f"{key:<15} {language:<9} {top:>22.3f} {np.mean(each):>30.3f}   {worst}", flush=True)
+    print(f"{'commonest':<25} {counts.max():>22.3f}")
 
 
 def emoji(data):
@@ -124,14 +141,18 @@ def main():
     parser.add_argument("data", type=Path, nargs="?", default=Path("../shared/data"))
     parser.add_argument("--only", choices=("clothing", "cifar", "emoji", "time"))
     options = parser.parse_args()
+    head = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
+    print(f"commit {head.stdout.strip() or 'unknown'}")
     if options.only in (None, "clothing"):
         photos = clothing(options.data, "figures", size=96)
-        likeness("clothing", photos, np.arange(len(photos.classes)), MODELS)
-        words("clothing", photos, CLOTHING)
+        found = looked_at(photos)
+        likeness("clothing", photos, np.arange(len(photos.classes)), found)
+        words("clothing", photos, CLOTHING, found)
     if options.only in (None, "cifar"):
         photos = cifar(options.data)
-        likeness("CIFAR-10", photos, np.arange(0, len(photos.classes), 10), MODELS)
-        words("CIFAR-10", photos, CIFAR)
+        found = looked_at(photos)
+        likeness("CIFAR-10", photos, np.arange(0, len(photos.classes), 10), found)
+        words("CIFAR-10", photos, CIFAR, found)
     if options.only in (None, "emoji"):
         emoji(options.data)
     if options.only in (None, "time"):

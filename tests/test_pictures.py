@@ -149,4 +149,4 @@ def test_the_slides_about_pictures_run(capsys):
     shown = capsys.readouterr().out
     assert "64 rows of 8 bytes" in shown and "exact match False" in shown
     assert "by likeness:        tama" in shown and "both (tag = toy):   orange ball" in shown
-    assert "a drawing of a cat  cat.png 1.00" in shown
+    assert "a drawing of a cat  cat.png 0.9" in shown

@@ -10,7 +10,8 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from imi.embedders.deep import FORMAT, file_hash
+from imi.embedders.deep import FORMAT
+from imi.embedders.model_folder import hash_files
 from recipes.deep.graph import Shape, encoder
 from recipes.deep.learn import DIMS, Map
 from recipes.deep.source import Source
@@ -30,7 +31,7 @@ def write(out: Path, source: Source, rows: NDArray[np.uint8], made: Map) -> None
     document, query = kept.pop("means")
     # float16 would do for the rest; the file is small beside the others, and this is exact.
     np.savez(out / "map.npz", document=document, query=query, **kept)
-    files = {name: file_hash(out / name) for name in ("encoder.onnx", "rows.npy", "pieces.model", "map.npz")}
+    files = {name: hash_files([out / name]) for name in ("encoder.onnx", "rows.npy", "pieces.model", "map.npz")}
     weights = hashlib.blake2b("".join(files.values()).encode(), digest_size=16).hexdigest()
     about = {
         "format": FORMAT,

@@ -42,6 +42,19 @@ CLOTHING: Mapping[str, tuple[str, str]] = {
     "t-shirt": ("T-shirt", "Tシャツ"),
 }
 """English and Japanese names of the photos' classes."""
+OTHER_NAMES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "dress": (("gown", "clothes"), ("ワンピース", "服")),
+    "hat": (("cap",), ("キャップ", "ハット")),
+    "longsleeve": (("sweater", "sweatshirt", "longsleeve"), ("セーター", "長袖", "トレーナー")),
+    "outwear": (("coat", "outerwear", "outwear"), ("ジャケット", "コート", "アウター")),
+    "pants": (("pants", "jeans"), ("パンツ", "ジーンズ")),
+    "shirt": (("shirt", "blouse"), ("シャツ", "ブラウス")),
+    "shoes": (("sneakers", "boots", "footwear"), ("スニーカー", "ブーツ", "シューズ")),
+    "shorts": (("short trousers",), ("ショートパンツ", "半ズボン")),
+    "skirt": (("miniskirt",), ("ミニスカート",)),
+    "t-shirt": (("tee", "short-sleeved shirt"), ("ティーシャツ", "半袖シャツ")),
+}
+"""What else people call these."""
 CIFAR: Mapping[str, tuple[str, str]] = {
     "airplane": ("airplane", "飛行機"),
     "automobile": ("car", "自動車"),

@@ -116,6 +116,33 @@ def test_another_picture_tower_is_not_mixed_in(shapes):
         shapes.search(draw())
 
 
+def test_pictures_of_an_older_tower_are_read_again_by_migrating_to_the_same_model(shapes):
+    kept = shapes.vectors()
+    with pytest.raises(UsageError, match="has vectors of pixels at 576 dimensions already"):
+        shapes.migrate(model="pixels")
+    with shapes._store.writing():
+        shapes._store.set_meta("picture_fingerprint", "f" * 32)
+    with pytest.raises(ModelMismatch) as refused:
+        shapes.search(draw())
+    assert refused.value.hint == f"imi migrate {shapes.folder} --model pixels embeds the kept pictures again"
+    assert shapes.migrate(model="pixels").rows == 9
+    assert (shapes.vectors() * kept).sum(axis=1).min() > 0.97, "from the small pictures that are kept"
+    assert shapes.search(draw("box", "blue"), k=1)[0].id == "box blue"
+    shapes.add([imi.Document("new", picture=draw(shift=4))])
+
+
+def test_texts_beside_pictures_keep_their_vectors_then(tmp_path):
+    with imi.open(tmp_path / "both.imi") as both:
+        both.add([imi.Document("note", "a note"), imi.Document("disc", picture=draw())])
+        note = both.vectors(["note"])[0]
+        with both._store.writing():
+            both._store.set_meta("picture_fingerprint", "f" * 32)
+        assert both.search("a note", k=1)[0].id == "note", "old pictures are there, and words find them"
+        both.migrate(model="built-in")
+        np.testing.assert_array_equal(both.vectors(["note"])[0], note)
+        assert both.search(draw(), k=1)[0].id == "disc"
+
+
 def test_migrating_embeds_the_kept_pictures_again(shapes):
     shapes.migrate(model="pixels:bits")
     assert shapes.info.dims == 4096

@@ -2,16 +2,14 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
+pytest.importorskip("onnx")
 
-from recipes.pictures.data import CIFAR, CLOTHING, clothing, drawings, on_white
-from recipes.pictures.tower import TEMPERATURE, MovedPictures, Names, Nearness, Tower, embed_moved, write_tower
-from tests.drawn import draw, noise
-
-from imi.embedders.tower import PictureTower
-from imi.train.losses import MatryoshkaLoss
-from imi.train.vision import Nested, Recipe, fit
-
-DIMS = (4, 8)
+import onnxruntime
+from recipes.pictures import graph, head, pack, words
+from recipes.pictures.data import CIFAR, CLOTHING, OTHER_NAMES, clothing, drawings, on_white
+from recipes.pictures.source import Class
+from recipes.pictures.views import MovedPictures
+from tests.drawn import noise
 
 
 def batches(**how):
@@ -28,77 +26,124 @@ def test_an_epoch_follows_from_its_number():
     first, again, other = (list(batches().epoch(number)) for number in (0, 0, 1))
     assert len(first) == len(batches()) == 3
     for (x, y), (x2, y2) in zip(first, again, strict=True):
-        assert x.shape == (3, 3, 48, 48) and torch.equal(x, x2) and torch.equal(y, y2)
+        assert x.shape == (3, 3, 48, 48) and x.dtype == torch.uint8 and torch.equal(x, x2) and torch.equal(y, y2)
     assert not torch.equal(first[0][0], other[0][0])
-    # As the tower scales bytes: within what 0 and 255 become.
-    assert min(float(x.min()) for x, _ in first) >= -127.5 / 64 and max(float(x.max()) for x, _ in first) <= 127.5 / 64
 
 
-def test_names_are_classes_by_cosine():
+def test_a_plain_pass_has_every_picture_once_on_white():
+    plain = list(batches(size=64).plain())
+    x, y = torch.cat([one for one, _ in plain]), torch.cat([one for _, one in plain])
+    assert y.tolist() == [0, 1, 2, 3, 0, 1]
+    np.testing.assert_array_equal(x[0].permute(1, 2, 0).numpy(), noise(64, 64, 0))
+    assert (x[3:, :, :16] == 255).all(), "what is clear is white"
+
+
+def tiny(random):
+    """Return the weights of a network of three blocks, the last of them with a way around."""
+    tensors = {"_conv_stem.weight": random.normal(size=(4, 3, 3, 3))}
+    shapes = [(4, 6, 6, 1), (6, 8, 24, 2), (8, 8, 32, 1)]
+    norms = {"_bn0": 4, "_bn1": 10}
+    for at, (inside, out, wide, _) in enumerate(shapes):
+        own = f"_blocks.{at}"
+        if at:
+            tensors[f"{own}._expand_conv.weight"] = random.normal(size=(wide, inside, 1, 1))
+            norms[f"{own}._bn0"] = wide
+        wide = wide if at else inside
+        tensors[f"{own}._depthwise_conv.weight"] = random.normal(size=(wide, 1, 3, 3))
+        tensors[f"{own}._project_conv.weight"] = random.normal(size=(out, wide, 1, 1))
+        norms |= {f"{own}._bn1": wide, f"{own}._bn2": out}
+    tensors["_conv_head.weight"] = random.normal(size=(10, 8, 1, 1))
+    for name, width in norms.items():
+        tensors |= {f"{name}.weight": random.uniform(0.5, 1.5, width), f"{name}.bias": random.normal(size=width)}
+        tensors |= {
+            f"{name}.running_mean": random.normal(size=width),
+            f"{name}.running_var": random.uniform(1, 2, width),
+        }
+    return {name: np.asarray(value, np.float32) for name, value in tensors.items()}
+
+
+def test_the_graph_is_what_torch_makes_of_the_same_weights():
+    functional = torch.nn.functional
+    tensors = tiny(np.random.default_rng(0))
+    t = {name: torch.from_numpy(value) for name, value in tensors.items()}
+
+    def convolved(x, conv, norm, stride=1, groups=1):
+        weight = t[f"{conv}.weight"]
+        side = weight.shape[-1]
+        # As TensorFlow pads: what is over goes behind.
+        over = max((-(-x.shape[-1] // stride) - 1) * stride + side - x.shape[-1], 0)
+        x = functional.pad(x, (over // 2, over - over // 2) * 2)
+        x = functional.conv2d(x, weight, stride=stride, groups=groups)
+        stats = [t[f"{norm}.{part}"] for part in ("running_mean", "running_var", "weight", "bias")]
+        return functional.batch_norm(x, *stats, eps=graph.EPSILON)
+
+    pixels = np.stack([noise(16, 16, seed) for seed in range(3)])
+    x = (torch.from_numpy(pixels).permute(0, 3, 1, 2).float() - graph.MEAN) / graph.SPREAD
+    x = convolved(x, "_conv_stem", "_bn0", stride=2).clamp(0, 6)
+    for at, stride in enumerate((1, 2, 1)):
+        own, before = f"_blocks.{at}", x
+        if at:
+            x = convolved(x, f"{own}._expand_conv", f"{own}._bn0").clamp(0, 6)
+        x = convolved(x, f"{own}._depthwise_conv", f"{own}._bn1", stride, len(x[0])).clamp(0, 6)
+        x = convolved(x, f"{own}._project_conv", f"{own}._bn2") + (before if at == 2 else 0)
+    wanted = convolved(x, "_conv_head", "_bn1").clamp(0, 6).mean(dim=(2, 3)).numpy()
+    model = graph.network(tensors, 16)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    (found,) = session.run(None, {"pictures": pixels})
+    assert np.corrcoef(found.ravel(), wanted.ravel())[0, 1] > 0.995, "weights of eight bits cost a little"
+
+
+def test_learnt_kinds_win_where_they_speak_and_photos_elsewhere():
     random = np.random.default_rng(0)
-    names, z = random.normal(size=(5, 8)).astype(np.float32), random.normal(size=(3, 8)).astype(np.float32)
-    head = Names(DIMS, names)
-    assert not list(head.parameters()), "names are given, not learnt"
-    for size, out in zip(DIMS, head(torch.from_numpy(z)), strict=True):
-        a, b = z[:, :size], names[:, :size]
-        wanted = (a / np.linalg.norm(a, axis=1)[:, None]) @ (b / np.linalg.norm(b, axis=1)[:, None]).T / TEMPERATURE
-        np.testing.assert_allclose(out.numpy(), wanted, rtol=1e-4, atol=1e-4)
+    photos = random.normal(size=(32, 5)).astype(np.float32), np.zeros(5, np.float32)
+    centres = random.normal(size=(3, 32)).astype(np.float32) * 2
+    labels = np.repeat(np.arange(3), 100)
+    features = (centres[labels] + random.normal(size=(300, 32)) * 0.3).astype(np.float32)
+    weight, bias = head.learn(head.Seen(features, labels), photos, 3, head.Recipe(epochs=20, batch=30, rate=0.05))
+    logits = np.concatenate([features @ photos[0] + photos[1], features @ weight + bias], axis=1)
+    assert np.mean(logits.argmax(axis=1) == labels + 5) > 0.99
 
 
-def test_nearness_is_its_three_parts():
-    random = np.random.default_rng(0)
-    cosines, y = random.uniform(-1, 1, (4, 5)), np.array([0, 2, 2, 4])
-    output = cosines / TEMPERATURE
-
-    def softmax(x):
-        return np.exp(x) / np.exp(x).sum()
-
-    to_name = -np.mean([np.log(softmax(output[row])[label]) for row, label in enumerate(y)])
-    found = []
-    for label in y:
-        shares = softmax(output[:, label])
-        found.append(-np.mean([np.log(shares[row]) for row in range(4) if y[row] == label]))
-    pull = 1 - np.mean([cosines[row, label] for row, label in enumerate(y)])
-    wanted = to_name + 0.3 * np.mean(found) + 0.5 * pull
-    got = Nearness(smoothing=0.0)(torch.from_numpy(output), torch.from_numpy(y))
-    assert float(got) == pytest.approx(wanted, rel=1e-6)
+def test_likeness_is_the_directions_in_which_kinds_differ():
+    weight = np.zeros((4, 6), np.float32)
+    weight[2] = [3, -3, 3, -3, 3, -3]
+    weight[0] = [1, 1, -1, -1, 0, 0]
+    weight[1] = 7  # the same for every kind: tells none apart
+    directions = pack.likeness_of(weight, 2)
+    assert directions.shape == (4, 2)
+    assert abs(directions[2, 0]) > 0.99 and abs(directions[0, 1]) > 0.99 and np.abs(directions[1]).max() < 1e-4
 
 
-def test_a_tower_learns_names_is_gone_on_with_and_is_written(tmp_path):
-    random = np.random.default_rng(0)
-    names = random.normal(size=(3, 8)).astype(np.float32)
-    shapes = [("disc", "red"), ("box", "green"), ("cross", "blue")]
-    pictures = np.stack([np.asarray(draw(*shape, size=(64, 64)).convert("RGBA")) for shape in shapes])
-    moved = MovedPictures(
-        pictures, np.arange(3), np.zeros(3, bool), size=48, batch=12, times=np.array([16, 16, 16]), seed=0
-    )
-
-    def train(epochs, checkpoint=None):
-        torch.manual_seed(0)
-        model = Nested(Tower(8, (8, 16), 16), Names(DIMS, names))
-        recipe = Recipe(epochs=epochs, batch=12, rate=5e-3, warm=0.1, decay=0.01, smoothing=0.0, adam=True)
-        return model.body, fit(model, moved, recipe, loss=Nearness(0.0), checkpoint=checkpoint)
-
-    tower, history = train(6)
-    assert history[-1] < 0.6 * history[0]
-    _, same = train(6, tmp_path / "run.pt")
-    assert same == history
-    resumed, kept = train(6, tmp_path / "run.pt")
-    assert kept == history
-    pixels = pictures[..., :3][:, 8:56, 8:56]
-    z = embed_moved(tower, np.ascontiguousarray(pixels))
-    np.testing.assert_allclose(embed_moved(resumed, np.ascontiguousarray(pixels)), z, atol=1e-6)
-    write_tower(tower, tmp_path / "tower", {"size": 48, "text": "none"})
-    assert ((PictureTower(tmp_path / "tower").embed(list(pixels)) * z).sum(axis=1) > 0.99).all()
+@pytest.fixture(scope="module")
+def dictionary(shared_data):
+    return words.Dictionary(shared_data)
 
 
-def test_every_loss_of_an_output_can_be_nested():
-    nested = MatryoshkaLoss(Nearness(0.0), DIMS, normalize=False)
-    outputs = [torch.randn(4, 5), torch.randn(4, 5)]
-    y = torch.tensor([0, 1, 1, 3])
-    assert float(nested.of_outputs(outputs, y)) == pytest.approx(
-        sum(float(Nearness(0.0)(out, y)) for out in outputs), rel=1e-5
-    )
+@pytest.mark.nightly
+def test_a_tabby_is_a_cat_more_than_a_feline_and_a_hartebeest_may_be_a_deer(dictionary):
+    classes = [
+        Class(("tabby cat", "tabby"), "02123045-n"),
+        Class(("Siamese cat", "Siamese"), "02123597-n"),
+        Class(("hartebeest",), "02422106-n"),
+        Class(("moving van",), "03796401-n"),
+        *(Class((name,), "00000000-n") for name in ("beagle", "poodle", "goldfish", "pizza", "teapot", "daisy")),
+    ]
+    tabby, _, hartebeest, van, *_ = words.photo_kinds(dictionary, classes)
+    weights = {level.english[0]: level.weight for level in tabby.levels}
+    assert tabby.english == "tabby cat" and tabby.japanese == "トラネコ"
+    assert weights["cat"] > 2 * weights.get("animal", 0)
+    assert next(level for level in tabby.levels if level.english[0] == "cat").japanese[0] == "猫"
+    assert any("deer" in level.english and "鹿" in level.japanese for level in hartebeest.near)
+    assert not any("truck" in level.english for level in van.near), "what it is is not near it"
+    assert any("truck" in level.english and "トラック" in level.japanese for level in van.levels)
+
+
+@pytest.mark.nightly
+def test_japanese_words_are_those_that_sentences_have_for_the_english_ones(dictionary):
+    assert dictionary.japanese(["dog"])[0] == "犬" and "ワンコ" not in dictionary.japanese(["dog"])
+    assert dictionary.japanese(["ship"])[0] == "船"
+    assert dictionary.japanese(["frog"])[0] == "カエル", "a frog for flowers, 剣山, is in the dictionary as well"
+    assert dictionary.japanese(["qwertz"]) == ()
 
 
 def test_what_is_measured_was_not_trained_on(shared_data):
@@ -112,3 +157,4 @@ def test_what_is_measured_was_not_trained_on(shared_data):
     assert len(CIFAR) == 10
     cat = next(one for one in drawn if one.en == "cat" and one.set == "noto")
     assert cat.ja == "ネコ" and "猫" in cat.keywords[1] and on_white(cat)[0, 0].tolist() == [255, 255, 255]
+    assert set(OTHER_NAMES) == set(CLOTHING)

@@ -7,6 +7,7 @@ stopped; one last transaction puts them in the place of the old ones.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -23,7 +24,7 @@ from imi.llm.endpoint import public_name
 from imi.progress import Progress
 from imi.store.deep_vectors import FINGERPRINT as DEEP_FINGERPRINT
 from imi.store.deep_vectors import forget_deep
-from imi.store.pictures import MADE_BY, pictures_of
+from imi.store.pictures import MADE_BY, StoredPicture, pictures_of
 from imi.store.rows import encode_vector, vector_checksum
 from imi.store.store import Store
 from imi.types import Floats, Rows
@@ -90,8 +91,17 @@ class Migrator:
             if name is not None:
                 trust.remember(name, info.fingerprint, key=True)
             self._new = Bound(name, info, None if dims in (None, info.width) else dims)
-        if self._new.fingerprint == old.fingerprint:
+        self._pictures_only = self._new.fingerprint == old.fingerprint
+        if self._pictures_only and not self._stale_pictures():
             raise UsageError(f"{store.folder} has vectors of {old.info.id} at {old.width} dimensions already")
+
+    def _stale_pictures(self) -> bool:
+        """Say whether the pictures were embedded by another picture tower than the model has now."""
+        with self._store.reading():
+            made_by = self._store.meta(MADE_BY)
+        if made_by is None or self._embedder is None:
+            return False
+        return bool(made_by != painter_of(self._embedder).picture_fingerprint)
 
     def estimate(self) -> Migration:
         """Measure on a few rows what the whole would take; writes nothing."""
@@ -164,6 +174,10 @@ class Migrator:
         documents = self._store.by_rows(rows)
         pictures = pictures_of(self._store, rows.tolist())
         texts = [row for row in rows.tolist() if row not in pictures]
+        if self._pictures_only:
+            # The texts' vectors are of this model already.
+            z = np.array(self._store.vectors(rows)[1], np.float32)
+            return self._with_pictures(z, rows, pictures)
         bare = [documents[row].id for row in texts if documents[row].text is None]
         if bare:
             raise CollectionError(
@@ -171,10 +185,13 @@ class Migrator:
                 hint="delete such rows, or migrate to fewer dims of the same vectors",
             )
         z = np.empty((len(rows), self._new.width), np.float32)
-        seen = np.isin(rows, list(pictures))
         read = [documents[row].text or "" for row in texts]
-        z[~seen] = self._embedder.embed(read, kind="document", dims=self._new.dims)
-        if pictures:
+        z[~np.isin(rows, list(pictures))] = self._embedder.embed(read, kind="document", dims=self._new.dims)
+        return self._with_pictures(z, rows, pictures)
+
+    def _with_pictures(self, z: Floats, rows: Rows, pictures: Mapping[int, StoredPicture]) -> Floats:
+        if pictures and self._embedder is not None:
+            seen = np.isin(rows, list(pictures))
             small = [pictures[row].thumbnail for row in rows[seen].tolist()]
             z[seen] = painter_of(self._embedder).embed_images(small, dims=self._new.dims)
         return z

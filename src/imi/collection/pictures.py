@@ -46,11 +46,13 @@ def check_painter(store: Store, painter: PictureEmbedder) -> None:
     """
     with store.reading():
         kept = store.meta(MADE_BY)
+        bound = read_bound(store)
     if kept is not None and kept != painter.picture_fingerprint:
+        model = bound.name if bound and bound.name else painter.info.id
         raise ModelMismatch(
             f"the pictures in {store.folder} were embedded by another picture tower ({kept[:8]}) than that of "
             f"{painter.info.id} now ({painter.picture_fingerprint[:8]})",
-            hint="add them to a new collection",
+            hint=f"imi migrate {store.folder} --model {model} embeds the kept pictures again",
         )
 
 

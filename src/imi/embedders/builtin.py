@@ -29,7 +29,6 @@ from imi.records import Kind, ModelInfo
 from imi.types import Floats
 
 FOLDER = Path(__file__).parent.parent / "models" / "built-in"
-PICTURES = "pictures"
 FORMAT = 1
 CHUNK_TEXTS = 4096
 CHUNK_CHARACTERS = 2_000_000
@@ -171,20 +170,14 @@ class BuiltIn:
         return out[0] if len(out) == 1 else np.concatenate(out)
 
     @cached_property
-    def _tower(self) -> PictureTower:
-        own = self.folder / PICTURES
-        tower = PictureTower(own if own.is_dir() else FOLDER.parent / PICTURES)
-        if tower.text != self._about["weights"]:
-            raise UsageError(
-                f"no picture tower was trained for the model {self.folder}: the one there is made for other weights",
-                hint=f"python -m recipes.pictures.train --model {self.folder} --out {own}",
-            )
-        return tower
+    def tower(self) -> PictureTower:
+        """The picture tower in the space of this model."""
+        return PictureTower(self.info.weights, self.info.width, self.embed)
 
     @property
     def picture_fingerprint(self) -> str:
-        """Who made the vectors of pictures: the hash of the picture tower's weights."""
-        return self._tower.fingerprint
+        """Who made the vectors of pictures: the picture tower's weights and this model's."""
+        return self.tower.fingerprint
 
     def embed_images(
         self, pictures: Sequence[Source], dims: int | None = None, *, progress: Progress | None = None
@@ -192,9 +185,9 @@ class BuiltIn:
         """Embed pictures as unit rows in the space of the texts, (n, dims) float32; see `PictureEmbedder`.
 
         Raises:
-            UsageError: dims is out of range, or this model has no picture tower; DataError: a picture cannot be read.
+            UsageError: dims is out of range. DataError: a picture cannot be read. MissingExtra: no Pillow.
         """
-        z = self._tower.embed(pictures, progress=progress)
+        z = self.tower.embed(pictures, progress=progress)
         return z if dims is None or dims == z.shape[1] else vectors.truncate(z, dims)
 
     def count_tokens(self, texts: Sequence[str]) -> NDArray[np.int64]:

@@ -12,8 +12,6 @@ nothing to do with each other come out near 0.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from importlib.util import find_spec
@@ -25,8 +23,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi import vectors
+from imi.embedders.model_folder import packaged
 from imi.embedders.pieces import Pieces, encodable, threads
-from imi.errors import DataError, MissingExtra, UsageError
+from imi.embedders.tower import PictureTower
+from imi.errors import MissingExtra, UsageError
+from imi.pictures import Source
 from imi.progress import Progress
 from imi.records import Kind, ModelInfo
 from imi.types import Floats
@@ -65,7 +66,7 @@ class Deep:
         except ImportError as missing:
             raise MissingExtra("onnxruntime", EXTRA) from missing
         self.folder = folder
-        self._about = _checked(folder)
+        self._about = packaged(folder, FORMAT, "the model 'deep'", own=folder == FOLDER)
         self._pieces = Pieces(folder / "pieces.model")
         self._rows: NDArray[np.uint8] = np.load(folder / "rows.npy", mmap_mode="r")
         with np.load(folder / "map.npz") as made:
@@ -131,6 +132,28 @@ class Deep:
                 self._turned(self._states(chunk, kind, so_far), kind), width
             )
         return out
+
+    @cached_property
+    def tower(self) -> PictureTower:
+        """The picture tower in the space of this model."""
+        return PictureTower(self.info.weights, self.info.width, self.embed)
+
+    @property
+    def picture_fingerprint(self) -> str:
+        """Who made the vectors of pictures: the picture tower's weights and this model's."""
+        return self.tower.fingerprint
+
+    def embed_images(
+        self, pictures: Sequence[Source], dims: int | None = None, *, progress: Progress | None = None
+    ) -> Floats:
+        """Embed pictures as unit rows in the space of the texts, (n, dims) float32; see `PictureEmbedder`.
+
+        Raises:
+            UsageError: dims is out of range. DataError: a picture cannot be read. MissingExtra: no Pillow.
+        """
+        return vectors.truncate(
+            self.tower.embed(pictures, progress=progress), self.info.width if dims is None else dims
+        )
 
     def _turned(self, states: Floats, kind: Kind) -> Floats:
         """Return the vectors of states before the last normalisation: (n, d) in, (n, width) out."""
@@ -231,29 +254,3 @@ def batched(lengths: Sequence[int], most: int) -> Iterator[list[int]]:
         batch.append(row)
     if batch:
         yield batch
-
-
-def _checked(folder: Path) -> dict[str, Any]:
-    """Read model.json and compare every file with the hash that it names."""
-    hint = "reinstall imi: pip install --force-reinstall --no-deps imi" if folder == FOLDER else "copy the folder again"
-    try:
-        about: dict[str, Any] = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-        files = {str(name): str(digest) for name, digest in about["files"].items()}
-    except (OSError, ValueError, KeyError, AttributeError) as broken:
-        raise DataError(f"{folder} does not hold the model 'deep': {broken}", hint=hint) from broken
-    if about.get("format") != FORMAT:
-        raise DataError(f"{folder} has format {about.get('format')!r}, this imi reads {FORMAT}", hint="update imi")
-    for name, digest in files.items():
-        try:
-            found = file_hash(folder / name)
-        except OSError as absent:
-            raise DataError(f"{folder} lacks {name}: {absent.strerror}", hint=hint) from absent
-        if found != digest:
-            raise DataError(f"{folder / name} was altered or cut: its hash is {found}, not {digest}", hint=hint)
-    return about
-
-
-def file_hash(path: Path) -> str:
-    """Return 32 hex digits of a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()

@@ -138,3 +138,36 @@ def needed(folder: Path, *names: str) -> Path:
     raise DataError(
         f"{folder} holds none of {', '.join(names)}", hint="give the folder that the model was saved to, whole"
     )
+
+
+ABOUT = "model.json"
+
+
+def packaged(folder: Path, form: int, what: str, *, own: bool) -> dict[str, Any]:
+    """Read model.json of a folder that a recipe wrote, and compare every file with the hash that it names.
+
+    Args:
+        folder: the folder.
+        form: the format that is read.
+        what: it should hold, for errors.
+        own: whether it is the one in the package.
+
+    Raises:
+        DataError: a file is missing, cut, or not the one that is named.
+    """
+    hint = "reinstall imi: pip install --force-reinstall --no-deps imi" if own else "copy the folder again"
+    try:
+        about: dict[str, Any] = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+        files = {str(name): str(digest) for name, digest in about["files"].items()}
+    except (OSError, ValueError, KeyError, AttributeError) as broken:
+        raise DataError(f"{folder} does not hold {what}: {broken}", hint=hint) from broken
+    if about.get("format") != form:
+        raise DataError(f"{folder} has format {about.get('format')!r}, this imi reads {form}", hint="update imi")
+    for name, digest in files.items():
+        try:
+            found = hash_files([folder / name])
+        except OSError as absent:
+            raise DataError(f"{folder} lacks {name}: {absent.strerror}", hint=hint) from absent
+        if found != digest:
+            raise DataError(f"{folder / name} was altered or cut: its hash is {found}, not {digest}", hint=hint)
+    return about

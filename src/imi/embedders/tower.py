@@ -1,15 +1,19 @@
-"""The built-in picture tower: a small residual network, in numpy, from a picture to the built-in text model's space.
+"""The picture tower: a network that has seen photos, and names of what it sees in the space of a text model.
 
-    48 × 48 pixels → 3 × 3 layer → four blocks of two 3 × 3 layers, the input added back → 1 × 1 layer → mean over
-    places → one linear layer → unit vector
+    features = EfficientNet-Lite2 of 224 × 224 dots                     onnxruntime, int8 weights
+    chances  = softmax(features·W + b)                                  photos' kinds, clothing, emoji: all in one
+    names    = Σ chance · name of the kind                              in the space of the texts, their mean taken off
+    vector   = unit(unit(names) + likeness · unit((features - mean)·R)) likeness: directions that tell kinds apart
 
-int8 weights with one step a channel. The recipe that made them is `recipes.pictures.train`.
+What a picture shows thus lies near every word that the text model has near those names, words that no picture was
+trained on among them. `recipes/pictures` made the files; `models/pictures/card.md` says from what.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Iterator, Sequence
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,114 +21,183 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi import vectors
-from imi.errors import DataError
+from imi.embedders.model_folder import packaged
+from imi.embedders.picture_kinds import Embed, Kind, read_kinds, table
+from imi.embedders.pieces import threads
+from imi.errors import MissingExtra
 from imi.pictures import Pixels, Source, open_all_or_none
 from imi.progress import Progress
 from imi.types import Floats
 
-FORMAT = 1
-WEIGHTS = "tower.npz"
-ABOUT = "tower.json"
-_BATCH = 32
-"""Pictures at once: what is unfolded of them stays within the processor's cache by about a factor of ten."""
+FOLDER = Path(__file__).parent.parent / "models" / "pictures"
+FORMAT = 2
+_AT_ONCE = 64
+"""Pictures that are opened at once."""
+_BATCH = 16
+"""Pictures that go through the network at once; each core has a batch of its own."""
+
+
+class Network:
+    """The files of a folder that depend on no text model: the network, the chances of kinds, their words."""
+
+    def __init__(self, folder: Path) -> None:
+        """Read and check the files.
+
+        Raises:
+            DataError: a file is missing, cut, or not the one that `model.json` names.
+        """
+        self.folder = folder
+        self.about = packaged(folder, FORMAT, "a picture tower", own=folder == FOLDER)
+        self.size = int(self.about["size"])
+        with np.load(folder / "layers.npz") as arrays:
+            self._weight = _unpacked(arrays["kinds.codes"], arrays["kinds.steps"])
+            self._bias = arrays["kinds.bias"].astype(np.float32)
+            self._likeness = _unpacked(arrays["likeness.codes"], arrays["likeness.steps"])
+            self._mean = arrays["mean"].astype(np.float32)
+
+    @cached_property
+    def _session(self) -> Any:
+        try:
+            import onnxruntime
+        except ImportError as missing:
+            raise MissingExtra("onnxruntime", "deep") from missing
+        options = onnxruntime.SessionOptions()
+        # Several batches at once use several cores better than several threads within one.
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        # Unpacks the int8 weights once, when the network is loaded, in place of each time.
+        options.add_session_config_entry("session.disable_quant_qdq", "1")
+        graph = str(self.folder / "network.onnx")
+        return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+
+    @cached_property
+    def kinds(self) -> tuple[Kind, ...]:
+        """What it knows, in the order of `chances`."""
+        return read_kinds(self.folder / "kinds.jsonl")
+
+    @property
+    def groups(self) -> tuple[slice, ...]:
+        """Which kinds are of photos, emoji and clothing."""
+        ends = np.cumsum(self.about["groups"]).tolist()
+        return tuple(slice(end - count, end) for end, count in zip(ends, self.about["groups"], strict=True))
+
+    def features(self, pictures: Sequence[Source], progress: Progress | None = None) -> Floats:
+        """Return what the network sees in pictures, (n, 1280).
+
+        Raises:
+            DataError: a picture cannot be read. MissingExtra: onnxruntime is not installed.
+        """
+        parts = [np.empty((0, len(self._mean)), np.float32)]
+        for first in range(0, len(pictures), _AT_ONCE):
+            read = open_all_or_none(pictures[first : first + _AT_ONCE])
+            squares = np.stack([one.square(self.size) for one in read])
+            parts += self._run([squares[at : at + _BATCH] for at in range(0, len(squares), _BATCH)])
+            if progress is not None:
+                progress(first + len(read), len(pictures))
+        return np.concatenate(parts)
+
+    def _run(self, batches: list[Pixels]) -> Iterator[Floats]:
+        session = self._session  # made by one thread, before there are several
+
+        def one(batch: Pixels) -> Floats:
+            return np.asarray(session.run(None, {"pictures": batch})[0])
+
+        cores = min(threads(), len(batches))
+        if cores < 2:
+            yield from map(one, batches)
+            return
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(cores, "imi pictures") as pool:
+            yield from pool.map(one, batches)
+
+    def logits(self, features: Floats) -> Floats:
+        """Return how much each kind speaks for itself, (n, kinds)."""
+        return np.asarray(features @ self._weight + self._bias)
+
+    def likeness(self, features: Floats, width: int) -> Floats:
+        """Return what makes two pictures alike, (n, width) unit rows."""
+        return vectors.normalize((features - self._mean) @ self._likeness[:, :width])
+
+
+@lru_cache(maxsize=2)
+def network(folder: Path = FOLDER) -> Network:
+    """Return the network of a folder, read once in a process."""
+    return Network(folder)
 
 
 class PictureTower:
-    """A tower as `recipes.pictures.train` writes it: tower.npz and tower.json."""
+    """The network and its kinds' names in the space of one text model."""
 
-    def __init__(self, folder: Path) -> None:
-        """Read a tower.
+    def __init__(self, weights: str, width: int, embed: Embed, folder: Path = FOLDER) -> None:
+        """Join a text model.
+
+        Args:
+            weights: the hash of the text model's weights.
+            width: its dimensions.
+            embed: what embeds texts at full width.
+            folder: where the tower's files are.
 
         Raises:
-            DataError: the folder holds none, or one of another format.
+            DataError: as `Network`.
         """
-        try:
-            self.about: Mapping[str, Any] = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
-            with np.load(folder / WEIGHTS) as arrays:
-                layers = {name: arrays[name] for name in arrays.files}
-        except (OSError, ValueError) as broken:
-            raise DataError(
-                f"{folder} is not a picture tower: {broken}",
-                hint="python -m recipes.pictures.train --out FOLDER makes one",
-            ) from broken
-        if self.about.get("format") != FORMAT:
-            raise DataError(f"{folder} has format {self.about.get('format')!r}, this imi reads {FORMAT}")
-        self._weights = {
-            name: _unpacked(layers[f"{name}.codes"], layers[f"{name}.steps"], layers[f"{name}.bias"])
-            for name in (key.removesuffix(".codes") for key in layers if key.endswith(".codes"))
-        }
-        self._blocks = sum(name.endswith(".first") for name in self._weights)
-        self.size = int(self.about["size"])
-
-    @property
-    def text(self) -> str:
-        """The hash of the weights of the text model in whose space the vectors lie."""
-        return str(self.about["text"])
+        self.network = network(folder)
+        self._weights, self._width, self._embed = weights, width, embed
 
     @property
     def fingerprint(self) -> str:
-        """The hash of these weights."""
-        return str(self.about["weights"])
+        """The hash of these weights and of the text model's."""
+        both = f"{self.network.about['weights']} {self._weights}"
+        return hashlib.blake2b(both.encode(), digest_size=16).hexdigest()
+
+    @cached_property
+    def table(self) -> Floats:
+        """The kinds in the space of the texts, (kinds, width) unit rows.
+
+        Kept in a file for imi's own text models; for another one the words are embedded, which takes a moment.
+        """
+        file = self.network.about["tables"].get(self._weights)
+        if file is None:
+            return table(self.network.kinds, self._embed)
+        with np.load(self.network.folder / file) as arrays:
+            return _unpacked(arrays["codes"].T, arrays["steps"]).T
+
+    @cached_property
+    def names(self) -> Floats:
+        """The table with the mean of photos' kinds taken off, which all photos would share."""
+        return np.asarray(self.table - self.table[self.network.groups[0]].mean(axis=0), np.float32)
 
     def embed(self, pictures: Sequence[Source], *, progress: Progress | None = None) -> Floats:
-        """Return (n, 512) float32 unit rows.
+        """Return (n, width) float32 unit rows.
 
         Raises:
             DataError: a picture cannot be read.
         """
-        squares = [np.empty((0, self.size, self.size, 3), np.uint8)]
-        parts = [np.empty((0, len(self._weights["head"][1])), np.float32)]
-        for first in range(0, len(pictures), _BATCH):
-            read = open_all_or_none(pictures[first : first + _BATCH])
-            squares[:] = [np.stack([one.square(self.size) for one in read])]
-            parts.append(self.forward(squares[0]))
-            if progress is not None:
-                progress(first + len(read), len(pictures))
-        return vectors.normalize(np.concatenate(parts))
+        return self.of_features(self.network.features(pictures, progress))
 
-    def forward(self, pixels: Pixels) -> Floats:
-        """Return the vectors before normalisation, (n, 512), of pictures (n, size, size, 3) uint8."""
-        x = scaled(pixels)
-        x = _relu(self._apply("stem", x, stride=2))
-        for at in range(self._blocks):
-            stride = 1 if at == 0 else 2
-            inner = self._apply(f"{at}.second", _relu(self._apply(f"{at}.first", x, stride=stride)))
-            around = self._apply(f"{at}.skip", x, stride=stride) if f"{at}.skip" in self._weights else x
-            x = _relu(inner + around)
-        x = _relu(self._apply("widen", x)).mean(axis=(1, 2))
-        weight, bias = self._weights["head"]
-        return np.asarray(x @ weight + bias, dtype=np.float32)
-
-    def _apply(self, name: str, x: Floats, stride: int = 1) -> Floats:
-        weight, bias = self._weights[name]
-        return convolve(x, weight, bias, stride)
+    def of_features(self, features: Floats) -> Floats:
+        """Return the vectors of what the network saw, (n, width) unit rows."""
+        logits = self.network.logits(features)
+        chances = softmax(logits)
+        seen = np.zeros((len(features), self._width), np.float32)
+        for group, warmth in zip(self.network.groups, self.network.about["warmth"], strict=True):
+            share = chances[:, group].sum(axis=1, keepdims=True)
+            seen += share * (softmax(logits[:, group] / warmth) @ self.names[group])
+        alike = self.network.likeness(features, self._width)
+        return vectors.normalize(vectors.normalize(seen) + self.network.about["likeness"] * alike)
 
 
-def scaled(pixels: Pixels) -> Floats:
-    """Return bytes as numbers around 0, as training saw them."""
-    return np.asarray((pixels.astype(np.float32) - 127.5) / 64, dtype=np.float32)
+def softmax(logits: Floats) -> Floats:
+    """Return rows of chances that add up to 1."""
+    e = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(e / e.sum(axis=1, keepdims=True), np.float32)
 
 
-def convolve(x: Floats, weight: Floats, bias: Floats, stride: int) -> Floats:
-    """Return the convolution of x (n, h, w, c) with weight (k·k·c, out), k odd, zeros around: (n, h', w', out)."""
-    n, height, width, channels = x.shape
-    k = round((len(weight) / channels) ** 0.5)
-    edge = k // 2
-    if edge:
-        x = np.pad(x, ((0, 0), (edge, edge), (edge, edge), (0, 0)))
-    out_height, out_width = (height - 1) // stride + 1, (width - 1) // stride + 1
-    rows, columns = (out_height - 1) * stride + 1, (out_width - 1) * stride + 1
-    # Unfolded, so that one product of matrices does all the work: (n, h', w', k·k·c).
-    shifted = [x[:, i : i + rows : stride, j : j + columns : stride] for i in range(k) for j in range(k)]
-    unfolded = shifted[0] if k == 1 else np.concatenate(shifted, axis=-1)
-    out = unfolded.reshape(-1, len(weight)) @ weight
-    out += bias
-    return np.asarray(out.reshape(n, out_height, out_width, -1))
+def packed(weight: Floats) -> tuple[NDArray[np.int8], Floats]:
+    """Return a matrix (in, out) as int8 with one step a column."""
+    steps = np.maximum(np.abs(weight).max(axis=0) / 127, 1e-12).astype(np.float32)
+    return np.rint(weight / steps).astype(np.int8), steps
 
 
-def _relu(x: Floats) -> Floats:
-    return np.maximum(x, 0, out=x)
-
-
-def _unpacked(codes: NDArray[np.int8], steps: Floats, bias: Floats) -> tuple[Floats, Floats]:
-    return codes.astype(np.float32) * steps.astype(np.float32), bias.astype(np.float32)
+def _unpacked(codes: NDArray[np.int8], steps: Floats) -> Floats:
+    return np.asarray(codes.astype(np.float32) * steps)
