@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from imi.collection import Collection
+from imi.collection.deepening import carry
 from imi.collection.description import Bound, check_same
 from imi.errors import CollectionError, UsageError
 from imi.progress import Progress
@@ -85,6 +87,12 @@ def copy(source: Collection, target: Collection, *, progress: Progress | None = 
         UsageError: the source is empty. ModelMismatch: the target holds vectors of another model.
         CollectionError: what is there afterwards is not what was sent.
     """
+    # One state of a folder throughout, however much is written to it meanwhile.
+    with nullcontext() if source.store is None else source.store.reading():
+        return _copied(source, target, progress)
+
+
+def _copied(source: Collection, target: Collection, progress: Progress | None) -> Copied:
     bound, total = source.bound, len(source)
     if total == 0:
         raise UsageError(f"{_label(source)} has no rows to copy")
@@ -99,6 +107,8 @@ def copy(source: Collection, target: Collection, *, progress: Progress | None = 
             whole.add(document)
             samples.offer(vector)
         added = _send(target, part, bound)
+        if source.store is not None and target.store is not None:
+            carry(source.store, target.store, [document.id for document, _ in part])
         sent, unchanged = sent + added[0], unchanged + added[1]
         if progress is not None:
             progress(whole.rows, max(total, whole.rows))

@@ -10,7 +10,7 @@ import typer
 
 from imi.cli.opening import open_to_read
 from imi.cli.options import CollectionName, Output
-from imi.cli.output import progress, show
+from imi.cli.output import note, progress, show
 from imi.cli.verbs import verb
 
 
@@ -27,6 +27,10 @@ def export(options: ExportOptions) -> None:
     """Write a collection to a file: CSV with vectors as literal lists, JSONL, Parquet, or the vectors alone as .npy."""
     with open_to_read(options.collection) as collection, progress("exporting", quiet=options.quiet) as bar:
         rows = collection.export(options.file, vectors=not options.no_vectors, progress=bar)
+        finer = collection.info.deep
+    if finer and not options.no_vectors:
+        left = f"{finer:,} second vectors of the model deep are left out: imi deepen makes them again"
+        note(f"{left}, imi copy and imi backup carry them", quiet=options.quiet)
     show({"rows": rows, "out": str(options.file)}, ["rows", "file"], [[rows, options.file]], as_json=options.as_json)
 
 

@@ -332,3 +332,30 @@ class Deepener:
             put = put_deep_vectors(self._store, rows, vectors, self.model().info.fingerprint)
         self.kept += put
         return put
+
+
+def carry(source: Store, target: Store, ids: Sequence[str]) -> int:
+    """Keep the second vectors of rows also in another collection that has rows of the same ids and texts.
+
+    What that one has of another release of the model goes by `deepen`, as anywhere. Must run inside `reading()` of the
+    source. Return how many were kept.
+    """
+    fingerprint = source.meta(FINGERPRINT)
+    if fingerprint is None or not holds_deep(source):
+        return 0
+    rows = {stored.row: stored.document for stored in source.by_ids(ids).values()}
+    numbers, z = deep_vectors(source, np.array(sorted(rows), dtype=np.int64))
+    if len(numbers) == 0:
+        return 0
+    with target.keeping():
+        if target.meta(FINGERPRINT) not in (None, fingerprint):
+            return 0
+        there = target.by_ids(rows[row].id for row in numbers.tolist())
+        pairs = [(there.get(rows[row].id), rows[row], vector) for row, vector in zip(numbers.tolist(), z, strict=True)]
+        same = [(new.row, vector) for new, old, vector in pairs if new is not None and new.document.text == old.text]
+        return put_deep_vectors(
+            target,
+            [row for row, _ in same],
+            np.array([vector for _, vector in same]).reshape(len(same), -1),
+            fingerprint,
+        )
