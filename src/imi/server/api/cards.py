@@ -183,43 +183,48 @@ def _crowd(collection: Collection) -> Floats | None:
 
 def meant_spans(asked: Asked, texts: Sequence[str]) -> list[list[tuple[int, int]]]:
     """Return, for each text, the places that mean what was asked: words of the sentence that comes nearest to it."""
-    empty: list[list[tuple[int, int]]] = [[] for _ in texts]
-    if asked.vector is None or asked.model is None or not asked.query:
-        return empty
+    found: list[list[tuple[int, int]]] = [[] for _ in texts]
+    model = asked.model
+    if asked.vector is None or not asked.query or model is None or not isinstance(model, Explaining):
+        return found
     spans = [
         [one for one in sentence_spans(text[:READ])[:_SENTENCES] if one[1] - one[0] <= _SENTENCE] for text in texts
     ]
     said = [text[start:end] for text, own in zip(texts, spans, strict=True) for start, end in own]
     if not said:
-        return empty
-    cosines = asked.model.embed(said) @ asked.vector
+        return found
+    cosines = model.embed(said) @ asked.vector
+    whole = model.rows([piece.id for piece in model.explain(asked.query).a]).sum(axis=0)
     at = 0
     for row, own in enumerate(spans):
         if own:
             best = int(np.argmax(cosines[at : at + len(own)]))
             if cosines[at + best] >= asked.low:
-                empty[row] = _telling_words(asked, texts[row], own[best])
+                start, end = own[best]
+                found[row] = _telling_words(model, whole, texts[row][start:end], start)
         at += len(own)
-    return empty
+    return found
 
 
-def _telling_words(asked: Asked, text: str, sentence: tuple[int, int]) -> list[tuple[int, int]]:
-    """Return where the words of a sentence stand that carry most of its similarity."""
-    start, end = sentence
-    said = text[start:end]
-    pieces = asked.model.explain(asked.query or "", said).b  # type: ignore[union-attr]  # an Explaining model
-    best = max((piece.share for piece in pieces), default=0.0)
-    folded, at, found = normalize_text(said), 0, []
+def _telling_words(model: Explaining, whole: Floats, said: str, offset: int) -> list[tuple[int, int]]:
+    """Return where the words of a sentence stand that carry most of its similarity with a question's sum of rows."""
+    folded = normalize_text(said)
     if len(folded) != len(said):  # places would shift
-        return [(start, start + len(said.rstrip()))]
-    for piece in pieces:
+        return [(offset, offset + len(said.rstrip()))]
+    pieces = model.explain(said).a
+    rows = model.rows([piece.id for piece in pieces])
+    lengths = float(np.linalg.norm(rows.sum(axis=0)) * np.linalg.norm(whole))
+    shares = rows @ whole / max(lengths, 1e-9)
+    least = max(_LIKE_BEST * float(shares.max(initial=0.0)), _LEAST_SHARE)
+    at, found = 0, []
+    for piece, share in zip(pieces, shares.tolist(), strict=True):
         name = normalize_text(piece.text.replace("▁", ""))
         place = folded.find(name, at) if name else -1
         if place < 0:
             continue
         at = place + len(name)
-        if piece.share >= max(_LIKE_BEST * best, _LEAST_SHARE) and any(map(str.isalnum, name)):
-            found.append(_whole_word(said, place, at, start))
+        if share >= least and any(map(str.isalnum, name)):
+            found.append(_whole_word(said, place, at, offset))
     return found
 
 

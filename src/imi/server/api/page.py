@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from imi.collection import Collection
-from imi.collection.folding import search_folded
+from imi.collection.folding import fold, search_folded
 from imi.errors import ImiError
 from imi.llm import load_llm
 from imi.rag.answer import answer
@@ -51,6 +51,7 @@ _VALUE = 160
 _PAIRS = 6
 _TOKENS = 240
 _KEPT = 8
+_SPARE = 6
 
 
 class LookBody(Body):
@@ -276,8 +277,13 @@ def _found(collection: Collection, body: LookBody, query: str) -> tuple[list[Hit
     def search(many: int) -> Any:
         return collection.search(what, many, mode=mode, where=body.where, dims=body.dims)
 
-    found = search_folded(search, body.k + 1, body.offset)
-    return [*found[: body.k]], len(found) > body.k
+    # Most pages hold few copies, and folding reads every text: a little more than is shown, then as much as it takes.
+    wanted = body.offset + body.k + 1
+    first = search(wanted + _SPARE)
+    folded = fold(first)
+    if len(folded) < wanted and len(first) == wanted + _SPARE:
+        folded = [*search_folded(search, wanted)]
+    return [*folded[body.offset : wanted - 1]], len(folded) >= wanted
 
 
 def _picture(text: str) -> bytes:
