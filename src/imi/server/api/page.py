@@ -240,7 +240,7 @@ def _look(collection: Collection, body: LookBody, scales: Scales) -> dict[str, A
     milliseconds = 1000 * (time.perf_counter() - start)
     if query and hits:
         asked = scales.asked(collection, query, asked.terms)
-    seen = _cards(asked, hits)
+    seen = _cards(asked, hits, meaning=body.mode != "text")
     if body.like is not None or body.picture is not None:
         for one in seen:  # cosines of like with like
             one["near"] = min(1.0, max(0.0, one["score"] or 0.0))
@@ -293,12 +293,12 @@ def _picture(text: str) -> bytes:
         raise ApiError(400, "'picture' is not base64.", param="picture", code="invalid_value") from wrong
 
 
-def _cards(asked: Asked, hits: list[Any]) -> list[dict[str, Any]]:
-    """Return documents as the page shows them."""
+def _cards(asked: Asked, hits: list[Any], *, meaning: bool = True) -> list[dict[str, Any]]:
+    """Return documents as the page shows them; `meaning`: whether what means the question is marked, too."""
     collection = asked.collection
     read = [readable(hit) for hit in hits]
     pictured = frozenset(hit.id for hit in hits if _has_picture(collection, hit.id))
-    meant = meant_spans(asked, [one.body for one in read])
+    meant = meant_spans(asked, [one.body for one in read]) if meaning else [[] for _ in read]
     near = asked.near(hits, pictured)
     return [
         {
