@@ -14,7 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Router
+from starlette.routing import BaseRoute, Match, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from imi._version import __version__
@@ -160,6 +160,7 @@ class _Split:
     """
 
     def __init__(self, routes: Sequence[BaseRoute], rest: FastAPI, refuse: Refuse) -> None:
+        self._routes = routes
         self._router = Router(routes, redirect_slashes=False)
         self._rest = rest
         self._refuse = refuse
@@ -174,6 +175,10 @@ class _Split:
         except _REFUSED as error:
             response = await self._refuse(Request(scope), error)
             await response(scope, receive, send)
+        finally:
+            # Metrics and the log name the route. Starlette before 1.0 does not say which one it took.
+            if "route" not in scope:
+                scope["route"] = next((one for one in self._routes if one.matches(scope)[0] is not Match.NONE), None)
 
 
 def refusal_of(method: str, path: str, error: Exception, private: Callable[[], Mapping[str, str]]) -> ApiError:
