@@ -168,7 +168,7 @@ def test_no_query_gets_out_of_its_parameters(pair, query):
 
 @settings(max_examples=examples(8), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=hostile)
-def test_no_name_gets_out_of_its_quotes(postgres, name):
+def test_no_name_gets_out_of_its_quotes(postgres, pair, name):
     from urllib.parse import quote
 
     if not name:

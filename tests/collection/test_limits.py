@@ -77,8 +77,9 @@ def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
     )
     if os.geteuid() == 0:
         # Nobody, who the process becomes, must come as far as the collection.
-        for part in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-            part.chmod(part.stat().st_mode | 0o055)
+        for part in (tmp_path, *tmp_path.parents):
+            if part.stat().st_mode & 0o055 != 0o055:
+                part.chmod(part.stat().st_mode | 0o055)
     try:
         command = [sys.executable, "-c", code, str(tmp_path / "c.imi")]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
