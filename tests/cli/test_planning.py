@@ -16,6 +16,21 @@ def test_a_plan_of_a_collection_and_of_a_file(reviews, run):
     assert run("plan", "reviews", "--for", "2").code == 2
 
 
+def test_a_plan_is_measured_by_questions_of_ones_own(reviews, run):
+    (reviews / "asked.txt").write_text("\n".join(f"which coffee number {at} is best?" for at in range(25)), "utf-8")
+    done = run("plan", "reviews", "--queries", "asked.txt", "--json")
+    assert done.code == 0 and done.json["chosen"]["outside"] is None, done.err
+    z = np.random.default_rng(0).standard_normal((50, 8)).astype(np.float32)
+    np.save("z.npy", z)
+    np.save("q.npy", z[:30])
+    assert run("plan", "z.npy", "--queries", "q.npy").code == 0
+    (reviews / "few.txt").write_text("one?\n\ntwo?\n", "utf-8")
+    assert "2 queries are too few" in run("plan", "reviews", "--queries", "few.txt").err
+    (reviews / "none.txt").write_text("\n", "utf-8")
+    for wrong in ("none.txt", "missing.txt", "z.npy.txt"):
+        assert run("plan", "reviews", "--queries", wrong).code != 0
+
+
 def test_a_graph_of_a_collection(reviews, run):
     done = run("graph", "reviews", "--out", "near.csv", "-k", "3", "--json")
     assert done.code == 0, done.err

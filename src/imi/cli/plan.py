@@ -18,6 +18,9 @@ from imi.errors import DataError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from numpy.typing import NDArray
+
+    from imi.collection import Collection
     from imi.index.plan import Plan as Made
 
 _BYTES = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9}
@@ -41,6 +44,12 @@ class PlanOptions(Output):
     ] = None
     latency: Annotated[
         str | None, typer.Option("--latency", metavar="TIME", help="What a search may take: 500us, 1ms.")
+    ] = None
+    queries: Annotated[
+        Path | None,
+        typer.Option(
+            "--queries", metavar="FILE", help="Questions to measure by: a text file, one a line, or a .npy of vectors."
+        ),
     ] = None
     seed: Seed = 0
     figure: Figure = None
@@ -87,8 +96,6 @@ def _amount(name: str, text: str, units: dict[str, float] | dict[str, int]) -> f
 def _planned(
     options: PlanOptions, memory: int | None, latency: float | None, bar: Callable[[int, int], None] | None
 ) -> Made:
-    import numpy as np
-
     import imi
 
     goal = imi.Goal(options.recall, options.share)
@@ -96,12 +103,37 @@ def _planned(
     source = options.source
     if not source.endswith(".npy"):
         with open_existing(source) as collection:
+            if options.queries is not None:
+                how["queries"] = _questions(options.queries, collection)
             return collection.plan(goal, memory, latency, **how)
+    if options.queries is not None:
+        how["queries"] = _vectors(str(options.queries))
+    return imi.plan(_vectors(source), goal, memory, latency, **how)
+
+
+def _vectors(source: str) -> NDArray[Any]:
+    import numpy as np
+
     try:
-        vectors = np.asarray(np.load(Path(source), mmap_mode="r", allow_pickle=False))
+        return np.asarray(np.load(Path(source), mmap_mode="r", allow_pickle=False))
     except (OSError, ValueError) as wrong:
         raise DataError(f"{source} cannot be read as vectors: {wrong}", hint="numpy.save writes such a file") from wrong
-    return imi.plan(vectors, goal, memory, latency, **how)
+
+
+def _questions(path: Path, collection: Collection) -> NDArray[Any]:
+    """Read questions, one a line, and embed them as searches do; a .npy file holds their vectors already."""
+    if path.suffix == ".npy":
+        return _vectors(str(path))
+    try:
+        lines = [line.strip() for line in path.read_text("utf-8").splitlines()]
+    except (OSError, UnicodeDecodeError) as wrong:
+        raise DataError(
+            f"{path} cannot be read as questions: {wrong}", hint="a text file in UTF-8, one a line"
+        ) from wrong
+    texts = [line for line in lines if line]
+    if not texts:
+        raise DataError(f"{path} holds no question", hint="write one a line, 20 or more")
+    return collection.model.embed(texts, kind="query")
 
 
 def register(app: typer.Typer) -> None:

@@ -342,7 +342,9 @@ class Planner:
             return reached
         found = f"; of questions unlike the rows it finds {chosen.outside:.3f}"
         short = chosen.outside < self.goal.recall - 0.004 and self.goal.share is None
-        return reached + found + (", less than was asked for: plan with real ones (queries=)" if short else "")
+        return (
+            reached + found + (", less than was asked for: plan with real ones (--queries, queries=)" if short else "")
+        )
 
 
 def _shared(a: Rows, b: Rows) -> float:
