@@ -36,7 +36,7 @@ def planned(nested):
         return imi.plan(nested[0], 0.95)
 
 
-def test_stand_ins_lie_half_a_length_off_their_rows_in_any_size(nested):
+def test_stand_ins_lie_as_far_off_their_rows_in_any_size(nested):
     for scale in (1.0, 100.0):
         rows = nested[0] * np.float32(scale)
         asked = unlike(rows[:200], rows, np.random.default_rng(0))

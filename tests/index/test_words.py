@@ -63,6 +63,19 @@ def test_the_best_are_those_of_the_oracle(many, monkeypatch, probe, lookup):
         check(words, dict(enumerate(many, 1)), asked(many, 6, seed=k), k)
 
 
+def test_filters_that_are_remembered_are_not_mixed_up_and_end_with_the_state(many):
+    words = Words().add(range(1, 2401), many)
+    texts = dict(enumerate(many, 1))
+    queries, first, second = asked(many, 3), np.arange(1, 2401, 2), np.arange(5, 2000, 3)
+    for rows in (first, second):
+        rows.setflags(write=False)
+    for rows in (first, first, second, first):
+        check(words, texts, queries, 10, rows)
+    fewer = words.remove([1, 3, 5])
+    check(fewer, {row: text for row, text in texts.items() if row not in (1, 3, 5)}, queries, 10, first)
+    check(words, texts, queries, 10, first)  # a state is a value: what was removed later is still in it
+
+
 def test_most_postings_of_common_words_are_never_read(many, monkeypatch):
     monkeypatch.setattr(maxscore, "_FIRST_PROBE", 16)
     monkeypatch.setattr(maxscore, "_WORTH", 0)

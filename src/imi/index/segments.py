@@ -107,8 +107,9 @@ class Part:
         """
         if allowed is None:
             return Passing(self.alive) if self.dead else None
-        if self.known and self.known[0][0] is allowed:
-            return self.known[0][1]
+        known = next(iter(self.known), None)  # read once: another thread may put another filter there
+        if known is not None and known[0] is allowed:
+            return known[1]
         places = self.lookup.places(allowed)
         mask = np.zeros(len(self), dtype=bool)
         mask[places[places >= 0]] = True

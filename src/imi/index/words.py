@@ -174,6 +174,10 @@ class Words:
     def _known(self) -> dict[str, tuple[tuple[int, ...], int]]:
         return {}
 
+    @cached_property
+    def _masks(self) -> list[tuple[Rows, Mask]]:
+        return []
+
     def _find(self, term: str) -> tuple[tuple[int, ...], int]:
         """Return a term's place in each segment and how many live rows hold it, remembered for this state."""
         found = self._known.get(term)
@@ -202,10 +206,17 @@ class Words:
     def _mask(self, allowed: Rows | None) -> Mask | None:
         if allowed is None:
             return self._field.alive
+        known = next(iter(self._masks), None)  # read once: another thread may put another filter there
+        if known is not None and known[0] is allowed:
+            return known[1]
         places = self._lookup.places(np.asarray(allowed, dtype=np.int64))
         mask = np.zeros(len(self._rows), dtype=bool)
         mask[places[places >= 0]] = True
-        return mask if self._field.alive is None else mask & self._field.alive
+        if self._field.alive is not None:
+            mask &= self._field.alive
+        if not allowed.flags.writeable:  # a filter that is remembered: the next search asks for it again
+            self._masks[:] = [(allowed, mask)]
+        return mask
 
     # --- files ---
 
