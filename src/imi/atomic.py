@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -48,6 +49,20 @@ def write_whole(path: Path, data: bytes, *, mode: int = 0o600) -> None:
     finally:
         beside.unlink(missing_ok=True)
     sync_folder(path.parent)
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Give a name to write a file under that gets its own name, and the rights of what was there, when it is whole."""
+    target = Path(os.path.realpath(path))
+    beside = sibling(target)
+    try:
+        yield beside
+        if target.exists():
+            shutil.copymode(target, beside)
+        os.replace(beside, target)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def sibling(path: Path) -> Path:

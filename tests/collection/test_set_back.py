@@ -171,3 +171,26 @@ def test_the_log_of_a_file_that_was_replaced_is_not_read_as_the_other_ones(here,
     writer.close()
     with imi.open("c.imi", mode="r") as c:
         assert "more" in c.ids() and c.verify().ok
+
+
+def test_a_full_disk_is_searched_and_said(here):
+    Path("disk").mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", "disk"], capture_output=True).returncode:
+        pytest.skip("no right to mount")
+    try:
+        with imi.open("disk/c.imi", model="hash") as c:
+            c.add([imi.Document("1", "first text")])
+        with open("disk/ballast", "wb", buffering=0) as ballast, pytest.raises(OSError, match="No space"):
+            while True:
+                ballast.write(bytes(4096))
+        with imi.open("disk/c.imi", mode="r") as c:
+            assert c.verify().ok
+            for mode in ("text", "meaning", "hybrid"):
+                assert c.search("text", mode=mode)[0].id == "1"
+        with pytest.raises(CollectionError, match="no room left"), imi.open("disk/c.imi") as c:
+            c.add([imi.Document("2", "more text")])
+        os.unlink("disk/ballast")
+        with imi.open("disk/c.imi") as c:
+            assert c.ids() == ["1"] and c.add([imi.Document("2", "more text")]).added == 1
+    finally:
+        subprocess.run(["umount", "-l", "disk"], check=True)

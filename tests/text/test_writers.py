@@ -31,3 +31,26 @@ def test_numbers_alone_and_files_that_cannot_be(tmp_path, embedder):
 
 def test_literal_lists_have_the_shortest_digits():
     assert literal(np.float32([0.1, -2e-5, 1])) == "[0.1, -2e-05, 1.0]"
+
+
+def test_a_file_that_cannot_be_written_to_its_end_leaves_what_was_there(tmp_path, monkeypatch):
+    import numpy as np
+
+    from imi.text import writers
+
+    path = tmp_path / "v.npy"
+    writers.write_vectors(path, ["a"], np.ones((1, 2), np.float32))
+    path.chmod(0o600)
+    before = path.read_bytes()
+
+    def full(file, z):
+        file.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(writers.np, "save", full)
+    with pytest.raises(DataError, match="no space left"):
+        writers.write_vectors(path, ["b"], np.ones((1, 2), np.float32))
+    monkeypatch.undo()
+    assert [path.read_bytes()] == [before] and [one.name for one in tmp_path.iterdir()] == ["v.npy"]
+    writers.write_vectors(path, ["b", "c"], np.ones((2, 2), np.float32))
+    assert path.stat().st_mode & 0o777 == 0o600 and len(np.load(path)) == 2

@@ -22,7 +22,7 @@ from imi.mirror.cache import Holder, Mirror
 from imi.progress import Progress
 from imi.records import Document
 from imi.store.sources import digests, forget, ids_from, note_digests
-from imi.text.walk import Found, Walk, walk
+from imi.text.walk import UNREAD, Found, Walk, walk
 
 if TYPE_CHECKING:
     from imi.mirror.reading import FileRows
@@ -158,7 +158,9 @@ def _compare(found: Walk, known: Mapping[str, str]) -> tuple[list[Found], list[s
     """Return the files to read, those written last first, and the paths whose rows must go."""
     changed = [file for file in found.files if not _is_known(known.get(file.path), file)]
     changed.sort(key=lambda file: -file.changed)
-    return changed, sorted(known.keys() - {file.path for file in found.files})
+    unread = tuple(f"{path}/" for path in found.left_out.get(UNREAD, ()))
+    gone = known.keys() - {file.path for file in found.files}
+    return changed, sorted(path for path in gone if not f"{path}/".startswith(unread))
 
 
 def _is_known(note: str | None, file: Found) -> bool:

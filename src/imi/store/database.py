@@ -29,6 +29,7 @@ WAIT_MS = 10_000
 ALONE_SECONDS = 5.0
 """How long who must be alone waits for others to close the file."""
 _REPLACED = 5
+_SHARED = 1 << 16
 Frozen = tuple[int, int, int]
 
 
@@ -68,10 +69,7 @@ def translated(path: Path) -> Iterator[None]:
     except apsw.CorruptError as corrupt:
         raise damaged_file(path, str(corrupt)) from corrupt
     except apsw.FullError as full:
-        raise CollectionError(
-            f"no room left while writing {path}; what was acknowledged before is safe",
-            hint="free disk space and run the same command again: it goes on where it stopped",
-        ) from full
+        raise _no_room(path) from full
     except apsw.ReadOnlyError as read_only:
         raise CollectionError(
             f"{path} cannot be written: {read_only}", hint="check the permissions of the folder"
@@ -94,7 +92,23 @@ def translated(path: Path) -> Iterator[None]:
                 f"a page of {path} does not agree with its checksum",
                 hint=f"imi verify {path.parent}, then imi repair {path.parent}",
             ) from fault
+        if _is_full(path):
+            raise _no_room(path) from fault
         raise CollectionError(f"reading or writing {path} failed: {fault}", hint="check the disk") from fault
+
+
+def _no_room(path: Path) -> CollectionError:
+    return CollectionError(
+        f"no room left while writing {path}; what was acknowledged before is safe",
+        hint="free disk space and run the same command again: it goes on where it stopped",
+    )
+
+
+def _is_full(path: Path) -> bool:
+    """Whether the disk has not even the room of the file that readers and writers of one collection share."""
+    with suppress(OSError):
+        return shutil.disk_usage(path.parent).free < _SHARED
+    return False
 
 
 @dataclass(frozen=True)
@@ -175,7 +189,10 @@ def connect(path: Path, *, write: bool, durable: bool = True, vfs: str = VFS) ->
                     _leave_log_of_others(path)
                 connection = _configured(str(path), path, write=write, durable=durable, vfs=vfs)
                 opened = Opened(connection, before, log=identity(path.with_name(f"{path.name}-wal")))
-            except (apsw.CantOpenError, apsw.ReadOnlyError):
+            except (apsw.CantOpenError, apsw.ReadOnlyError, apsw.IOError) as refused:
+                # A full disk is, for who reads, as a place where nothing can be written.
+                if isinstance(refused, apsw.IOError) and (write or not _is_full(path)):
+                    raise
                 if path.exists() and write:
                     raise CollectionError(
                         f"{path} cannot be written", hint='check the permissions, or open with mode="r"'

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from imi.atomic import whole
 from imi.errors import DataError, MissingExtra, UsageError
 from imi.tasks.kernel_ridge import Kernel, fit_kernel, fitting
 from imi.types import Floats
@@ -80,7 +81,7 @@ class ClassifierHead:
         arrays: dict[str, Any] = {"weights": self.weights, "bias": self.bias, "codes": self.codes}
         if self.mix is not None:
             arrays["mix"] = self.mix
-        with Path(path).open("wb") as file:
+        with whole(Path(path)) as beside, beside.open("wb") as file:
             np.savez_compressed(file, about=np.array(json.dumps(about)), **arrays)
 
 

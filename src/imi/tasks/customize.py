@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from imi.atomic import whole
 from imi.errors import DataError, UsageError
 from imi.tasks.intervals import Interval, bootstrap
 from imi.tasks.rows import check_share, check_varied, read_rows
@@ -57,7 +58,7 @@ class Customization:
 
     def save(self, path: str | Path) -> None:
         """Write the matrix to a .npz file."""
-        with Path(path).open("wb") as file:
+        with whole(Path(path)) as beside, beside.open("wb") as file:
             np.savez_compressed(file, matrix=self.matrix, model=np.array(self.model))
 
     def figure(self, path: str | Path) -> None:

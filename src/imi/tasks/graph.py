@@ -13,6 +13,7 @@ from xml.sax.saxutils import escape, quoteattr
 import numpy as np
 from numpy.typing import NDArray
 
+from imi.atomic import whole
 from imi.errors import UsageError
 from imi.index.knn import knn_graph
 from imi.index.planner import plan
@@ -56,7 +57,7 @@ class Graph:
         """
         path = Path(path)
         check_kind(path)
-        with path.open("w", encoding="utf-8", newline="") as file:
+        with whole(path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
             if path.suffix == ".graphml":
                 self._graphml(file)
             elif path.suffix == ".jsonl":

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from imi.atomic import whole
 from imi.errors import MissingExtra, UsageError
 
 if TYPE_CHECKING:
@@ -100,7 +101,8 @@ def save_figure(figure: Figure, path: str | Path) -> None:
             f"<body>{svg[svg.index('<svg') :]}</body></html>\n"
         )
         content = page.encode("utf-8")
-    Path(path).write_bytes(content)
+    with whole(Path(path)) as beside:
+        beside.write_bytes(content)
 
 
 def short(text: str, width: int = 28) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from imi.atomic import whole
 from imi.errors import MissingExtra, UsageError
 
 
@@ -122,7 +123,8 @@ def write_report(
         )
         parts.append(f"<h2>{_both(Phrase('Settings', '設定'))}</h2><table>{rows}</table>")
     page = _PAGE.replace("{{title}}", html.escape(findings.title.en)).replace("{{body}}", "\n".join(parts))
-    Path(path).write_text(page, encoding="utf-8")
+    with whole(Path(path)) as beside:
+        beside.write_text(page, encoding="utf-8")
 
 
 def _drawn(figure: Any) -> str:

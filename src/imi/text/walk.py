@@ -64,6 +64,10 @@ class Found:
         return f"{self.size}:{self.changed}:{self.inode}"
 
 
+UNREAD = "cannot be read"
+"""Why a path is left out of which nobody knows what it holds: it is not gone."""
+
+
 @dataclass(slots=True)
 class Walk:
     """What a folder holds: files, and by reason the paths that were left out, but for what is ignored or hidden."""
@@ -101,7 +105,7 @@ def _enter(folder: Path, below: str, ignored: Ignored | None, walking: Walking, 
     except OSError:
         if top:
             raise
-        found.leave(below, "cannot be read")
+        found.leave(below, UNREAD)
         return
     names = {entry.name for entry in entries}
     if ignored is not None and not names.isdisjoint((*OWN, GIT)):
@@ -129,8 +133,11 @@ def _enter(folder: Path, below: str, ignored: Ignored | None, walking: Walking, 
 def _take(entry: os.DirEntry[str], path: str, walking: Walking, found: Walk) -> None:
     try:
         stat = entry.stat(follow_symlinks=False)
-    except OSError:
+    except FileNotFoundError:
         return  # gone since it was listed
+    except OSError:
+        found.leave(path, UNREAD)
+        return
     if not entry.is_file(follow_symlinks=False):
         found.leave(path, "no files: sockets, pipes, devices")
         return

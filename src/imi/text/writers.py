@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from imi.atomic import whole
 from imi.errors import DataError, MissingExtra, UsageError
 
 KINDS = (".csv", ".jsonl", ".parquet", ".npy")
@@ -43,7 +44,8 @@ def write_vectors(path: Path, texts: Sequence[str], z: NDArray[np.float32]) -> N
     check_kind(path)
     writers = {".csv": _csv, ".jsonl": _jsonl, ".parquet": _parquet, ".npy": _npy}
     try:
-        writers[path.suffix.lower()](path, texts, z)
+        with whole(path) as beside:
+            writers[path.suffix.lower()](beside, texts, z)
     except OSError as error:
         raise DataError(f"{path} cannot be written: {(error.strerror or str(error)).lower()}") from error
 
@@ -72,4 +74,5 @@ def _parquet(path: Path, texts: Sequence[str], z: NDArray[np.float32]) -> None:
 
 
 def _npy(path: Path, texts: Sequence[str], z: NDArray[np.float32]) -> None:
-    np.save(path, z)
+    with path.open("wb") as file:
+        np.save(file, z)

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from imi.atomic import whole
 from imi.tasks.regions import regions
 from imi.types import Floats
 
@@ -70,7 +71,8 @@ _MODULE_LINES = re.compile(r"^import [^;]*;\n|^export (?=function|class|const)",
 
 def write_page(drawn: MapData, path: str | Path, title: str) -> None:
     """Write a map as a page that opens from disk."""
-    Path(path).write_text(page(page_data(drawn, title)), encoding="utf-8")
+    with whole(Path(path)) as beside:
+        beside.write_text(page(page_data(drawn, title)), encoding="utf-8")
 
 
 def page_data(drawn: MapData, title: str) -> dict[str, Any]:
