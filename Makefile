@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # The tests use these; each can be left out, and its tests then say so and are skipped.
-EXTRAS := tables,tasks,plot,pictures,fast,server,remote,openai,tokens,train,quality,st,static,deep,onnx,docs,office,mcp,code,ja,pg,qdrant,milvus
+EXTRAS := tables,tasks,plot,pictures,heic,fast,server,remote,openai,tokens,train,quality,st,static,deep,onnx,docs,office,mcp,code,ja,pg,qdrant,milvus
 TEST ?=
 # One worker a core and at most four; `make test WORKERS=0` runs all tests in one process, as a debugger wants it.
 WORKERS ?= auto

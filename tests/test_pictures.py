@@ -1,3 +1,4 @@
+import importlib.util
 import io
 import runpy
 
@@ -5,11 +6,12 @@ import numpy as np
 import pytest
 
 from imi.errors import DataError
+from imi.exif import Shot
 from imi.pictures import LARGEST, VIEW, Picture, describe_picture, is_picture, open_all, open_picture
 from tests.drawn import draw, noise, png_head
 
 pytest.importorskip("PIL")
-from PIL import Image
+from PIL import Image, features
 
 
 def saved(image, kind, **how):
@@ -53,10 +55,96 @@ def test_a_rotated_photo_stands_upright():
     assert (told.width, told.height) == (40, 60)
 
 
-def test_when_a_photo_was_taken_is_read():
+@pytest.mark.parametrize("lies", range(1, 9))
+def test_a_photo_stands_upright_however_it_lies(lies):
+    from PIL import ImageOps
+
+    image, exif = Image.fromarray(noise(30, 20)), Image.Exif()
+    exif[0x0112] = lies
+    data = saved(image, "PNG", exif=exif)
+    with Image.open(io.BytesIO(data)) as again:
+        np.testing.assert_array_equal(open_picture(data).pixels, np.asarray(ImageOps.exif_transpose(again)))
+
+
+def shot(**how):
     exif = Image.Exif()
-    exif.get_ifd(0x8769)[0x9003] = "2023:05:01 12:30:00"
-    assert open_picture(saved(draw(), "JPEG", exif=exif)).taken == "2023:05:01 12:30:00"
+    exif[0x010F], exif[0x0110] = how.get("make", "Canon"), how.get("model", "Canon EOS R6")
+    exif.get_ifd(0x8769)[0x9003] = how.get("taken", "2023:05:01 12:30:00")
+    if "offset" in how:
+        exif.get_ifd(0x8769)[0x9011] = how["offset"]
+    if "gps" in how:
+        exif.get_ifd(0x8825).update(how["gps"])
+    return exif
+
+
+TOKYO = {1: "N", 2: (35.0, 40.0, 30.0), 3: "E", 4: (139.0, 45.0, 0.0)}
+
+
+def test_when_where_and_by_what_a_photo_was_taken_is_read():
+    exif = shot(offset="+09:00", gps=TOKYO)
+    for kind in ("PNG", "WEBP", "JPEG"):
+        read = open_picture(saved(draw(), kind, exif=exif)).shot
+        assert read == Shot("2023-05-01T12:30:00+09:00", "Canon EOS R6", (35.675, 139.75)), kind
+    assert describe_picture(saved(draw(), "JPEG", exif=exif)).shot == read
+    assert open_picture(saved(draw(), "JPEG")).shot == Shot()
+
+
+@pytest.mark.parametrize(
+    ("how", "wanted"),
+    [
+        ({"make": "SONY", "model": "ILCE-7M4"}, {"camera": "SONY ILCE-7M4"}),
+        ({"make": "NIKON CORPORATION", "model": "NIKON D850"}, {"camera": "NIKON D850"}),
+        ({"make": "", "model": "\x00\x1b[31mx"}, {"camera": "[31mx"}),
+        ({"taken": "0000:00:00 00:00:00"}, {"taken": None}),
+        ({"taken": "2023:13:45 12:00:00"}, {"taken": None}),
+        ({"taken": "2024-02-29T08:05"}, {"taken": "2024-02-29T08:05:00"}),
+        ({"offset": "JST"}, {"taken": "2023-05-01T12:30:00"}),
+        ({"gps": TOKYO | {1: "S", 3: "W"}}, {"place": (-35.675, -139.75)}),
+        ({"gps": {1: "N", 2: (0.0, 0.0, 0.0), 3: "E", 4: (0.0, 0.0, 0.0)}}, {"place": None}),
+        ({"gps": TOKYO | {2: (95.0, 0.0, 0.0)}}, {"place": None}),
+        ({"gps": {1: "N", 2: (35.0, 40.0, 30.0)}}, {"place": None}),
+    ],
+)
+def test_what_cameras_write_wrongly_is_left_out(how, wanted):
+    read = open_picture(saved(draw(), "JPEG", exif=shot(**how))).shot
+    assert {name: getattr(read, name) for name in wanted} == wanted
+
+
+def test_a_damaged_block_of_exif_leaves_the_picture_readable():
+    whole = saved(draw(), "JPEG", exif=shot(gps=TOKYO))
+    at = whole.index(b"Exif") + 6
+    for place in range(at, at + 120, 7):
+        broken = bytearray(whole)
+        broken[place : place + 4] = b"\xff\xff\xff\xff"
+        assert open_picture(bytes(broken)).pixels.shape == (96, 96, 3), place
+
+
+def test_pictures_of_phones_are_read_where_there_is_a_decoder():
+    kinds = [("AVIF", features.check("avif")), ("HEIF", importlib.util.find_spec("pillow_heif") is not None)]
+    for kind, there in kinds:
+        if not there:
+            continue
+        if kind == "HEIF":
+            open_picture(draw())
+            import pillow_heif
+
+            pillow_heif.register_heif_opener()
+        data = saved(draw(), kind, quality=90, exif=shot(gps=TOKYO).tobytes())
+        read = open_picture(data)
+        assert (read.format, read.width, read.shot.camera) == (kind.lower(), 96, "Canon EOS R6")
+        assert np.abs(read.pixels[48, 48].astype(int) - (200, 30, 30)).max() < 30
+
+
+def test_a_photo_of_a_phone_without_a_decoder_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setattr("imi.pictures._formats", lambda: ("PNG", "JPEG"))
+    for name, package in (("a.heic", "pillow-heif"), ("b.avif", "pillow>=11.3")):
+        (tmp_path / name).write_bytes(b"\0\0\0\x1cftypheic" + bytes(40))
+        with pytest.raises(DataError, match="needs a decoder that is not installed") as refused:
+            open_picture(tmp_path / name)
+        assert refused.value.hint == f"pip install '{package}'"
+    (tmp_path / "c.png").write_bytes(b"\0\0\0\x1cftypheic" + bytes(40))
+    with pytest.raises(DataError, match="not a picture that can be read"):
+        open_picture(tmp_path / "c.png")
 
 
 def test_transparency_lies_on_white():

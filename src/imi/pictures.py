@@ -14,6 +14,8 @@ import threading
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -21,20 +23,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.errors import DataError, MissingExtra
+from imi.exif import DETAILS, GPS, NOTHING, ROTATION, Shot, read_shot
 
 Pixels = NDArray[np.uint8]
 Source: TypeAlias = Any
 """A path, the bytes of a file, an image of Pillow, an array (height, width[, 3]) uint8, or a `Picture`."""
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff")
+_PLAIN = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff")
 _FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF")
 """What Pillow may take a file for, whatever it is called: others start programs, or are parsers that few have tried."""
+_PHONES = {".avif": "AVIF", ".heic": "HEIF", ".heif": "HEIF"}
+"""Read where there is a decoder: Pillow 11.3 has one of AVIF, the package pillow-heif one of HEIC."""
+SUFFIXES = (*_PLAIN, *_PHONES)
 LARGEST = 100_000_000
 """Pixels that are unpacked at most; a JPEG is unpacked smaller where it can be, and counts as that."""
 VIEW = 336
 """Longest side that is kept of a picture: the short side of a 3:2 photo is then the 224 that CLIP looks at."""
 _QUALITY = 82
-_ROTATION, _TAKEN, _DETAILS = 0x0112, 0x9003, 0x8769  # tags of EXIF
+_UPRIGHT = {
+    2: "FLIP_LEFT_RIGHT", 3: "ROTATE_180", 4: "FLIP_TOP_BOTTOM", 5: "TRANSPOSE", 6: "ROTATE_270", 7: "TRANSVERSE",
+    8: "ROTATE_90",
+}  # fmt: skip
+"""What makes a picture upright, by how EXIF says it lies."""
 _opening = threading.Lock()
 
 
@@ -42,15 +52,15 @@ _opening = threading.Lock()
 class Picture:
     """A picture that was read: `pixels` (h, w, 3) uint8 with sides of at most `VIEW`, and what the file said.
 
-    format: "jpeg", "png" …, empty where there was no file. width, height: of the whole picture, upright. taken: when,
-    as the camera wrote it.
+    format: "jpeg", "png" …, empty where there was no file. width, height: of the whole picture, upright. shot: when,
+    where and by what it was taken, as the camera wrote it.
     """
 
     pixels: Pixels
     format: str = ""
     width: int = 0
     height: int = 0
-    taken: str | None = None
+    shot: Shot = NOTHING
 
     @property
     def digest(self) -> str:
@@ -88,8 +98,8 @@ def is_picture_file(name: str | os.PathLike[str]) -> bool:
     return Path(name).suffix.lower() in SUFFIXES and Path(name).is_file()
 
 
-def open_picture(source: Source) -> Picture:
-    """Read a picture.
+def open_picture(source: Source, view: int = VIEW) -> Picture:
+    """Read a picture, at most `view` dots a side.
 
     Raises:
         DataError: it is not there, is not a picture, is cut off, or is larger than `LARGEST`.
@@ -101,10 +111,10 @@ def open_picture(source: Source) -> Picture:
         return _of_array(source)
     pillow = _pillow()
     if isinstance(source, pillow.Image):
-        return _read(source.copy(), "the image")  # reading shrinks in place
+        return _read(source.copy(), "the image", view)  # reading shrinks in place
     name = "the picture" if isinstance(source, bytes) else os.fspath(source)
     with _file(source, name) as image:
-        return _read(image, name)
+        return _read(image, name, view)
 
 
 def describe_picture(source: str | os.PathLike[str] | bytes) -> Picture:
@@ -115,7 +125,7 @@ def describe_picture(source: str | os.PathLike[str] | bytes) -> Picture:
     """
     name = "the picture" if isinstance(source, bytes) else os.fspath(source)
     with _file(source, name) as image:
-        found = _read_header(image)
+        found, _ = _read_header(image)
         image.draft("RGB", (VIEW, VIEW))
         _refuse_bomb(image, name)
         return found
@@ -160,17 +170,47 @@ def _pillow() -> Any:
     return Image
 
 
+@cache
+def _formats() -> tuple[str, ...]:
+    """Return the formats that are read here: the six, and those of phones where there is a decoder."""
+    from PIL import features
+
+    found = list(_FORMATS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a Pillow that has never heard of it says so
+        if features.check("avif"):
+            found.append("AVIF")
+    if find_spec("pillow_heif") is not None:
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
+        found.append("HEIF")
+    return tuple(found)
+
+
+def _not_read(name: str) -> DataError:
+    """Return why a file is no picture: it is none, or there is no decoder of what its name says."""
+    kind = _PHONES.get(Path(name).suffix.lower())
+    if kind is None or kind in _formats():
+        return DataError(f"{name}: it is not a picture that can be read", hint=f"known are {', '.join(SUFFIXES)}")
+    package = "pillow>=11.3" if kind == "AVIF" else "pillow-heif"
+    said = f"{name}: {kind.replace('HEIF', 'HEIC')} needs a decoder that is not installed"
+    return DataError(said, hint=f"pip install '{package}'")
+
+
 @contextlib.contextmanager
 def _file(source: Any, name: str) -> Any:
     pillow = _pillow()
     try:
-        # Pillow warns of large pictures, and this module refuses them: the filter is set for the moment of opening.
+        formats = _formats()
+        # Pillow warns of large pictures and of damaged EXIF; this module refuses the ones and leaves the other out.
         with _opening, warnings.catch_warnings():
-            warnings.simplefilter("ignore", pillow.DecompressionBombWarning)
-            image = pillow.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=_FORMATS)
+            warnings.simplefilter("ignore")
+            image = pillow.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=formats)
     except OSError as broken:
-        reason = "it is not a picture that can be read" if broken.errno is None else (broken.strerror or "").lower()
-        raise DataError(f"{name}: {reason}", hint=f"known are {', '.join(SUFFIXES)}") from broken
+        if broken.errno is None:
+            raise _not_read(name) from broken
+        raise DataError(f"{name}: {(broken.strerror or '').lower()}", hint="look at its path") from broken
     except pillow.DecompressionBombError as bomb:
         raise DataError(f"{name}: {str(bomb).split(',')[0]}, allowed are {LARGEST:,} pixels", hint=_SMALLER) from bomb
     except Exception as broken:  # what a damaged file does to a parser cannot be listed
@@ -198,50 +238,53 @@ def _refuse_bomb(image: Any, name: str) -> None:
         )
 
 
-def _read(image: Any, name: str) -> Picture:
-    found = _read_header(image)
+def _read(image: Any, name: str, view: int = VIEW) -> Picture:
+    found, rotation = _read_header(image)
     try:
         # A JPEG is unpacked at a half, quarter or eighth where that is still larger than what is kept.
-        image.draft("RGB", (VIEW, VIEW))
+        image.draft("RGB", (view, view))
         _refuse_bomb(image, name)
-        return replace(found, pixels=_pixels(image))
+        return replace(found, pixels=_pixels(image, rotation, (view, view)))
     except DataError:
         raise
     except Exception as broken:
         raise _damaged(name, broken) from broken
 
 
-def _read_header(image: Any) -> Picture:
+def _read_header(image: Any) -> tuple[Picture, int]:
+    """Return what the head says, and how the picture lies, as EXIF numbers it."""
     width, height = image.size
-    rotation, taken = 1, None
-    with contextlib.suppress(Exception):  # a damaged EXIF block does not make the picture unreadable
+    rotation, shot = 1, NOTHING
+    # A damaged EXIF block does not make the picture unreadable, and Pillow warns of each part of it.
+    with contextlib.suppress(Exception), _opening, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         exif = image.getexif()
-        rotation = int(exif.get(_ROTATION, 1))
-        taken = str(exif.get_ifd(_DETAILS).get(_TAKEN) or "").strip("\x00 ") or None
+        rotation = int(exif.get(ROTATION, 1))
+        shot = read_shot(exif, exif.get_ifd(DETAILS), exif.get_ifd(GPS))
     if 5 <= rotation <= 8:
         width, height = height, width
-    return Picture(np.empty((0, 0, 3), np.uint8), (image.format or "").lower(), width, height, taken)
+    return Picture(np.empty((0, 0, 3), np.uint8), (image.format or "").lower(), width, height, shot), rotation
 
 
-def _pixels(image: Any) -> Pixels:
-    from PIL import Image, ImageOps
+def _pixels(image: Any, rotation: int, most: tuple[int, int]) -> Pixels:
+    from PIL import Image
 
     image.load()
     if image.mode[0] in "IF":
         image = _deep(image)
     # Making it small first saves the work of turning and converting all of it; a palette has nothing to average.
     if image.mode in ("RGB", "L", "CMYK", "YCbCr"):
-        image.thumbnail((VIEW, VIEW), Image.Resampling.BILINEAR, reducing_gap=2.0)
-    with contextlib.suppress(ValueError, TypeError, KeyError, SyntaxError, OverflowError):
-        image = ImageOps.exif_transpose(image)
+        image.thumbnail(most, Image.Resampling.BILINEAR, reducing_gap=2.0)
+    if rotation in _UPRIGHT:
+        image = image.transpose(Image.Transpose[_UPRIGHT[rotation]])
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         image = image.convert("RGBA")
-        image.thumbnail((VIEW, VIEW), Image.Resampling.BILINEAR)
+        image.thumbnail(most, Image.Resampling.BILINEAR)
         white = Image.new("RGB", image.size, "white")
         white.paste(image, mask=image.getchannel("A"))
         return np.asarray(white)
     image = image.convert("RGB")
-    image.thumbnail((VIEW, VIEW), Image.Resampling.BILINEAR)
+    image.thumbnail(most, Image.Resampling.BILINEAR)
     return np.asarray(image)
 
 

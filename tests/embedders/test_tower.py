@@ -38,6 +38,15 @@ def test_vectors_are_of_the_texts_space_at_every_size(tower):
     assert imi.load("deep").picture_fingerprint != tower.fingerprint, "of one network, in two spaces"
 
 
+def test_likeness_leaves_the_first_dimensions_to_the_names_and_fits_any_width():
+    net = network(FOLDER)
+    features = net.features([noise(30, 30), noise(30, 30, 1)])
+    for width in (32, 64, 65, 384, 512, 700):
+        z = net.likeness(features, width)
+        assert z.shape == (2, width) and not z[:, :64].any()
+        assert np.allclose(np.linalg.norm(z, axis=1), float(width > 64), atol=1e-5)
+
+
 def test_names_kept_in_the_folder_are_those_that_the_model_gives(tower):
     kinds = tower.network.kinds[::97]
     model = imi.load("built-in")

@@ -2,8 +2,9 @@
 
     features = EfficientNet-Lite2 of 224 × 224 dots                     onnxruntime, int8 weights
     chances  = softmax(features·W + b)                                  photos' kinds, clothing, emoji: all in one
-    names    = Σ chance · name of the kind                              in the space of the texts, their mean taken off
-    vector   = unit(unit(names) + likeness · unit((features - mean)·R)) likeness: directions that tell kinds apart
+    names    = Σ chance · name of the kind                              in the texts' space, half their mean taken off
+    vector   = unit(unit(names) + likeness · unit((features - mean)·R)) likeness: directions that tell kinds apart,
+                                                                        in the dimensions behind the first 64
 
 What a picture shows thus lies near every word that the text model has near those names, words that no picture was
 trained on among them. `recipes/pictures` made the files; `models/pictures/card.md` says from what.
@@ -116,8 +117,13 @@ class Network:
         return np.asarray(features @ self._weight + self._bias)
 
     def likeness(self, features: Floats, width: int) -> Floats:
-        """Return what makes two pictures alike, (n, width) unit rows."""
-        return vectors.normalize((features - self._mean) @ self._likeness[:, :width])
+        """Return what makes two pictures alike, (n, width) unit rows, with nothing in the first dimensions."""
+        out = np.zeros((len(features), width), np.float32)
+        first = int(self.about["likeness_from"])
+        room = min(width - first, self._likeness.shape[1])
+        if room > 0:
+            out[:, first : first + room] = vectors.normalize((features - self._mean) @ self._likeness[:, :room])
+        return out
 
 
 @lru_cache(maxsize=2)
@@ -164,8 +170,9 @@ class PictureTower:
 
     @cached_property
     def names(self) -> Floats:
-        """The table with the mean of photos' kinds taken off, which all photos would share."""
-        return np.asarray(self.table - self.table[self.network.groups[0]].mean(axis=0), np.float32)
+        """The table with a part of the mean of photos' kinds taken off, which all photos would share."""
+        shared = self.table[self.network.groups[0]].mean(axis=0)
+        return np.asarray(self.table - self.network.about["shared"] * shared, np.float32)
 
     def embed(self, pictures: Sequence[Source], *, progress: Progress | None = None) -> Floats:
         """Return (n, width) float32 unit rows.

@@ -10,9 +10,11 @@ from dataclasses import replace
 from typing import Any
 
 from imi.errors import Failure, MissingExtra
+from imi.pictures import LARGEST, open_picture
 from imi.text.blocks import Block, Line
 from imi.text.paragraphs import set_blocks
 from imi.text.readers.pieces import passage_rows
+from imi.text.readers.printed import LARGE, read_printed, tesseract
 from imi.text.readers.rows import ReadOptions, Row
 
 _NUMBER = re.compile(
@@ -40,7 +42,11 @@ def read_pdf(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
             lines = [line.rstrip() for line in page.extract_text().split("\n")]
             pages.append(lines)
             if not any(line.strip() for line in lines) and _has_pictures(page):
-                silent.append(number)
+                text = _printed(page)
+                if text is None:
+                    silent.append(number)
+                else:
+                    pages[-1] = text.split("\n")
     except (PyPdfError, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         # What a damaged file does to a parser cannot be listed; it must not stop a run over a folder.
         broken = Failure(source, None, f"no readable PDF: {str(error)[:120] or type(error).__name__}")
@@ -51,9 +57,9 @@ def read_pdf(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
     if broken is not None:
         yield broken
     elif not found:
-        yield Failure(source, None, "the PDF holds no text; pictures of pages need OCR first")
+        yield Failure(source, None, f"the PDF holds no text; {_ocr()}")
     elif silent:
-        yield Failure(source, None, f"{_pages(silent)} no text; pictures of pages need OCR first")
+        yield Failure(source, None, f"{_pages(silent)} no text; {_ocr()}")
 
 
 def _has_pictures(page: Any) -> bool:
@@ -63,6 +69,28 @@ def _has_pictures(page: Any) -> bool:
         return any(one.get_object().get("/Subtype") in ("/Image", "/Form") for one in shown)
     except (KeyError, AttributeError, TypeError, ValueError):
         return False
+
+
+def _ocr() -> str:
+    if tesseract() is None:
+        return "pictures of pages are read where tesseract is installed"
+    return "tesseract finds none in the pictures of pages either"
+
+
+def _printed(page: Any) -> str | None:
+    """Return what is written in the pictures of a page, None where there is nothing, or nothing that reads it."""
+    if tesseract() is None:
+        return None
+    texts = []
+    try:
+        for name in list(page.images.keys()):
+            told = page["/Resources"]["/XObject"][name]
+            if int(told["/Width"]) * int(told["/Height"]) > LARGEST:
+                continue
+            texts.append(read_printed(open_picture(page.images[name].image, LARGE).pixels))
+    except Exception:  # what a damaged picture does to a parser cannot be listed
+        return None
+    return "\n\n".join(text for text in texts if text) or None
 
 
 def _title(reader: Any) -> str | None:

@@ -10,13 +10,17 @@ from typing import Any
 from imi.errors import DataError, Failure
 from imi.pictures import describe_picture, open_all, open_picture
 from imi.records import Document, with_facts
+from imi.text.readers.printed import LARGE, may_hold_text, read_printed, tesseract
 from imi.text.readers.rows import ReadOptions, Row
 
 _AT_ONCE = 64
 
 
 def read_picture(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
-    """Yield a picture as one row without text; its folder is a tag to filter by: --where folder=cats."""
+    """Yield a picture as one row; its folder is a tag to filter by: --where folder=cats.
+
+    What is written in it is the row's text, where tesseract is installed.
+    """
     try:
         result = describe_picture(source)
     except DataError as wrong:
@@ -25,9 +29,21 @@ def read_picture(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
     metadata: dict[str, Any] = {"format": result.format, "width": result.width, "height": result.height}
     if folder := Path(source).parent.name:
         metadata["folder"] = folder
-    if result.taken:
-        metadata["taken"] = result.taken
-    yield Row(Document(source, None, with_facts(metadata, {"source": source}), picture=source))
+    shot = result.shot
+    latitude, longitude = shot.place or (None, None)
+    said = {"taken": shot.taken, "camera": shot.camera, "latitude": latitude, "longitude": longitude}
+    metadata |= {name: value for name, value in said.items() if value is not None}
+    text = _text(source) if tesseract() else None
+    facts = {"source": source, "read_by": "tesseract" if text else None}
+    yield Row(Document(source, text, with_facts(metadata, facts), picture=source))
+
+
+def _text(source: str) -> str | None:
+    """Return what is written in a picture that looks like a page or a screen."""
+    try:
+        return read_printed(open_picture(source, LARGE).pixels) if may_hold_text(open_picture(source)) else None
+    except DataError:
+        return None  # who takes the picture says what is wrong with it
 
 
 def opened(row: Row) -> Row | Failure:
