@@ -42,6 +42,7 @@ ABOUT = {
     "Benchmarks": "benchmarks/README.md",
     "Tasks at scale": "tasks_scale.md",
     "The Matryoshka lab": "lab/README.md",
+    "The lab's tables": "lab/TABLES.md",
     "The built-in model": "model-card.md",
     "Architecture": "ARCHITECTURE.md",
     "Log": "LOG.md",

@@ -7,7 +7,7 @@ import logging
 import os
 from pathlib import Path
 
-from experiments.matryoshka.run import NAMES, Order, run_lab
+from experiments.matryoshka.run import NAMES, Order, run_lab, write_again
 
 
 def main() -> None:
@@ -20,8 +20,12 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=int(os.environ.get("SEEDS", "3")))
     parser.add_argument("--out", type=Path, default=Path("docs/lab"))
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--again", action="store_true", help="write the pages again from results.json, train nothing")
     given = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    if given.again:
+        write_again(given.out)
+        return
     order = Order(name=given.name, data=given.data, seeds=given.seeds, out=given.out, jobs=given.jobs)
     run_lab(order, logging.getLogger("imi.lab").info)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from experiments.matryoshka.measure import example, few_shots, long_tail, measur
 from experiments.matryoshka.pictures import Pictures
 from experiments.matryoshka.retrieval import ablation, index_sizes, search_all
 from experiments.matryoshka.saved_results import Shelf
-from experiments.matryoshka.studies import Study
+from experiments.matryoshka.studies import STUDIES, Study
 from experiments.matryoshka.training import Trained, train
 from imi.evaluate.cascade import adaptive
 from imi.evaluate.intervals import Difference, mean_difference, mean_interval
@@ -64,6 +64,19 @@ class Outcome:
         """Return the sizes that a method was measured at, ascending."""
         start = f"{figure}/{method}/"
         return sorted(int(name.removeprefix(start)) for name in self.hits if name.startswith(start))
+
+    @staticmethod
+    def from_dict(kept: Mapping[str, Any]) -> Outcome:
+        """Return an outcome from `to_dict`: its means hold, its intervals need the pictures and cannot be asked."""
+        counts = {name: kept[name] for name in ("train", "held", "test", "classes")}
+        steps = tuple(step["dims"] for step in kept["adaptive"]["steps"])
+        known = next((study for study in STUDIES if study.name == kept["study"]), STUDIES[0])
+        hits = {name: np.array([value["value"] / 100]) for name, value in kept["figures"].items()}
+        spread = {name: value.get("seeds_std", 0.0) / 100 for name, value in kept["figures"].items()}
+        extras = {name: value for name, value in kept.items() if name not in ("study", "seeds", "figures", *counts)}
+        found = Outcome(replace(known, name=kept["study"], dims=steps), kept["seeds"], counts, hits, spread, extras)
+        between = tuple(size for size in found.sizes("1-nn", "mrl") if size not in steps)
+        return replace(found, study=replace(found.study, between=between))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as JSON values, without the single pictures."""

@@ -1,42 +1,36 @@
-"""The page of the lab: every table of ours beside the paper's, and in words where they differ and why."""
+"""The tables of the lab: every figure of every study, and the paper's own at the end."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from experiments.matryoshka import paper
 from experiments.matryoshka.collect import Outcome
 from experiments.matryoshka.figures import FIGURES, METHODS
-from experiments.matryoshka.verdicts import verdicts
+from experiments.matryoshka.verdicts import Verdict
 
-_INTRO = """# The Matryoshka lab
+_INTRO = """# The Matryoshka lab: all tables
 
-What the paper ([Kusupati et al. 2022](https://arxiv.org/abs/2205.13147)) measures with ResNet50 on ImageNet, measured
-again on data that two cores can carry, and set beside the paper's figures. Written by `make lab`; every
-number below comes from that run. The same seed gives the same table: each training runs on one thread.
-
-**What differs from the paper, everywhere.** The networks are hundreds of times smaller, the data a hundred times, and
-the widest embedding has {width} numbers instead of 2,048. Ten classes need nine dimensions at most: on ten-class data
-everything from 16 dimensions upwards is a tie, and only the smallest sizes can tell methods apart. The signs
-("glyphs") have 240 classes in eight families for that reason. Post-hoc SVD is kinder here than in the paper: with few
-classes a trained network already lives in few directions, and SVD finds them; we also train a classifier again on each
-SVD size, where the paper cuts the trained one.
+The appendix of [the lab's page](README.md), which says what its figures show. Written by `make lab`; every number below
+comes from that run. The same seed gives the same table: each training runs on one thread. The paper's own tables stand
+once, at the end.
 """
 _PAPER_OF = {"linear": ("Table 1, Figure 2", paper.LINEAR), "1-nn": ("Table 2, Figure 3", paper.NEAREST),
              "map@10": ("Figure 7", paper.MAP10)}  # fmt: skip
 
 
-def write_page(outcomes: Sequence[Outcome], notes: Sequence[str]) -> str:
-    """Return the page in Markdown.
+def write_tables(outcomes: Sequence[Outcome], judged: Mapping[str, Sequence[Verdict]], notes: Sequence[str]) -> str:
+    """Return all tables in Markdown.
 
     Args:
         outcomes: what was run, the study that tells most first.
+        judged: the verdicts on each study, by its name.
         notes: further sections, each whole: other bodies, the toy, what was not run.
     """
-    parts = [_INTRO.format(width=outcomes[0].study.dims[-1]), _what_was_run(outcomes)]
+    parts = [_INTRO, what_was_run(outcomes)]
     for outcome in outcomes:
-        parts.append(_study(outcome))
-    parts += notes
+        parts.append(_study(outcome, judged[outcome.study.name]))
+    parts += [*notes, _the_papers()]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
@@ -53,7 +47,8 @@ def _cell(value: object) -> str:
     return f"{value:.2f}" if isinstance(value, float) else str(value)
 
 
-def _what_was_run(outcomes: Sequence[Outcome]) -> str:
+def what_was_run(outcomes: Sequence[Outcome]) -> str:
+    """Return the section that names data, networks and seeds of each study."""
     rows = [
         (o.study.name, o.counts["train"], o.counts["held"], o.counts["test"], o.counts["classes"], o.seeds,
          "residual " + "-".join(map(str, o.study.stages)) if o.study.stages else "fully connected", o.study.epochs)
@@ -63,20 +58,26 @@ def _what_was_run(outcomes: Sequence[Outcome]) -> str:
     return "## What was run\n\n" + table(head, rows)
 
 
-def _study(outcome: Outcome) -> str:
+def _study(outcome: Outcome, judged: Sequence[Verdict]) -> str:
     name = outcome.study.name
-    parts = [f"## {name}", _bar(outcome)]
-    for figure, (where, theirs) in _PAPER_OF.items():
+    parts = [f"## {name}", _bar(judged)]
+    for figure, (where, _) in _PAPER_OF.items():
         image = f"![{figure} by size]({name}-{figure.replace('@', '')}.png)"
         parts += [f"### {FIGURES[figure][:-3]} by size ({where})", _by_size(outcome, figure), image]
-        parts.append(f"The paper's, on ImageNet-1K:\n\n{_theirs(theirs)}")
     parts += [_between(outcome), _adaptive(outcome), _retrieval(outcome), _indexes(outcome), _relatives(outcome)]
     parts += [_tails(outcome), _storage(outcome)]
     return "\n\n".join(part for part in parts if part)
 
 
-def _bar(outcome: Outcome) -> str:
-    rows = [(verdict.claim, verdict.measured, verdict.holds) for verdict in verdicts(outcome)]
+def _the_papers() -> str:
+    parts = ["## The paper's own, on ImageNet-1K"]
+    for figure, (where, theirs) in _PAPER_OF.items():
+        parts.append(f"{FIGURES[figure][:-3]} by size ({where}), percent:\n\n{_theirs(theirs)}")
+    return "\n\n".join(parts)
+
+
+def _bar(judged: Sequence[Verdict]) -> str:
+    rows = [(verdict.claim, verdict.measured, verdict.holds) for verdict in judged]
     return "What was claimed, and what this run says of it:\n\n" + table(("claim", "measured", "holds"), rows)
 
 
@@ -136,8 +137,8 @@ def _retrieval(outcome: Outcome) -> str:
     kept = [row for row in searches if row["kind"] != "adaptive" or row["rungs"][-1][0] == outcome.study.dims[-1]]
     rows = [
         (row["kind"], " → ".join(f"{dims}:{keep}" for dims, keep in row["rungs"]), f"{row['mflops']:.3f}",
-         f"{full['mflops'] / row['mflops']:.1f}×", row["micros"], f"{full['micros'] / row['micros']:.1f}×",
-         100 * row["map10"], 100 * row["p10"], 100 * row["top1"], row["recall"])
+         f"{full['mflops'] / row['mflops']:.1f}×", 100 * row["map10"], 100 * row["p10"],
+         100 * row["top1"], row["recall"])
         for row in kept
     ]  # fmt: skip
     more = [
@@ -145,14 +146,15 @@ def _retrieval(outcome: Outcome) -> str:
         for row in kept
         if row["kind"] == "single"
     ]
-    head = ("", "rungs", "MFLOPs", "fewer", "µs", "faster", "mAP@10", "P@10", "top-1", "recall@10")
+    head = ("", "rungs", "MFLOPs", "fewer", "mAP@10", "P@10", "top-1", "recall@10")
     single, two = paper.RETRIEVAL["single"], paper.RETRIEVAL["adaptive"]
     return (
         "### Adaptive and funnel retrieval (Figure 8, appendix F)\n\n"
         + table(head, rows)
         + f"\n\nThe database is the {outcome.counts['train']} training pictures, the queries the test pictures; recall "
-        "is of the ten nearest by all dimensions. MFLOPs count an exact first rung, as in the paper; a database this "
-        "small fits into the processor's cache, so time gains less than work. HNSW's MFLOPs are those of the exact "
+        "is of the ten nearest by all dimensions. MFLOPs count an exact first rung, as in the paper. No times are "
+        "given: each way was timed once, not in pairs, and over a database that fits into the processor's cache; "
+        "`python benchmarks/labelled.py` measures times on larger ones. HNSW's MFLOPs are those of the exact "
         f"search it stands in for.\n\nThe paper's: {single[1]} at {single[0]:.0f} MFLOPs with all 2,048 dimensions, "
         f"{two[1]} at {two[0]:.1f} with 16 and a shortlist of 200.\n\n![compute]({outcome.study.name}-compute.png)\n\n"
         + table(("rungs", *full["maps"]), more)

@@ -5,19 +5,23 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from experiments.matryoshka.captions import TABLES, write_page
 from experiments.matryoshka.collect import Outcome, run_study
 from experiments.matryoshka.figures import draw_all, draw_paper
-from experiments.matryoshka.page import table, write_page
+from experiments.matryoshka.page import table, write_tables
 from experiments.matryoshka.saved_results import Shelf
 from experiments.matryoshka.studies import CLOTHES, DIGITS, GLYPHS, PHOTOS, Study
+from experiments.matryoshka.verdicts import Verdict, judged_again, verdicts
 from imi.errors import UsageError
 
 Say = Callable[[str], None]
 NAMES = ("all", "vision", "glyphs", "digits", "toy")
+NOTES = "notes"
+"""The key of results.json that holds the pages' further sections; every other key is a study."""
 PHOTO_FILE, CLOTHES_FILE = "cifar10_train_10k.zip", "clothing_small_96px.zip"
 
 
@@ -131,17 +135,45 @@ def _notes(order: Order, shelf: Shelf, say: Say, left_out: Sequence[str]) -> lis
 
 
 def _write(out: Path, outcomes: Sequence[Outcome], notes: Sequence[str]) -> dict[str, Any]:
-    figures = {outcome.study.name: outcome.to_dict() for outcome in outcomes}
+    judged = {outcome.study.name: verdicts(outcome) for outcome in outcomes}
     for outcome in outcomes:
         draw_all(outcome, out)
     if outcomes:
         draw_paper(out / "paper-linear.png")
-        page = write_page(outcomes, notes)
+    return _publish(out, {outcome.study.name: outcome.to_dict() for outcome in outcomes}, judged, notes)
+
+
+def write_again(out: Path) -> dict[str, Any]:
+    """Judge the results kept in `out/results.json` again and write its pages again; nothing is trained or drawn.
+
+    Raises:
+        UsageError: there are no results.
+    """
+    try:
+        figures = json.loads((out / "results.json").read_text("utf-8"))
+    except FileNotFoundError as missing:
+        raise UsageError(
+            f"{out} holds no results.json", hint="python -m experiments.matryoshka runs the lab"
+        ) from missing
+    notes = figures.pop(NOTES, [])
+    before = {name: [Verdict(**verdict) for verdict in kept.pop("verdicts", [])] for name, kept in figures.items()}
+    judged = {name: judged_again(Outcome.from_dict(kept), before[name]) for name, kept in figures.items()}
+    return _publish(out, figures, judged, notes)
+
+
+def _publish(
+    out: Path, figures: dict[str, Any], judged: Mapping[str, Sequence[Verdict]], notes: Sequence[str]
+) -> dict[str, Any]:
+    outcomes = [Outcome.from_dict(kept) for kept in figures.values()]
+    if outcomes:
+        (out / "README.md").write_text(write_page(outcomes, judged), "utf-8")
+        (out / TABLES).write_text(write_tables(outcomes, judged, notes), "utf-8")
     else:
-        page = "# The Matryoshka lab\n\n" + "\n\n".join(notes) + "\n"
-    (out / "README.md").write_text(page, "utf-8")
-    (out / "results.json").write_text(json.dumps(figures, ensure_ascii=False, indent=1) + "\n", "utf-8")
-    return figures
+        (out / "README.md").write_text("# The Matryoshka lab\n\n" + "\n\n".join(notes) + "\n", "utf-8")
+    kept = {name: {**value, "verdicts": [asdict(v) for v in judged[name]]} for name, value in figures.items()}
+    stored = {**kept, NOTES: list(notes)}
+    (out / "results.json").write_text(json.dumps(stored, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    return kept
 
 
-__all__ = ["NAMES", "Order", "chosen", "photo_studies", "run_lab", "table"]
+__all__ = ["NAMES", "Order", "chosen", "photo_studies", "run_lab", "table", "write_again"]

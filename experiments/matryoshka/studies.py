@@ -72,6 +72,7 @@ DIGITS = Study("digits", dims=(2, 4, 8, 16, 32, 64), fixed=(2, 4, 16, 64), betwe
                epochs=30, shortlist=25)  # fmt: skip
 PHOTOS = Study("photos", stages=(24, 48, 96), epochs=12, flip=True, shift=3)
 CLOTHES = Study("clothes", epochs=14, flip=True, shift=3)
+STUDIES = (GLYPHS, PHOTOS, CLOTHES, DIGITS)
 
 
 def _pack(pictures: Pictures) -> Arrays:

@@ -60,6 +60,7 @@ def test_the_cascade_stands_between_the_sizes_that_it_uses(made):
     assert found.oracle >= max(step.single for step in found.steps)
     assert found.steps[0].accuracy == found.steps[0].single and found.steps[0].expected_dims == 8
     assert found.cheapest(within=0.1) == full and found.cheapest(within=1.0) == found.steps[0]
+    assert found.cheapest(within=-1.0) is None
     assert set(found.to_dict()) == {"steps", "thresholds", "oracle", "n"} and full.accuracy_std >= 0
 
 

@@ -1,5 +1,7 @@
 import json
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,12 +11,12 @@ from experiments.matryoshka.measure import few_shots, long_tail, measure_seed, r
 from experiments.matryoshka.page import table
 from experiments.matryoshka.pictures import Part, Pictures, digits, read_pictures
 from experiments.matryoshka.retrieval import funnel_rungs, mflops
-from experiments.matryoshka.run import Order, run_lab
+from experiments.matryoshka.run import Order, run_lab, write_again
 from experiments.matryoshka.saved_results import Shelf
 from experiments.matryoshka.studies import DIGITS, GLYPHS
 from experiments.matryoshka.toy import autoencoder_against_pca, learn, lookup
 from experiments.matryoshka.training import Trained
-from experiments.matryoshka.verdicts import verdicts
+from experiments.matryoshka.verdicts import adaptive_verdicts, verdicts
 
 from imi.errors import DataError, UsageError
 
@@ -57,9 +59,46 @@ def outcome_first(outcome: Outcome, name: str) -> float:
 
 def test_verdicts_speak_of_every_claim(outcome):
     found = verdicts(outcome)
-    assert len(found) == 10 and {verdict.holds for verdict in found} <= {"yes", "no", "cannot tell"}
+    assert len(found) == 11 and {verdict.holds for verdict in found} <= {"yes", "no", "cannot tell"}
     # The same method against itself is never worse, and never above.
     assert outcome.gap("linear", "mrl", "mrl", 16).value == 0
+
+
+def step(dims: int, single: float, accuracy: float, expected: float) -> dict[str, float]:
+    return {"dims": dims, "single": single, "accuracy": accuracy, "expected_dims": expected, "accuracy_std": 0.002}
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "expected", "kept", "gains"),
+    [
+        (0.775, 40.0, "yes", "yes"),  # within a point at a twelfth, and above 32 alone by 1.5 points
+        (0.765, 20.0, "no", "yes"),  # few dimensions, 1.5 points short: that it is cheap does not make it hold
+        (0.775, 80.0, "no", "yes"),  # accurate, but of more than an eighth
+        (0.755, 40.0, "no", "no"),  # 32 alone is more accurate
+        (0.761, 40.0, "no", "cannot tell"),  # above 32 alone by less than the splits differ
+    ],
+)
+def test_adaptive_classification_is_judged_by_accuracy_and_by_what_a_fixed_size_does(accuracy, expected, kept, gains):
+    steps = [step(8, 0.7, 0.7, 8.0), step(32, 0.76, accuracy, expected), step(512, 0.78, accuracy, expected)]
+    found = adaptive_verdicts(steps)
+    assert [verdict.holds for verdict in found] == [kept, gains], found
+    assert ("no step is within a point" in found[0].measured) == (accuracy < 0.77)
+
+
+def test_the_published_pages_are_what_the_kept_results_say(tmp_path):
+    lab = Path(__file__).parents[2] / "docs" / "lab"
+    shutil.copy(lab / "results.json", tmp_path)
+    write_again(tmp_path)
+    for name in ("README.md", "TABLES.md", "results.json"):
+        assert (tmp_path / name).read_text("utf-8") == (lab / name).read_text("utf-8"), name
+    page = (lab / "README.md").read_text("utf-8")
+    assert len(page.splitlines()) <= 150 and page.count("**What you should see.**") >= 8
+    clothes = json.loads((lab / "results.json").read_text("utf-8"))["clothes"]["verdicts"]
+    assert {v["holds"] for v in clothes if v["claim"].startswith("adaptive classification")} == {"no"}
+    linked = {part.split(")")[0] for part in page.split("](") if part.split(")")[0].endswith(".png")}
+    assert len(linked) > 15 and all((lab / name).is_file() for name in linked)
+    with pytest.raises(UsageError, match=r"holds no results\.json"):
+        write_again(tmp_path / "nothing")
 
 
 @pytest.mark.nightly
@@ -81,7 +120,7 @@ def test_a_run_that_was_cut_off_goes_on_and_the_same_seed_gives_the_same_table(t
 def test_one_call_writes_page_figures_and_results(tmp_path, monkeypatch):
     monkeypatch.setattr("experiments.matryoshka.run.DIGITS", replace(TINY, epochs=1))
     run_lab(Order("digits", seeds=1, out=tmp_path, jobs=1))
-    page = (tmp_path / "README.md").read_text("utf-8")
+    page = (tmp_path / "README.md").read_text("utf-8") + (tmp_path / "TABLES.md").read_text("utf-8")
     for heading in ("Table 1", "Table 3", "Table 20", "Figure 5", "Figure 7", "Figure 8", "Storage"):
         assert heading in page
     linked = {part.split(")")[0] for part in page.split("](") if part.split(")")[0].endswith(".png")}

@@ -58,10 +58,13 @@ class Adaptive:
     oracle: float
     n: int
 
-    def cheapest(self, within: float = 0.0) -> CascadeStep:
-        """Return the step with the fewest expected dims whose accuracy is at most `within` below the largest dims."""
+    def cheapest(self, within: float = 0.0) -> CascadeStep | None:
+        """Return the step with the fewest expected dims whose accuracy is at most `within` below the largest dims.
+
+        None where no step is: the largest dims, asked alone, are then better than every cascade.
+        """
         bar = self.steps[-1].single - within
-        return min((s for s in self.steps if s.accuracy >= bar), key=lambda s: s.expected_dims, default=self.steps[-1])
+        return min((s for s in self.steps if s.accuracy >= bar), key=lambda s: s.expected_dims, default=None)
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values."""
