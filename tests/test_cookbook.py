@@ -1,15 +1,26 @@
+import asyncio
+import warnings
+
 import numpy as np
 import pytest
 
+import imi
 from imi.cookbook import (
+    aget_embedding,
+    aget_embeddings,
     cosine_similarity,
     count_tokens,
+    distances_from_embeddings,
     embed_reviews,
     get_embedding,
+    get_embeddings,
+    indices_of_nearest_neighbors_from_distances,
     load_embeddings,
     load_reviews,
+    pca_components_from_embeddings,
     save_embeddings,
     search_reviews,
+    tsne_components_from_embeddings,
 )
 from imi.errors import DataError, UsageError
 
@@ -98,3 +109,54 @@ def test_the_seminars_thousand(shared_data, embedder):
     z = np.stack(ada.embedding)
     assert z.shape == (100, 1536)
     np.testing.assert_allclose(np.linalg.norm(z, axis=1), 1, atol=1e-3)
+
+
+def test_a_name_of_another_house_is_answered_by_the_built_in_model_and_said_once():
+    with pytest.warns(UserWarning, match="'text-embedding-3-small' is not a model of this machine"):
+        first = get_embedding("a cat", model="text-embedding-3-small")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert first == get_embedding("a cat", model="text-embedding-3-small") == get_embedding("a\ncat")
+    with pytest.warns(UserWarning, match="ada-002"):
+        assert get_embedding("a cat", engine="text-embedding-ada-002") == first
+    with pytest.raises(UsageError):
+        get_embedding("a cat", model="nowhere:model")
+
+
+def test_the_names_of_the_older_helpers_do_what_they_did(embedder):
+    texts = ["a cat", "a dog", "the sum of two numbers", "a kitten", "minus one", "three"]
+    vectors = get_embeddings(texts, embedder)
+    assert asyncio.run(aget_embedding("a cat", embedder)) == vectors[0]
+    assert asyncio.run(aget_embeddings(texts, embedder)) == vectors
+    distances = distances_from_embeddings(vectors[0], vectors)
+    assert distances[0] == pytest.approx(0, abs=1e-6)
+    assert distances[1] == pytest.approx(1 - cosine_similarity(vectors[0], vectors[1]), abs=1e-6)
+    assert indices_of_nearest_neighbors_from_distances([0.3, 0.1, 0.2, 0.1]).tolist() == [1, 3, 2, 0]
+    z = np.array([[0.0, 0.0], [3.0, 4.0]])
+    assert [distances_from_embeddings(z[0], z, name)[1] for name in ("L1", "L2", "Linf")] == [7, 5, 4]
+    with pytest.raises(UsageError, match="dot"):
+        distances_from_embeddings(z[0], z, "dot")
+    plane = pca_components_from_embeddings(vectors)
+    assert plane.shape == (6, 2) and np.var(plane[:, 0]) >= np.var(plane[:, 1])
+    assert tsne_components_from_embeddings(vectors).shape == (6, 2)
+    with pytest.raises(UsageError, match="n_components is 3"):
+        tsne_components_from_embeddings(vectors, 3)
+
+
+def test_the_slides_search_runs_on_what_export_writes(tmp_path, frame, embedder):
+    import pandas
+
+    with imi.open(tmp_path / "reviews.imi", model=embedder) as collection:
+        collection.add([imi.Document(str(key), text) for key, text in frame.combined.items()])
+        collection.export(tmp_path / "r.csv", text_column="combined")
+        with pytest.raises(UsageError, match="called 'combined' in"):
+            collection.export(tmp_path / "r.jsonl", text_column="combined")
+        with pytest.raises(UsageError, match="cannot be called 'id'"):
+            collection.export(tmp_path / "r.csv", text_column="id")
+    table = pandas.read_csv(tmp_path / "r.csv")
+    table["embedding"] = table.embedding.apply(eval).apply(np.array)  # as on the slide
+    found = search_reviews(table, "delicious black beans", n=3, pprint=False, model=embedder)
+    assert len(found) == 3 and found.iloc[0]
+    with imi.open(tmp_path / "again.imi", model=embedder) as again:
+        again.import_(tmp_path / "r.csv")
+        assert again.get(str(frame.index[0])).text == frame.combined.iloc[0]

@@ -4,6 +4,10 @@
     save_embeddings(reviews, "fine_food_reviews_with_embeddings_1k.csv")
     search_reviews(load_embeddings("fine_food_reviews_with_embeddings_1k.csv"), "delicious beans", n=3)
 
+The names of the older `openai.embeddings_utils` are here as well, so that notebooks run with one line changed:
+`from imi.cookbook import get_embedding, cosine_similarity`. A model's name that imi does not know, such as
+"text-embedding-3-small", is answered by the built-in model, and a warning says so once.
+
 They work on pandas data frames, as the notebook does. A collection (`imi.open`) does the same without one.
 Source: the OpenAI cookbook's Get_embeddings_from_dataset and Semantic_text_search_using_embeddings.
 """
@@ -11,16 +15,20 @@ Source: the OpenAI cookbook's Get_embeddings_from_dataset and Semantic_text_sear
 from __future__ import annotations
 
 import ast
+import asyncio
+import os
 import sys
+import warnings
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from imi.embedders.base import Embedder
-from imi.embedders.load import load
+from imi.embedders.load import DEFAULT, load
 from imi.errors import DataError, MissingExtra, UsageError
 from imi.text.writers import literal
 from imi.vectors import cosine
@@ -35,14 +43,98 @@ SHOWN = 200
 Model = str | Embedder | None
 
 
-def get_embedding(text: str, model: Model = None, *, dims: int | None = None) -> list[float]:
-    """Return the embedding of one text as a list; line breaks become spaces, as on the slides."""
-    return [float(number) for number in _embedder(model).embed([text.replace("\n", " ")], dims=dims)[0]]
+def get_embedding(text: str, model: Model = None, *, engine: str | None = None, dims: int | None = None) -> list[float]:
+    """Return the embedding of one text as a list; line breaks become spaces, as on the slides.
+
+    Args:
+        text: what to embed.
+        model: a model, its name, or None for the built-in one; unknown names mean the built-in one, too.
+        engine: what `model` was called before.
+        dims: leading dimensions to keep; None for all.
+    """
+    return get_embeddings([text], model, engine=engine, dims=dims)[0]
+
+
+def get_embeddings(
+    list_of_text: Sequence[str], model: Model = None, *, engine: str | None = None, dims: int | None = None
+) -> list[list[float]]:
+    """Return the embeddings of texts as lists; see `get_embedding`."""
+    texts = [text.replace("\n", " ") for text in list_of_text]
+    vectors: list[list[float]] = _embedder(engine if model is None else model).embed(texts, dims=dims).tolist()
+    return vectors
+
+
+async def aget_embedding(
+    text: str, model: Model = None, *, engine: str | None = None, dims: int | None = None
+) -> list[float]:
+    """Return `get_embedding`, while other tasks run."""
+    return await asyncio.to_thread(get_embedding, text, model, engine=engine, dims=dims)
+
+
+async def aget_embeddings(
+    list_of_text: Sequence[str], model: Model = None, *, engine: str | None = None, dims: int | None = None
+) -> list[list[float]]:
+    """Return `get_embeddings`, while other tasks run."""
+    return await asyncio.to_thread(get_embeddings, list_of_text, model, engine=engine, dims=dims)
 
 
 def cosine_similarity(a: ArrayLike, b: ArrayLike) -> float:
     """Return the cosine of two vectors of one width."""
     return float(cosine(np.asarray(a, np.float32), np.asarray(b, np.float32)))
+
+
+def distances_from_embeddings(
+    query_embedding: ArrayLike, embeddings: ArrayLike, distance_metric: str = "cosine"
+) -> list[float]:
+    """Return the distances from one vector (d,) to n others (n, d).
+
+    Args:
+        query_embedding: the one.
+        embeddings: the others.
+        distance_metric: "cosine" (1 less the cosine), "L1", "L2" or "Linf".
+
+    Raises:
+        UsageError: another metric.
+    """
+    one, others = np.asarray(query_embedding, np.float64), np.asarray(embeddings, np.float64)
+    if distance_metric == "cosine":
+        return [float(1 - value) for value in cosine(others, one[None])[:, 0]]
+    orders = {"L1": 1, "L2": 2, "Linf": np.inf}
+    if distance_metric not in orders:
+        raise UsageError(f"the metric is {distance_metric!r}, allowed are cosine, {', '.join(orders)}")
+    return [float(value) for value in np.linalg.norm(others - one, ord=orders[distance_metric], axis=1)]
+
+
+def indices_of_nearest_neighbors_from_distances(distances: ArrayLike) -> NDArray[np.int64]:
+    """Return the places of distances, the nearest first; equal ones in their order."""
+    return np.argsort(np.asarray(distances), kind="stable").astype(np.int64)
+
+
+def pca_components_from_embeddings(embeddings: ArrayLike, n_components: int = 2) -> NDArray[np.float64]:
+    """Return (n, n_components): the directions in which n vectors differ most, each with its largest value positive."""
+    z = np.asarray(embeddings, np.float64)
+    if not 1 <= n_components <= min(z.shape):
+        raise UsageError(f"n_components is {n_components}, allowed are 1 to {min(z.shape)}")
+    left, sizes, _ = np.linalg.svd(z - z.mean(axis=0), full_matrices=False)
+    planes = left[:, :n_components] * sizes[:n_components]
+    return np.asarray(planes * np.sign(planes[np.abs(planes).argmax(axis=0), np.arange(n_components)]))
+
+
+def tsne_components_from_embeddings(embeddings: ArrayLike, n_components: int = 2, seed: int = 0) -> NDArray[np.float64]:
+    """Return (n, 2): a plane in which neighbours stay neighbours, by t-SNE.
+
+    Raises:
+        UsageError: other than two components.
+    """
+    from imi.tasks.layout import tsne_plane
+    from imi.vectors import normalize
+
+    if n_components != 2:
+        raise UsageError(f"n_components is {n_components}, t-SNE is drawn in 2", hint="pca_components_from_embeddings")
+    z = np.asarray(embeddings, np.float32)
+    if len(z) < 5:
+        raise UsageError(f"there are {len(z)} vectors, t-SNE needs at least 5", hint="pca_components_from_embeddings")
+    return tsne_plane(normalize(z), seed=seed).astype(np.float64)
 
 
 def load_reviews(
@@ -152,7 +244,25 @@ def search_reviews(
 
 
 def _embedder(model: Model) -> Embedder:
-    return load(model) if model is None or isinstance(model, str) else model
+    if model is None:
+        return _loaded(os.environ.get("IMI_MODEL") or DEFAULT)
+    return _loaded(model) if isinstance(model, str) else model
+
+
+@lru_cache(maxsize=8)
+def _loaded(name: str) -> Embedder:
+    """Return a model by its name; a notebook calls for it once a row."""
+    try:
+        return load(name)
+    except UsageError:
+        if ":" in name or not name:
+            raise
+    warnings.warn(
+        f"{name!r} is not a model of this machine; the built-in one answers in its place "
+        f"(openai:{name} asks OpenAI, with OPENAI_API_KEY)",
+        stacklevel=4,
+    )
+    return load("built-in")
 
 
 def _read_csv(path: str | Path) -> Any:

@@ -21,12 +21,17 @@ class ExportOptions(Output):
     collection: CollectionName
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A .csv, .jsonl, .parquet or .npy file.")]
     no_vectors: Annotated[bool, typer.Option("--no-vectors", help="Texts and metadata alone.")] = False
+    text_column: Annotated[
+        str, typer.Option("--text-column", metavar="NAME", help="What a CSV calls the texts, such as combined.")
+    ] = "text"
 
 
 def export(options: ExportOptions) -> None:
     """Write a collection to a file: CSV with vectors as literal lists, JSONL, Parquet, or the vectors alone as .npy."""
     with open_to_read(options.collection) as collection, progress("exporting", quiet=options.quiet) as bar:
-        rows = collection.export(options.file, vectors=not options.no_vectors, progress=bar)
+        rows = collection.export(
+            options.file, vectors=not options.no_vectors, text_column=options.text_column, progress=bar
+        )
         finer = collection.info.deep
     if finer and not options.no_vectors:
         left = f"{finer:,} second vectors of the model deep are left out: imi deepen makes them again"

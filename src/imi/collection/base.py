@@ -549,13 +549,21 @@ class Collection(ABC):
         """
         self._folders_only("backup")
 
-    def export(self, path: str | Path, *, vectors: bool = True, progress: Progress | None = None) -> int:
+    def export(
+        self,
+        path: str | Path,
+        *,
+        vectors: bool = True,
+        text_column: str = "text",
+        progress: Progress | None = None,
+    ) -> int:
         """Write all rows to a file of the kind that its suffix names; return how many.
 
         Args:
             path: .csv (vectors as literal lists), .jsonl, .parquet, .npy (with a .npy.jsonl beside it), or .db (as the
                 tool `llm` keeps embeddings). Each carries the model's fingerprint.
             vectors: whether vectors are written too.
+            text_column: what a CSV calls the column of texts, such as "combined", for code that expects it so.
             progress: called as progress(done, total).
         """
         self._folders_only("export")

@@ -34,6 +34,7 @@ Rows = Iterator[tuple[Document, Floats | None]]
 FORMAT = 1
 PLAIN = ("id", "text", "parent", "start", "end")
 EMBEDDING, MODEL, METADATA = "embedding", "imi_model", "metadata"
+TEXT = "text_column"
 VECTORS = "vectors"
 """What a listing says of itself: the digest of the table whose rows it lists."""
 _NOT_YET = "0" * 32
@@ -48,12 +49,14 @@ class Shape:
     fields: the metadata fields; kinds: those whose values are all of one JSON type, with it.
     chunks: whether any row was cut from a parent.
     gaps: whether any row has no vector.
+    text: the name of the column of texts; another one than "text" is for whoever else reads the file.
     """
 
     fields: tuple[str, ...]
     kinds: Mapping[str, str]
     chunks: bool
     gaps: bool
+    text: str = "text"
 
     @property
     def plain(self) -> tuple[str, ...]:
@@ -62,30 +65,33 @@ class Shape:
 
     def columns(self) -> dict[str, str]:
         """Return the column of each field; one that would be taken for another column is prefixed."""
-        taken = {*PLAIN, EMBEDDING, MODEL, METADATA, ""}
+        taken = {*PLAIN, self.text, EMBEDDING, MODEL, METADATA, ""}
         return {
             name: f"metadata.{name}" if name in taken or name.startswith("metadata.") else name for name in self.fields
         }
 
 
-def export(store: Store, path: Path, *, vectors: bool, progress: Progress | None) -> int:
+def export(store: Store, path: Path, *, vectors: bool, text_column: str = "text", progress: Progress | None) -> int:
     """Write all rows to a file; it appears whole or not at all. Return how many rows there were.
 
     Raises:
-        UsageError: the suffix names no format.
+        UsageError: the suffix names no format, or the column of texts cannot have that name.
         MissingExtra: Parquet was asked for without pyarrow.
         CollectionError: the file cannot be written.
     """
     writer = WRITERS.get(path.suffix.lower())
     if writer is None:
         raise UsageError(f"{path} ends in {path.suffix!r}, allowed are {', '.join(WRITERS)}")
+    _check_text_column(text_column, path)
     beside = sibling(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _clear(path)
         with store.reading():
             bound, fields = read_bound(store) if vectors else None, store.fields()
-            shape = Shape(tuple(fields), store.kinds(fields), store.has_chunks(), store.vector_count < store.count())
+            shape = Shape(
+                tuple(fields), store.kinds(fields), store.has_chunks(), store.vector_count < store.count(), text_column
+            )
             count = writer(beside, _rows(store, vectors, store.count(), progress), bound, shape)
         _put(beside, path)
         return count
@@ -96,6 +102,15 @@ def export(store: Store, path: Path, *, vectors: bool, progress: Progress | None
     finally:
         for left in path.parent.glob(f"{escape(beside.name)}*"):
             left.unlink(missing_ok=True)
+
+
+def _check_text_column(name: str, path: Path) -> None:
+    if name == "text":
+        return
+    if path.suffix.lower() != ".csv":
+        raise UsageError(f"the column of texts is called {name!r} in .csv alone, not in {path.suffix}")
+    if not name or name in (*PLAIN, EMBEDDING, MODEL, METADATA):
+        raise UsageError(f"the column of texts cannot be called {name!r}", hint="--text-column combined")
 
 
 def _put(beside: Path, path: Path) -> None:
@@ -227,14 +242,24 @@ def _csv(path: Path, rows: Rows, bound: Bound | None, shape: Shape) -> int:
     names, count = shape.columns(), 0
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow([*shape.plain, *names.values(), *([] if bound is None else [EMBEDDING]), MODEL])
+        writer.writerow(
+            [
+                shape.plain[0],
+                shape.text,
+                *shape.plain[2:],
+                *names.values(),
+                *([] if bound is None else [EMBEDDING]),
+                MODEL,
+            ]
+        )
         for document, vector in rows:
             line = [document.id, "" if document.text is None else _text_cell(document.text)]
             line += ["" if (value := getattr(document, name)) is None else cell(value) for name in shape.plain[2:]]
             line += [cell(document.metadata[name]) if name in document.metadata else "" for name in names]
             if bound is not None:
                 line.append("" if vector is None else str(vector.tolist()))
-            writer.writerow([*line, "" if count else _dumps(about(bound))])
+            said = about(bound) | ({} if shape.text == "text" else {TEXT: shape.text})
+            writer.writerow([*line, "" if count else _dumps(said)])
             count += 1
     return count
 

@@ -251,12 +251,17 @@ class FolderCollection(Collection):
         backup(self._store, Path(path), progress)
 
     def export(
-        self, path: str | Path, *, vectors: bool = True, progress: Callable[[int, int], None] | None = None
+        self,
+        path: str | Path,
+        *,
+        vectors: bool = True,
+        text_column: str = "text",
+        progress: Callable[[int, int], None] | None = None,
     ) -> int:
         """See `Collection.export`."""
         from imi.collection.exporting import export
 
-        return export(self._store, Path(path), vectors=vectors, progress=progress)
+        return export(self._store, Path(path), vectors=vectors, text_column=text_column, progress=progress)
 
     def import_(self, path: str | Path, *, progress: Callable[[int, int], None] | None = None) -> Added:
         """See `Collection.import_`."""

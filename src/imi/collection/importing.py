@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from imi.collection.description import Bound, check_same, read_bound, write_bound
-from imi.collection.exporting import EMBEDDING, FORMAT, METADATA, MODEL, PLAIN, listing, listing_of
+from imi.collection.exporting import EMBEDDING, FORMAT, METADATA, MODEL, PLAIN, TEXT, listing, listing_of
 from imi.collection.model import CollectionModel
 from imi.collection.other_stores import read_store, recognise
 from imi.errors import DataError, Failure, MissingExtra, ModelMismatch, TooNew
@@ -153,16 +153,17 @@ def _csv(path: Path) -> tuple[dict[str, Any], Pairs]:
     rows = _csv_rows(path)
     first = next(rows, None)
     about = {} if first is None else json.loads(first[1][MODEL])
+    text = str(about.get(TEXT, "text"))
 
     def pairs() -> Pairs:
         for number, row in chain([] if first is None else [first], rows):
             try:
                 place = {name: _value(row.get(name, "")) for name in PLAIN[2:]}
-                names = (name for name in row if name not in (*PLAIN, EMBEDDING, MODEL))
+                names = (name for name in row if name not in (*PLAIN, text, EMBEDDING, MODEL))
                 metadata = {name.removeprefix("metadata."): _value(row[name]) for name in names if row[name] != ""}
                 numbers = row.get(EMBEDDING)
                 vector = np.array(json.loads(numbers), dtype=np.float32) if numbers else None
-                yield _document({"id": row["id"], "text": _text(row["text"])} | place, metadata), vector
+                yield _document({"id": row["id"], "text": _text(row[text])} | place, metadata), vector
             except (KeyError, TypeError, ValueError) as wrong:
                 raise _unreadable(path, number, wrong) from wrong
 
