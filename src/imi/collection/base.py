@@ -542,20 +542,11 @@ class Collection(ABC):
         self._folders_only("repair")
 
     def backup(self, path: str | Path, *, progress: Progress | None = None) -> None:
-        """Copy the collection, while it is used, into a new folder, which is a collection itself.
-
-        Raises:
-            UsageError: something is at the path already.
-        """
+        """Copy the collection, while it is used, into a new folder; UsageError: something is there already."""
         self._folders_only("backup")
 
     def export(
-        self,
-        path: str | Path,
-        *,
-        vectors: bool = True,
-        text_column: str = "text",
-        progress: Progress | None = None,
+        self, path: str | Path, *, vectors: bool = True, text_column: str = "text", progress: Progress | None = None
     ) -> int:
         """Write all rows to a file of the kind that its suffix names; return how many.
 
@@ -572,8 +563,7 @@ class Collection(ABC):
         """Add the rows of an export, with their vectors, which are not made again.
 
         Raises:
-            ModelMismatch: its vectors are of another model than the collection's.
-            DataError: the file cannot be read.
+            ModelMismatch: its vectors are another model's; DataError: the file cannot be read.
         """
         self._folders_only("import")
 
