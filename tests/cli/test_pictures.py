@@ -31,10 +31,10 @@ def test_adding_again_reads_nothing(photos, run):
     assert run("add", "shapes", "photos", "--sync", "--json").json["removed"] == 1
 
 
-def test_broken_pictures_that_are_named_stop_the_run_and_others_are_left_out(photos, run):
+def test_broken_pictures_are_left_out_and_stop_a_strict_run(photos, run):
     (photos / "photos" / "broken.png").write_bytes(b"\x89PNG")
     draw("cross", "green", size=(50, 50)).save(photos / "photos" / "new.png")
-    refused = run("add", "shapes", "photos/broken.png", "photos/new.png")
+    refused = run("add", "shapes", "photos/broken.png", "photos/new.png", "--strict")
     assert refused.code == 1 and "1 row of 2 cannot be taken, so nothing was added" in refused.err
     done = run("add", "shapes", "photos", "--json").json
     assert (done["added"], done["unchanged"]) == (1, 9)
@@ -46,7 +46,27 @@ def test_broken_pictures_that_are_named_stop_the_run_and_others_are_left_out(pho
 def test_words_asked_of_pixels_say_what_to_do(photos, run):
     done = run("search", "shapes", "猫")
     assert done.code == 2 and "pixels reads pictures, no words" in done.err and "try: " in done.err
-    assert run("search", "shapes", "--image", "photos/box/red.png", "red").code == 2
+    done = run("search", "shapes", "--image", "photos/box/red.png", "red")
+    assert done.code == 2 and "pixels reads pictures, no words" in done.err
+    done = run("search", "shapes", "--image", "photos/box/red.png", "--compare")
+    assert done.code == 2 and "--image is asked without --compare" in done.err
+
+
+def test_a_picture_and_words_are_asked_together(photos, run):
+    run("add", "seen", "photos", "--model", "built-in")
+    alone, both = (
+        run("search", "seen", "--image", "photos/box/red.png", *words, "--json").json for words in ((), ("x",))
+    )
+    assert alone[0]["id"] == "photos/box/red.png" and alone[0]["score"] > both[0]["score"] and len(both) == len(alone)
+
+
+def test_what_a_picture_may_show_is_guessed_in_both_languages(photos, run):
+    shown = run("explain", "photos/box/red.png", "--model", "built-in", "--json").json["guesses"]
+    assert shown["en"] and len(shown["ja"]) >= 1
+    assert (
+        f"it may show, a guess: {', '.join(shown['en'])}"
+        in run("explain", "photos/box/red.png", "--model", "built-in").err
+    )
 
 
 def test_a_picture_is_explained(here, run):

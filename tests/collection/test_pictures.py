@@ -6,6 +6,7 @@ import pytest
 import imi
 from imi.embedders.testing import HashEmbedder
 from imi.errors import CollectionError, DataError, ModelMismatch, UsageError
+from imi.pictures import open_picture
 from imi.store import database, schema
 from tests.drawn import album, draw
 
@@ -35,6 +36,41 @@ def test_a_picture_finds_itself_and_then_its_like(shapes, pictures):
     ids = shapes.ids()
     assert [hit.id for hit in hits] == [ids[at] for at in np.argsort(-oracle)]
     assert [hit.id for hit in shapes.similar("disc red", k=8)] == [hit.id for hit in hits][1:]
+
+
+def test_a_picture_and_words_are_asked_together(tmp_path):
+    class Plain(HashEmbedder):
+        """Pictures by their mean colour, words by the colour that they name: a space that can be told by heart."""
+
+        picture_fingerprint = "plain"
+
+        def embed(self, texts, kind="document", dims=None, *, progress=None):
+            z = np.zeros((len(texts), self.info.width), np.float32)
+            for at, text in enumerate(texts):
+                z[at, :3] = [text == "red", text == "green", text not in ("red", "green")]
+            return z / np.linalg.norm(z, axis=1, keepdims=True)
+
+        def embed_images(self, pictures, dims=None, *, progress=None):
+            z = np.zeros((len(pictures), self.info.width), np.float32)
+            for at, one in enumerate(pictures):
+                z[at, :3] = open_picture(one).pixels.reshape(-1, 3).mean(axis=0)
+            return z / np.linalg.norm(z, axis=1, keepdims=True)
+
+    def plain(*colour):
+        return np.full((8, 8, 3), colour, np.uint8)
+
+    with imi.open(tmp_path / "colours.imi", model=Plain()) as colours:
+        colours.add(
+            [imi.Document(name, picture=plain(*rgb)) for name, rgb in (
+                ("red", (255, 0, 0)), ("green", (0, 255, 0)), ("yellow", (255, 255, 0)), ("blue", (0, 0, 255))
+            )]
+        )  # fmt: skip
+        assert colours.search((plain(255, 0, 0), "green"), k=1)[0].id == "yellow"
+        assert colours.search((plain(0, 0, 255), "blue"), k=1)[0].id == "blue"
+        with pytest.raises(UsageError, match="a picture, both as a pair, or a vector, not by tuple"):
+            colours.search(("red", "green"))
+        with pytest.raises(UsageError, match="cannot be searched by text"):
+            colours.search((plain(255, 0, 0), "green"), mode="text")
 
 
 def test_tags_narrow_likeness(shapes):

@@ -6,6 +6,7 @@ import pytest
 from tests.drawn import draw, noise
 
 import imi
+from imi.embedders.picture_guesses import Guesser
 from imi.embedders.picture_kinds import Kind, Level, read_kinds, table, write_kinds
 from imi.embedders.tower import FOLDER, Network, PictureTower, network, packed, softmax
 from imi.errors import DataError
@@ -117,6 +118,27 @@ def test_packing_loses_little_and_chances_add_up():
     codes, steps = packed(weight)
     assert codes.dtype == np.int8 and np.abs(codes * steps - weight).max() <= steps.max() / 2 + 1e-6
     np.testing.assert_allclose(softmax(weight * 50).sum(axis=1), 1, rtol=1e-5)
+
+
+def test_guesses_are_the_name_that_tells_most_in_both_languages_or_nothing():
+    cats = [
+        Kind("photo", f"cat {at}", f"猫 {at}", (Level(8, (f"cat {at}",)), Level(24, ("cat",), ("猫",)))) for at in "ab"
+    ]
+    others = [Kind("photo", f"thing {at}", "", (Level(8, (f"thing {at}",)),)) for at in range(40)]
+    guesser = Guesser([*cats, *others])
+    chances = np.full((3, 42), 0.2 / 40, np.float32)
+    chances[0, :2] = 0.4  # either cat: a cat
+    chances[1, :2] = 0.75, 0.05
+    chances[2] = 1 / 42
+    assert guesser.guess(chances) == [("cat",), ("cat a",), ()]
+    assert guesser.guess(chances, "ja") == [("猫",), ("猫 a",), ()]
+
+
+def test_the_shipped_tower_guesses_what_a_drawing_shows(tower, shared_data):
+    from recipes.pictures.data import drawings, on_white
+
+    pizza = next(one for one in drawings(shared_data) if one.en == "pizza" and not one.held)
+    assert tower.guesses([on_white(pizza)])[0][0] == "pizza" and tower.guesses([on_white(pizza)], "ja")[0][0] == "ピザ"
 
 
 def test_the_shipped_tower_is_small_and_made_for_the_shipped_text_models():

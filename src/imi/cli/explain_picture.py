@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imi.cli.output import note, number, show
+from imi.cli.present import language
 
 if TYPE_CHECKING:
     from imi.tasks.explain_picture import PictureReading
@@ -26,6 +27,8 @@ def show_picture(found: PictureReading, *, quiet: bool) -> None:
     show(None, head, planes, as_json=False)
     first = [found.model, len(found.vector), *found.vector[:4], "…"]
     show(None, ["model", "numbers", "1", "2", "3", "4", ""], [first], as_json=False)
+    names = found.guesses[language()]
+    note(f"it may show, a guess: {', '.join(names) or 'nothing that the model knows well'}", quiet=quiet)
     dot = found.one_dot
     total = found.shown[0] * found.shown[1] * 3
     answers = [["exact match", "the same" if dot.exact_match else "not the same"]]

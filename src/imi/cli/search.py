@@ -52,7 +52,7 @@ class SearchOptions(FolderOptions, Trusting, Filtered):
     ] = None
     image: Annotated[
         Path | None,
-        Option("--image", metavar="FILE", help="Ask by a picture; a picture's file as QUERY does too."),
+        Option("--image", metavar="FILE", help="Ask by a picture, or by it and the words of QUERY."),
     ] = None
     vector: Annotated[
         Path | None,
@@ -117,13 +117,14 @@ def warn(*results: Hits) -> None:
 
 def _questions(options: SearchOptions) -> list[Any]:
     given = options.query or []
-    for name, file in (("--vector", options.vector), ("--image", options.image)):
-        if file is not None and (given or options.compare or (options.vector and options.image)):
-            raise UsageError(f"{name} is asked alone, without words and without --compare")
+    if options.vector is not None and (given or options.compare or options.image):
+        raise UsageError("--vector is asked alone, without words and without --compare")
+    if options.image is not None and options.compare:
+        raise UsageError("--image is asked without --compare", hint="a picture is searched by meaning alone")
     if options.vector is not None:
         return [read_vector(options.vector)]
     if options.image is not None:
-        return [options.image]
+        return [(options.image, " ".join(given)) if given else options.image]
     if len(given) == 1 and not options.compare and is_picture_file(given[0]):
         return [Path(given[0])]
     if "-" in given:
@@ -240,7 +241,9 @@ def _show_answers(results: Sequence[tuple[Any, Any]], options: SearchOptions) ->
 
 
 def _asked(question: Any) -> str | None:
-    """Return a question as text; a vector has none."""
+    """Return a question as text, a picture's by its path; a vector has none."""
+    if isinstance(question, tuple):
+        return f"{question[0]} {question[1]}"
     return str(question) if isinstance(question, str | Path) else None
 
 

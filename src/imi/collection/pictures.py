@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias, Union
 
 import numpy as np
@@ -13,15 +13,17 @@ from imi.collection.description import Bound, read_bound
 from imi.embedders.base import Embedder, PictureEmbedder
 from imi.errors import ModelMismatch, UsageError
 from imi.pictures import Picture, Source
-from imi.store.pictures import MADE_BY
+from imi.store.pictures import MADE_BY, holds_pictures, pictures_of
 from imi.store.store import Store
 from imi.types import Floats
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-Query: TypeAlias = Union[str, ArrayLike, os.PathLike[str], bytes, "Image"]
-"""What can be asked: words; a picture, by path, bytes, image or array (h, w, 3) uint8; a vector."""
+Query: TypeAlias = Union[str, ArrayLike, os.PathLike[str], bytes, "Image", tuple[Source, str]]
+"""What can be asked: words; a picture, by path, bytes, image or array (h, w, 3) uint8; both, as a pair; a vector."""
+
+_AT_ONCE = 512
 
 
 def painter_of(embedder: Embedder) -> PictureEmbedder:
@@ -84,3 +86,21 @@ def picture_query(store: Store, embedder: Embedder, query: Source) -> tuple[Floa
     dims = None if bound is None else bound.dims
     vector = np.asarray(painter.embed_images([query], dims=dims)[0])
     return vector, None if bound is None else Bound(None, embedder.info, dims).fingerprint
+
+
+def looks_of(store: Store, ids: Sequence[str]) -> dict[int, Floats]:
+    """Return how pictures look, dot by dot, by the place of their ids: what tells a copy of a picture from its like."""
+    from imi.embedders.pixels import Pixels
+
+    with store.reading():
+        if not holds_pictures(store) or store.connection.execute("SELECT 1 FROM pictures LIMIT 1").fetchone() is None:
+            return {}
+    reader, found = Pixels(), dict[int, Floats]()
+    for first in range(0, len(ids), _AT_ONCE):
+        part = ids[first : first + _AT_ONCE]
+        with store.reading():
+            rows = {stored.row: name for name, stored in store.by_ids(part).items()}
+            kept = {rows[row]: one.thumbnail for row, one in pictures_of(store, rows).items()}
+        places = [at for at, name in enumerate(part, first) if name in kept]
+        found |= dict(zip(places, reader.embed_images([kept[ids[at]] for at in places]), strict=True))
+    return found

@@ -26,6 +26,7 @@ from imi.records import Document, Hits, Mode
 from imi.row_sets import among, distinct
 from imi.text.lexical import in_other_script
 from imi.types import Floats, Rows
+from imi.vectors import normalize
 
 _POOL = 100
 """Rows that each ranking of a hybrid search brings, and as many again for deeper pages."""
@@ -196,13 +197,18 @@ class Searcher:
             dims = None if bound is None else bound.dims
             vector = np.asarray(embedder.embed([query], kind="query", dims=dims)[0])
             return vector, None if bound is None else Bound(None, embedder.info, dims).fingerprint
+        if isinstance(query, tuple) and len(query) == 2 and is_picture(query[0]) and isinstance(query[1], str):
+            vector, of = self._query_vector(query[0])
+            # A picture and words weigh the same: "like this, but a dress".
+            return normalize(vector + self._query_vector(query[1])[0]), of
         if is_picture(query):
             return self._source.picture_vector(self._model.embedder(), query)
         try:
             vector = np.asarray(query, dtype=np.float32)
         except (TypeError, ValueError) as wrong:
+            kinds = "words, a picture, both as a pair, or a vector"
             raise UsageError(
-                f"{self._source.label} is searched by words, a picture or a vector, not by {type(query).__name__}",
+                f"{self._source.label} is searched by {kinds}, not by {type(query).__name__}",
                 hint="give a text, or a vector of the collection's width",
             ) from wrong
         width = self._source.width()

@@ -182,6 +182,17 @@ class PictureTower:
         """
         return self.of_features(self.network.features(pictures, progress))
 
+    def guesses(self, pictures: Sequence[Source], language: str = "en") -> list[tuple[str, ...]]:
+        """Return what pictures most likely show, the likeliest first, in "en" or "ja"; none where nothing is likely.
+
+        Raises:
+            DataError: a picture cannot be read.
+        """
+        from imi.embedders.picture_guesses import Guesser
+
+        chances = softmax(self.network.logits(self.network.features(pictures)))
+        return Guesser(self.network.kinds).guess(chances, language)
+
     def of_features(self, features: Floats) -> Floats:
         """Return the vectors of what the network saw, (n, width) unit rows."""
         logits = self.network.logits(features)

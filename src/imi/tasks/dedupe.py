@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
+from imi.collection.pictures import looks_of
 from imi.errors import UsageError
 from imi.progress import Progress
 from imi.tasks.report import Findings, Phrase, Reported, ReportTable
-from imi.tasks.rows import Rows, read_rows
+from imi.tasks.rows import Rows, is_collection, read_rows
 from imi.tasks.same_text import same_texts, typed_alike
 from imi.types import Floats
 
@@ -159,6 +160,8 @@ def dedupe(
     Of what is left, rows are taken in order of preference, and each takes those within the threshold that are still
     free. So every dropped row reaches the threshold with the row that is kept for it (or is typed like one that does),
     no two kept rows reach it with each other, and a chain of rows that are each a little different is cut.
+    Pictures of a collection are compared as they look, dot by dot, not by what they show: copies are those that were
+    made smaller, compressed again or cropped a little.
 
     Args:
         data: (n, d) vectors, or a collection.
@@ -177,7 +180,7 @@ def dedupe(
         raise UsageError(f"threshold is {threshold!r}, allowed are cosines above 0 and at most 1")
     if method not in ("near", "exact"):
         raise UsageError(f"method is {method!r}, allowed are near and exact")
-    rows = read_rows(data, dims, texts)
+    rows = _by_looks(data, read_rows(data, dims, texts))
     keep = keep or ("first" if rows.texts is None else "longest")
     if keep not in ("longest", "first", "central"):
         raise UsageError(f"keep is {keep!r}, allowed are longest, first and central")
@@ -204,6 +207,20 @@ def likeness(a: Sequence[str], b: Sequence[str], model: Any) -> NDArray[np.float
     )
     same = [typed_alike(one) == typed_alike(other) for one, other in zip(a, b, strict=True)]
     return np.asarray(np.where(same, 1.0, cosines), dtype=np.float64)
+
+
+def _by_looks(data: Any, rows: Rows) -> Rows:
+    """Return the rows with pictures as they look, dot by dot: two photos of a cat are near, and no copies."""
+    store = getattr(data, "store", None) if is_collection(data) else None
+    looks = looks_of(store, rows.ids) if store is not None else {}
+    if not looks:
+        return rows
+    width = len(next(iter(looks.values())))
+    z = np.zeros((len(rows), rows.z.shape[1] + width), np.float32)
+    z[:, :-width] = rows.z
+    for at, look in looks.items():
+        z[at, :-width], z[at, -width:] = 0, look
+    return replace(rows, z=z)
 
 
 def _preferred(rows: Rows, keep: Keep, threshold: float) -> Ints:

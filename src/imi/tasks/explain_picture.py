@@ -58,7 +58,11 @@ class Other:
 
 @dataclass(frozen=True, slots=True)
 class PictureReading:
-    """A picture as numbers; `bits` are 64 rows of 8 bytes as hexadecimal, a bit of 1 is black."""
+    """A picture as numbers; `bits` are 64 rows of 8 bytes as hexadecimal, a bit of 1 is black.
+
+    guesses: what it may show, by language ("en", "ja"), the likeliest first; empty where the model does not say, or
+    finds nothing likely.
+    """
 
     picture: str
     format: str
@@ -70,6 +74,7 @@ class PictureReading:
     one_dot: OneDot
     model: str
     vector: tuple[float, ...]
+    guesses: dict[str, tuple[str, ...]]
     other: Other | None = None
 
     @property
@@ -113,8 +118,16 @@ def explain_picture(
         one_dot=one_dot(model, picture),
         model=model.info.id,
         vector=tuple(model.embed_images([picture])[0].tolist()),
+        guesses=_guesses(model, picture),
         other=None if other is None else _other(model, picture, other),
     )
+
+
+def _guesses(model: PictureEmbedder, picture: Picture) -> dict[str, tuple[str, ...]]:
+    tower = getattr(model, "tower", None)
+    if tower is None:
+        return {"en": (), "ja": ()}
+    return {language: tower.guesses([picture], language)[0] for language in ("en", "ja")}
 
 
 def one_dot(model: PictureEmbedder, picture: Picture) -> OneDot:
