@@ -90,3 +90,13 @@ def test_two_pictures_are_compared(here, run):
     other = json.loads(run("explain", "a.png", "c.gif", "--model", "pixels", "--json").out)["other"]
     assert same["exact_match"] is True and other["exact_match"] is False
     assert all(other["likeness"][name] < same["likeness"][name] + 1e-6 for name in same["likeness"])
+
+
+def test_hits_that_are_pictures_show_guesses_to_people_and_nothing_to_programs(photos, run, monkeypatch):
+    run("add", "seen", "photos", "--model", "built-in")
+    shown = run("search", "seen", "photos/box/red.png", "-k", 1).out
+    assert "photos/box/red.png" in shown and "(a guess: " in shown
+    assert run("search", "seen", "photos/box/red.png", "-k", 1, "--json").json[0]["text"] is None
+    monkeypatch.setenv("IMI_LANG", "ja")
+    assert "(推測: " in run("search", "seen", "photos/box/red.png", "-k", 1).out
+    assert "(推測: " not in run("search", "shapes", "photos/box/red.png", "-k", 1).out, "pixels knows no names"

@@ -106,7 +106,18 @@ def search(options: SearchOptions) -> None:
         elif options.compare:
             _show_compared([(one, _compare(collection, one, options)) for one in questions], options)
         else:
-            _show_hits([(one, _ask(collection, one, options, options.mode)) for one in questions], options)
+            _show_hits([(one, _asked_of(collection, one, options)) for one in questions], options)
+
+
+def _asked_of(collection: Collection, question: Any, options: SearchOptions) -> Hits:
+    """Return the hits of a question; where they are read by people, with guesses in place of pictures' texts."""
+    hits = _ask(collection, question, options, options.mode)
+    if options.as_json or options.jsonl or options.explain_search or all(hit.text for hit in hits):
+        return hits
+    from imi.cli.present import language
+    from imi.collection.pictures import guessed
+
+    return guessed(collection, hits, language())
 
 
 def warn(*results: Hits) -> None:

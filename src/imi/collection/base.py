@@ -421,8 +421,7 @@ class Collection(ABC):
         """Find the rows that answer a query, best first.
 
         Args:
-            query: words; or, searched by meaning, a picture (see `imi.pictures`), a pair of a picture and words ("like
-                this, but a dress"), or a vector (width,).
+            query: words; by meaning alone, a picture, a pair of a picture and words, or a vector (width,).
             k: how many hits at most.
             mode: "text" (BM25; short and quoted queries mean "contains"), "meaning" (cosine), "hybrid" (both, fused).
             where: a filter on metadata, see `imi.store.filters`.

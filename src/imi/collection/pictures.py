@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, TypeAlias, Union
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,6 +14,7 @@ from imi.collection.description import Bound, read_bound
 from imi.embedders.base import Embedder, PictureEmbedder
 from imi.errors import ModelMismatch, UsageError
 from imi.pictures import Picture, Source
+from imi.records import Hits
 from imi.store.pictures import MADE_BY, holds_pictures, pictures_of
 from imi.store.store import Store
 from imi.types import Floats
@@ -104,3 +106,25 @@ def looks_of(store: Store, ids: Sequence[str]) -> dict[int, Floats]:
         places = [at for at, name in enumerate(part, first) if name in kept]
         found |= dict(zip(places, reader.embed_images([kept[ids[at]] for at in places]), strict=True))
     return found
+
+
+_GUESS = {"en": "(a guess: {})", "ja": "(推測: {})"}
+
+
+def guessed(collection: Any, hits: Hits, language: str) -> Hits:
+    """Return hits with what their pictures may show in place of a text, marked as a guess, where they have none.
+
+    Args:
+        collection: that was searched.
+        hits: what it found.
+        language: "en" or "ja".
+    """
+    bare = [hit.id for hit in hits if not hit.text]
+    tower = getattr(collection.model, "tower", None) if bare and collection.store is not None else None
+    small = {name: collection.thumbnail(name) for name in bare} if tower is not None else {}
+    small = {name: thumbnail for name, thumbnail in small.items() if thumbnail}
+    if tower is None or not small:
+        return hits
+    names = dict(zip(small, tower.guesses(list(small.values()), language), strict=True))
+    texts = {name: _GUESS[language].format(", ".join(said)) for name, said in names.items() if said}
+    return hits.of(replace(hit, text=texts[hit.id]) if hit.id in texts else hit for hit in hits)
