@@ -60,7 +60,7 @@ def test_the_choice_is_near_the_best_of_an_exhaustive_sweep(many):
                 quickest = min(good, key=lambda point: point.seconds)
                 if best is None or quickest.seconds < best[0]:
                     best = quickest.seconds, ladder.with_rungs(quickest.rungs)
-    index = imi.plan(vectors, 0.95).build(vectors)
+    index = imi.plan(vectors, 0.95, queries=queries).build(vectors)  # both are set by the same queries
     # In turns, so that a busy minute meets both.
     rounds = [(latency(index, queries, 10, 0.2), latency(best[1], queries, 10, 0.2)) for _ in range(9)]
     planned, quickest = np.median(np.array(rounds), axis=0)
