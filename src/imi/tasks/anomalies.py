@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from imi.errors import MissingExtra, UsageError
 from imi.tasks.neighbours import copies_of, nearest_rows
-from imi.tasks.plots import COLOURS, new_figure, save_figure
+from imi.tasks.plots import COLOURS, new_figure, save_figure, say_above
 from imi.tasks.report import Findings, Phrase, Reported, ReportTable
 from imi.tasks.rows import Rows, check_count, check_share, check_varied, read_rows
 from imi.tasks.text_oddness import TextOddness, text_oddness
@@ -134,6 +134,7 @@ class Anomalies(Reported):
         axes.set_yscale("symlog", linthresh=10)
         axes.set_xlabel("oddness (robust standard deviations)")
         axes.set_ylabel("rows")
+        say_above(axes, "Rows right of the dashed line are flagged; the farther right, the odder")
         axes.legend(frameon=False)
         save_figure(figure, path)
 

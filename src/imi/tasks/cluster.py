@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from imi.errors import UsageError
 from imi.tasks.keywords import distinctive_words, nearest_in_meaning
 from imi.tasks.kmeans import agreement, density_groups, silhouette, spherical_kmeans, towards_neighbours
-from imi.tasks.plots import COLOURS, new_figure, save_figure, short
+from imi.tasks.plots import COLOURS, new_figure, save_figure, say_above, short
 from imi.tasks.report import Findings, Phrase, Reported, ReportTable
 from imi.tasks.rows import Rows, check_count, check_varied, own_model, read_rows
 from imi.types import Floats
@@ -129,10 +129,8 @@ class Clusters(Reported):
             label = f"{short(cluster.name, 34)} ({cluster.size})" if group < 20 else None
             axes.scatter(*self.plane[rows].T, s=size, color=colour, alpha=0.75, linewidths=0, label=label)
         axes.set_axis_off()
-        axes.set_title(
-            f"{len(self.clusters)} clusters, silhouette {self.silhouette:.3f}, stability {self.stability:.2f}",
-            fontsize=11,
-        )
+        figures = f"{len(self.clusters)} clusters, silhouette {self.silhouette:.3f}, stability {self.stability:.2f}"
+        say_above(axes, "Each colour is a group of rows that mean alike", figures)
         if self.clusters:
             axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8, frameon=False, markerscale=2)
         save_figure(figure, path)

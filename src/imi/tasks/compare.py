@@ -12,10 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.errors import UsageError
-from imi.tasks.plots import COLOURS, new_figure, save_figure, short
+from imi.tasks.plots import COLOURS, new_figure, save_figure, say_above, short
 from imi.vectors import normalize
 
 Doubles = NDArray[np.float64]
+
+_STYLES = ("-", "--", ":", "-.")
 
 SEMINAR_PAIRS = (
     ("cat", "猫"),
@@ -66,20 +68,36 @@ class Comparison:
     def figure(self, path: str | Path) -> None:
         """Draw each model's random pairs as a shade and the given pairs on it."""
         count = len(self.cosines)
-        figure, axes = new_figure(9, 1.6 + 1.0 * count)
+        figure, axes = new_figure(9, max(1.8 + 1.0 * count, 0.6 + 0.2 * len(self.pairs)))
         for line, (name, values) in enumerate(self.cosines.items()):
             density, edges = np.histogram(self.scales[name].cosines, bins=60, range=(-0.5, 1))
             middle = (edges[1:] + edges[:-1]) / 2
-            height = 0.8 * density / max(1, int(density.max()))
+            height = 0.6 * density / max(1, int(density.max()))
             axes.fill_between(middle, line, line + height, color="#bbbbbb", linewidth=0)
+            levels = _levels(values)
             for at, value in enumerate(values):
-                label = " / ".join(short(one, 22) for one in self.pairs[at]) if line == 0 else None
-                colour = COLOURS[at % len(COLOURS)]
-                axes.plot([value, value], [line, line + 0.8], color=colour, linewidth=2, label=label)
-        axes.set_yticks([line + 0.4 for line in range(count)], [short(name, 30) for name in self.cosines])
+                label = f"{at + 1}  " + " / ".join(short(one, 22) for one in self.pairs[at]) if line == 0 else None
+                colour, style = COLOURS[at % len(COLOURS)], _STYLES[at // len(COLOURS) % len(_STYLES)]
+                axes.plot([value, value], [line, line + 0.6], color=colour, linewidth=2, linestyle=style, label=label)
+                place = (value, line + 0.61 + 0.12 * levels[at])
+                axes.annotate(str(at + 1), place, color=colour, ha="center", va="bottom", fontsize=7)
+        axes.set_ylim(-0.05, count)
+        say_above(axes, "A pair is alike under a model where its line stands right of the grey")
+        axes.set_yticks([line + 0.3 for line in range(count)], [short(name, 30) for name in self.cosines])
         axes.set_xlabel("cosine (grey: random pairs of unrelated texts)")
         axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8, frameon=False)
         save_figure(figure, path)
+
+
+def _levels(values: Doubles, apart: float = 0.03, levels: int = 3) -> list[int]:
+    """Return for each value how high its number stands, so that near ones do not cover each other."""
+    last = [-np.inf] * levels
+    found = [0] * len(values)
+    for at in np.argsort(values, kind="stable"):
+        free = (level for level in range(levels) if values[at] - last[level] >= apart)
+        level = next(free, int(np.argmin(last)))
+        found[at], last[level] = level, float(values[at])
+    return found
 
 
 def compare(

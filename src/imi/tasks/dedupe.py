@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, overload
@@ -131,16 +132,23 @@ class Duplicates(Reported, Sequence[DuplicateGroup]):
         return Findings(Phrase("Duplicates", "重複"), tuple(says), (ReportTable(columns, rows),))
 
     def figure(self, path: Any) -> None:
-        """Draw how large the groups are and how alike their rows."""
-        from imi.tasks.plots import COLOURS, new_figure, save_figure
+        """Draw how many groups there are of each size, exact copies and near ones apart."""
+        from imi.tasks.plots import COLOURS, new_figure, save_figure, say_above
 
         figure, axes = new_figure(7, 4)
-        sizes = [len(group.drop) + 1 for group in self.groups]
-        axes.plot(sizes, [group.similarity for group in self.groups], "o", color=COLOURS[0], alpha=0.6, markersize=5)
-        axes.axhline(self.threshold, color="black", linewidth=1, linestyle="--")
-        axes.set_xlabel("rows in the group")
-        axes.set_ylabel("least cosine to the kept row")
-        axes.set_title(f"{len(self.groups)} groups, {len(self.drop)} rows to drop at {self.threshold:g}", fontsize=11)
+        copies = Counter(len(group.drop) + 1 for group in self.groups if group.similarity >= 0.9999)
+        alike = Counter(len(group.drop) + 1 for group in self.groups if group.similarity < 0.9999)
+        sizes = sorted({*copies, *alike})
+        places, below = range(len(sizes)), [copies[size] for size in sizes]
+        axes.bar(places, below, color=COLOURS[0], label="copies")
+        above = [alike[size] for size in sizes]
+        axes.bar(places, above, bottom=below, color=COLOURS[1], label=f"nearly alike, from {self.threshold:g} on")
+        axes.set_xticks(places, [str(size) for size in sizes])
+        axes.set_xlabel("rows in a group")
+        axes.set_ylabel("groups")
+        axes.legend(frameon=False)
+        figures = f"{len(self.groups)} groups, {len(self.drop)} rows to drop"
+        say_above(axes, "How often the same text is there, to the letter or nearly", figures)
         save_figure(figure, path)
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from imi.tasks.intervals import Interval, bootstrap
 from imi.tasks.neighbours import copies_of
-from imi.tasks.plots import COLOURS, new_figure, save_figure
+from imi.tasks.plots import COLOURS, new_figure, save_figure, say_above
 from imi.tasks.report import Findings, Phrase, Reported, ReportTable
 from imi.tasks.rows import check_count, read_rows
 from imi.types import Floats
@@ -82,9 +82,10 @@ class Diversity(Reported):
         axes.axvline(self.vendi, color=COLOURS[5], linewidth=1, linestyle="--", label=f"Vendi score {self.vendi:.1f}")
         axes.set_xscale("log")
         axes.set_ylim(0, 1.02)
-        axes.set_xlabel("directions")
-        axes.set_ylabel("share of the set that they hold")
-        axes.set_title(f"mean distance {self.mean_distance:.3f}, {self.n} rows", fontsize=11)
+        axes.set_xlabel("how many directions of the vectors, the strongest first")
+        axes.set_ylabel("share of the variety that they hold together")
+        see = "The later the curve rises, the more different the rows are"
+        say_above(axes, see, f"mean distance {self.mean_distance:.3f}, {self.n} rows")
         axes.legend(frameon=False)
         save_figure(figure, path)
 

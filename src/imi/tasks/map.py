@@ -15,7 +15,7 @@ from imi.records import FACTS
 from imi.tasks.layout import principal_plane, tsne_plane
 from imi.tasks.map_page import write_page
 from imi.tasks.neighbours import nearest_rows
-from imi.tasks.plots import COLOURS, new_figure, save_figure, short
+from imi.tasks.plots import COLOURS, new_figure, save_figure, say_above, short
 from imi.tasks.rows import check_count, read_rows
 from imi.types import Floats
 
@@ -76,7 +76,7 @@ class Map:
             self._draw_groups(axes, ["" if value is None else str(value) for value in values], size)
         axes.set_axis_off()
         axes.set_aspect("equal", adjustable="datalim")
-        axes.set_title(f"{len(self.points):,} points", fontsize=11)
+        say_above(axes, "Rows that mean alike lie near each other", f"{len(self.points):,} rows")
         save_figure(figure, path)
 
     def _draw_groups(self, axes: Any, values: list[str], size: float) -> None:

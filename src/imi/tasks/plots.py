@@ -35,12 +35,20 @@ _CJK = (
     "Noto Sans JP",
     "IPAexGothic",
     "IPAGothic",
+    "IPAPGothic",
     "TakaoGothic",
+    "TakaoPGothic",
+    "VL Gothic",
     "Hiragino Sans",
     "Yu Gothic",
     "Meiryo",
     "MS Gothic",
+    "Noto Sans CJK SC",
+    "Noto Sans Mono CJK JP",
+    "Droid Sans Fallback",
 )
+_CJK_FILES = ("cjk", "notosansjp", "ipa", "takao", "vl-gothic", "hiragino", "yugoth", "meiryo", "msgothic")
+"""What the files of such fonts are called, to find those that matplotlib's own list is too old to have."""
 
 
 @cache
@@ -48,7 +56,37 @@ def _fonts() -> tuple[str, ...]:
     from matplotlib import font_manager
 
     known = {font.name for font in font_manager.fontManager.ttflist}
+    if not known.intersection(_CJK):
+        for path in font_manager.findSystemFonts():
+            if any(part in Path(path).name.lower() for part in _CJK_FILES):
+                font_manager.fontManager.addfont(path)
+        known = {font.name for font in font_manager.fontManager.ttflist}
     return ("DejaVu Sans", *(name for name in _CJK if name in known))
+
+
+def _undrawn(figure: Figure) -> str:
+    """Return the characters of a figure that none of this machine's fonts draws, sorted."""
+    from matplotlib import font_manager
+    from matplotlib.text import Text
+
+    characters = {one for text in figure.findobj(Text) for one in text.get_text() if one.isprintable()}
+    for name in _fonts():
+        font = font_manager.get_font(font_manager.findfont(name))
+        characters = {one for one in characters if not font.get_char_index(ord(one))}
+    return "".join(sorted(characters))
+
+
+def _is_east_asian(character: str) -> bool:
+    return "\u3000" <= character <= "\u9fff" or "\uac00" <= character <= "\ud7af" or "\uff00" <= character <= "\uffef"
+
+
+@cache
+def _say_boxes(east_asian: bool) -> None:
+    what, advice = "some characters", "save the picture as .svg or .html, which keep text as text"
+    if east_asian:
+        what = "Japanese text"
+        advice += ", or install a font: `apt install fonts-noto-cjk` on Debian and Ubuntu, Noto Sans JP elsewhere"
+    warnings.warn(f"no font here draws {what}: boxes stand for it; {advice}", RuntimeWarning, stacklevel=4)
 
 
 def new_figure(width: float = 7, height: float = 5) -> tuple[Figure, Any]:
@@ -71,6 +109,9 @@ def new_figure(width: float = 7, height: float = 5) -> tuple[Figure, Any]:
 def save_figure(figure: Figure, path: str | Path) -> None:
     """Write a figure; the suffix tells the kind.
 
+    SVG and HTML hold their text as text. A PNG whose text no font here draws is written with boxes, and a warning says
+    once how to get a font.
+
     Raises:
         UsageError: the suffix is none of .png, .svg, .html.
     """
@@ -83,10 +124,11 @@ def save_figure(figure: Figure, path: str | Path) -> None:
             f"a figure cannot be written as {kind or 'a file without suffix'}: {path}", hint="use .png, .svg or .html"
         )
     for text in figure.findobj(Text):  # made outside the context below, in matplotlib's default font
-        text.set_fontfamily(list(_fonts()))
+        text.set_fontfamily([*_fonts(), "sans-serif"])
     buffer = io.BytesIO()
-    # A glyph that no font here has is drawn as a box: the picture is still worth having, and the text is in the result.
-    with warnings.catch_warnings(), rc_context({"font.family": list(_fonts()), "svg.hashsalt": "imi"}):
+    # Text in an SVG is drawn with the fonts of whoever looks at it; of the boxes in a PNG our own words tell, below.
+    settings = {"font.sans-serif": [*_fonts(), *_CJK], "svg.fonttype": "none", "svg.hashsalt": "imi"}
+    with warnings.catch_warnings(), rc_context(settings):
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         figure.savefig(
             buffer, format="png" if kind == ".png" else "svg", metadata={} if kind == ".png" else {"Date": None}
@@ -103,6 +145,18 @@ def save_figure(figure: Figure, path: str | Path) -> None:
         content = page.encode("utf-8")
     with whole(Path(path)) as beside:
         beside.write_bytes(content)
+    missing = _undrawn(figure) if kind == ".png" else ""
+    if missing:
+        _say_boxes(any(map(_is_east_asian, missing)))
+
+
+def say_above(axes: Any, see: str, figures: str = "") -> None:
+    """Say above a picture what to see in it, and under that, smaller, the figures that go with it."""
+    axes.set_title(see + ("\n" if figures else ""), loc="left", fontsize=11)
+    if figures:
+        axes.annotate(
+            figures, (0, 1), (0, 5), xycoords="axes fraction", textcoords="offset points", fontsize=9, color="#555555"
+        )
 
 
 def short(text: str, width: int = 28) -> str:

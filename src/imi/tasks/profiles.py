@@ -14,7 +14,7 @@ from imi.errors import UsageError
 from imi.tasks.classifier_heads import as_labels
 from imi.tasks.classify import plain_label
 from imi.tasks.intervals import Interval, bootstrap
-from imi.tasks.plots import COLOURS, new_figure, save_figure
+from imi.tasks.plots import COLOURS, new_figure, save_figure, say_above
 from imi.tasks.regress import fit_numbers
 from imi.tasks.report import Findings, Phrase, Reported, ReportTable
 from imi.tasks.rows import Rows, read_rows
@@ -136,13 +136,16 @@ class Profiles(Reported):
             raise UsageError("there is no number to draw predictions of", hint="give column=, or --column NUMBER")
         figure, axes = new_figure(6, 4.5)
         shift = np.random.default_rng(0).uniform(-0.12, 0.12, len(self.truth))
-        axes.plot(self.truth + shift, self.predicted, "o", color=COLOURS[0], alpha=0.5, markersize=5, markeredgewidth=0)
+        low, high = float(self.truth.min()), float(self.truth.max())
+        drawn = np.clip(self.predicted, low, high)
+        axes.plot([low, high], [low, high], color=COLOURS[5], linewidth=1)
+        axes.plot(self.truth + shift, drawn, "o", color=COLOURS[0], alpha=0.5, markersize=5, markeredgewidth=0)
         axes.set_xlabel("true")
-        axes.set_ylabel("foretold by the profiles")
-        axes.set_title(
-            f"correlation {self.correlation:.3f} ({self.interval[0]:.3f} to {self.interval[1]:.3f}), n = {self.n}",
-            fontsize=11,
-        )
+        axes.set_ylabel("predicted by the profiles")
+        figures = f"correlation {self.correlation:.3f} ({self.interval[0]:.3f} to {self.interval[1]:.3f}), n = {self.n}"
+        beyond = int((drawn != self.predicted).sum())
+        figures += f"; {beyond} predictions beyond {low:g} to {high:g} at the edge" if beyond else ""
+        say_above(axes, "The nearer the points lie to the line, the more profiles tell", figures)
         save_figure(figure, path)
 
 
@@ -212,7 +215,7 @@ def _judged(
             "at least 3 with different numbers are needed",
             hint="choose columns whose values repeat",
         )
-    truth, predicted = numbers[known], (plain if method == "mean" else foretold)[known]
+    truth, predicted = numbers[known], (plain if method == "mean" else foretold)[known] / len(owners)
     pairs = np.stack([truth, predicted], axis=1)
     cosine = None
     if len(others) == 2:

@@ -15,7 +15,7 @@ from imi.tasks.intervals import Interval, bootstrap
 from imi.tasks.kernel_ridge import Kernel, fit_kernel
 from imi.tasks.neighbours import copies_of
 from imi.tasks.plain import has_words, no_words, words_numbers
-from imi.tasks.plots import COLOURS, new_figure, save_figure
+from imi.tasks.plots import COLOURS, new_figure, save_figure, say_above
 from imi.tasks.report import Findings, Phrase, Reported, ReportTable
 from imi.tasks.rows import Rows, check_share, check_varied, read_rows
 from imi.types import Floats
@@ -140,9 +140,8 @@ class Regression(Reported):
         axes.plot([low, high], [low, high], color=COLOURS[5], linewidth=1)
         axes.set_xlabel("true")
         axes.set_ylabel("predicted")
-        axes.set_title(
-            f"MSE {self.mse:.3f} (mean alone {self.dummy['mse']:.3f}), MAE {self.mae:.3f}, n = {self.n}", fontsize=11
-        )
+        figures = f"MSE {self.mse:.3f} (mean alone {self.dummy['mse']:.3f}), MAE {self.mae:.3f}, n = {self.n}"
+        say_above(axes, "The nearer to the line, the better the prediction", figures)
         save_figure(figure, path)
 
 
