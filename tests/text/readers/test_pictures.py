@@ -16,6 +16,8 @@ def test_a_folder_of_pictures_is_read_with_its_tags(tmp_path):
     album(tmp_path)
     exif = Image.Exif()
     exif.get_ifd(0x8769)[0x9003] = "2023:05:01 12:30:00"
+    exif[0x010F], exif[0x0110] = "Canon", "Canon EOS R6"
+    exif.get_ifd(0x8825).update({1: "N", 2: (35.0, 40.0, 30.0), 3: "E", 4: (139.0, 45.0, 0.0)})
     draw(size=(300, 200)).save(tmp_path / "disc" / "photo.jpg", exif=exif)
     rows = {row.document.id: row.document for row in read(tmp_path)}
     assert len(rows) == 10
@@ -23,7 +25,7 @@ def test_a_folder_of_pictures_is_read_with_its_tags(tmp_path):
     assert photo.text is None and photo.picture == photo.id
     assert user_fields(photo.metadata) == {
         "source": photo.id, "format": "jpeg", "width": 300, "height": 200, "folder": "disc",
-        "taken": "2023:05:01 12:30:00",
+        "taken": "2023-05-01T12:30:00", "camera": "Canon EOS R6", "latitude": 35.675, "longitude": 139.75,
     }  # fmt: skip
 
 
