@@ -100,3 +100,20 @@ def test_hits_that_are_pictures_show_guesses_to_people_and_nothing_to_programs(p
     monkeypatch.setenv("IMI_LANG", "ja")
     assert "(推測: " in run("search", "seen", "photos/box/red.png", "-k", 1).out
     assert "(推測: " not in run("search", "shapes", "photos/box/red.png", "-k", 1).out, "pixels knows no names"
+
+
+def test_what_cameras_write_filters(here, run):
+    from PIL import Image
+
+    for name, taken, north in (("tokyo", "2023:05:01 12:30:00", 35.0), ("sapporo", "2024:02:01 08:00:00", 43.0)):
+        exif = Image.Exif()
+        exif[0x0110] = f"phone of {name}"
+        exif.get_ifd(0x8769)[0x9003] = taken
+        exif.get_ifd(0x8825).update({1: "N", 2: (north, 0.0, 0.0), 3: "E", 4: (140.0, 0.0, 0.0)})
+        draw().save(here / f"{name}.jpg", exif=exif)
+    (here / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe1broken")
+    added = run("add", "trips", "tokyo.jpg", "sapporo.jpg", "broken.jpg", "--model", "pixels")
+    assert added.code == 0 and "left out broken.jpg: " in added.err
+    for where, wanted in (("taken>=2024-01", "sapporo"), ("latitude<40", "tokyo"), ("camera=phone of tokyo", "tokyo")):
+        found = run("search", "trips", "--image", "tokyo.jpg", "--where", where, "--no-fold", "--json").json
+        assert [hit["id"] for hit in found] == [f"{wanted}.jpg"], where
