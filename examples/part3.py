@@ -45,10 +45,13 @@ def main():
     print(f"  {1024 * 1_000_000:,} products a query; `imi plan` and `make bench` measure what an index saves")
 
     slide("L2、コサイン、内積", "L2, cosine and inner product are their textbook selves")
-    a, b = np.array([3.0, 4.0], np.float32), np.array([6.0, 8.0], np.float32)
-    print(
-        f"  L2 {float(l2(a, b)):.1f}, dot {float(dot(a, b)):.1f}, cosine {float(dot(normalize(a), normalize(b))):.1f}"
-    )
+    a = np.array([3.0, 4.0], np.float32)
+    for b in np.array([[6.0, 8.0], [4.0, 3.0], [-4.0, 3.0]], np.float32):
+        print(
+            f"  {a} and {b}: L2 {float(l2(a, b)):5.2f}, dot {float(dot(a, b)):5.1f}, "
+            f"cosine {float(dot(normalize(a), normalize(b))):.2f}"
+        )
+    print("  [6, 8] is twice [3, 4]: for the cosine the same, for L2 farther than [4, 3]")
 
     slide(
         "ベクトル量子化: 空間を分割し、コードワードだけを先に比べる",
@@ -67,10 +70,15 @@ def main():
     for dims in (512, 128, 32):
         short = imi.truncate(z, dims)
         pairs = [float(short[at] @ short[at + 1]) for at in (0, 2, 4)]
-        others = float((short[::2] @ short[1::2].T)[~np.eye(3, dtype=bool)].mean())
+        across = short[::2] @ short[1::2].T
+        others = float(across[~np.eye(3, dtype=bool)].mean())
+        first = int((across.argmax(axis=1) == np.arange(3)).sum())
         print(
-            f"  {dims:>3} numbers: translations {np.mean(pairs):.3f}, others {others:.3f}, {4 * dims:>4} bytes a vector"
+            f"  {dims:>3} dimensions: translations {np.mean(pairs):.3f}, others {others:.3f}, "
+            f"translation first {first} of 3, {4 * dims:>4} bytes a vector"
         )
+    print("  短くすると、どの組もコサインが上がります。比べるのは値ではなく順位です。")
+    print("  Shorter vectors have higher cosines, related or not: compare ranks, never cosines of two sizes.")
 
 
 if __name__ == "__main__":
