@@ -81,6 +81,20 @@ def test_pictures_are_drawn(name, tmp_path):
     assert (tmp_path / "a.png").stat().st_size > 10_000
 
 
+def test_the_heuristic_keeps_a_way_to_the_other_cluster():
+    own = runpy.run_path(str(EXAMPLES / "hnsw.py"))
+    import numpy as np
+
+    points, second, new = own["two_clusters"]()
+    plain, kept = own["nearest"](points, new, 6), own["spread"](points, new, 6)
+    assert not second[plain].any() and second[kept].any()
+    for at, one in enumerate(kept):
+        nearer = [((points[one] - points[other]) ** 2).sum() for other in kept[:at]]
+        assert all(((points[one] - new) ** 2).sum() < distance for distance in nearer)
+    line = np.array([[1, 0], [2, 0], [-3, 0]], np.float32)
+    assert own["spread"](line, np.zeros(2, np.float32), 3).tolist() == [0, 2], "behind the first there is no need"
+
+
 def test_greedy_descent_ends_where_no_neighbour_is_nearer():
     own = runpy.run_path(str(EXAMPLES / "hnsw.py"))
     import numpy as np
