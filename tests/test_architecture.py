@@ -28,7 +28,7 @@ LAYERS: list[set[str]] = [
     {"opening"},
     {"tasks", "rag", "evaluate", "train"},
     {"cookbook"},
-    {"bridges"},
+    {"bridges", "seminar"},
     {"imi"},
     {"server"},
     {"cli"},

@@ -78,6 +78,7 @@ GROUPS = (
             "mcp": "imi.cli.mcp",
             "install": "imi.cli.install",
             "demo": "imi.cli.demo",
+            "seminar": "imi.cli.seminar",
         },
     ),
     # What was a verb in an earlier release and still answers.

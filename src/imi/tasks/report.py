@@ -112,8 +112,8 @@ def write_report(
     check_report(path)
     drawn = _drawn(figure)
     result = {**findings.settings, **(settings or {})}
-    parts = [f"<h1>{_both(findings.title)}</h1>"]
-    parts += [f"<p>{_both(phrase)}</p>" for phrase in findings.says]
+    parts = [f"<h1>{both(findings.title)}</h1>"]
+    parts += [f"<p>{both(phrase)}</p>" for phrase in findings.says]
     parts += [_table(table) for table in findings.tables]
     if drawn:
         parts.append(f"<figure>{drawn}</figure>")
@@ -121,8 +121,13 @@ def write_report(
         rows = "".join(
             f"<tr><th>{html.escape(str(key))}</th><td>{_cell(value)}</td></tr>" for key, value in result.items()
         )
-        parts.append(f"<h2>{_both(Phrase('Settings', '設定'))}</h2><table>{rows}</table>")
-    page = _PAGE.replace("{{title}}", html.escape(findings.title.en)).replace("{{body}}", "\n".join(parts))
+        parts.append(f"<h2>{both(Phrase('Settings', '設定'))}</h2><table>{rows}</table>")
+    write_page(path, findings.title, "\n".join(parts))
+
+
+def write_page(path: str | Path, title: Phrase, body: str) -> None:
+    """Write HTML as one page in the style of the reports: a switch for the language, nothing from elsewhere."""
+    page = _PAGE.replace("{{title}}", html.escape(title.en)).replace("{{body}}", body)
     with whole(Path(path)) as beside:
         beside.write_text(page, encoding="utf-8")
 
@@ -141,7 +146,8 @@ def _drawn(figure: Any) -> str:
     return svg[svg.index("<svg") :]
 
 
-def _both(phrase: Phrase) -> str:
+def both(phrase: Phrase) -> str:
+    """Return a phrase as HTML that shows the language chosen on the page."""
     if phrase.en == phrase.ja:
         return html.escape(phrase.en)
     return f'<span lang="en">{html.escape(phrase.en)}</span><span lang="ja">{html.escape(phrase.ja)}</span>'
@@ -149,7 +155,7 @@ def _both(phrase: Phrase) -> str:
 
 def _cell(value: Any) -> str:
     if isinstance(value, Phrase):
-        return _both(value)
+        return both(value)
     return html.escape(as_text(value))
 
 
@@ -167,7 +173,7 @@ def as_text(value: Any) -> str:
 
 
 def _table(table: ReportTable) -> str:
-    heads = "".join(f"<th>{_both(column)}</th>" for column in table.columns)
+    heads = "".join(f"<th>{both(column)}</th>" for column in table.columns)
     numeric = [
         all(
             row[at] is None or (isinstance(row[at], int | float) and not isinstance(row[at], bool))
@@ -183,7 +189,7 @@ def _table(table: ReportTable) -> str:
         + "</tr>"
         for row in table.rows
     )
-    title = f"<h2>{_both(table.title)}</h2>" if table.title else ""
+    title = f"<h2>{both(table.title)}</h2>" if table.title else ""
     return f"{title}<div class=wide><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
 
 
@@ -198,6 +204,7 @@ h1 { font-size: 1.6rem } h2 { font-size: 1.15rem; margin-top: 2rem }
 table { border-collapse: collapse; font-size: .92rem } .wide { overflow-x: auto }
 th, td { text-align: left; vertical-align: top; padding: .35rem .8rem .35rem 0; border-bottom: 1px solid var(--line) }
 td { overflow-wrap: anywhere; min-width: 3rem } .n { text-align: right; font-variant-numeric: tabular-nums }
+pre { overflow-x: auto; padding: .6rem .8rem; border: 1px solid var(--line); font-size: .85rem; line-height: 1.4 }
 figure { margin: 2rem 0 } figure svg { max-width: 100%; height: auto; background: #fff }
 #ja:checked ~ main [lang=en], #en:checked ~ main [lang=ja] { display: none }
 label { margin-right: 1rem; cursor: pointer } input:checked + label { font-weight: 600 }
