@@ -90,6 +90,7 @@ def test_a_goal_compares_with_the_worst_group():
     assert Goal(0.9).value(even) == pytest.approx(0.9)
     assert Goal(0.9, 0.95).value(even) == 1.0 and Goal(0.9, 0.95).value(uneven) == 0.75
     assert Goal(0.9).worst([even, uneven]) == pytest.approx(0.875)
+    assert Goal(0.9).chance(100) == 0.004 and Goal(0.9, 0.95).chance(100) == pytest.approx(0.0218, abs=1e-4)
     for wrong in (Goal(1.2), Goal(0.9, 0.0), Goal(0.9, 1.5)):
         with pytest.raises(UsageError, match="share"):
             Goal.of(wrong)

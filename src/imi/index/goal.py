@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -47,6 +48,10 @@ class Goal:
     def value(self, recalls: Recalls) -> float:
         """Return the mean of these queries' recalls, or which share of them reach the recall."""
         return float(recalls.mean() if self.share is None else (recalls >= self.recall - 1e-9).mean())
+
+    def chance(self, count: int) -> float:
+        """Return by how much so many queries may miss the goal by chance: a share of few is known less well."""
+        return 0.004 if self.share is None else max(0.004, math.sqrt(self.share * (1 - self.share) / max(count, 1)))
 
     def worst(self, groups: Sequence[NDArray[Any]]) -> float:
         """Return the lowest value among several groups of queries: a goal is reached when each of them reaches it."""

@@ -128,10 +128,11 @@ def front(ladder: Ladder, truths: Sequence[Truth], goal: Goal) -> list[Point]:
             rungs = _with(ladder, keep, effort, k)
             seconds = latency(ladder.with_rungs(rungs), truths[0].queries, k)
             points.append(Point.of(rungs, kept[keep], goal, seconds))
-        top = np.array([max(goal.value(recalls[at]) for recalls in kept.values()) for at in range(len(truths))])
+        # Means tell whether more effort still helps: a share of a hundred queries moves by whole hundredths.
+        top = np.array([max(recalls[at].mean() for recalls in kept.values()) for at in range(len(truths))])
         stalled = 0 if (top > best + 0.001).any() else stalled + 1
         best = np.maximum(best, top)
-        if stalled >= 2 or best.min() >= min(0.999, goal.bar + 0.6 * (1 - goal.bar)):
+        if stalled >= 2 or max(values.values()) >= min(0.999, goal.bar + 0.6 * (1 - goal.bar)):
             break
     return sorted(_steadied(points), key=lambda point: point.seconds)
 

@@ -289,7 +289,7 @@ class Planner:
             done = ladder.with_rungs(point.rungs)
             found = recalls_of(done, [one.part(slice(1, None, 2)) for one in truths])
             verified = Point.of(point.rungs, found, self.goal, point.seconds)
-            missed = verified.value < self.goal.bar - 0.004
+            missed = verified.value < self.goal.bar - self.goal.chance(min(map(len, found)))
             if missed and (point.value >= self.goal.bar or verified.recall < self.goal.recall - 0.004):
                 continue
             done.latency = point.seconds
@@ -337,7 +337,10 @@ class Planner:
 
     def _promise(self, chosen: Tried) -> str:
         """Say what is found of questions unlike the rows, and how many of the queries reach the recall."""
-        reached = "" if chosen.share is None else f"; {chosen.share:.3f} of the queries reach {self.goal.recall:g}"
+        reached = ""
+        if chosen.share is not None:
+            reached = f"; {chosen.share:.3f} of the queries reach {self.goal.recall:g}"
+            reached += ", less than was asked for" if chosen.share < self.goal.bar - 0.03 else ""
         if chosen.outside is None:
             return reached
         found = f"; of questions unlike the rows it finds {chosen.outside:.3f}"
