@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable
 
-from search_cost import cost_table
+from imi.index.search_cost import cost_table
 
 ROWS = tuple(10**power for power in range(6, 11))
 BYTES = {"float32": 4.0, "float16": 2.0, "int8": 1.0, "signs": 0.125}
@@ -76,7 +76,7 @@ def main() -> None:
         held = [f"{size(rows * memory)} (${money:,.0f})" for rows, money in zip(ROWS, month, strict=True)]
         rows_.append([f"{dims} {codec}", size(memory), size(disk), *held])
     table(["graph over", "memory a row", "disk a row", *(f"10^{len(str(rows)) - 1}" for rows in ROWS)], rows_)
-    print(f"Millions of multiply-adds a query, first 64 numbers, 200 reranked by {width} (`search_cost.py`)\n")
+    print(f"Millions of multiply-adds a query, first 64 numbers, 200 reranked by {width} (`imi cost --search`)\n")
     costs = {rows: cost_table(rows, width, 200, 64) for rows in ROWS}
     table(
         ["way", "order", *(f"10^{len(str(rows)) - 1}" for rows in ROWS)],

@@ -1,7 +1,7 @@
 import pytest
-from benchmarks.search_cost import cost_table, funnel_mflops
 
 from imi.errors import UsageError
+from imi.index.search_cost import cost_table, funnel_mflops
 
 
 def test_the_papers_figures_come_out():

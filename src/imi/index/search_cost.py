@@ -28,19 +28,20 @@ def cost_table(rows: int, width: int, shortlist: int = 200, first: int = 16) -> 
 
     Args:
         rows: N, vectors searched.
-        width: d, numbers in each.
-        shortlist: K, candidates that are reranked by all numbers.
-        first: numbers that the first rung compares.
+        width: d, dimensions of each.
+        shortlist: K, candidates that are reranked by all dimensions.
+        first: dimensions that the first rung compares.
 
     Returns:
         Exact search O(dN), a graph O(d log N), the reranking alone, and adaptive retrieval of both kinds.
 
     Raises:
-        UsageError: a number is below 1, or first is above the width.
+        UsageError: one of them is below 1, or first is above the width.
     """
     if min(rows, width, shortlist, first) < 1 or first > width:
         raise UsageError(
-            f"rows={rows}, width={width}, shortlist={shortlist}, first={first}: all at least 1, first at most the width"
+            f"rows={rows}, width={width}, shortlist={shortlist}, first={first}: at least 1, first at most the width",
+            hint="1000000 rows of 512 dimensions, a shortlist of 200, 16 dimensions first",
         )
     steps = math.log2(max(rows, 2))
     rerank = funnel_mflops([(shortlist, width)])
