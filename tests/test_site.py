@@ -86,6 +86,8 @@ def test_the_doctor_finds_what_its_pages_explain():
 def test_files_named_in_a_page_become_links():
     assert pages.linked("see `docs/search.md`") == "see [search.md](search.md)"
     assert pages.linked("see `docs/search.md`", "lab/README.md") == "see [search.md](../search.md)"
+    assert pages.linked("[the page](README.md)", "lab/TABLES.md") == "[the page](README.md)"
+    assert pages.linked("[the page](README.md)") == "[the page](index.md)"
     assert pages.linked("see `docs/nothing.md` and `imi add`") == "see `docs/nothing.md` and `imi add`"
 
 

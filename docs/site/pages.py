@@ -210,6 +210,8 @@ def linked(text: str, here: str = "") -> str:
         return f"[{path.removeprefix('docs/')}]({up}{target})"
 
     text = re.sub(r"(?<!\[)`([\w./-]+)`(?!\])", link, text)
+    if up:  # a folder of docs/ has a README.md of its own
+        return text
     return text.replace("](README.ja.md)", "](ja.md)").replace("](README.md)", "](index.md)")
 
 
