@@ -33,6 +33,7 @@ SAYS = {
     "cookbook/zero_shot.py": "3-small .95",
     "hnsw.py": "layer 0: 400 points",
     "iot_log_ads.py": "planted [17, 90, 203, 311, 388]",
+    "origins.py": "Matryoshka loss, the sum over all sizes",
     "part1.py": "U+732B",
     "part2.py": "猫",
     "part3.py": "1,024,000,000",
@@ -111,3 +112,14 @@ def test_greedy_descent_ends_where_no_neighbour_is_nearer():
         assert ((points[near] - query) ** 2).sum(axis=1).min() >= ((points[last] - query) ** 2).sum()
         right += last == ((points - query) ** 2).sum(axis=1).argmin()
     assert right >= 12, "greedy search of one candidate finds the nearest more often than not"
+
+
+def test_origins_draw_what_was_learned(tmp_path):
+    from xml.etree import ElementTree
+
+    runpy.run_path(str(EXAMPLES / "origins.py"))["main"](tmp_path)
+    drawn = sorted(tmp_path.glob("*.svg"))
+    assert [path.name for path in drawn] == ["attention.svg", "autoencoder.svg", "matryoshka.svg", "word2vec.svg"]
+    for path in drawn:
+        assert len(ElementTree.parse(path).getroot()) > 10, path.name
+        assert (EXAMPLES.parent / "docs" / "origins" / path.name).exists()

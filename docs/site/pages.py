@@ -41,6 +41,7 @@ ABOUT = {
     "Versions": "versions.md",
     "Benchmarks": "benchmarks/README.md",
     "Tasks at scale": "tasks_scale.md",
+    "Where embeddings come from": "origins.md",
     "The Matryoshka lab": "lab/README.md",
     "The lab's tables": "lab/TABLES.md",
     "The built-in model": "model-card.md",

@@ -130,9 +130,11 @@ def makes(step: SeminarStep) -> list[str]:
     return [_ADD[name] for name in step.needs if name in _ADD]
 
 
-def run_code(step: SeminarStep) -> None:
-    """Run the Python of a step, exactly as it is shown."""
-    exec(compile(step.code, f"step {step.id}", "exec"), {"__name__": "__main__"})
+def run_code(step: SeminarStep) -> dict[str, Any]:
+    """Run the Python of a step, exactly as it is shown, and return the names that it made."""
+    made: dict[str, Any] = {"__name__": "__main__"}
+    exec(compile(step.code, f"step {step.id}", "exec"), made)
+    return made
 
 
 def _step(part: Phrase, entry: Mapping[str, Any]) -> SeminarStep:
