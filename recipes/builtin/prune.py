@@ -28,4 +28,4 @@ def prune(layer: Layer, units: Floats, keep: int) -> tuple[Layer, float]:
     gram += 1e-3 * np.trace(gram) / keep * np.eye(keep)
     outward = np.linalg.solve(gram, few.T @ whole).astype(np.float32)
     lost = float(np.linalg.norm(few @ outward - whole) / np.linalg.norm(whole))
-    return Layer(layer.inward[:, kept], layer.bias[kept], outward), lost
+    return Layer(layer.inward[:, kept], layer.bias[kept], outward, layer.repeats), lost

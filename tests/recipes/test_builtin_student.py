@@ -41,8 +41,9 @@ def ready() -> Prepared:
     )
 
 
-def student(rows: int = 300) -> Student:
-    made = Student(np.random.default_rng(1).normal(size=(rows, 512)).astype(np.float32), 16, seed=1)
+def student(rows: int = 300, repeats: float = 1.0) -> Student:
+    table = np.random.default_rng(1).normal(size=(rows, 512)).astype(np.float32)
+    made = Student(table, 16, seed=1, repeats=repeats)
     with torch.no_grad():
         made.outward += 0.1 * torch.randn(16, 512, generator=torch.Generator().manual_seed(2))
     return made
@@ -145,18 +146,20 @@ def test_training_lowers_the_loss_and_resumes_where_it_was(ready):
     assert run(made, TextBatches(ready, MIX, 6), 3) == pytest.approx(run(twin, TextBatches(ready, MIX, 6), 3), rel=1e-5)
 
 
-def test_what_is_written_is_what_was_trained(tmp_path):
+@pytest.mark.parametrize("repeats", [1.0, 0.75])
+def test_what_is_written_is_what_was_trained(tmp_path, repeats):
     size = len(np.load(FOLDER / "rows.npy", mmap_mode="r"))
-    made = student(size)
-    layer = Layer(*(tensor.detach().numpy() for tensor in (made.inward, made.bias, made.outward)))
+    made = student(size, repeats)
+    layer = Layer(*(tensor.detach().numpy() for tensor in (made.inward, made.bias, made.outward)), repeats)
     write_model(tmp_path, "mine", made.rows.numpy(), layer, FOLDER / "pieces.model", dims=DIMS, licence="x", source="y")
     model = BuiltIn(tmp_path)
-    texts = ["I am a cat.", "吾輩は猫である。", "🐱🔒"]
+    texts = ["I am a cat.", "吾輩は猫である。", "🐱🔒", "cat cat cat dog cat"]
     ids, offsets = model._split(texts)
     out, _, _ = made.forward(ids, offsets[:-1])
     want = torch.nn.functional.normalize(out, dim=1).detach().numpy()
     assert (model.embed(texts) * want).sum(1).min() > 0.999
     assert model.info.id == "mine"
+    assert model.repeats == repeats
     assert model.info.dims == DIMS
 
 

@@ -1,6 +1,6 @@
 """The built-in model: pieces, rows of one table, their sum, one hidden layer, a unit vector. numpy at run time.
 
-    z = unit(Σ scale[i] · row[i])          over the pieces i of a text
+    z = unit(Σ n[i] ** repeats · scale[i] · row[i])          over the pieces i of a text, each n[i] times in it
     vector = unit(z + relu(z·A + a)·B)
 
 The int8 table is read by memory map, so processes share it. The recipe of the weights is `recipes.builtin.train`.
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from imi import vectors
 from imi.embedders.pieces import Ids, Offsets, Pieces, encodable
-from imi.embedders.pooling import pool
+from imi.embedders.pooling import pool, repeated
 from imi.embedders.tower import PictureTower
 from imi.errors import DataError, UsageError
 from imi.pictures import Source
@@ -39,7 +39,7 @@ _BLOCK = 512  # rows that go through the hidden layer at once: a megabyte, which
 class Piece:
     """A piece of a text and what it does.
 
-    weight: the length of its row: how loud it is, whatever the text.
+    weight: the length of its row: how loud it is; one of several in a text is quieter.
     share: of one text, its exact part of the sum (shares add up to 1); of two, its exact part of the cosine of the
     two sums.
     effect: measured on the whole model by leaving the piece out: how far the vector turns, 1 - cosine, or for two
@@ -79,6 +79,7 @@ class BuiltIn:
         self.folder = folder
         try:
             self._about: dict[str, Any] = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+            self._repeats = float(self._about.get("repeats", 1.0))
             self._rows: NDArray[np.int8] = np.load(folder / "rows.npy", mmap_mode="r")
             self._scales: Floats = np.load(folder / "scales.npy").astype(np.float32)
             with np.load(folder / "hidden.npz") as hidden:
@@ -199,10 +200,16 @@ class BuiltIn:
         """How many pieces the model knows: the rows of its table."""
         return len(self._rows)
 
+    @property
+    def repeats(self) -> float:
+        """How n occurrences of a piece in a text count: n ** repeats times its row; 1 is the plain sum."""
+        return self._repeats
+
     def rows(self, ids: Sequence[int]) -> Floats:
-        """Return rows of the table, (t, 512) float32."""
-        at = np.asarray(ids, np.int64)
-        return np.asarray(self._rows[at] * self._scales[at, None], dtype=np.float32)
+        """Return the rows that the pieces of one text add to its sum, (t, 512) float32."""
+        at = np.asarray(ids, np.int32)
+        weights = self._scales[at] * repeated(at, np.array([0, len(at)]), self._repeats)
+        return np.asarray(self._rows[at] * weights[:, None], dtype=np.float32)
 
     def _split(self, texts: list[str]) -> tuple[Ids, Offsets]:
         ids, offsets = self._pieces.split(texts)
@@ -211,7 +218,7 @@ class BuiltIn:
         return np.insert(ids, offsets[:-1][bare], self._space), offsets + np.concatenate([[0], np.cumsum(bare)])
 
     def _sum(self, ids: Ids, offsets: Offsets) -> Floats:
-        return pool(ids, offsets, self._rows, self._scales)
+        return pool(ids, offsets, self._rows, self._scales, self._repeats)
 
     def _whole(self, sums: Floats) -> Floats:
         """Return the vectors before the last normalisation: (n, 512) sums in, (n, 512) out."""
@@ -252,12 +259,19 @@ class _Read:
     def __init__(self, model: BuiltIn, text: str) -> None:
         self.ids, _ = model._split(encodable([text]))
         self.names: list[str] = [model._pieces.processor.id_to_piece(int(number)) for number in self.ids]
-        self.rows: Floats = model._rows[self.ids] * model._scales[self.ids, None]
+        self.rows: Floats = model.rows(self.ids.tolist())
         self.sum: Floats = self.rows.sum(axis=0)
         self.whole: Floats = vectors.normalize(model._whole(self.sum[None]))[0]
         self.without: Floats | None = None
         if len(self.ids) > 1:
-            self.without = vectors.normalize(model._whole(self.sum - self.rows))
+            self.without = vectors.normalize(model._whole(self.sum - self._steps(model)))
+
+    def _steps(self, model: BuiltIn) -> Floats:
+        """Return what the sum loses with each piece, (t, 512): of n alike, what n of them add and n - 1 do not."""
+        _, place, counts = np.unique(self.ids, return_inverse=True, return_counts=True)
+        n = counts[place].astype(np.float32)
+        share = (n**model.repeats - (n - 1) ** model.repeats) / n ** (model.repeats - 1)
+        return np.asarray(self.rows * share[:, None], dtype=np.float32)
 
     def pieces(self, other_sum: Floats, other: Floats) -> tuple[Piece, ...]:
         shares = self.rows @ other_sum / (np.linalg.norm(self.sum) * np.linalg.norm(other_sum))

@@ -11,7 +11,30 @@ from imi.types import Floats
 FEW_TOKENS = 2048
 
 
-def pool(ids: NDArray[np.int32], offsets: NDArray[np.int64], rows: NDArray[np.int8], scales: Floats) -> Floats:
+def repeated(ids: NDArray[np.int32], offsets: NDArray[np.int64], repeats: float) -> Floats:
+    """Return what each occurrence of a piece counts in its text, (t,) float32; n of one piece count n ** repeats.
+
+    Args:
+        ids: (t,) pieces of all texts, one text after another.
+        offsets: (n + 1,) where each text starts.
+        repeats: 1 counts every occurrence alike, 0 a piece once, however often it occurs.
+    """
+    text = np.repeat(np.arange(len(offsets) - 1, dtype=np.int64), np.diff(offsets))
+    keys = (text << 32) | ids
+    in_order = np.sort(keys)
+    if repeats == 1 or (in_order[1:] != in_order[:-1]).all():
+        return np.ones(len(keys), np.float32)
+    _, place, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    return np.asarray(counts.astype(np.float32) ** np.float32(repeats - 1))[place]
+
+
+def pool(
+    ids: NDArray[np.int32],
+    offsets: NDArray[np.int64],
+    rows: NDArray[np.int8],
+    scales: Floats,
+    repeats: float = 1.0,
+) -> Floats:
     """Return the sum of scaled rows for each text.
 
     Many texts are one sparse (texts, pieces) matrix times the rows of the pieces that occur, which are read once each:
@@ -22,6 +45,7 @@ def pool(ids: NDArray[np.int32], offsets: NDArray[np.int64], rows: NDArray[np.in
         offsets: (n + 1,) where each text starts; every text has a token.
         rows: (v, d) int8.
         scales: (v,) float32, one a row.
+        repeats: n of one piece in a text add n ** repeats times its row; 1 is the plain sum.
 
     Returns:
         (n, d) float32.
@@ -30,7 +54,8 @@ def pool(ids: NDArray[np.int32], offsets: NDArray[np.int64], rows: NDArray[np.in
     if len(ids) <= FEW_TOKENS:
         if not texts:
             return np.zeros((0, rows.shape[1]), np.float32)
-        return np.add.reduceat(rows[ids] * scales[ids, None], offsets[:-1], axis=0, dtype=np.float32)
+        weights = scales[ids] if repeats == 1 else scales[ids] * repeated(ids, offsets, repeats)
+        return np.add.reduceat(rows[ids] * weights[:, None], offsets[:-1], axis=0, dtype=np.float32)
     from scipy.sparse import csr_matrix
 
     seen = np.zeros(len(rows), np.bool_)
@@ -38,6 +63,13 @@ def pool(ids: NDArray[np.int32], offsets: NDArray[np.int64], rows: NDArray[np.in
     used = np.flatnonzero(seen)
     place = np.empty(len(rows), np.int32)
     place[used] = np.arange(len(used), dtype=np.int32)
-    counts = csr_matrix((scales[ids], place[ids], offsets), shape=(texts, len(used)))
-    sums: Floats = counts @ rows[used].astype(np.float32)
+    table = rows[used].astype(np.float32)
+    table *= scales[used, None]
+    counts = csr_matrix((np.ones(len(ids), np.float32), place[ids], offsets), shape=(texts, len(used)))
+    if repeats != 1:
+        # There and back: two linear passes sort the pieces of each text, so that adding up the equal ones is a third.
+        counts = counts.tocsc().tocsr()
+        counts.sum_duplicates()
+        np.power(counts.data, np.float32(repeats), out=counts.data)
+    sums: Floats = counts @ table
     return sums

@@ -17,11 +17,12 @@ from imi.types import Floats
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """The hidden layer: vector = unit(z + relu(z·inward + bias)·outward)."""
+    """The hidden layer: vector = unit(z + relu(z·inward + bias)·outward); and how repeated pieces count in z."""
 
     inward: Floats
     bias: Floats
     outward: Floats
+    repeats: float = 1.0
 
 
 def quantize_rows(rows: Floats) -> tuple[NDArray[np.int8], Floats]:
@@ -45,6 +46,8 @@ def write_model(
     digest = hashlib.blake2b(digest_size=16)
     for array in (codes, steps, *halves.values()):
         digest.update(np.ascontiguousarray(array).tobytes())
+    if layer.repeats != 1:
+        digest.update(repr(layer.repeats).encode())
     about = {
         "format": 1,
         "name": name,
@@ -54,4 +57,6 @@ def write_model(
         "licence": licence,
         "source": source,
     }
+    if layer.repeats != 1:
+        about["repeats"] = layer.repeats
     (folder / "model.json").write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -111,7 +111,7 @@ def train_own(
         raise UsageError(f"{out} exists and is not a model folder", hint="give --out a new folder")
     model = BuiltIn(FOLDER if str(base) in ("imi", "built-in") else Path(base))
     ready = _prepare(model, pairs, texts)
-    student = Student(model._rows * model._scales[:, None], model._inward.shape[1], seed)
+    student = Student(model._rows * model._scales[:, None], model._inward.shape[1], seed, model.repeats)
     student.adopt(model._inward, model._bias, model._outward)
     mix = Mix(
         pairs=min(PAIRS, len(pairs)), neighbours=OTHERS, neighbour_size=1, groups=0, scored=min(64, len(ready.scored))
@@ -128,7 +128,8 @@ def train_own(
         if progress is not None:
             progress(step + 1, total)
     about = model.info
-    layer = Layer(*(tensor.detach().numpy() for tensor in (student.inward, student.bias, student.outward)))
+    inward, bias, outward = (tensor.detach().numpy() for tensor in (student.inward, student.bias, student.outward))
+    layer = Layer(inward, bias, outward, student.repeats)
     source = f"imi.train.own from {about.id} ({about.weights})"
     pieces = model.folder / "pieces.model"
     write_model(

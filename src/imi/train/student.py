@@ -10,6 +10,7 @@ import torch.nn.functional as f
 from numpy.typing import NDArray
 from torch import Tensor
 
+from imi.embedders.pooling import repeated
 from imi.types import Floats
 
 DIMS = (32, 64, 128, 256, 512)
@@ -32,8 +33,9 @@ class Weights:
 class Student:
     """Rows, their sum, one hidden layer. Rows are updated by Adam only where a batch reads them."""
 
-    def __init__(self, rows: Floats, hidden: int, seed: int = 0) -> None:
+    def __init__(self, rows: Floats, hidden: int, seed: int = 0, repeats: float = 1.0) -> None:
         width = rows.shape[1]
+        self.repeats = repeats
         generator = torch.Generator().manual_seed(seed)
         self.rows = torch.from_numpy(rows.copy())
         self.first_moment = torch.zeros_like(self.rows)
@@ -49,15 +51,21 @@ class Student:
         unique, inverse = np.unique(ids, return_inverse=True)
         numbers = torch.from_numpy(unique.astype(np.int64))
         read = self.rows[numbers].requires_grad_()
-        sums = f.embedding_bag(torch.from_numpy(inverse.astype(np.int64)), read, torch.from_numpy(starts), mode="sum")
-        unit = f.normalize(sums, dim=1)
+        unit = self._unit(inverse.astype(np.int64), starts, read)
         return unit + torch.relu(torch.addmm(self.bias, unit, self.inward)) @ self.outward, numbers, read
 
     def units(self, ids: NDArray[np.int32], starts: NDArray[np.int64]) -> Floats:
         """Return the unit vectors that go into the hidden layer, (n, 512)."""
-        bags = f.embedding_bag(torch.from_numpy(ids.astype(np.int64)), self.rows, torch.from_numpy(starts), mode="sum")
-        unit: Floats = f.normalize(bags, dim=1).numpy()
+        unit: Floats = self._unit(ids.astype(np.int64), starts, self.rows).numpy()
         return unit
+
+    def _unit(self, ids: NDArray[np.int64], starts: NDArray[np.int64], rows: Tensor) -> Tensor:
+        counted = repeated(ids.astype(np.int32), np.append(starts, len(ids)), self.repeats)
+        weights = None if self.repeats == 1 else torch.from_numpy(counted)
+        bags = f.embedding_bag(
+            torch.from_numpy(ids), rows, torch.from_numpy(starts), mode="sum", per_sample_weights=weights
+        )
+        return f.normalize(bags, dim=1)
 
     def step(self, numbers: Tensor, read: Tensor, row_rate: float, layer_rate: float) -> None:
         """Move the rows that were read, and the layer, by their gradients (Adam; Kingma and Ba 2015)."""
@@ -184,8 +192,19 @@ def _softmax(unit: Tensor, batch: Batch, scale: float) -> Tensor:
 
 
 def _ranking(unit: Tensor, batch: Batch, scale: float) -> Tensor:
-    """Pairs that people scored higher should have the higher cosine (CoSENT, a soft count of wrong orders)."""
-    cosines = scale * (unit[batch.scored[:, 0]] * unit[batch.scored[:, 1]]).sum(1)
+    return ranking(unit[batch.scored[:, 0]], unit[batch.scored[:, 1]], batch.scores, scale)
+
+
+def ranking(a: Tensor, b: Tensor, scores: Tensor, scale: float) -> Tensor:
+    """Return a soft count of wrong orders (CoSENT): pairs that people scored higher should have the higher cosine.
+
+    Args:
+        a: (n, m) unit rows.
+        b: (n, m) unit rows, the other half of each pair.
+        scores: (n,) how alike people found them.
+        scale: what the cosines are multiplied by.
+    """
+    cosines = scale * (a * b).sum(1)
     wrong = cosines[None, :] - cosines[:, None]
-    higher = batch.scores[:, None] > batch.scores[None, :] + 0.2
+    higher = scores[:, None] > scores[None, :] + 0.2
     return torch.logsumexp(torch.cat([torch.zeros(1), wrong[higher]]), 0) / len(cosines) ** 0.5
