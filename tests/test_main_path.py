@@ -27,7 +27,7 @@ def four(tmp_path):
 
 def test_words_and_sentences_of_two_languages_are_near(embedder):
     cat, neko, car = (imi.load().embed([word])[0] for word in ("cat", "猫", "車"))
-    assert cat @ neko >= 0.8 and cat @ neko > cat @ car + 0.3
+    assert cat @ neko >= 0.75 and cat @ neko > cat @ car + 0.5
     sentences = imi.similarity(
         ["I am a cat.", "The meeting was moved to Friday."], ["吾輩は猫である。", "株価が下がった。"]
     )
@@ -82,10 +82,10 @@ def test_similar_is_quick():
 
 
 REVIEWS = [
-    ("bad delivery", ["great product, poor delivery"]),
-    ("delicious beans", ["Zatarain"]),
-    ("delicious beans", ["Fantastic Instant Refried"]),
-    ("spoilt", ["Disappointed"]),
+    ("bad delivery", "great product, poor delivery", 10),
+    ("delicious beans", "Zatarain", 10),
+    ("delicious beans", "Fantastic Instant Refried", 10),
+    ("spoilt", "Disappointed", 20),
 ]
 
 
@@ -100,8 +100,7 @@ def thousand(tmp_path_factory, shared_data):
         yield reviews
 
 
-@pytest.mark.parametrize(("question", "titles"), REVIEWS)
-def test_the_thousand_reviews_of_the_seminar(thousand, question, titles):
-    found = [hit.text for mode in ("meaning", "hybrid") for hit in thousand.search(question, k=10, mode=mode)]
-    for title in titles:
-        assert any(title in text for text in found), f"{question}: {title}"
+@pytest.mark.parametrize(("question", "title", "k"), REVIEWS)
+def test_the_thousand_reviews_of_the_seminar(thousand, question, title, k):
+    found = [hit.text for mode in ("meaning", "hybrid") for hit in thousand.search(question, k=k, mode=mode)]
+    assert any(title in text for text in found), f"{question}: {title}"

@@ -21,7 +21,10 @@ One small static model for Japanese, English and emoji: {pieces:,} SentencePiece
 a piece, their sum, one hidden layer of {hidden} units, a unit vector. Its first 32, 64, 128 and 256 dimensions were
 trained to be vectors themselves. It was taught by two encoders whose weights are Apache-2.0: Google's
 universal-sentence-encoder-multilingual v3 (the model "quality" is this teacher, rotated) and, for English,
-all-MiniLM-L6-v2. Made by `make model`; `model.json` names the weights.
+all-MiniLM-L6-v2. A second lesson, `recipes/builtin/retrieval.py`, taught it to find: n occurrences of a piece count
+n ** .75, the space was made rounder, and questions, sentences and translations learnt to find what belongs to them.
+Questions and documents are read alike. Made by `make model`; `model.json` names the weights. Cosines are lower than
+before that lesson: cat and 猫 have .77 in place of .82, cat and 車 .15 in place of .25.
 
 ## Measured
 
