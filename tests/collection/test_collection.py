@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import apsw
@@ -165,6 +166,18 @@ def test_another_model_is_refused_though_the_width_agrees(four: Collection, path
     with pytest.raises(ModelMismatch, match=r"hash .*other"):
         imi.open(path, Other())
     assert len(four) == 4
+
+
+def test_a_later_version_of_the_same_model_says_how_to_go_on(four: Collection, path: Path) -> None:
+    class Later(HashEmbedder):
+        info = replace(HashEmbedder.info, weights="later")
+
+    with pytest.raises(ModelMismatch, match="another version of hash") as error:
+        imi.open(path, Later())
+    assert f"imi migrate {path} --model hash" in str(error.value.hint)
+    four.migrate(model=Later())
+    with imi.open(path, Later()) as again:
+        assert len(again.search("cat", mode="meaning")) == 4
 
 
 def test_a_model_given_as_an_object_is_asked_for_again(four: Collection, path: Path) -> None:

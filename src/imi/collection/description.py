@@ -116,6 +116,12 @@ def check_same(folder: Path | str, kept: ModelInfo, given: ModelInfo) -> None:
         ModelMismatch: the fingerprints differ, also where the widths agree.
     """
     if kept.fingerprint != given.fingerprint:
+        if kept.id == given.id:
+            raise ModelMismatch(
+                f"{folder} holds vectors of another version of {kept.id} (fingerprint {kept.fingerprint[:8]}) than the "
+                f"one here ({given.fingerprint[:8]})",
+                hint=f"imi migrate {folder} --model {given.id}   embeds its texts again, in seconds for thousands",
+            )
         raise ModelMismatch(
             f"{folder} holds vectors of {kept.id} ({kept.width} dimensions, fingerprint {kept.fingerprint[:8]}), "
             f"these would be of {given.id} ({given.width} dimensions, fingerprint {given.fingerprint[:8]})",
