@@ -23,7 +23,7 @@ from imi.errors import DataError, UsageError
 
 NAME = "imi"
 _SKILL = Path(__file__).parent / "skill" / "SKILL.md"
-_TABLE = re.compile(r"(?ms)^\n?\[mcp_servers\.imi(\.[^\]]*)?\]\n.*?(?=^\[|\Z)")
+_TABLE = re.compile(r"(?ms)^\n?\[mcp_servers\.imi(\.[^\]\n]{0,200})?\]\n.*?(?=^\[|\Z)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,7 @@ def plan(options: PlanOptions) -> None:
 
 
 def _amount(name: str, text: str, units: dict[str, float] | dict[str, int]) -> float:
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", text)
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*+([A-Za-z]*)", text.strip())
     unit = None if match is None else next((known for known in units if known.lower() == match[2].lower()), None)
     if match is None or unit is None:
         known = ", ".join(f"2{one}" for one in units if one)

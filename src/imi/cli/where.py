@@ -16,11 +16,8 @@ from imi.values import as_number, as_typed
 Filter = dict[str, Any]
 
 OPERATORS = ("=", "!=", "<", "<=", ">", ">=", "in", "contains")
-_SYMBOL = re.compile(r"^\s*(?P<field>[^<>=!]+?)\s*(?P<operator>!=|<=|>=|==|=|<|>)\s*(?P<value>.*?)\s*$", re.DOTALL)
-_WORD = re.compile(
-    r"^\s*(?P<field>.+?)\s+(?P<negated>not\s+)?(?P<operator>in|contains)\s+(?P<value>.+?)\s*$",
-    re.DOTALL | re.IGNORECASE,
-)
+_SYMBOL = re.compile(r"(?P<field>[^<>=!]+)(?P<operator>!=|<=|>=|==|=|<|>)(?P<value>.*)", re.DOTALL)
+_WORD = re.compile(r"(?<=\S)\s++(?P<negated>not\s++)?(?P<operator>in|contains)\s++", re.IGNORECASE)
 _SHOWN = "write 'Score>=4', 'tag in a,b', 'title contains bean', or JSON such as '{\"Score\": {\">=\": 4}}'"
 
 
@@ -45,13 +42,15 @@ def parse_filter(text: str) -> Filter:
     if text.lstrip().startswith("{"):
         return _from_json(text)
     # The symbol that comes first decides, so that a value may hold " in " and a field may not hold "=".
-    symbol, word = _SYMBOL.match(text), _WORD.match(text)
+    plain = text.strip()
+    symbol, word = _SYMBOL.match(plain), _WORD.search(plain)
     if word and (not symbol or word.start("operator") < symbol.start("operator")):
-        return _from_word(word)
-    if not symbol or not symbol["value"]:
+        return _from_word(plain[: word.start()], word, plain[word.end() :])
+    field, value = (symbol["field"].strip(), symbol["value"].strip()) if symbol else ("", "")
+    if not (symbol and field and value):
         raise UsageError(f"the filter {text!r} cannot be read", hint=_SHOWN)
     operator = "=" if symbol["operator"] == "==" else symbol["operator"]
-    return {symbol["field"]: {operator: value_of(symbol["value"])}}
+    return {field: {operator: value_of(value)}}
 
 
 def value_of(text: str) -> Any:
@@ -60,7 +59,7 @@ def value_of(text: str) -> Any:
         return text[1:-1]
     try:
         value = json.loads(text, parse_constant=_refuse)
-    except ValueError:
+    except (ValueError, RecursionError):
         # 1,234 and full-width digits are numbers as well.
         value = as_number(text)
         return text if value is None else as_typed(text, value)
@@ -72,22 +71,22 @@ def value_of(text: str) -> Any:
 def _from_json(text: str) -> Filter:
     try:
         value = json.loads(text)
-    except ValueError as wrong:
+    except (ValueError, RecursionError) as wrong:
         raise UsageError(f"the filter {text!r} is no JSON: {wrong}", hint=_SHOWN) from wrong
     if not isinstance(value, dict) or not value:
         raise UsageError(f"the filter {text!r} is no JSON object with a field", hint=_SHOWN)
     return value
 
 
-def _from_word(match: re.Match[str]) -> Filter:
+def _from_word(field: str, match: re.Match[str], said: str) -> Filter:
     operator = match["operator"].lower()
-    value: Any = match["value"]
+    value: Any = said
     if operator == "in":
         listed = value.strip("[]()") if value[:1] in "[(" else value
         value = [value_of(part.strip()) for part in listed.split(",") if part.strip()]
     else:
         value = value_of(value) if value.startswith('"') else value
-    found: Filter = {match["field"]: {operator: value}}
+    found: Filter = {field: {operator: value}}
     return {"not": found} if match["negated"] else found
 
 

@@ -30,7 +30,7 @@ _WORTH = 0.6
 """What a sentence must score, against the best, to be quoted beside it."""
 _LABEL = re.compile(r"(?:^|;\s|\n)([^\W\d][\w ]{0,24}): ")
 _TAG = re.compile(r"</?[a-zA-Z][^<>]{0,300}>")
-_MARKUP_LINE = re.compile(r"\s*(?:```|~~~|\|?[\s:|-]+\|?\s*$)")
+_MARKUP_LINE = re.compile(r"\s*+(?:```|~~~)|[\s:|-]++$")
 SYSTEM = (
     "Answer the user's question from the numbered passages alone, briefly, in the language of the question. End each "
     "sentence with the numbers of the passages it rests on, in square brackets: [1] or [2, 3]. If the passages do not "

@@ -12,7 +12,7 @@ from imi.text.sentences import sentence_spans, sentences
 
 UNSUPPORTED = "[?]"
 """Stands behind a sentence of an answer that no passage supports."""
-_CITED = re.compile(r"\s*[\[【]\s*(\d+(?:\s*[,、]\s*\d+)*)\s*[\]】]")
+_CITED = re.compile(r"(?<!\s)\s*+[\[【]\s*+(\d++(?:\s*+[,、]\s*+\d++)*+)\s*+[\]】]")
 _SHARE = 0.6
 _COSINE = 0.6
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 
 # Japanese and Chinese ends need no space behind them and keep their closing brackets; a Latin full stop needs one.
-_END = re.compile(r"[。．！？｡]+[」』）】〕〉》”’)\"']*\s*|[.!?…]+[\"'”’)\]]*(?:\s+|$)|\s*\n\s*")
+_END = re.compile(
+    r"[。．！？｡]+[」』）】〕〉》”’)\"']*\s*|(?<![.!?…])[.!?…]++[\"'”’)\]]*+(?:\s++|$)|(?<![^\S\n])[^\S\n]*+\n\s*+"
+)
 
 
 def sentence_spans(text: str) -> list[tuple[int, int]]:

@@ -329,7 +329,7 @@ async def _parsed(request: Request, limits: Limits) -> _Parsed:
     check_json_type(request)
     body = await read_body(request, limits)
     value = await parsed(body)
-    if too_deep(value):
+    if await asyncio.to_thread(too_deep, value) if len(body) > LONG else too_deep(value):
         raise ApiError(400, "The body is nested too deeply.", code="invalid_json")
     read = _Parsed(request.scope, request.receive)
     read.value, read.raw = value, body

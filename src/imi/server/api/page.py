@@ -34,7 +34,7 @@ from imi.server.api.examples import examples_of
 from imi.server.api.maps import Maps
 from imi.server.api.schemas import Body, Dims, ErrorReply, Id, Where
 from imi.server.http.middleware import require
-from imi.server.http.responses import ApiError, Json
+from imi.server.http.responses import ApiError, Json, in_parts
 from imi.server.state import State
 from imi.tasks.explain import Explaining
 from imi.text.highlight import piece_of, spans_of, wanted_terms
@@ -192,11 +192,13 @@ class Look:
         def counted(collection: Collection) -> list[dict[str, Any]]:
             return columns_of(document.metadata for document in collection.documents())
 
-        return Json({"columns": await self._read(request, name, partial(_kept, self._columns, name, counted))})
+        counting = partial(_kept, self._columns, name, counted)
+        return Json(await self._read(request, name, lambda c: {"columns": counting(c)}))
 
     async def examples(self, request: Request, name: Name) -> Response:
         """Return some questions that the collection can answer."""
-        return Json({"examples": await self._read(request, name, partial(_kept, self._examples, name, examples_of))})
+        choosing = partial(_kept, self._examples, name, examples_of)
+        return Json(await self._read(request, name, lambda c: {"examples": choosing(c)}))
 
     async def map_state(self, request: Request, name: Name, dims: MapDims = None) -> Response:
         """Begin to lay the documents out on a plane where that was not done yet, and say how far it is."""
@@ -211,11 +213,13 @@ class Look:
         return Json(await self._read(request, name, partial(self._maps.plane, name, dims)))
 
     async def _read(
-        self, request: Request, name: str, call: Callable[[Collection], Result], pool: ThreadPoolExecutor | None = None
-    ) -> Result:
+        self, request: Request, name: str, call: Callable[[Collection], Any], pool: ThreadPoolExecutor | None = None
+    ) -> bytes:
+        """Return what a call makes of a collection as JSON, written on its thread: a map has 100,000 rows."""
         require(request.scope["imi.key"], "read", name)
         self._state.shelf.check(name)
-        return await run(pool or self._state.readers, partial(lent, self._state, name, call))
+        written = partial(lent, self._state, name, lambda c: in_parts(call(c)))
+        return await run(pool or self._state.readers, written)
 
 
 def _kept(

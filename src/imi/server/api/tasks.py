@@ -18,7 +18,7 @@ from imi.server.api.collections import PREFIX, Name, lent, route_class, run
 from imi.server.api.schemas import Body, Dims, ErrorReply, HitsReply, Id, Where
 from imi.server.http.keys import Right
 from imi.server.http.middleware import require
-from imi.server.http.responses import Json, overloaded
+from imi.server.http.responses import Json, in_parts, overloaded
 from imi.server.state import State
 
 WAITING = 4
@@ -268,6 +268,7 @@ class Tasks:
             raise overloaded(f"{WAITING} tasks are under way or waiting.", seconds=10)
         self._waiting += 1
         try:
-            return Json(await run(self._state.tasks, partial(lent, self._state, name, call)))
+            written = partial(lent, self._state, name, lambda c: in_parts(call(c)))
+            return Json(await run(self._state.tasks, written))
         finally:
             self._waiting -= 1

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -86,6 +87,34 @@ def to_json(value: Any) -> bytes:
         return json.dumps(jsonable(value), ensure_ascii=False, allow_nan=False).encode()
 
 
+def in_parts(value: Any, levels: int = 3) -> bytes:
+    """Return a value as JSON, long lists and objects a part at a time: nobody else runs while one part is written.
+
+    Args:
+        value: what to write; to be called on a thread where it may be long.
+        levels: of lists and objects within it that are looked at.
+    """
+    if not levels or not isinstance(value, dict | list | tuple) or not value:
+        return to_json(value)
+    if isinstance(value, dict):
+        if not all(isinstance(name, str) for name in value):
+            return to_json(value)
+        if len(value) <= _PART:
+            members = (to_json(name) + b":" + in_parts(one, levels - 1) for name, one in value.items())
+            return b"{%b}" % b",".join(members)
+        pairs = iter(value.items())
+        return b"{%b}" % b",".join(to_json(dict(some))[1:-1] for some in _batches(pairs))
+    if len(value) <= _PART and levels > 1:
+        return b"[%b]" % b",".join(in_parts(one, levels - 1) for one in value)
+    return b"[%b]" % b",".join(to_json(some)[1:-1] for some in _batches(iter(value)))
+
+
+def _batches(items: Iterator[Any]) -> Iterator[list[Any]]:
+    while some := list(islice(items, _PART)):
+        yield some
+
+
+_PART = 1000
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
 
 

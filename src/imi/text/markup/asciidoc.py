@@ -15,9 +15,9 @@ from imi.text.markup.inline import inline_edits
 _HEADING = re.compile(r"(={1,6}|#{1,6})[ \t]+(\S.*)$")
 _ATTRIBUTE = re.compile(r":(!?[\w\-]+!?):[ \t]*(.*)$")
 _DROPPED = re.compile(
-    r"\[[^\]\n]*\]\s*$|(?:include|ifdef|ifndef|ifeval|endif|toc|image|video|audio)::?\S*\[.*\]\s*$|//(?!/).*$|'''\s*$|<<<\s*$|\+\s*$"
+    r"\[[^\]\n]*\]\s*$|(?:include|ifdef|ifndef|ifeval|endif|toc|image|video|audio)::?[^\s\[]*+\[.*\]\s*$|//(?!/).*$|'''\s*$|<<<\s*$|\+\s*$"
 )
-_IMAGE = re.compile(r"image::?\S+\[([^\],\n]*)[^\]\n]*\]\s*$")
+_IMAGE = re.compile(r"image::?[^\s\[]++\[([^\],\n]*+)[^\]\n]*+\]\s*$")
 _FENCE = re.compile(r"(-{4,}|\.{4,}|`{3,}|\+{4,})\S*\s*$")
 _FRAME = re.compile(r"(={4,}|\*{4,}|_{4,}|--)\s*$")
 _COMMENT = re.compile(r"/{4,}\s*$")

@@ -90,7 +90,7 @@ def scalar(text: str) -> Any:
     text = text.strip()
     if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
         return text[1:-1].replace('\\"', '"') if text[0] == '"' else text[1:-1].replace("''", "'")
-    text = re.sub(r"\s+#.*$", "", text)
+    text = re.sub(r"(?<!\s)\s++#.*$", "", text)
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
     if re.fullmatch(r"-?(0|[1-9]\d{0,15})", text):

@@ -20,14 +20,15 @@ _SETEXT = re.compile(r" {0,3}(=+|-{2,})\s*$")
 _FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})")
 _RULE = re.compile(r" {0,3}([-*_])(?:[ \t]*\1){2,}[ \t]*$")
 _ITEM = re.compile(r"[ \t]*(?:[-*+]|\d{1,9}[.)])[ \t]+(?:\[[ xX]\][ \t]+)?")
-_QUOTE = re.compile(r"(?:[ \t]*>[ \t]?)+")
+_QUOTE = re.compile(r"(?:[ \t]*+>[ \t]?)++")
 _TABLE = re.compile(r"[ \t]*\|.*\|[ \t]*$")
-_TABLE_RULE = re.compile(r"[ \t]*\|?[ \t]*:?-{2,}:?[ \t]*(?:\|[ \t]*:?-{2,}:?[ \t]*)*\|?[ \t]*$")
+_TABLE_RULE = re.compile(r"[ \t]*+\|?[ \t]*+:?-{2,}+:?[ \t]*+(?:\|[ \t]*+:?-{2,}+:?[ \t]*+)*+\|?[ \t]*+$")
 _DEFINITION = re.compile(r" {0,3}\[(?!\^)[^\]\n]{1,200}\]:\s+\S|\*\[[^\]\n]{1,60}\]:\s+\S")
 _FOOTNOTE = re.compile(r"[ \t]*\[\^[^\]\s]{1,60}\]:[ \t]*")
 _TITLED = re.compile(
-    r"[ \t]*(?:!!!\+?|\?\?\?\+?|===[!+]?|:::+|///+)[ \t]*\{?[ \t]*[\w\-./]*[ \t]*\|?[ \t]*(?:inline(?: end)?[ \t]*)?"
-    r"(?:\[([^\]\n]*)\]|\"([^\"\n]*)\"|([^{}\n\"]*))?[ \t]*(?:\{[^}\n]*\})?\}?[ \t]*$"
+    r"[ \t]*(?:!!!\+?|\?\?\?\+?|===[!+]?|:::+|///+)[ \t]*+\{?[ \t]*+[\w\-./]*+[ \t]*+\|?[ \t]*+"
+    r"(?:inline(?: end)?[ \t]*+)?"
+    r"(?:\[([^\]\n]*+)\]|\"([^\"\n]*+)\"|([^{}\n\"]*+))?[ \t]*+(?:\{[^}\n]*+\})?\}?[ \t]*+$"
 )
 _ALERT = re.compile(r"\[!\w+\][+-]?[ \t]*")
 _DROPPED = re.compile(
@@ -137,7 +138,8 @@ class _Reader:
 
     @staticmethod
     def _kind(lines: Sequence[Line]) -> Kind:
-        first = _QUOTE.sub("", lines[0].text, count=1)
+        quoted = _QUOTE.match(lines[0].text)
+        first = lines[0].text[quoted.end() if quoted else 0 :]
         if _ITEM.match(first):
             return "list"
         if _TABLE.match(first) or (len(lines) > 1 and "|" in first and _TABLE_RULE.match(lines[1].text)):

@@ -12,12 +12,14 @@ from dataclasses import replace
 from imi.errors import Failure, ImiError, UsageError
 from imi.records import composed, with_facts
 from imi.text.readers.encodings import guess_encoding
+from imi.text.readers.limits import RATIO, WHOLE, overlapping, packed_again, too_much
 from imi.text.readers.pictures import opened
 from imi.text.readers.rows import ReadOptions, Row
 
 Items = Iterator[Row | Failure]
 Reader = Callable[[str, ReadOptions], Items]
 _LARGEST_MEMBER = 2**30
+_PACKED = (".docx", ".pptx", ".xlsx", ".xlsm", ".zip")
 _UTF8 = 0x800
 """The bit of a member's flags that says that its name is UTF-8."""
 
@@ -40,6 +42,10 @@ def read_zip(
         archive = zipfile.ZipFile(source)
     except (zipfile.BadZipFile, OSError) as broken:
         yield Failure(source, None, f"no zip archive: {broken}")
+        return
+    if overlapping(archive.infolist(), os.path.getsize(source)):
+        archive.close()
+        yield Failure(source, None, "its members stand in each other's bytes, as no program packs them")
         return
     with archive, tempfile.TemporaryDirectory() as folder:
         members = sorted((member_name(one), one) for one in archive.infolist() if not one.is_dir())
@@ -85,6 +91,10 @@ def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: str) -> str
     """Unpack a member, and return why it cannot be; None where it was."""
     if member.file_size > _LARGEST_MEMBER:
         return f"unpacked it has {member.file_size:,} bytes; unpack the archive yourself"
+    if too_much(member.compress_size, member.file_size, small=WHOLE):
+        return f"unpacked it has {member.file_size:,} bytes, more than {RATIO} times its packed size"
+    if packed_again(member, _PACKED):
+        return "it is a packed file that was packed again to far less, as no real one can be"
     try:
         with archive.open(member) as packed, open(path, "wb") as unpacked:
             while piece := packed.read(2**20):

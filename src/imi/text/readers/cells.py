@@ -7,6 +7,8 @@ import re
 from typing import Any
 
 _PADDED = re.compile(r"0{2,}\Z")
+_WIDEST = 64
+"""Digits that a format may ask for."""
 
 
 def cell_value(value: Any, shape: str = "") -> Any:
@@ -21,5 +23,5 @@ def cell_value(value: Any, shape: str = "") -> Any:
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         value = int(value)
     if isinstance(value, int) and not isinstance(value, bool) and _PADDED.match(shape):
-        return str(value).zfill(len(shape))
+        return str(value).zfill(min(len(shape), _WIDEST))
     return value

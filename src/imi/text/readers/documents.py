@@ -10,7 +10,7 @@ from imi.errors import Failure
 from imi.records import with_facts
 from imi.text.blocks import Block, text_lines
 from imi.text.markup.markdown import markdown_blocks
-from imi.text.readers.lines import open_text, stray_byte
+from imi.text.readers.lines import open_text, stray_byte, whole_text
 from imi.text.readers.pieces import passage_rows, rows_of
 from imi.text.readers.rows import ReadOptions, Row
 from imi.text.readers.web import unplaced
@@ -27,10 +27,14 @@ CODE = (
 def read_notebook(source: str, options: ReadOptions) -> Items:
     """Yield the pieces of a Jupyter notebook's cells, headings and code together; outputs are left out."""
     with open_text(source, "utf-8") as file:
+        text = whole_text(file, source)
+        if file.broken:
+            yield Failure(source, None, file.broken)
+            return
         try:
-            cells: Any = json.load(file)["cells"]
+            cells: Any = json.loads(text)["cells"]
             parts = [_cell(cell) for cell in cells]
-        except (ValueError, LookupError, TypeError, AttributeError) as broken:
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as broken:
             yield Failure(source, None, f"no notebook: {str(broken)[:120]}")
             return
     text = "\n\n".join(part for part in parts if part.strip())
@@ -46,7 +50,7 @@ def _cell(cell: Any) -> str:
 def read_code(source: str, options: ReadOptions) -> Items:
     """Yield the pieces of a source file with their lines."""
     with open_text(source, options.encoding, options.say) as file:
-        text = file.read()
+        text = whole_text(file, source)
     wrong = stray_byte(text, file.known) or file.broken
     if wrong:
         yield Failure(source, None, wrong)

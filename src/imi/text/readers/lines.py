@@ -16,6 +16,7 @@ from typing import IO
 
 from imi.errors import DataError, Failure
 from imi.text.readers.encodings import ESCAPE, STRAY, Encoding, encoding_of
+from imi.text.readers.limits import RATIO, WHOLE, too_large, too_much
 
 STDIN = "-"
 Numbered = tuple[int, str]
@@ -35,11 +36,13 @@ class Text(io.TextIOWrapper):
 
 
 class _Unpacked(io.RawIOBase):
-    """Bytes of a stream that may be cut off: what is before the cut can be read, and the reason is kept."""
+    """Bytes of a packed stream that may be cut off or a bomb: what is before can be read, and the reason is kept."""
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    def __init__(self, stream: IO[bytes], packed: IO[bytes]) -> None:
         super().__init__()
         self._stream = stream
+        self._packed = packed
+        self._given = 0
         self.broken: str | None = None
 
     def readable(self) -> bool:
@@ -58,6 +61,10 @@ class _Unpacked(io.RawIOBase):
         except (zlib.error, gzip.BadGzipFile) as wrong:
             self.broken = f"the compressed file is damaged: {wrong}"
             return 0
+        self._given += len(piece)
+        if too_much(self._packed.tell(), self._given, small=WHOLE):
+            self.broken = f"the compressed file unpacks to more than {RATIO} times its size; unpack it yourself"
+            return 0
         view[: len(piece)] = piece
         return len(piece)
 
@@ -66,7 +73,8 @@ class _Unpacked(io.RawIOBase):
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         self.broken = None
-        return self._stream.seek(offset, whence)
+        self._given = self._stream.seek(offset, whence)
+        return self._given
 
     def tell(self) -> int:
         return self._stream.tell()
@@ -147,7 +155,7 @@ def open_bytes(source: str) -> IO[bytes]:
     # Closing the one closes the other.
     packed = gzip.GzipFile(fileobj=file, mode="rb")
     packed.myfileobj = file  # type: ignore[assignment]
-    return _Buffered(_Unpacked(packed))  # type: ignore[arg-type]
+    return _Buffered(_Unpacked(packed, file))  # type: ignore[arg-type]
 
 
 def unreadable(source: str, error: OSError) -> DataError:
@@ -177,6 +185,18 @@ def stray_byte(line: str, known: Encoding) -> str | None:
         return None
     maybe = f"; --encoding {known.hint} may be right" if known.hint else ""
     return f"byte 0x{(ord(match[0]) - 0xDC00) & 0xFF:02X} is not {known.name.removesuffix('-sig')}{maybe}"
+
+
+def whole_text(file: Text, source: str) -> str:
+    """Return all that a file holds.
+
+    Raises:
+        DataError: it is too large to be read whole.
+    """
+    text = file.read(WHOLE)
+    if file.read(1):
+        raise too_large(source)
+    return text
 
 
 def read_lines(source: str, encoding: str, say: Say | None = None) -> Iterator[Numbered | Failure]:

@@ -14,21 +14,17 @@ from xml.etree import ElementTree
 
 from imi.errors import Failure
 from imi.text.blocks import Block, Kind
+from imi.text.readers.limits import refuse_office, sound_xml
 from imi.text.readers.pieces import passage_rows
 from imi.text.readers.rows import ReadOptions, Row
 
 OFFICE = (".docx", ".pptx")
-_LARGEST = 64 * 2**20
-"""Bytes to which the XML of one file may unpack; as a tree it takes ten times as many."""
-_RATIO, _SMALL = 200, 2**22
-"""How many times its packed size XML may have, where it is not small; a thousand pages of text have about ten."""
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
 _P = "{http://schemas.openxmlformats.org/presentationml/2006/main}"
 _R = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
 _TITLE = "{http://purl.org/dc/elements/1.1/}title"
 _HEADING = re.compile(r"(?:heading|見出し|überschrift|titre|título)\s*(\d)$", re.IGNORECASE)
-_DECLARED = tuple("<!DOCTYPE".encode(one) for one in ("utf-8", "utf-16-le", "utf-16-be"))
 _ALTERNATIVE = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
 Items = Iterator[Row | Failure]
 
@@ -38,12 +34,7 @@ def read_office(source: str, options: ReadOptions) -> Items:
     kind = source.lower().rpartition(".")[2]
     try:
         with zipfile.ZipFile(source) as archive:
-            parts = [one for one in archive.infolist() if one.filename.endswith((".xml", ".rels"))]
-            unpacked, packed = sum(one.file_size for one in parts), sum(one.compress_size for one in parts)
-            if unpacked > _LARGEST or (unpacked > _SMALL and unpacked > _RATIO * packed):
-                reason = f"its XML would unpack from {packed:,} to {unpacked:,} bytes"
-                yield Failure(source, None, f"{reason}; allowed are {_LARGEST:,}, and {_RATIO} times the packed size")
-                return
+            refuse_office(archive)
             read: Callable[[zipfile.ZipFile], _Text] = _word if kind == "docx" else _slides
             text = read(archive)
             title = _title_of(archive)
@@ -74,10 +65,32 @@ class _Text:
 
 
 def _xml(archive: zipfile.ZipFile, name: str) -> ElementTree.Element:
-    raw = archive.read(name)
-    if any(mark in raw for mark in _DECLARED):
-        raise ValueError(f"{name} declares a document type, which no office program writes")
-    return ElementTree.fromstring(raw)
+    # Document types, and with them entities, were refused, and so was what is too large for a tree.
+    return ElementTree.fromstring(sound_xml(name, archive.read(name)))  # noqa: S314
+
+
+def _has(archive: zipfile.ZipFile, name: str) -> bool:
+    """Return whether there is a member of this name, without going through all of them."""
+    try:
+        archive.getinfo(name)
+    except KeyError:
+        return False
+    return True
+
+
+def _outermost(element: ElementTree.Element, tag: str, *left_out: str) -> Iterator[ElementTree.Element]:
+    """Yield the elements of a kind below another, in order, but none that stands inside of one that was yielded.
+
+    What stands within is read with its outermost one: to go through each of them would take a time that doubles with
+    every level.
+    """
+    waiting = list(reversed(element))
+    while waiting:
+        one = waiting.pop()
+        if one.tag == tag:
+            yield one
+        elif one.tag not in left_out:
+            waiting.extend(reversed(one))
 
 
 def _title_of(archive: zipfile.ZipFile) -> str | None:
@@ -115,7 +128,7 @@ def _word(archive: zipfile.ZipFile) -> _Text:
     if listed:
         text.add("list", "\n".join(listed))
     for name in ("word/footnotes.xml", "word/endnotes.xml"):
-        if name in archive.namelist():
+        if _has(archive, name):
             for note in _xml(archive, name):
                 text.add("prose", "\n".join(_paragraph(one) for one in note.iter(f"{_W}p")))
     return text
@@ -125,7 +138,7 @@ def _levels(archive: zipfile.ZipFile) -> dict[str, int]:
     """Return the heading level of each style that has one: 0 for the title."""
     levels: dict[str, int] = {}
     based: dict[str, str] = {}
-    if "word/styles.xml" not in archive.namelist():
+    if not _has(archive, "word/styles.xml"):
         return levels
     for style in _xml(archive, "word/styles.xml").iter(f"{_W}style"):
         key = style.get(f"{_W}styleId", "")
@@ -162,17 +175,16 @@ def _body(elements: Iterable[ElementTree.Element]) -> Iterator[tuple[str, Elemen
         if element.tag == f"{_W}p":
             yield "paragraph", element
             # What a text box says comes after the paragraph that it hangs on.
-            for box in element.iter(f"{_W}txbxContent"):
-                if not _inside_fallback(element, box):
-                    yield from _body(box)
+            for box in _outermost(element, f"{_W}txbxContent", _ALTERNATIVE):
+                yield from _body(box)
         elif element.tag == f"{_W}tbl":
             yield "table", element
         elif element.tag not in (f"{_W}sectPr", f"{_W}del"):
             yield from _body(element)
 
 
-def _inside_fallback(paragraph: ElementTree.Element, box: ElementTree.Element) -> bool:
-    return any(box in list(one.iter()) for one in paragraph.iter(_ALTERNATIVE))
+_NO_TEXT = (*(_W + name for name in ("del", "rt", "txbxContent", "moveFrom", "pPr", "p", "tbl")), _ALTERNATIVE)
+"""What stands in a paragraph and is none of its text, or is read by itself."""
 
 
 def _paragraph(paragraph: ElementTree.Element) -> str:
@@ -190,7 +202,7 @@ def _paragraph(paragraph: ElementTree.Element) -> str:
                 parts.append("\n")
             elif tag == f"{_W}noBreakHyphen":
                 parts.append("-")
-            elif tag not in (f"{_W}del", f"{_W}rt", f"{_W}txbxContent", f"{_W}moveFrom", f"{_W}pPr", _ALTERNATIVE):
+            elif tag not in _NO_TEXT:
                 walk(child)
 
     walk(paragraph)
@@ -199,10 +211,10 @@ def _paragraph(paragraph: ElementTree.Element) -> str:
 
 def _table(table: ElementTree.Element) -> str:
     rows = []
-    for row in table.iter(f"{_W}tr"):
+    for row in _outermost(table, f"{_W}tr"):
         cells = [
             " ".join("\n".join(_paragraph(one) for one in cell.iter(f"{_W}p")).split())
-            for cell in row.findall(f".//{_W}tc")
+            for cell in _outermost(row, f"{_W}tc")
         ]
         if any(cells):
             rows.append(" | ".join(cells))
@@ -214,10 +226,11 @@ def _table(table: ElementTree.Element) -> str:
 
 def _slides(archive: zipfile.ZipFile) -> _Text:
     text = _Text()
+    noted: set[str] = set()
     for number, name in enumerate(_order(archive), 1):
         slide = _xml(archive, name)
         title, parts = "", []
-        for shape in slide.iter():
+        for shape in _shapes(slide):
             if shape.tag == f"{_P}sp":
                 said = _said(shape)
                 place = shape.find(f"{_P}nvSpPr/{_P}nvPr/{_P}ph")
@@ -226,7 +239,7 @@ def _slides(archive: zipfile.ZipFile) -> _Text:
                     title = " ".join(said.split())
                 elif kind not in ("sldNum", "dt", "ftr"):
                     parts.append(("prose", said))
-            elif shape.tag == f"{_A}tbl":
+            else:
                 parts.append(("table", _slide_table(shape)))
         if title:
             text.add(
@@ -237,20 +250,31 @@ def _slides(archive: zipfile.ZipFile) -> _Text:
             )
         for kind_, said in parts:
             text.add("table" if kind_ == "table" else "prose", said, page=number)
-        for said in _notes(archive, name):
+        for said in _notes(archive, name, noted):
             text.add("prose", said, page=number)
     return text
 
 
+def _shapes(slide: ElementTree.Element) -> Iterator[ElementTree.Element]:
+    """Yield the shapes with text and the tables of a slide, none that stands inside of another."""
+    waiting = [slide]
+    while waiting:
+        one = waiting.pop()
+        if one.tag in (f"{_P}sp", f"{_A}tbl"):
+            yield one
+        else:
+            waiting.extend(reversed(one))
+
+
 def _order(archive: zipfile.ZipFile) -> list[str]:
-    """Return the names of the slides in the order in which they are shown."""
+    """Return the names of the slides in the order in which they are shown, each once."""
     targets = _relations(archive, "ppt/_rels/presentation.xml.rels", "ppt")
     slides = _xml(archive, "ppt/presentation.xml").iter(f"{_P}sldId")
-    return [targets[key] for one in slides if (key := one.get(f"{_R}id", "")) in targets]
+    return list(dict.fromkeys(targets[key] for one in slides if (key := one.get(f"{_R}id", "")) in targets))
 
 
 def _relations(archive: zipfile.ZipFile, name: str, folder: str) -> dict[str, str]:
-    if name not in archive.namelist():
+    if not _has(archive, name):
         return {}
     found = {}
     for one in _xml(archive, name):
@@ -259,12 +283,12 @@ def _relations(archive: zipfile.ZipFile, name: str, folder: str) -> dict[str, st
         for step in target.strip("/").split("/"):
             parts = parts[:-1] if step == ".." else [*parts, step]
         found[one.get("Id", "")] = "/".join(parts)
-    return {key: path for key, path in found.items() if path in archive.namelist()}
+    return {key: path for key, path in found.items() if _has(archive, path)}
 
 
 def _said(shape: ElementTree.Element) -> str:
     lines = []
-    for paragraph in shape.iter(f"{_A}p"):
+    for paragraph in _outermost(shape, f"{_A}p"):
         parts = [
             "\n" if one.tag == f"{_A}br" else one.text or ""
             for one in paragraph.iter()
@@ -276,15 +300,18 @@ def _said(shape: ElementTree.Element) -> str:
 
 
 def _slide_table(table: ElementTree.Element) -> str:
-    rows = [[" ".join(_said(cell).split()) for cell in row.iter(f"{_A}tc")] for row in table.iter(f"{_A}tr")]
+    rows = [
+        [" ".join(_said(cell).split()) for cell in _outermost(row, f"{_A}tc")] for row in _outermost(table, f"{_A}tr")
+    ]
     return "\n".join(" | ".join(row) for row in rows if any(row))
 
 
-def _notes(archive: zipfile.ZipFile, slide: str) -> Iterator[str]:
+def _notes(archive: zipfile.ZipFile, slide: str, noted: set[str]) -> Iterator[str]:
     folder, _, name = slide.rpartition("/")
     for path in _relations(archive, f"{folder}/_rels/{name}.rels", folder).values():
-        if "notesSlide" in path:
-            for shape in _xml(archive, path).iter(f"{_P}sp"):
+        if "notesSlide" in path and path not in noted:
+            noted.add(path)
+            for shape in _outermost(_xml(archive, path), f"{_P}sp"):
                 place = shape.find(f"{_P}nvSpPr/{_P}nvPr/{_P}ph")
                 if place is not None and place.get("type") == "body":
                     yield _said(shape)

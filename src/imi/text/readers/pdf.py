@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -13,6 +15,7 @@ from imi.errors import Failure, MissingExtra
 from imi.pictures import LARGEST, open_picture
 from imi.text.blocks import Block, Line
 from imi.text.paragraphs import set_blocks
+from imi.text.readers.limits import RATIO, SMALL
 from imi.text.readers.pieces import passage_rows
 from imi.text.readers.printed import LARGE, read_printed, tesseract
 from imi.text.readers.rows import ReadOptions, Row
@@ -21,12 +24,16 @@ _NUMBER = re.compile(
     r"[\s\-–—.|/()]*(?:p(?:age)?\.?\s*)?\d{1,5}(?:\s*(?:/|of)\s*\d{1,5})?[\s\-–—.|()]*(?:頁|ページ)?$", re.IGNORECASE
 )
 _DIGITS = re.compile(r"\d+")
+_CONTENT = 75_000_000
+"""Bytes to which a stream may unpack, in a file that is not small itself."""
+_SECONDS = 10.0
+"""Seconds of work that a file may take, and each of its megabytes; pages may share what they show, and do in bombs."""
 
 
 def read_pdf(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
     """Yield the passages of a PDF, each with the page where it begins; pages of pictures alone are named."""
     try:
-        from pypdf import PdfReader
+        from pypdf import PdfReader, apply_configuration
         from pypdf.errors import PyPdfError
     except ImportError as missing:
         raise MissingExtra("pypdf", "docs") from missing
@@ -36,17 +43,24 @@ def read_pdf(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
     title: str | None = None
     broken: Failure | None = None
     try:
-        reader = PdfReader(source)
-        title = _title(reader)
-        for number, page in enumerate(reader.pages, 1):
-            lines = [line.rstrip() for line in page.extract_text().split("\n")]
-            pages.append(lines)
-            if not any(line.strip() for line in lines) and _has_pictures(page):
-                text = _printed(page)
-                if text is None:
-                    silent.append(number)
-                else:
-                    pages[-1] = text.split("\n")
+        size = os.path.getsize(source)
+        patience = time.thread_time() + _SECONDS * (1 + size / 2**20)
+        with apply_configuration(zlib_maximum_output_length=min(_CONTENT, max(SMALL, RATIO * size))):
+            reader = PdfReader(source)
+            title = _title(reader)
+            for number, page in enumerate(reader.pages, 1):
+                if time.thread_time() > patience:
+                    reason = f"it takes longer than any of its size may; page {number} and those after it are left out"
+                    broken = Failure(source, None, reason)
+                    break
+                lines = [line.rstrip() for line in page.extract_text().split("\n")]
+                pages.append(lines)
+                if not any(line.strip() for line in lines) and _has_pictures(page):
+                    text = _printed(page)
+                    if text is None:
+                        silent.append(number)
+                    else:
+                        pages[-1] = text.split("\n")
     except (PyPdfError, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         # What a damaged file does to a parser cannot be listed; it must not stop a run over a folder.
         broken = Failure(source, None, f"no readable PDF: {str(error)[:120] or type(error).__name__}")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import re
 import warnings
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
@@ -14,15 +14,16 @@ from imi.errors import Failure, MissingExtra, UsageError
 from imi.text.readers.cells import cell_value
 from imi.text.readers.headers import Record, find_header
 from imi.text.readers.rows import ReadOptions, Row
+from imi.text.readers.sheet_size import WorkbookSize, size_of
 from imi.text.readers.tables import table_rows
 from imi.text.readers.workbooks import read_workbook
 
 _SMALL = 8 * 2**20
 """Bytes of a file up to which merged cells are looked for, which takes the sheets whole into memory."""
-_MOST_SPREAD = 1_000_000
-"""Merged cells up to which their value is written into all of them."""
-_MERGED = re.compile(rb'<mergeCell ref="([A-Z]{1,3})(\d{1,7}):([A-Z]{1,3})(\d{1,7})"')
-_FORMULA = re.compile(rb"<f[ >/]")
+_PADDING = 256
+"""Columns to which rows that end earlier are filled, where the sheet cannot be trusted with how wide it is."""
+_TEXT = 2**28
+"""Characters that the cells of a sheet may have; a text that many cells share is written once."""
 
 
 def read_xlsx(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
@@ -36,17 +37,23 @@ def read_xlsx(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
     except ImportError as missing:
         raise MissingExtra("openpyxl", "office") from missing
     try:
-        formulas, merged = _looked_at(source)
-        small = os.path.getsize(source) <= _SMALL and merged <= _MOST_SPREAD
-        if merged > _MOST_SPREAD:
-            options.say(source, None, f"{merged:,} cells are merged, so many that they are not filled")
+        size = size_of(source)
+    except ValueError as bomb:
+        yield Failure(source, None, f"no spreadsheet that can be read: {_first_line(bomb)}")
+        return
+    except (zipfile.BadZipFile, zlib.error, OSError, RuntimeError, EOFError):
+        size = WorkbookSize()  # openpyxl says what is wrong, if anything is
+    try:
+        small = os.path.getsize(source) <= _SMALL and size.fits_memory
+        if size.merged and not small:
+            options.say(source, None, "the workbook is too large for its merged cells to be filled")
         with warnings.catch_warnings():
             # What openpyxl does not know of (charts, checks of cells) is no text.
             warnings.simplefilter("ignore")
             # By what is in it, whatever its name ends in.
             file = open(source, "rb")  # noqa: SIM115 # sheets are read from it below
             book = openpyxl.load_workbook(file, data_only=True, read_only=not small, keep_links=False)
-            written = openpyxl.load_workbook(file, read_only=True) if formulas else None
+            written = openpyxl.load_workbook(file, read_only=True) if size.formulas else None
     except Exception as broken:
         # What a damaged file does to a parser cannot be listed; another may be more lenient.
         options.say(source, None, f"openpyxl cannot read it: {_first_line(broken)}; it is read by calamine")
@@ -63,6 +70,7 @@ def read_xlsx(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
         if not records:
             continue
         width = max(len(cells) for _, cells in records)
+        width = min(width, _PADDING) if size.sparse else width
         records = [(at, [*cells, *[None] * (width - len(cells))]) for at, cells in records]
         found = True
         records = _one_header(records, sheet, options)
@@ -95,31 +103,6 @@ def _first_line(broken: Exception) -> str:
     return (str(broken).splitlines() or [type(broken).__name__])[0][:120]
 
 
-def _looked_at(source: str) -> tuple[bool, int]:
-    """Return whether any cell is a formula, and how many cells are merged."""
-    formulas, merged = False, 0
-    with zipfile.ZipFile(source) as archive:
-        for name in archive.namelist():
-            if not (name.startswith("xl/worksheets/") and name.endswith(".xml")):
-                continue
-            with archive.open(name) as sheet:
-                before = b""
-                while piece := sheet.read(2**20):
-                    formulas = formulas or _FORMULA.search(piece) is not None
-                    for found in _MERGED.finditer(before + piece):
-                        columns = _number(found[3]) - _number(found[1]) + 1
-                        merged += max(0, columns) * max(0, int(found[4]) - int(found[2]) + 1)
-                    before = piece[-40:]
-    return formulas, merged
-
-
-def _number(letters: bytes) -> int:
-    number = 0
-    for letter in letters:
-        number = number * 26 + letter - 64
-    return number
-
-
 def _records(sheet: Any, written: Any, options: ReadOptions, source: str) -> Iterator[Record]:
     """Yield the rows that hold anything, with merged cells filled."""
     rows = dict(_rows(sheet))
@@ -129,6 +112,7 @@ def _records(sheet: Any, written: Any, options: ReadOptions, source: str) -> Ite
         for row in range(merged.min_row, merged.max_row + 1):
             spread.setdefault(row, {}).update(dict.fromkeys(range(merged.min_col, merged.max_col + 1), value))
     formulas = {} if written is None else dict(_rows(written))
+    characters = 0
     for number in sorted({*rows, *spread}):
         cells, filled = rows.get(number, {}), spread.get(number, {})
         values = {at: _value(cell) for at, cell in cells.items()} | filled
@@ -137,6 +121,9 @@ def _records(sheet: Any, written: Any, options: ReadOptions, source: str) -> Ite
                 where = f"{sheet.title}!{cell.coordinate}"
                 options.say(source, number, f"the formula in {where} was saved without its value, and is left out")
         if any(value is not None and value != "" for value in values.values()):
+            characters += sum(len(value) for value in values.values() if isinstance(value, str))
+            if characters > _TEXT:
+                raise ValueError(f"its cells hold more than {_TEXT:,} characters")
             yield number, [values.get(at) for at in range(1, max(values) + 1)]
 
 

@@ -6,6 +6,7 @@ A file of separated values is looked at twice: to see where its header stands an
 from __future__ import annotations
 
 import csv
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -17,6 +18,7 @@ from imi.errors import DataError, Failure, MissingExtra
 from imi.text.readers.columns import Columns, columns_of
 from imi.text.readers.encodings import STRAY
 from imi.text.readers.headers import SAMPLE, Header, Record, blank, column_names, find_header
+from imi.text.readers.limits import RATIO, WHOLE, too_much
 from imi.text.readers.lines import Text, open_text, stray_byte
 from imi.text.readers.rows import TEXT_COLUMNS, Naming, ReadOptions, Row, RowReader
 
@@ -28,6 +30,9 @@ _NONE = "\x1f"
 _RESYNCS = 50
 """Quotes that are never closed, each over a megabyte, after which quotes are letters."""
 _BATCH = 256
+_UNPACKED, _VALUES = 2**28, 2**30
+"""Bytes of a Parquet file's values that are unpacked at once and all together, where it is small."""
+_ROWS, _ROWS_A_BYTE = 2**20, 64
 
 
 def read_csv(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
@@ -404,7 +409,7 @@ def read_parquet(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
 
     Raises:
         MissingExtra: pyarrow is not installed.
-        DataError: it is no Parquet file.
+        DataError: it is no Parquet file, or would unpack to too much.
     """
     try:
         import pyarrow
@@ -418,12 +423,44 @@ def read_parquet(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
     except (pyarrow.ArrowException, OSError) as wrong:
         raise DataError(f"{source} is no Parquet file: {wrong}") from wrong
     with file:
+        size = os.path.getsize(source)
+        most = max(_VALUES, RATIO * size)
+        together = _batch_size(source, size, file.metadata)
         reader = RowReader(source, file.schema_arrow.names, options)
-        number = 0
+        number = held = 0
         try:
-            for batch in file.iter_batches(batch_size=1024):
+            for batch in file.iter_batches(batch_size=together):
                 for values in batch.to_pylist():
                     number += 1
+                    held += sum(len(value) for value in values.values() if isinstance(value, str | bytes))
+                    if held > most:
+                        reason = f"its values take more than {most:,} bytes; the rest is left out"
+                        yield Failure(source, number, reason)
+                        return
                     yield reader.row(number, values)
         except (pyarrow.ArrowException, OSError) as wrong:
             yield Failure(source, number + 1, f"the rest of the Parquet file is damaged: {wrong}")
+
+
+def _batch_size(source: str, size: int, about: Any) -> int:
+    """Return how many rows of a Parquet file are unpacked at once.
+
+    A value that many rows share is kept once, so a row may take all the bytes that a part of its file does.
+
+    Raises:
+        DataError: it would unpack to too much.
+    """
+    groups = [about.row_group(at) for at in range(about.num_row_groups)]
+    unpacked = sum(group.total_byte_size for group in groups)
+    if too_much(size, unpacked, small=WHOLE):
+        raise DataError(
+            f"{source} would unpack from {size:,} to {unpacked:,} bytes; allowed is {RATIO} times its size",
+            hint="write it again with less compression",
+        )
+    if about.num_rows > max(_ROWS, _ROWS_A_BYTE * size):
+        raise DataError(
+            f"{source} says that {about.num_rows:,} rows stand in its {size:,} bytes; allowed are {_ROWS_A_BYTE} a byte",
+            hint="write out the rows that differ",
+        )
+    largest = max((group.total_byte_size for group in groups), default=0)
+    return max(16, min(1024, _UNPACKED // max(1, largest)))

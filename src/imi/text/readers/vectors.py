@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 _LEAST = 8
 """Numbers from which a list is taken for a vector."""
 _PRINTED = re.compile(r"\[\s*-?\d[\d.eE+\-\s]*\]\Z", re.ASCII)
-_SHORTENED = re.compile(r"\[\s*-?[\d.][\d.eE+\-\s,]*\.\.\.[\d.eE+\-\s,]*\]\Z", re.ASCII)
+_SHORTENED = re.compile(r"\[\s*+-?[\d.](?=[^\]]*\.\.\.)[\d.eE+\-\s,]*+\]\Z", re.ASCII)
 
 
 def parse_vector(value: Any) -> NDArray[np.float32]:

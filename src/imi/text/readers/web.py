@@ -12,6 +12,7 @@ from imi.errors import Failure, MissingExtra, UsageError
 from imi.text.blocks import Block, text_lines
 from imi.text.markup.markdown import markdown_blocks
 from imi.text.readers.headers import Record
+from imi.text.readers.limits import read_whole
 from imi.text.readers.lines import open_bytes
 from imi.text.readers.page_text import cell_text, decoded, is_whole, seen_text, without_declaration
 from imi.text.readers.pieces import passage_rows
@@ -35,7 +36,7 @@ def read_html(source: str, options: ReadOptions) -> Items:
     Menus, advertisements and readings over kanji are left out.
     """
     with open_bytes(source) as file:
-        raw = file.read()
+        raw = read_whole(file, source)
     page, known = decoded(raw)
     if known.reason:
         options.say(source, None, f"read as {known.name}: {known.reason}")

@@ -1,0 +1,89 @@
+"""How much a packed file may hold: its directory is looked at before anything is unpacked, and bytes are counted."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Collection, Iterable
+from typing import IO
+
+from imi.errors import DataError
+
+WHOLE = 64 * 2**20
+"""Bytes of a file that is read whole; as a tree it takes ten times as many."""
+RATIO = 200
+"""How many times its packed size a file may have where it is not small; a thousand pages of text have about ten."""
+SMALL = 2**22
+_TAGS = 3 * 2**20
+"""Opening brackets in one XML file: two for each element, and an element takes two hundred bytes."""
+_DECLARED = tuple("<!DOCTYPE".encode(one) for one in ("utf-8", "utf-16-le", "utf-16-be"))
+
+
+def too_much(packed: int, unpacked: int, *, small: int = SMALL) -> bool:
+    """Return whether a file unpacks to more than it may; what is small may be packed as well as it can be."""
+    return unpacked > small and unpacked > RATIO * packed
+
+
+def refuse_office(archive: zipfile.ZipFile, largest: int = WHOLE) -> None:
+    """Refuse an office file by the directory of its archive.
+
+    Args:
+        archive: the file.
+        largest: bytes to which its XML may unpack.
+
+    Raises:
+        ValueError: it would unpack to too much.
+    """
+    parts = [one for one in archive.infolist() if one.filename.lower().endswith((".xml", ".rels"))]
+    unpacked, packed = sum(one.file_size for one in parts), sum(one.compress_size for one in parts)
+    if unpacked > largest or too_much(packed, unpacked):
+        raise ValueError(
+            f"its XML would unpack from {packed:,} to {unpacked:,} bytes; allowed are {largest:,}, and {RATIO} times "
+            "the packed size"
+        )
+
+
+def sound_xml(name: str, raw: bytes) -> bytes:
+    """Return XML that may be made into a tree.
+
+    Raises:
+        ValueError: it declares a document type, with which a few bytes stand for many, or has too many elements.
+    """
+    if any(mark in raw for mark in _DECLARED):
+        raise ValueError(f"{name} declares a document type, which no office program writes")
+    if raw.count(b"<") > _TAGS:
+        raise ValueError(f"{name} has more than {_TAGS // 2:,} elements")
+    return raw
+
+
+def overlapping(members: Iterable[zipfile.ZipInfo], size: int) -> bool:
+    """Return whether members of an archive stand in the same bytes, so that a few of them unpack many times.
+
+    Args:
+        members: of the archive.
+        size: bytes of the archive.
+    """
+    return sum(one.compress_size for one in members) > size
+
+
+def packed_again(member: zipfile.ZipInfo, suffixes: Collection[str]) -> bool:
+    """Return whether a member that is packed itself could be packed further, as only a bomb in a bomb can."""
+    name = member.filename.lower()
+    large = member.file_size > SMALL and member.file_size > 20 * member.compress_size
+    return large and name.endswith((".gz", *suffixes))
+
+
+def read_whole(file: IO[bytes], source: str) -> bytes:
+    """Return all that a file holds.
+
+    Raises:
+        DataError: it is too large to be read whole.
+    """
+    raw = file.read(WHOLE + 1)
+    if len(raw) > WHOLE:
+        raise too_large(source)
+    return raw
+
+
+def too_large(source: str) -> DataError:
+    """Return the refusal of a file that would have to be read whole."""
+    return DataError(f"{source}: larger than {WHOLE:,} bytes, which a file of its kind may have", hint="divide it")
