@@ -99,10 +99,9 @@ def expressions():
             if not (isinstance(node.func.value, ast.Name) and node.func.value.id == "re" and node.args):
                 continue
             if node.func.attr in METHODS and isinstance(node.args[0], ast.Constant):
-                flags = [getattr(re, one.attr) for one in ast.walk(node)
-                         if isinstance(one, ast.Attribute) and isinstance(getattr(re, one.attr, None), re.RegexFlag)]  # fmt: skip
-                found = re.compile(node.args[0].value, sum(flags))
-                yield f"{name}:{node.lineno}", found, {node.func.attr}
+                named = [getattr(re, one.attr, None) for one in ast.walk(node) if isinstance(one, ast.Attribute)]
+                flags = sum(one for one in named if isinstance(one, re.RegexFlag))
+                yield f"{name}:{node.lineno}", re.compile(node.args[0].value, flags), {node.func.attr}
         try:
             module = importlib.import_module(name)
         except (ImportError, imi.ImiError):

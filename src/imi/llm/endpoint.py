@@ -196,7 +196,7 @@ class Endpoint:
             raise error
         if wait is None:
             # Full doubling with a quarter of jitter, so that many clients do not come back at the same moment.
-            wait = min(8.0, self._first_wait * 2**attempt) * (1 - 0.25 * random.random())
+            wait = min(8.0, self._first_wait * 2**attempt) * (1 - 0.25 * random.random())  # noqa: S311  nobody guards it
         if stopped.wait(wait):
             raise error
 

@@ -91,7 +91,7 @@ def _said(body: bytes) -> tuple[str, str | None]:
     try:
         value: Any = json.loads(body)
     except ValueError:
-        text = re.sub(r"<[^>]*>|\s+", " ", body[:2000].decode("utf-8", "replace")).strip()
+        text = re.sub(r"<[^<>]*+>|\s+", " ", body[:2000].decode("utf-8", "replace")).strip()
         return text[:300] or "nothing", None
     if isinstance(value, dict) and isinstance(value.get("error"), dict):
         value = value["error"]

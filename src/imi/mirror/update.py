@@ -286,7 +286,8 @@ def read_on(mirror: Mirror) -> None:
     command = [sys.executable, "-m", "imi.mirror", str(mirror.root), mirror.model or "", *flags]
     quiet = subprocess.DEVNULL
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
-    process = subprocess.Popen(
+    # This Python and this package, without a shell; a folder's name is one argument, whatever stands in it.
+    process = subprocess.Popen(  # noqa: S603
         command, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True, env=environment
     )
     # Somebody has to take note of its end where this process goes on: a server, an agent's tools.

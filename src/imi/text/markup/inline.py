@@ -21,7 +21,8 @@ _SHORTCODE = re.compile(
 )
 # What follows the words of a link: a target in parentheses, which may hold parentheses and a title, or a name.
 _TARGET = (
-    r"(?:\(\s*+<?[^()\s<>]{0,2000}+(?:\([^()\s]{0,500}\)[^()\s]{0,500}+)?>?(?:[ \t\n]++[\"'(][^\n]{0,300}?[\"')])?\s*+\)"
+    r"(?:\(\s*+<?[^()\s<>]{0,2000}+(?:\([^()\s]{0,500}\)[^()\s]{0,500}+)?>?"
+    r"(?:[ \t\n]++[\"'(][^\n]{0,300}?[\"')])?\s*+\)"
     r"|\[[^\]\n]{0,200}\])"
 )
 _IMAGE = re.compile(r"!\[([^\]\n]{0,500})\]" + _TARGET)

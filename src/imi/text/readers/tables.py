@@ -459,7 +459,7 @@ def _batch_size(source: str, size: int, about: Any) -> int:
         )
     if about.num_rows > max(_ROWS, _ROWS_A_BYTE * size):
         raise DataError(
-            f"{source} says that {about.num_rows:,} rows stand in its {size:,} bytes; allowed are {_ROWS_A_BYTE} a byte",
+            f"{source} says that {about.num_rows:,} rows stand in {size:,} bytes; allowed are {_ROWS_A_BYTE} a byte",
             hint="write out the rows that differ",
         )
     largest = max((group.total_byte_size for group in groups), default=0)
