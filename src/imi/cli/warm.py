@@ -31,10 +31,12 @@ def answered(arguments: Sequence[str]) -> int | None:
         return None
     address = socket_path()
     try:
-        about = os.stat(address)
+        about, folder = os.lstat(address), os.lstat(os.path.dirname(address))
     except OSError:
         return None
-    return _ask(address, arguments) if about.st_uid == os.getuid() else None
+    # The helper is sent the environment, keys and all: nobody else may be able to put a socket there.
+    mine = about.st_uid == folder.st_uid == os.getuid() and not folder.st_mode & 0o022
+    return _ask(address, arguments) if mine else None
 
 
 def start_where_wanted(arguments: Sequence[str]) -> None:
@@ -53,7 +55,10 @@ def start_where_wanted(arguments: Sequence[str]) -> None:
     nothing = subprocess.DEVNULL
     command = [sys.executable, "-m", "imi.cli.warm_helper"]
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-    subprocess.Popen(command, stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True, env=environment)
+    # This Python and this package, without a shell and without a word of anybody's.
+    subprocess.Popen(  # noqa: S603
+        command, stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True, env=environment
+    )
 
 
 def dismiss() -> bool:
@@ -76,7 +81,8 @@ def socket_path() -> str:
     if len(os.fsencode(path)) <= _LONGEST_PATH:
         return path
     by_home = f"{zlib.crc32(os.fsencode(os.path.abspath(folder))):08x}"
-    return f"/tmp/imi-run-{os.getuid()}/{which}-{by_home}.sock"
+    # Both sides look whose the folder is before they trust it.
+    return f"/tmp/imi-run-{os.getuid()}/{which}-{by_home}.sock"  # noqa: S108
 
 
 def _ask(address: str, arguments: Sequence[str]) -> int | None:

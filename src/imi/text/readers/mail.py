@@ -55,7 +55,7 @@ def _headers(message: EmailMessage) -> dict[str, Any]:
     for name in ("subject", "from", "to", "date"):
         try:
             value = str(message[name] or "").strip()
-        except Exception:
+        except Exception:  # noqa: S112
             # A damaged header does things to its parser that cannot be listed.
             continue
         if name == "date" and value:
