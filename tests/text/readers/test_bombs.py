@@ -8,7 +8,7 @@ import zlib
 import pytest
 
 from imi.errors import DataError, Failure
-from imi.text.readers import ReadOptions, limits, pdf, read
+from imi.text.readers import ReadOptions, grid_size, limits, pdf, read
 
 MB = 1 << 20
 
@@ -305,3 +305,58 @@ def test_a_tree_of_pages_that_branches_is_refused(tmp_path):
     trees = [b"<</Type/Pages/Count %d/Kids[%b]>>" % (10 ** (7 - at), b"%d 0 R " % (at + 3) * 10) for at in range(7)]
     rows, reasons = taken(document(tmp_path / "a.pdf", CATALOG, *trees, PAGE, stream(b""), FONT))
     assert rows == [] and reasons
+
+
+# --- OpenDocument and .xlsb ---
+
+OPEN = "urn:oasis:names:tc:opendocument:xmlns"
+CELL = '<t:table-cell o:value-type="string" {}><x:p>{}</x:p></t:table-cell>'
+TWO = "".join(f"<t:table-row>{CELL.format('', text)}</t:table-row>" for text in ("text", "cats"))
+BLANK = '<t:table-row t:number-rows-repeated="1048000"><t:table-cell t:number-columns-repeated="16384"/></t:table-row>'
+
+
+def open_document(path, rows, before=""):
+    names = f'xmlns:o="{OPEN}:office:1.0" xmlns:t="{OPEN}:table:1.0" xmlns:x="{OPEN}:text:1.0"'
+    kind = "application/vnd.oasis.opendocument.spreadsheet"
+    whole = f'<t:table t:name="S">{rows}</t:table>'
+    return packed(
+        path,
+        mimetype=kind,
+        **{
+            "content.xml": f"{before}<o:document-content {names}><o:body><o:spreadsheet>{whole}</o:spreadsheet></o:body>"
+            "</o:document-content>"
+        },
+    )
+
+
+@pytest.mark.parametrize(
+    ("rows", "before", "said"),
+    [
+        (BLANK, "", None),
+        (BLANK + f"<t:table-row>{CELL.format('', 'x')}</t:table-row>", "", "are spread over"),
+        ('<t:table-row t:number-rows-repeated="9000">' + CELL.format('t:number-columns-repeated="9000"', "x") + "</t:table-row>",
+         "", "are spread over"),
+        (f'<t:table-row><t:table-cell t:number-columns-repeated="99999999999"/>{CELL.format("", "x")}</t:table-row>', "",
+         "stands"),
+        (f'<t:table-row t:number-rows-repeated="100000">{CELL.format("", "word " * 9000)}</t:table-row>', "", "hold more"),
+        ("", "<!DOCTYPE a>", "document type"),
+        (" " * (20 * MB), "", "would unpack"),
+    ],
+)  # fmt: skip
+def test_what_repeats_in_open_document_is_counted(tmp_path, rows, before, said):
+    pytest.importorskip("python_calamine")
+    found, reasons = taken(open_document(tmp_path / "a.ods", TWO + rows, before))
+    assert (found == ["cats"] and not reasons) if said is None else (found == [] and said in reasons[0])
+
+
+def test_two_cells_of_a_binary_workbook_are_no_sheet_of_millions(tmp_path):
+    pytest.importorskip("python_calamine")
+
+    def record(kind, number):
+        return bytes([kind, 4]) + number.to_bytes(4, "little")
+
+    near = record(0, 0) + record(5, 0) + record(0, 9) + record(5, 9)
+    far = near + record(0, 1_048_575) + record(5, 16_383)
+    assert grid_size._binary(near) == (100, 2)
+    rows, reasons = taken(packed(tmp_path / "a.xlsb", **{"xl/worksheets/sheet1.bin": far}))
+    assert rows == [] and "are spread over" in reasons[0]

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
+from xml.parsers import expat
 
 from imi.errors import Failure, MissingExtra, UsageError
 from imi.text.readers.cells import cell_value
+from imi.text.readers.grid_size import check_grid
 from imi.text.readers.headers import Record, blank
 from imi.text.readers.rows import ReadOptions, Row
 from imi.text.readers.tables import table_rows
 
 WORKBOOKS = (".ods", ".xls", ".xlsb")
-_LARGEST = 2**30
-"""Bytes to which the parts of a file may unpack."""
 _MOST_CELLS = 50_000_000
 """Cells from the first to the last of a sheet, which are all held at once."""
 
@@ -30,12 +31,12 @@ def read_workbook(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
         import python_calamine
     except ImportError as missing:
         raise MissingExtra("python-calamine", "office") from missing
-    if zipfile.is_zipfile(source):
-        with zipfile.ZipFile(source) as archive:
-            unpacked = sum(one.file_size for one in archive.infolist())
-        if unpacked > _LARGEST:
-            yield Failure(source, None, f"it would unpack to {unpacked:,} bytes; allowed are {_LARGEST:,}")
-            return
+    try:
+        if zipfile.is_zipfile(source):
+            check_grid(source)
+    except (ValueError, OSError, RuntimeError, zipfile.BadZipFile, zlib.error, expat.ExpatError) as bomb:
+        yield Failure(source, None, f"no spreadsheet that can be read: {str(bomb)[:200]}")
+        return
     try:
         # By what is in it, whatever its name ends in.
         with open(source, "rb") as file:

@@ -1,0 +1,148 @@
+"""How large the sheets of .ods and .xlsb files are, counted before they are unrolled.
+
+A row or a cell of OpenDocument may say that it stands a million times, and a cell of .xlsb that it is the last of a
+sheet of seventeen thousand million.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from typing import Any
+from xml.parsers import expat
+
+from imi.text.readers.limits import RATIO, too_much
+
+_AREA, _TEXT = 2**22, 2**28
+"""Cells of sheets that hold far fewer, and characters of their cells."""
+_ROW_HEADER, _LAST_CELL = 0, 11
+"""Kinds of records in .xlsb: the head of a row, and those of cells from 1 on."""
+
+
+def check_grid(source: str) -> None:
+    """Look at a packed workbook before it is unrolled.
+
+    Raises:
+        ValueError: it would unpack to too much, or has far more cells than are written in it.
+        zipfile.BadZipFile, OSError, expat.ExpatError: it is damaged.
+    """
+    with zipfile.ZipFile(source) as archive:
+        parts = archive.infolist()
+        unpacked, packed = sum(one.file_size for one in parts), sum(one.compress_size for one in parts)
+        if too_much(packed, unpacked):
+            raise ValueError(
+                f"it would unpack from {packed:,} to {unpacked:,} bytes; allowed is {RATIO} times its size"
+            )
+        area = cells = characters = 0
+        for one in parts:
+            if one.filename == "content.xml":
+                grid = _Repeated()
+                grid.read(archive, one)
+                area, cells, characters = area + grid.area, cells + grid.cells, characters + grid.characters
+            elif one.filename.lower().endswith(".bin") and "worksheets/" in one.filename.lower():
+                more, written = _binary(archive.read(one))
+                area, cells = area + more, cells + written
+    if area > max(_AREA, 16 * cells):
+        raise ValueError(f"its {cells:,} cells are spread over {area:,}")
+    if characters > _TEXT:
+        raise ValueError(f"its cells hold more than {_TEXT:,} characters")
+
+
+class _Repeated:
+    """Counts the cells of OpenDocument's tables: those that are written, and those that they stand for."""
+
+    def __init__(self) -> None:
+        self.area = self.cells = self.characters = 0
+        self._height = self._filled_to = self._widest = 0
+        self._rows = self._width = self._filled = self._said = 0
+        self._times = 1
+
+    def read(self, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
+        """Go through a document, piece by piece."""
+        parser = expat.ParserCreate()
+        parser.buffer_text = True
+        parser.StartElementHandler = self._begin
+        parser.EndElementHandler = self._end
+        parser.CharacterDataHandler = self._text
+        parser.StartDoctypeDeclHandler = self._doctype
+        with archive.open(member) as file:
+            while piece := file.read(2**18):
+                parser.Parse(piece, False)
+            parser.Parse(b"", True)
+
+    def _begin(self, name: str, attributes: dict[str, str]) -> None:
+        name = name.rpartition(":")[2]
+        if name == "table-row":
+            self._rows, self._width, self._filled, self._said = _times(attributes, "number-rows-repeated"), 0, 0, 0
+        elif name in ("table-cell", "covered-table-cell"):
+            self._times = _times(attributes, "number-columns-repeated")
+            self._width += self._times
+            self.cells += 1
+            if any(key.endswith("value-type") for key in attributes):
+                self._filled = self._width
+
+    def _text(self, text: str) -> None:
+        self._said += len(text) * self._times
+
+    def _end(self, name: str) -> None:
+        name = name.rpartition(":")[2]
+        if name == "table-row":
+            self._height += self._rows
+            if self._filled or self._said:
+                self._filled_to = self._height
+                self._widest = max(self._widest, self._filled)
+                self.characters += self._said * self._rows
+        elif name in ("table-cell", "covered-table-cell"):
+            self._times = 1
+        elif name == "table":
+            self.area += self._filled_to * self._widest
+            self._height = self._filled_to = self._widest = 0
+
+    @staticmethod
+    def _doctype(*_: Any) -> None:
+        raise ValueError("it declares a document type, which no office program writes")
+
+
+def _times(attributes: dict[str, str], name: str) -> int:
+    said = next((value for key, value in attributes.items() if key.endswith(name)), "1")
+    if not (said.isascii() and said.isdigit() and len(said) < 10):
+        raise ValueError(f"a cell stands {said[:20]!r} times")
+    return max(1, int(said))
+
+
+def _binary(sheet: bytes) -> tuple[int, int]:
+    """Return how many cells the rectangle around the cells of a sheet has, and how many are written."""
+    rows: list[int] = []
+    columns: list[int] = []
+    cells = row = 0
+    for kind, at, size in _records(sheet):
+        if size < 4 or kind > _LAST_CELL:
+            continue
+        number = int.from_bytes(sheet[at : at + 4], "little")
+        if kind == _ROW_HEADER:
+            row = number
+            continue
+        cells += 1
+        rows = [min(row, *rows), max(row, *rows)] if rows else [row, row]
+        columns = [min(number, *columns), max(number, *columns)] if columns else [number, number]
+    return ((rows[1] - rows[0] + 1) * (columns[1] - columns[0] + 1), cells) if cells else (0, 0)
+
+
+def _records(sheet: bytes) -> Iterator[tuple[int, int, int]]:
+    """Yield the kind of each record, where it begins, and its bytes."""
+    at = 0
+    while at < len(sheet):
+        kind, at = _number(sheet, at, 2)
+        size, at = _number(sheet, at, 4)
+        yield kind, at, min(size, len(sheet) - at)
+        at += size
+
+
+def _number(sheet: bytes, at: int, most: int) -> tuple[int, int]:
+    """Return a number of seven bits a byte, and the place behind it."""
+    number = 0
+    for step, byte in enumerate(sheet[at : at + most]):
+        number |= (byte & 0x7F) << 7 * step
+        if byte < 0x80:
+            return number, at + step + 1
+    return number, at + most
