@@ -194,7 +194,7 @@ def test_no_listening_elsewhere_without_a_key(host, tmp_path):
     check_exposure(Settings(host=host, keys=tmp_path / "keys.json"))
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.9.9.9"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "LocalHost", "localhost.", "::1", "127.9.9.9"])
 def test_this_machine_needs_no_key(host, tmp_path):
     check_exposure(Settings(host=host, keys=tmp_path / "keys.json"))
 

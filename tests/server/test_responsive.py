@@ -136,6 +136,8 @@ HEAVY: dict[str, tuple[str, bytes]] = {
     "a long name in a filter": (f"{API}/search", search(where={"a" * 7_000_000: 1})),
     "a look for quotes": (f"{API}/look", search(query="“" * 100_000, k=100)),
     "a look for many words": (f"{API}/look", search(query=" ".join(f"w{at}" for at in range(15_000)), k=100)),
+    "a look for kanji": (f"{API}/look", search(query="猫" * 90_000, k=100)),
+    "a look for figures": (f"{API}/look", search(query="1," * 45_000, k=100)),
     "why": (f"{API}/why", search(id="1", query="猫" * 100_000)),
     "ten thousand documents": (f"{API}/documents", documents(10_000)),
     "documents with names": (f"{API}/documents", documents(600, **{f"k{at}": at for at in range(1000)})),

@@ -93,7 +93,8 @@ def home() -> Path:
 @lru_cache(256)  # each request names its host
 def is_loopback(host: str) -> bool:
     """Return whether a host name or address stands for this machine alone."""
-    if host == "localhost":
+    host = host.lower()
+    if host in ("localhost", "localhost."):
         return True
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback

@@ -23,7 +23,7 @@ _PLACE = re.compile(r"\$?([A-Za-z]{1,3})\$?(\d{1,7})\Z", re.ASCII)
 
 
 @dataclass
-class Size:
+class WorkbookSize:
     """What the sheets of a workbook hold, all together."""
 
     cells: int = 0
@@ -44,7 +44,7 @@ class Size:
         return max(self.cells, self.area) <= _WHOLE_AREA and self.merged <= _MERGED
 
 
-def size_of(source: str) -> Size:
+def size_of(source: str) -> WorkbookSize:
     """Return how large a workbook is.
 
     Raises:
@@ -58,7 +58,7 @@ def size_of(source: str) -> Size:
             raise ValueError(
                 f"it would unpack from {packed:,} to {unpacked:,} bytes; allowed is {RATIO} times its size"
             )
-        size = Size()
+        size = WorkbookSize()
         for one in parts:
             _Part(size).read(archive, one)
     named = sum(one.filename.lower().endswith(".xml") for one in parts)
@@ -72,7 +72,7 @@ def size_of(source: str) -> Size:
 class _Part:
     """Counts what one part of a workbook holds."""
 
-    def __init__(self, size: Size) -> None:
+    def __init__(self, size: WorkbookSize) -> None:
         self._size = size
         self._row = self._column = self._widest = 0
 
