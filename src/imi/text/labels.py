@@ -6,7 +6,7 @@ import html
 import re
 
 _LABEL = re.compile(r"(?:^|;\s|\n)([^\W\d][\w ]{0,24}): ")
-_BREAK = re.compile(r"[ \t]*<br\s*/?>[ \t]*", re.IGNORECASE)
+_BREAK = re.compile(r"(?<![ \t])[ \t]*+<br\s*+/?>[ \t]*+", re.IGNORECASE)
 _BREAKS = re.compile(r"\n{3,}")
 _TAG = re.compile(r"</?(?:p|b|i|em|strong|u)>|<a\s[^<>]{0,500}>|</a>", re.IGNORECASE)
 _ENTITY = re.compile(r"&(?:amp|quot|apos|nbsp|lt|gt|#39|#34|#x27);")

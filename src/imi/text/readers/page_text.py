@@ -10,8 +10,10 @@ from typing import Any
 
 from imi.text.readers.encodings import ESCAPE, STRAY, Encoding, encoding_of
 
-_CHARSET = re.compile(rb"""<(?:meta|\?xml)[^>]{0,200}?(?:charset|encoding)\s*=\s*["']?\s*([\w.:-]+)""", re.IGNORECASE)
-_DECLARED = re.compile(r"\s*<\?xml[^>]*\?>")
+_CHARSET = re.compile(
+    rb"""<(?:meta|\?xml)[^>]{0,200}?(?:charset|encoding)\s*+=\s*+["']?\s*+([\w.:-]+)""", re.IGNORECASE
+)
+_DECLARED = re.compile(r"(?<!\s)\s*+<\?xml[^<>]*+>")
 _WHOLE = re.compile(r"<(?:html|body|!doctype)\b", re.IGNORECASE)
 _SPACES = re.compile(r"[ \t\r\n\f\xa0]+")
 _HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
