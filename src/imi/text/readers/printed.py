@@ -41,7 +41,10 @@ def tesseract() -> tuple[str, str] | None:
     if program is None:
         return None
     try:
-        told = subprocess.run([program, "--list-langs"], capture_output=True, text=True, timeout=_SECONDS, check=True)
+        # The program that the user installed or named, without a shell and without a word of a file.
+        told = subprocess.run(  # noqa: S603
+            [program, "--list-langs"], capture_output=True, text=True, timeout=_SECONDS, check=True
+        )
     except (OSError, subprocess.SubprocessError):
         return None
     there = [one for one in _LANGUAGES if one in told.stdout.split()]
@@ -70,7 +73,7 @@ def read_printed(pixels: Pixels) -> str | None:
     command = [program, "stdin", "stdout", "-l", languages, "--psm", "3", "tsv"]
     environment = {**os.environ, "OMP_THREAD_LIMIT": "1"}
     try:
-        done = subprocess.run(
+        done = subprocess.run(  # noqa: S603  the same program; a picture goes to it as pixels
             command, input=_png(pixels), capture_output=True, timeout=_SECONDS, check=True, env=environment
         )
     except (OSError, subprocess.SubprocessError):
