@@ -8,7 +8,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import IO, Any
 
 from imi.errors import Failure, MissingExtra, UsageError
 from imi.text.readers.cells import cell_value
@@ -33,27 +33,15 @@ def read_xlsx(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
         MissingExtra: openpyxl is not installed.
     """
     try:
-        import openpyxl
+        import openpyxl  # noqa: F401
     except ImportError as missing:
         raise MissingExtra("openpyxl", "office") from missing
-    try:
-        size = size_of(source)
-    except ValueError as bomb:
-        yield Failure(source, None, f"no spreadsheet that can be read: {_first_line(bomb)}")
+    size = _size(source)
+    if isinstance(size, Failure):
+        yield size
         return
-    except (zipfile.BadZipFile, zlib.error, OSError, RuntimeError, EOFError):
-        size = WorkbookSize()  # openpyxl says what is wrong, if anything is
     try:
-        small = os.path.getsize(source) <= _SMALL and size.fits_memory
-        if size.merged and not small:
-            options.say(source, None, "the workbook is too large for its merged cells to be filled")
-        with warnings.catch_warnings():
-            # What openpyxl does not know of (charts, checks of cells) is no text.
-            warnings.simplefilter("ignore")
-            # By what is in it, whatever its name ends in.
-            file = open(source, "rb")  # noqa: SIM115 # sheets are read from it below
-            book = openpyxl.load_workbook(file, data_only=True, read_only=not small, keep_links=False)
-            written = openpyxl.load_workbook(file, read_only=True) if size.formulas else None
+        file, book, written = _opened(source, size, options)
     except Exception as broken:
         # What a damaged file does to a parser cannot be listed; another may be more lenient.
         options.say(source, None, f"openpyxl cannot read it: {_first_line(broken)}; it is read by calamine")
@@ -93,6 +81,32 @@ def read_xlsx(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
         options.say(source, None, f"the sheet {title!r} was left out: {refusal.message}")
     if not found:
         yield Failure(source, None, "the spreadsheet holds no rows")
+
+
+def _opened(source: str, size: WorkbookSize, options: ReadOptions) -> tuple[IO[bytes], Any, Any]:
+    """Return the file, its workbook, and once more with the formulas where there are some."""
+    import openpyxl
+
+    small = os.path.getsize(source) <= _SMALL and size.fits_memory
+    if size.merged and not small:
+        options.say(source, None, "the workbook is too large for its merged cells to be filled")
+    with warnings.catch_warnings():
+        # What openpyxl does not know of (charts, checks of cells) is no text.
+        warnings.simplefilter("ignore")
+        # By what is in it, whatever its name ends in.
+        file = open(source, "rb")  # noqa: SIM115 # sheets are read from it below
+        book = openpyxl.load_workbook(file, data_only=True, read_only=not small, keep_links=False)
+        return file, book, openpyxl.load_workbook(file, read_only=True) if size.formulas else None
+
+
+def _size(source: str) -> WorkbookSize | Failure:
+    """Return how large a workbook is, or why it is not opened; of a damaged one openpyxl says what is wrong."""
+    try:
+        return size_of(source)
+    except ValueError as bomb:
+        return Failure(source, None, f"no spreadsheet that can be read: {_first_line(bomb)}")
+    except (zipfile.BadZipFile, zlib.error, OSError, RuntimeError, EOFError):
+        return WorkbookSize()
 
 
 def _again(records: list[Record], width: int) -> Iterator[Record]:
