@@ -161,6 +161,6 @@ def test_expressions_are_linear():
     assert len(names) > 150 and set(EXEMPT) <= set(names)
 
 
-@pytest.mark.parametrize("bad", [r"\s+$", r"^\s*(.+?)\s*=", r"[a.]*\.[a.]*x", r"\d+;", r"a[^b]*b[^c]*c"])
+@pytest.mark.parametrize("bad", [r"\s+$", r"\s*=", r"^[a.]*\.[a.]*x", r"\d+;", r"a[^b]*b[^c]*c"])
 def test_this_test_finds_what_is_not(bad):
     assert slow_text(re.compile(bad), {"search"}) is not None
