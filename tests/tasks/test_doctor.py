@@ -1,5 +1,7 @@
 """The doctor finds each planted fault and is quiet about sound vectors; models are compared on their own scales."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -23,6 +25,37 @@ def test_sound_vectors_are_healthy(sound):
     assert result.healthy, result.to_dict()
     assert result["matryoshka"].level == "ok"
     assert set(result.to_dict()["findings"][0]) == {"check", "level", "value", "meaning", "remedy"}
+
+
+def test_the_least_score_leaves_what_fits_and_little_else(tmp_path, data):
+    import imi
+    from imi.errors import DataError
+
+    try:
+        model = imi.load("built-in")
+    except DataError:
+        pytest.skip("the built-in model has not been trained in this clone (make model)")
+    with imi.open(tmp_path / "reviews.imi", model=model) as reviews:
+        reviews.add_files([data / "reviews.csv"])
+        finding = tasks.doctor(reviews)["min_score"]
+        assert f"{finding.value:.2f}" in finding.remedy and "--mode meaning" in finding.remedy
+        for question in ("Which beans are good?", "delicious coffee", "What went wrong with the delivery?"):
+            assert reviews.search(question, mode="meaning", min_score=finding.value), question
+        strangers = ("quantum field theory", "特許の出願", "a symphony in four movements", "tax return", "円周率")
+        found = [bool(reviews.search(one, mode="meaning", min_score=finding.value)) for one in strangers]
+        assert sum(found) <= 3, dict(zip(strangers, found, strict=True))
+
+
+def test_no_text_is_sent_to_a_remote_model_to_draw_a_score(tmp_path, data, monkeypatch):
+    import imi
+
+    with imi.open(tmp_path / "reviews.imi", model="hash") as reviews:
+        reviews.add_files([data / "reviews.csv"])
+        assert tasks.doctor(reviews)["min_score"].value >= 0
+        far = replace(reviews.model.info, weights="remote")
+        monkeypatch.setattr(type(reviews.model), "info", far)
+        with pytest.raises(UsageError, match="no finding 'min_score'"):
+            tasks.doctor(reviews)["min_score"]
 
 
 def spoiled(z, what):

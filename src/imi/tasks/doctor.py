@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.errors import ImiError, UsageError
+from imi.tasks.compare import unrelated_texts
 from imi.tasks.geometry import geometry_findings
 from imi.tasks.rows import is_collection
+from imi.vectors import normalize, truncate
 
 Level = Literal["ok", "info", "warning", "error"]
 
@@ -95,6 +97,8 @@ def doctor(
     sound &= np.where(sound, np.abs(np.where(np.isfinite(z), z, 0)).max(axis=1, initial=0) > 0, False)
     if sound.sum() >= 10:
         found += [Finding(*values) for values in geometry_findings(z[sound].astype(np.float32), seed)]
+        if texts is not None and model is not None and is_collection(data) and model.info.weights != "remote":
+            found.append(_least_score(z[sound], model))
     if texts is not None:
         found += _text_findings(texts, model)
     worst: dict[str, int] = {"error": 0, "warning": 1, "info": 2, "ok": 3}
@@ -116,6 +120,21 @@ def _own_model(collection: Any) -> Any:
         return collection.model
     except ImiError:  # vectors of the user's own, or a model that is not installed here: what it would tell is left out
         return None
+
+
+def _least_score(z: NDArray[Any], model: Any) -> Finding:
+    """Return what a question that has nothing to do with the rows scores at best: where "found" may begin."""
+    questions = unrelated_texts()
+    asked = normalize(truncate(model.embed(questions, kind="query"), z.shape[1]))
+    value = float(np.median((asked @ normalize(z).T).max(axis=1)))
+    meaning = f"of {len(questions)} questions on other things, half find no row with a score of {value:.2f} or more"
+    return Finding(
+        "min_score",
+        "info",
+        value,
+        meaning,
+        f"to leave out what fits nothing, search with --mode meaning --min-score {value:.2f}; lower for single words",
+    )
 
 
 def _vector_findings(z: NDArray[Any], width: int | None) -> Iterator[Finding]:

@@ -65,7 +65,12 @@ CHECKS = {
     "related": Check(
         "The cosine above which two rows are related rather than chance neighbours.",
         "It differs from model to model; a threshold taken from another model is wrong.",
-        "Judge rows against rows by it; a question scores lower, so take `min_score` from your searches' scores.",
+        "Judge rows against rows by it; a question scores lower: `min_score` is another finding.",
+    ),
+    "min_score": Check(
+        "The score that the best row reaches for half of some seventy questions on other things.",
+        "A `min_score` far above it hides rows that do answer; far below it, every question finds something.",
+        "Try it as `--mode meaning --min-score`, and go lower where short questions of yours find nothing.",
     ),
     "empty texts": Check(
         "Texts without any character that shows.",

@@ -148,7 +148,7 @@ def _related(z: Floats, seed: int) -> Values:
         "from there on two rows are related"
     )
     remedy = (
-        "this compares rows with rows (imi similar, imi recommend); questions are shorter and score lower: take "
-        "min_score from the scores of your own searches"
+        "this compares rows with rows (imi similar, imi recommend); questions are shorter and score lower: "
+        "no min_score for a search"
     )
     return "related", "info", threshold, meaning, remedy
