@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from imi.tasks.plots import COLOURS, new_figure, save_figure
+from imi.tasks.plots import COLOURS, new_figure, save_figure, say_above
 from imi.vectors import cosine, normalize
+
+Doubles = NDArray[np.float64]
 
 TABLE = np.array(
     [
@@ -139,10 +142,41 @@ def _draw_words(learnt: Learnt, path: Path) -> None:
     canvas, axes = new_figure(6, 4.2)
     z = normalize(learnt.vectors)
     axes.scatter(z[:, 0], z[:, 1], c=z[:, 2], cmap="viridis", s=30)
-    for word, place in zip(learnt.words, z, strict=True):
-        axes.annotate(word, place[:2], xytext=(4, 3), textcoords="offset points", fontsize=8)
-    axes.set_title("three numbers a word: two as place, one as colour", loc="left", fontsize=9)
+    axes.set(xlim=(-1.25, 1.25), ylim=(-1.25, 1.25))
+    line = {"arrowstyle": "-", "color": "#999999", "linewidth": 0.6, "shrinkA": 0, "shrinkB": 2}
+    # Points a word's place is from the middle: about 5 points a letter, 9 a line, on axes of some 420 × 270 points.
+    places = z[:, :2] * np.array([168.0, 108.0])
+    for word, at, label in zip(learnt.words, places, spread_labels(places, learnt.words), strict=True):
+        axes.annotate(word, at / [168.0, 108.0], xytext=label - at, textcoords="offset points", fontsize=8,
+                      ha="center", va="center", arrowprops=line)  # fmt: skip
+    say_above(axes, "Words of one kind lie together", "two dimensions as place, the third as colour")
     save_figure(canvas, path)
+
+
+def spread_labels(places: Doubles, words: Sequence[str]) -> Doubles:
+    """Return where each word's middle stands, in points (n, 2): near its place, over no other word and no place.
+
+    Args:
+        places: (n, 2) in points.
+        words: n texts, drawn some 5 points a letter wide and 10 high.
+    """
+    sizes = np.array([(5.2 * len(word) + 3, 10.0) for word in words])
+    found: list[Doubles] = []
+    for at, size in zip(places, sizes, strict=True):
+        tries = [
+            at + np.array([np.cos(angle) * (distance + size[0] / 2), np.sin(angle) * (distance + size[1] / 2)])
+            for distance in range(4, 90, 6)
+            for angle in np.linspace(0, 2 * np.pi, 16, endpoint=False)
+        ]
+        others = np.array([*found, *places])
+        room = np.array([*sizes[: len(found)], *np.full((len(places), 2), 4.0)])
+        free = (one for one in tries if not _covers(one, size, others, room))
+        found.append(next(free, tries[0]))
+    return np.array(found)
+
+
+def _covers(middle: Doubles, size: Doubles, others: Doubles, room: Doubles) -> bool:
+    return bool((np.abs(others - middle) < (room + size) / 2).all(axis=1).any())
 
 
 def _draw_shorter(path: Path) -> None:

@@ -14,7 +14,7 @@ from experiments.matryoshka.retrieval import funnel_rungs, mflops
 from experiments.matryoshka.run import Order, run_lab, write_again
 from experiments.matryoshka.saved_results import Shelf
 from experiments.matryoshka.studies import DIGITS, GLYPHS
-from experiments.matryoshka.toy import autoencoder_against_pca, learn, lookup
+from experiments.matryoshka.toy import autoencoder_against_pca, learn, lookup, spread_labels
 from experiments.matryoshka.training import Trained
 from experiments.matryoshka.verdicts import adaptive_verdicts, verdicts
 
@@ -99,6 +99,18 @@ def test_the_published_pages_are_what_the_kept_results_say(tmp_path):
     assert len(linked) > 15 and all((lab / name).is_file() for name in linked)
     with pytest.raises(UsageError, match=r"holds no results\.json"):
         write_again(tmp_path / "nothing")
+
+
+def test_labels_of_words_that_lie_together_do_not_cover_each_other():
+    places = np.random.default_rng(0).normal(0, 4, (12, 2))  # all within some ten points
+    words = ["cat", "dog", "kitten", "puppy", "mouse", "milk", "water", "car", "bus", "train", "rides", "drinks"]
+    labels = spread_labels(places, words)
+    for at, one in enumerate(labels):
+        for other, word in zip(labels[:at], words, strict=False):
+            apart = np.abs(one - other)
+            assert apart[0] >= 2.5 * (len(words[at]) + len(word)) or apart[1] >= 9, (words[at], word)
+    alone = spread_labels(np.zeros((1, 2)), ["cat"])
+    assert np.abs(alone).max() < 20, "a word with room stays beside its point"
 
 
 @pytest.mark.nightly
