@@ -20,7 +20,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=int(os.environ.get("SEEDS", "3")))
     parser.add_argument("--out", type=Path, default=Path("docs/lab"))
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--again", action="store_true", help="write the pages again from results.json, train nothing")
+    parser.add_argument(
+        "--again", action="store_true", help="write pages and figures again from results.json, train nothing"
+    )
     given = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     if given.again:

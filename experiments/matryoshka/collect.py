@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ class Outcome:
         hits: for `FIGURE/METHOD/SIZE`, one number for each test picture, averaged over the seeds.
         spread: for the same names, the standard deviation of the seeds' means.
         extras: what is measured on the first seed alone: adaptive classification, ladders, indexes, relatives, shots.
+        kept: 95 % intervals in percent by the same names, of a run whose single pictures are gone.
     """
 
     study: Study
@@ -44,6 +45,7 @@ class Outcome:
     hits: dict[str, NDArray[np.float64]]
     spread: dict[str, float]
     extras: dict[str, Any]
+    kept: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def mean(self, figure: str, method: str, size: int) -> float | None:
         """Return a figure in percent; None where it was not measured."""
@@ -52,7 +54,10 @@ class Outcome:
 
     def interval(self, figure: str, method: str, size: int) -> tuple[float, float]:
         """Return the 95 % interval of a figure in percent, over test pictures drawn again."""
-        low, high = mean_interval(self.hits[f"{figure}/{method}/{size}"])
+        name = f"{figure}/{method}/{size}"
+        if name in self.kept:
+            return self.kept[name]
+        low, high = mean_interval(self.hits[name])
         return 100 * low, 100 * high
 
     def gap(self, figure: str, a: str, b: str, size: int) -> Difference | None:
@@ -67,14 +72,16 @@ class Outcome:
 
     @staticmethod
     def from_dict(kept: Mapping[str, Any]) -> Outcome:
-        """Return an outcome from `to_dict`: its means hold, its intervals need the pictures and cannot be asked."""
+        """Return an outcome from `to_dict`: means and intervals hold, gaps need every picture and cannot be asked."""
         counts = {name: kept[name] for name in ("train", "held", "test", "classes")}
         steps = tuple(step["dims"] for step in kept["adaptive"]["steps"])
         known = next((study for study in STUDIES if study.name == kept["study"]), STUDIES[0])
         hits = {name: np.array([value["value"] / 100]) for name, value in kept["figures"].items()}
         spread = {name: value.get("seeds_std", 0.0) / 100 for name, value in kept["figures"].items()}
         extras = {name: value for name, value in kept.items() if name not in ("study", "seeds", "figures", *counts)}
-        found = Outcome(replace(known, name=kept["study"], dims=steps), kept["seeds"], counts, hits, spread, extras)
+        intervals = {name: tuple(value["interval"]) for name, value in kept["figures"].items()}
+        study = replace(known, name=kept["study"], dims=steps)
+        found = Outcome(study, kept["seeds"], counts, hits, spread, extras, intervals)
         between = tuple(size for size in found.sizes("1-nn", "mrl") if size not in steps)
         return replace(found, study=replace(found.study, between=between))
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from experiments.matryoshka import paper
 from experiments.matryoshka.collect import Outcome
-from imi.tasks.plots import COLOURS, new_figure, save_figure, short
+from imi.tasks.plots import COLOURS, new_figure, save_figure, say_above, short
 
 METHODS: Mapping[str, str] = {
     "mrl": "MRL",
@@ -47,7 +47,7 @@ def draw_all(outcome: Outcome, folder: Path) -> list[str]:
 
 def draw_by_size(outcome: Outcome, figure: str, path: Path) -> None:
     """Draw one figure against the size for every method, with 95 % bands: Figures 2, 3 and 7 of the paper."""
-    canvas, axes = new_figure(6.4, 4.2)
+    canvas, axes = new_figure(7.6, 4.2)
     for colour, (method, label) in zip(COLOURS, METHODS.items(), strict=False):
         sizes = [size for size in outcome.sizes(figure, method) if size in outcome.study.dims]
         if not sizes:
@@ -57,14 +57,14 @@ def draw_by_size(outcome: Outcome, figure: str, path: Path) -> None:
         axes.fill_between(sizes, low, high, color=colour, alpha=0.12, linewidth=0)
     _sizes(axes, outcome.study.dims)
     axes.set_ylabel(FIGURES[figure])
-    axes.set_title(f"{outcome.study.name}, {outcome.seeds} seeds", loc="left", fontsize=10)
-    axes.legend(frameon=False, fontsize=8)
+    say_above(axes, "One nested network beside networks trained for each size", _figures_of(outcome) + ", 95 % bands")
+    _legend(axes)
     save_figure(canvas, path)
 
 
 def draw_between(outcome: Outcome, path: Path) -> None:
     """Draw 1-NN accuracy and mAP@10 at trained sizes and at sizes between them: Figure 5."""
-    canvas, axes = new_figure(6.4, 3.6)
+    canvas, axes = new_figure(7.6, 3.6)
     for colour, figure in zip(COLOURS, ("1-nn", "map@10"), strict=False):
         trained = list(outcome.study.dims)
         between = [size for size in outcome.study.between if size in outcome.sizes(figure, "mrl")]
@@ -73,13 +73,14 @@ def draw_between(outcome: Outcome, path: Path) -> None:
         axes.plot(between, [outcome.mean(figure, "mrl", size) for size in between], "x", color=colour, ms=8,
                   label="sizes in between")  # fmt: skip
     _sizes(axes, outcome.study.dims)
-    axes.legend(frameon=False, fontsize=8)
+    say_above(axes, "Sizes that nothing was trained for lie on the line", _figures_of(outcome))
+    _legend(axes)
     save_figure(canvas, path)
 
 
 def draw_adaptive(outcome: Outcome, path: Path) -> None:
     """Draw accuracy against the expected size, beside single sizes and the oracle: Figure 6."""
-    canvas, axes = new_figure(6.4, 3.8)
+    canvas, axes = new_figure(7.6, 3.8)
     found = outcome.extras["adaptive"]
     steps = found["steps"]
     axes.errorbar([s["expected_dims"] for s in steps], [100 * s["accuracy"] for s in steps],
@@ -89,15 +90,18 @@ def draw_adaptive(outcome: Outcome, path: Path) -> None:
               label="one size for all")  # fmt: skip
     axes.axhline(100 * found["oracle"], color=COLOURS[8], lw=1, ls=":", label="oracle over sizes")
     _sizes(axes, outcome.study.dims)
-    axes.set_xlabel("expected numbers a picture")
+    axes.set_xlabel("expected dimensions a picture")
     axes.set_ylabel("accuracy, %")
-    axes.legend(frameon=False, fontsize=8)
+    say_above(axes, "Being adaptive gains where it lies above one size for all", outcome.study.name + ", thirty splits")
+    _legend(axes)
     save_figure(canvas, path)
 
 
 def draw_compute(outcome: Outcome, path: Path) -> None:
-    """Draw mAP@10 against the millions of numbers that a query compares: Figure 8."""
-    canvas, axes = new_figure(6.4, 3.8)
+    """Draw mAP@10 against the work of a query, points named by the dimensions of their first rung: Figure 8."""
+    from matplotlib.ticker import NullFormatter
+
+    canvas, axes = new_figure(7.6, 3.8)
     styles = {
         "single": ("s--", "one size, exact"),
         "adaptive": ("o", "adaptive retrieval"),
@@ -107,27 +111,46 @@ def draw_compute(outcome: Outcome, path: Path) -> None:
         rows = [row for row in outcome.extras["searches"] if row["kind"] == kind]
         axes.plot([row["mflops"] for row in rows], [100 * row["map10"] for row in rows], style, color=colour,
                   label=label, ms=10 if kind == "funnel" else 5)  # fmt: skip
+        for row in rows:
+            first, last = row["rungs"][0][0], row["rungs"][-1][0]
+            if kind != "funnel" and last in (first, outcome.study.dims[-1]):
+                offset = (0, 5 if kind == "adaptive" else -11)
+                axes.annotate(
+                    str(first),
+                    (row["mflops"], 100 * row["map10"]),
+                    offset,
+                    textcoords="offset points",
+                    ha="center",
+                    fontsize=7,
+                    color=colour,
+                )
+    axes.margins(y=0.12)
     axes.set_xscale("log")
-    axes.set_xlabel("MFLOPs a query (numbers compared, in millions)")
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel("MFLOPs a query (multiply-adds, in millions)")
+    say_above(
+        axes, "Up and left is better: as accurate for less work", f"{outcome.study.name}; labelled by first dimensions"
+    )
     axes.set_ylabel("mAP@10, %")
-    axes.legend(frameon=False, fontsize=8)
+    _legend(axes)
     save_figure(canvas, path)
 
 
 def draw_ablation(outcome: Outcome, path: Path) -> None:
     """Draw mAP@10 against the shortlist's length K: appendix K.2."""
-    canvas, axes = new_figure(6.4, 3.2)
+    canvas, axes = new_figure(7.6, 3.2)
     rows = outcome.extras["ablation"]
     axes.plot([row["k"] for row in rows], [100 * row["map10"] for row in rows], "o-", color=COLOURS[0])
     axes.set_xscale("log")
     axes.set_xlabel("shortlist K")
     axes.set_ylabel("mAP@10, %")
+    say_above(axes, "From some length on, a longer shortlist finds no more", outcome.study.name)
     save_figure(canvas, path)
 
 
 def draw_relatives(outcome: Outcome, path: Path) -> None:
     """Draw class and superclass accuracy by size: what a coarse prefix confuses stays in the family."""
-    canvas, axes = new_figure(6.4, 3.4)
+    canvas, axes = new_figure(7.6, 3.4)
     rows = outcome.extras["relatives"]
     sizes = [row["size"] for row in rows]
     for colour, (key, label) in zip(
@@ -138,7 +161,8 @@ def draw_relatives(outcome: Outcome, path: Path) -> None:
         axes.plot(sizes, [100 * row[key] for row in rows], "o-", ms=4, color=colour, label=label)
     _sizes(axes, outcome.study.dims)
     axes.set_ylabel("%")
-    axes.legend(frameon=False, fontsize=8)
+    say_above(axes, "A short prefix knows the superclass before the class", outcome.study.name)
+    _legend(axes)
     save_figure(canvas, path)
 
 
@@ -150,7 +174,7 @@ def draw_example(outcome: Outcome, path: Path) -> None:
     axes.imshow(p.T, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     axes.set_xticks(range(len(found["sizes"])), [str(size) for size in found["sizes"]])
     axes.set_yticks(range(len(found["classes"])), [short(name) for name in found["classes"]], fontsize=8)
-    axes.set_xlabel("numbers used")
+    axes.set_xlabel("dimensions used")
     axes.set_title(f"truth: {short(found['truth'], 40)}", loc="left", fontsize=9)
     for (column, row), value in np.ndenumerate(p):
         axes.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=7,
@@ -166,18 +190,26 @@ def draw_example(outcome: Outcome, path: Path) -> None:
 
 def draw_paper(path: Path) -> None:
     """Draw the paper's own linear accuracy by size, in our colours, to compare shapes with."""
-    canvas, axes = new_figure(6.4, 4.2)
+    canvas, axes = new_figure(7.6, 4.2)
     for colour, (method, label) in zip(COLOURS, METHODS.items(), strict=False):
         values = paper.LINEAR[method]
         axes.plot(paper.SIZES[: len(values)], values, "o-", color=colour, label=label, ms=4)
     _sizes(axes, paper.SIZES)
     axes.set_ylabel(FIGURES["linear"])
     axes.set_title("the paper's: ResNet50 on ImageNet-1K", loc="left", fontsize=10)
-    axes.legend(frameon=False, fontsize=8)
+    _legend(axes)
     save_figure(canvas, path)
+
+
+def _legend(axes: Any) -> None:
+    axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+
+
+def _figures_of(outcome: Outcome) -> str:
+    return f"{outcome.study.name}, {outcome.seeds} seed{'s' * (outcome.seeds > 1)}"
 
 
 def _sizes(axes: Any, sizes: Sequence[int]) -> None:
     axes.set_xscale("log", base=2)
     axes.set_xticks(list(sizes), [str(size) for size in sizes])
-    axes.set_xlabel("numbers used")
+    axes.set_xlabel("dimensions used")

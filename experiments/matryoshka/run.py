@@ -143,8 +143,8 @@ def _write(out: Path, outcomes: Sequence[Outcome], notes: Sequence[str]) -> dict
     return _publish(out, {outcome.study.name: outcome.to_dict() for outcome in outcomes}, judged, notes)
 
 
-def write_again(out: Path) -> dict[str, Any]:
-    """Judge the results kept in `out/results.json` again and write its pages again; nothing is trained or drawn.
+def write_again(out: Path, *, draw: bool = True) -> dict[str, Any]:
+    """Judge the results kept in `out/results.json` again and write pages and figures again; nothing is trained.
 
     Raises:
         UsageError: there are no results.
@@ -156,6 +156,10 @@ def write_again(out: Path) -> dict[str, Any]:
             f"{out} holds no results.json", hint="python -m experiments.matryoshka runs the lab"
         ) from missing
     notes = figures.pop(NOTES, [])
+    if draw:
+        for kept in figures.values():
+            draw_all(Outcome.from_dict(kept), out)
+        draw_paper(out / "paper-linear.png")
     before = {name: [Verdict(**verdict) for verdict in kept.pop("verdicts", [])] for name, kept in figures.items()}
     judged = {name: judged_again(Outcome.from_dict(kept), before[name]) for name, kept in figures.items()}
     return _publish(out, figures, judged, notes)
