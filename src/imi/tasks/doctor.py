@@ -67,8 +67,8 @@ def doctor(
         data: a collection, or (n, d) numbers that need not be sound.
         texts: n texts for an array.
         width: the width that the vectors should have; a collection knows its model's.
-        model: an embedder that says how many tokens it reads, to find texts that are too long; a collection brings
-            its own.
+        model: the embedder of the vectors: it says how many tokens it reads, to find texts that are too long, and what
+            questions on other things score; a collection brings its own.
         seed: of the samples.
 
     Raises:
@@ -97,7 +97,7 @@ def doctor(
     sound &= np.where(sound, np.abs(np.where(np.isfinite(z), z, 0)).max(axis=1, initial=0) > 0, False)
     if sound.sum() >= 10:
         found += [Finding(*values) for values in geometry_findings(z[sound].astype(np.float32), seed)]
-        if texts is not None and model is not None and is_collection(data) and model.info.weights != "remote":
+        if texts is not None and _asks_here(model, z.shape[1]):
             found.append(_least_score(z[sound], model))
     if texts is not None:
         found += _text_findings(texts, model)
@@ -120,6 +120,11 @@ def _own_model(collection: Any) -> Any:
         return collection.model
     except ImiError:  # vectors of the user's own, or a model that is not installed here: what it would tell is left out
         return None
+
+
+def _asks_here(model: Any, width: int) -> bool:
+    """Return whether questions can be embedded on this machine, as wide as the rows."""
+    return model is not None and model.info.weights != "remote" and model.info.width >= width
 
 
 def _least_score(z: NDArray[Any], model: Any) -> Finding:
