@@ -72,9 +72,9 @@ def draw_attention(made):
         y = 70 + 28 * at
         shapes += [text(90, y + 18, word, anchor="end"), bar(100, y + 4, 110 * max(float(kept[at]), 0), 18, FIRST)]
         shapes.append(text(330, y + 18, word, anchor="end"))
-        shapes += [bar(340 + 40 * to, y, 38, 26, SECOND, float(weight)) for to, weight in enumerate(weights[at])]
-        shapes.append(text(359 + 40 * at, 60, word, anchor="middle"))
-    return svg(640, 290, "An RNN beside attention", shapes)
+        shapes += [bar(340 + 62 * to, y, 60, 26, SECOND, float(weight)) for to, weight in enumerate(weights[at])]
+        shapes.append(text(370 + 62 * at, 60, word, anchor="middle"))
+    return svg(790, 290, "An RNN beside attention", shapes)
 
 
 def draw_nested(made):

@@ -96,8 +96,9 @@ PART = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 CODE = [path for path in PAGES if re.search(r"^```(python|sh)$", path.read_text("utf-8"), re.MULTILINE)]
-# What a page may import of imi: what is public, and the two modules that are named by the framework they serve.
-PUBLIC = {"imi", "imi.tasks", "imi.rag", "imi.evaluate", "imi.train", "imi.index"}
+# What a page may import of imi: what is public, the slides' own functions, and the two modules that are named by the
+# framework they serve.
+PUBLIC = {"imi", "imi.tasks", "imi.rag", "imi.evaluate", "imi.train", "imi.index", "imi.cookbook"}
 BRIDGES = {"imi.bridges.langchain", "imi.bridges.llamaindex"}
 
 

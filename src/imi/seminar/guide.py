@@ -21,7 +21,7 @@ _PARTS = ("part1", "part2", "part3", "appendix")
 _EXTRAS = {"PIL": ("Pillow", "pictures")}
 _ADD = {
     "four": "imi add seminar/four.imi seminar/four.txt -q",
-    "messages": "imi add seminar/messages.imi seminar/messages.csv --id id --template {text} -q",
+    "messages": "imi add seminar/messages.imi seminar/messages.csv --id id --template '{text}' -q",
     "reviews": (
         'imi add seminar/reviews.imi seminar/reviews.csv --id Id --template "Title: {Summary}; Content: {Text}" -q'
     ),
