@@ -63,6 +63,30 @@ def test_every_command_and_every_line_of_python_runs(step, desk, monkeypatch, ca
         assert capsys.readouterr().out.strip()
 
 
+def test_the_built_in_model_finds_what_the_steps_tell_people_to_look_at(desk, run, monkeypatch):
+    monkeypatch.chdir(desk)
+    monkeypatch.setenv("IMI_HOME", str(desk / "home"))
+    monkeypatch.delenv("IMI_MODEL", raising=False)
+    for command in {command for step in steps() if step.package is None for command in prepare(step)}:
+        assert imi.cli.main(shlex.split(command)[1:]) == 0
+    for dims in (512, 128, 32):
+        cat, neko, _ = run("similar", "cat", "猫", "車", "--dims", dims, "--json").json["matrix"]
+        assert cat[1] > 2 * neko[2] - 0.01 and cat[1] > cat[2] + 0.2
+    by_meaning = ("search", "seminar/four.imi", "--mode", "meaning", "-k", 1)
+    assert "猫" in run(*by_meaning, "ねこ").out and "寝ています" in run(*by_meaning, "寝ている").out
+    found = run("search", "seminar/reviews.imi", "bad delivery", "-k", 3).rows
+    assert {row[1] for row in found[:2]} <= {"11", "12", "13", "14", "53"} and "53" in {row[1] for row in found}
+    assert run("anomalies", "seminar/messages.imi", "--share", ".05").rows[0][1] == "24"
+    sensors = run("anomalies", "seminar/sensors.imi", "--share", ".02", "--method", "mean").rows
+    assert {row[1] for row in sensors} == {"sensor-37", "sensor-81"}
+    assert "nothing here answers" in run("ask", "seminar/reviews.imi", "What is the capital of France?").out.lower()
+    exact, ladder = (
+        [row[1] for row in run("search", "seminar/reviews.imi", "delicious beans", "-k", 3, *how).rows]
+        for how in (("--mode", "meaning", "--exact"), ("--mode", "meaning", "--ladder", "16:20,512:3"))
+    )
+    assert exact == ladder
+
+
 def test_steps_have_all_words_in_both_languages():
     assert len(IDS) == len(set(IDS)) and {one[0] for one in IDS} == {"1", "2", "3", "A"}
     kana = re.compile(r"[぀-ヿ]")
