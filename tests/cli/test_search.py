@@ -77,6 +77,10 @@ def test_what_was_read_is_told(reviews, run):
     climbed = run("search", "reviews", "beans", "--mode", "meaning", "--ladder", "32:60,64:3", "-k", "3", "--json").json
     assert [hit["id"] for hit in climbed] == [hit["id"] for hit in plain]
     assert run("search", "reviews", "beans", "--exact", "--offset", "1").code == 2
+    printed = run("search", "reviews", "beans", "--mode", "meaning", "--explain-search", "-k", "3").out
+    told = dict(row.split("\t") for row in printed.splitlines() if row.count("\t") == 1)
+    assert told["rows"] == "60" and told["millions of multiply-adds"] == f"{answer['search']['mflops']:.4g}"
+    assert "60 rows" in told["step 1"] and " ms" in told["step 1"] and "null" not in printed and "{" not in printed
     assert run("search", "reviews", "beans", "--ladder", "x").code == 2
 
 

@@ -226,10 +226,31 @@ def _show_hits(results: Sequence[tuple[Any, Hits]], options: SearchOptions) -> N
         if not hits:
             note("nothing found; try --mode meaning, or fewer filters", quiet=options.quiet)
         if hits.search:
-            result = [[key, json.dumps(plain(value), ensure_ascii=False)] for key, value in hits.search.items()]
-            show(None, ["search", ""], result, as_json=False)
+            show(None, ["search", ""], _read(plain(hits.search)), as_json=False)
         for name, counts in hits.facets.items():
             show(None, [name, "rows"], [[value, count] for value, count in counts.items()], as_json=False)
+
+
+def _read(story: dict[str, Any]) -> list[list[str]]:
+    """Return what was read to find the hits, a row each: what it is, and the figure as people read it."""
+    names = {"allowed": "rows that pass the filter", "mflops": "millions of multiply-adds"}
+    rows = []
+    for name, value in story.items():
+        if name == "steps":
+            for at, step in enumerate(value, 1):
+                said = f"{step['rung']}: {step['candidates']:,} rows, {step['numbers_read']:,.0f} multiply-adds"
+                rows.append([f"step {at}", f"{said}, {1000 * step['seconds']:.3g} ms"])
+        elif value is not None:
+            rows.append([names.get(name, name), _figure(value)])
+    return rows
+
+
+def _figure(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_figure(one)}" for name, one in value.items())
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
 def _show_compared(results: Sequence[tuple[Any, dict[str, Hits]]], options: SearchOptions) -> None:
