@@ -15,6 +15,9 @@ KINDS = {signal.SIGINT: (130, "interrupted"), signal.SIGTERM: (143, "ended by SI
 def stopped(monkeypatch, run):
     """Return stopped(signal, module, name, call number, *arguments): a command that is interrupted in that call."""
 
+    # What is started in the background of a script ignores SIGINT, and so do these tests then.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
     def call(number, target, name, at, *arguments):
         real, calls = getattr(target, name), []
 

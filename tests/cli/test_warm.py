@@ -150,7 +150,13 @@ def test_a_second_helper_leaves_the_first_alone(place):
 def test_ctrl_c_ends_the_command(place):
     # Standard input that never ends: the helper reads it in the caller's place.
     command = [sys.executable, "-m", "imi", "search", "lines.imi", "-"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as asking:
+    # What is started in the background of a script ignores SIGINT, and so would the command.
+    heard = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        asking = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+    finally:
+        signal.signal(signal.SIGINT, heard)
+    with asking:
         time.sleep(1)
         asking.send_signal(signal.SIGINT)
         assert asking.wait(timeout=10) in (130, -signal.SIGINT)

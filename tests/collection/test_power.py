@@ -60,7 +60,7 @@ def write_until_dark(folder: Path, last: int) -> tuple[dict[str, str], dict[str,
         supply.settle(chance)
     for connection in store._open:
         with contextlib.suppress(apsw.Error, PowerCut):
-            connection.close()
+            connection.connection.close()
     SUPPLY.pop()
     return have, trying, supply
 
