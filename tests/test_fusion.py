@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imi.errors import UsageError
-from imi.fusion import DEEP_WEIGHT, WEIGHT, deepened, expected_score, fuse
+from imi.fusion import DEEP_WEIGHT, WEIGHT, deepened, expected_score, fuse, lucene_idf
 
 
 def ranking(pairs):
@@ -81,6 +81,12 @@ def test_what_is_better_in_both_arms_is_never_behind(text, meaning, weight, expe
 def test_the_expected_score_is_the_sum_of_idf():
     assert expected_score([1, 0], 10) == pytest.approx(math.log(9.5 / 1.5) + math.log(10.5 / 0.5))
     assert expected_score([10], 10) == pytest.approx(1e-6) and expected_score([], 5) == 0.0
+
+
+def test_lucenes_idf_takes_a_count_or_an_array_and_is_never_negative():
+    found = lucene_idf(np.array([0, 3, 10]), 10)
+    assert found == pytest.approx([math.log(1 + 10.5 / 0.5), math.log(1 + 7.5 / 3.5), math.log(1 + 0.5 / 10.5)])
+    assert float(lucene_idf(3, 10)) == pytest.approx(found[1]) and found.min() > 0
 
 
 def test_a_text_of_mean_length_with_each_term_once_covers_all():

@@ -3,16 +3,14 @@
 The score of a row is ``(1 - weight) · coverage² + weight · nearness``, so it lies on one scale for every query:
 
 - **coverage** is its BM25 score over what a text of mean length that holds each term of the query once would have:
-the sum
-  of the terms' idf (`expected_score`), terms that no text holds included. It says how much of the question the words
-  answer, 0 when none, about 1 when all. Dividing by the best score found, as is usual, says 1 also where the best match
-  is a stray number in a text of another language: that is what makes other fusions fall behind the better arm.
+  the sum of the terms' idf (`expected_score`), including terms that no text contains. It says how much of the question
+  the words answer: 0 for none, about 1 for all. Dividing by the best score found, as is usual, gives 1 even where the
+  best match is a stray number in a text of another language, which is why other fusions fall behind the better ranking.
 - **nearness** is ``(cosine - lowest) / (1 - lowest)`` over the candidates, so that models whose cosines all lie
-between .7
-  and .9 count as much as others.
+  between .7 and .9 count as much as others.
 
-A row that one arm did not bring has 0 there. So give the meaning of every candidate where vectors are at hand: rows
-found by text alone keep their cosine then. Both parts rise with their arm's score and neither falls with anything.
+A row that is missing from one ranking counts as 0 there. So pass the cosine of every candidate where vectors are at
+hand: rows found by text alone then keep theirs. Both parts only ever rise with the score they come from.
 
 `benchmarks/fusion.py` prints the tuning, on training questions with a model that has not learnt them, never on a
 development part. nDCG@10 of words, meaning, and both at the default: JaQuAD .886, .560, .888; SQuAD .873, .696, .894;
@@ -22,6 +20,7 @@ English questions over JaQuAD's paragraphs .062, .391, .398; English over Japane
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +38,16 @@ DEEP_WEIGHT = 0.6
 FIRST = 50
 """Rows of a shortlist that the finer model orders."""
 _STEEPNESS = 2.0  # of coverage: half of a question's words are worth less than half, as any text may hold common ones
+
+
+def lucene_idf(found: float | NDArray[Any], total: int) -> NDArray[np.float64]:
+    """Return ln(1 + (N - n + ½)/(n + ½)), which is never below zero, in the shape of `found`.
+
+    Args:
+        found: n, in how many documents a term occurs; a count, or an array of counts.
+        total: N, how many documents there are.
+    """
+    return np.asarray(np.log1p((total - found + 0.5) / (found + 0.5)), dtype=np.float64)
 
 
 def expected_score(counts: Iterable[int], total: int) -> float:

@@ -250,7 +250,7 @@ def test_a_map_is_drawn_once_and_again_after_a_change(served):
     plane = served.http.get("/api/v1/collections/pets/map/plane").json()
     points = np.frombuffer(base64.b64decode(plane["points"]), "<f4").reshape(-1, 2)
     assert points.shape == (41, 2) and np.isfinite(points).all() and points.std() > 0
-    with served.state.shelf.use("pets") as collection:
+    with served.state.registry.use("pets") as collection:
         kept = collection.folder / "index" / "map.npz"
     with np.load(kept) as file:
         assert str(file["version"]) == first["version"]
@@ -267,7 +267,7 @@ def test_a_map_is_drawn_once_and_again_after_a_change(served):
     u, _, v = np.linalg.svd(a.T.astype(float) @ b)
     np.testing.assert_allclose(u @ v, np.eye(2), atol=1e-2)
     assert served.http.get("/api/v1/collections/pets/map?dims=9999").status_code == 400
-    with served.state.shelf.use("pets") as collection:
+    with served.state.registry.use("pets") as collection:
         collection.delete(["39"])
     again = drawn(served)
     assert again["version"] != first["version"] and again["count"] == 40

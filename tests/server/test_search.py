@@ -52,7 +52,7 @@ def test_collections_are_listed_and_shown(served):
 
 
 def test_nobody_waits_behind_a_search_that_turns_out_slow(served, monkeypatch):
-    with served.state.shelf.use("pets") as collection:
+    with served.state.registry.use("pets") as collection:
         pass
     search, began, go = collection.search, threading.Event(), threading.Event()
 

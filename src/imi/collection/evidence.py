@@ -23,6 +23,7 @@ import numpy as np
 
 from imi.collection.base import Collection
 from imi.collection.folder import FolderCollection
+from imi.fusion import lucene_idf
 from imi.records import Hit
 from imi.text.lexical import index_tokens, is_unspaced, mostly_unspaced, normalize_text, query_terms, ranking_terms
 from imi.text.sentences import sentences
@@ -110,7 +111,7 @@ def _rarity(collection: FolderCollection, terms: Sequence[str]) -> np.ndarray:
     with store.reading():
         counts, total = store.term_counts(terms), store.count()
     found = np.array([counts.get(term, 0) for term in terms], np.float64)
-    return np.log1p((total - found + 0.5) / (found + 0.5))
+    return lucene_idf(found, total)
 
 
 def _share(terms: Sequence[str], rarity: np.ndarray, text: str) -> float:

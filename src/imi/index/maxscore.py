@@ -8,7 +8,6 @@ scores of the best rows after a few postings.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -57,11 +56,6 @@ class Term:
     places: tuple[int, ...]
     postings: int
     most: float
-
-
-def idf(found: float, total: int) -> float:
-    """Return ln(1 + (N - n + ½) / (n + ½)), Lucene's, never below zero."""
-    return math.log1p((total - found + 0.5) / (found + 0.5))
 
 
 def read_term(field: Field, places: Sequence[int], weight: float) -> Term:

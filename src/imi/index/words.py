@@ -24,12 +24,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.errors import Damaged
+from imi.fusion import lucene_idf
 from imi.index.manifest import Write, read_manifest, verified, write_files
 from imi.index.maxscore import (
     Field,
     Term,
     best_documents,
-    idf,
     live_postings,
     matching_documents,
     read_term,
@@ -141,7 +141,7 @@ class Words:
     def expected(self, terms: Sequence[str]) -> float:
         """Return the score of a row of mean length that holds each term once: the sum of their idf."""
         total = len(self)
-        return sum(idf(self._live(term), total) for term in terms)
+        return float(sum(lucene_idf(self._live(term), total) for term in terms))
 
     # --- what searches of one state share ---
 
@@ -200,7 +200,8 @@ class Words:
         asked = Counter(terms)
         found = {term: self._find(term) for term in asked}
         return [
-            read_term(self._field, places, asked[term] * idf(live, total)) for term, (places, live) in found.items()
+            read_term(self._field, places, float(asked[term] * lucene_idf(live, total)))
+            for term, (places, live) in found.items()
         ]
 
     def _mask(self, allowed: Rows | None) -> Mask | None:

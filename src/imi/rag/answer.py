@@ -18,6 +18,7 @@ from imi.rag.citations import check
 from imi.rag.retrieve import Retrieval, delimited, find_passages
 from imi.rag.together import Together
 from imi.records import Answer, Citation, Hit, facts_of
+from imi.text.labels import labelled_parts
 from imi.text.lexical import index_tokens, ranking_terms
 from imi.text.plain import is_heading
 from imi.text.sentences import sentences
@@ -28,7 +29,6 @@ _UNLIKELY = "The nearest passages have too little of the question in them."
 _HEADING_COSTS = 0.4
 _WORTH = 0.6
 """What a sentence must score, against the best, to be quoted beside it."""
-_LABEL = re.compile(r"(?:^|;\s|\n)([^\W\d][\w ]{0,24}): ")
 _TAG = re.compile(r"</?[a-zA-Z][^<>]{0,300}>")
 _MARKUP_LINE = re.compile(r"\s*+(?:```|~~~)|[\s:|-]++$")
 SYSTEM = (
@@ -158,8 +158,4 @@ def said_in(hit: Hit) -> list[str]:
 
 def _unlabelled(text: str) -> str:
     """Return a text without the words of a template, "Title: …; Content: …", each of its values on a line."""
-    labels = list(_LABEL.finditer(text))
-    if not labels or labels[0].start() != 0 or len(labels) < 2:
-        return text
-    ends = [one.start() for one in labels[1:]] + [len(text)]
-    return "\n".join(text[one.end() : end].rstrip("; \n") for one, end in zip(labels, ends, strict=True))
+    return "\n".join(value for _, value in labelled_parts(text)) or text

@@ -39,7 +39,7 @@ from imi.server.http.request_body import Bodies
 from imi.server.http.responses import ApiError, from_imi, internal_error, unknown_url
 from imi.server.idle import IdleDeepening
 from imi.server.models import Models
-from imi.server.registry import Shelf, collection_paths
+from imi.server.registry import Registry, collection_paths
 from imi.server.settings import Settings
 from imi.server.state import State
 
@@ -87,7 +87,7 @@ def build_state(settings: Settings, embedders: Mapping[str, Embedder] | None = N
     return State(
         settings=settings,
         models=models,
-        shelf=Shelf(settings.collections, settings.root, models, settings.limits.collections, settings.model),
+        registry=Registry(settings.collections, settings.root, models, settings.limits.collections, settings.model),
         keys=Keys(settings.keys_file, settings.token),
         limiter=Limiter(settings.limits.per_minute),
         bodies=Bodies(settings.limits),
@@ -104,11 +104,11 @@ def build_app(state: State, log: Log | None = None) -> ASGIApp:
     log = log or Log(requests=state.settings.log)
     forward = Forward(state)
     idle = IdleDeepening(state)
-    follower = Follower(state.shelf.mirrors)
+    follower = Follower(state.registry.mirrors)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        warming = state.readers.submit(state.shelf.warm)
+        warming = state.readers.submit(state.registry.warm)
         idle.start()
         follower.start()
         log.event("started", version=__version__, models=state.models.names())
@@ -120,7 +120,7 @@ def build_app(state: State, log: Log | None = None) -> ASGIApp:
         state.quick.shutdown(wait=True)
         state.writer.shutdown(wait=True)
         state.tasks.shutdown(wait=True, cancel_futures=True)
-        state.shelf.close()
+        state.registry.close()
         await forward.close()
         log.event("stopped")
 
@@ -140,7 +140,7 @@ def build_app(state: State, log: Log | None = None) -> ASGIApp:
     api.include_router(Tasks(state).router())
 
     async def refuse(request: Request, error: Exception) -> Response:
-        return refusal_of(request.method, request.scope["path"], error, state.shelf.private).response()
+        return refusal_of(request.method, request.scope["path"], error, state.registry.private).response()
 
     async def fail(_: Request, error: Exception) -> Response:
         return internal_error().response()  # and the error itself goes on to the gate, which writes it down

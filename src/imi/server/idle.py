@@ -47,9 +47,9 @@ class IdleDeepening:
 
     def _while_quiet(self, seen: int) -> None:
         """Read until somebody asks, or all is read."""
-        for name in self._state.shelf.open_names():
+        for name in self._state.registry.open_names():
             # One that is damaged or was deleted meanwhile says so to whom it is asked for.
-            with suppress(ImiError, ApiError), self._state.shelf.use(name) as collection:
+            with suppress(ImiError, ApiError), self._state.registry.use(name) as collection:
                 while collection.deepens and collection.deepen(SLICE_MS).read:
                     if self._stop.is_set() or self._state.busy or self._state.begun != seen:
                         return

@@ -67,11 +67,11 @@ class _Place:
         return [None if one is None else (one.st_dev, one.st_ino, one.st_size, one.st_mtime_ns) for one in states]
 
 
-class Shelf:
-    """Lends collections by name, from any thread; only so many are open, and the one not used for longest is closed.
+class Registry:
+    """Lends collections by name, from any thread; at most `most` are open, and the least recently used is closed.
 
-    A collection whose file was replaced, restored or moved is opened again by the next request, one whose file is gone
-    is not there until there is a file again.
+    A collection whose file was replaced, restored or moved is opened again by the next request; one whose file is gone
+    is missing until there is a file again.
     """
 
     def __init__(

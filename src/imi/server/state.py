@@ -10,7 +10,7 @@ from imi.server.http.metrics import Metrics
 from imi.server.http.rate_limit import Limiter
 from imi.server.http.request_body import Bodies
 from imi.server.models import Models
-from imi.server.registry import Shelf
+from imi.server.registry import Registry
 from imi.server.settings import Settings
 
 
@@ -20,7 +20,7 @@ class State:
 
     settings: Settings
     models: Models
-    shelf: Shelf
+    registry: Registry
     keys: Keys
     limiter: Limiter
     bodies: Bodies

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.errors import UsageError
+from imi.fusion import lucene_idf
 from imi.types import Floats
 from imi.vectors import top_k
 
@@ -44,8 +45,8 @@ class BM25:
         self._weights = _weights(ids, lengths, len(self.vocabulary), k1, b)
         # Terms as rows: a query reads only the rows of its own terms.
         self._counts = np.diff(self._weights.indptr)
-        self._idf = _idf(self._counts, len(documents))
-        self._idf_of_none = float(_idf(np.zeros(1), len(documents))[0])
+        self._idf = lucene_idf(self._counts, len(documents))
+        self._idf_of_none = float(lucene_idf(0, len(documents)))
 
     def __len__(self) -> int:
         return int(self._weights.shape[1])
@@ -64,7 +65,7 @@ class BM25:
     def scores(self, queries: Sequence[Sequence[str]]) -> Floats:
         """Return the score of every document for every query, (queries, documents) float32, zero where nothing matches.
 
-        A term that stands twice in a query counts twice; unknown terms count nothing.
+        A term that occurs twice in a query counts twice; unknown terms count nothing.
         """
         from scipy.sparse import csr_array
 
@@ -90,10 +91,6 @@ class BM25:
         return best, rows
 
 
-def _idf(found: NDArray[Any], total: int) -> NDArray[np.float64]:
-    return np.asarray(np.log1p((total - found + 0.5) / (found + 0.5)), dtype=np.float64)
-
-
 def _weights(ids: NDArray[np.int64], lengths: NDArray[np.int64], terms: int, k1: float, b: float) -> Any:
     """Return the (terms, documents) sparse float32 matrix of what each term adds to each document."""
     from scipy.sparse import coo_array
@@ -102,7 +99,7 @@ def _weights(ids: NDArray[np.int64], lengths: NDArray[np.int64], terms: int, k1:
     counts = coo_array((np.ones(len(ids), np.float32), (ids, owners)), shape=(terms, len(lengths))).tocsr()
     counts.sum_duplicates()
     found = np.diff(counts.indptr)
-    idf = _idf(found, len(lengths))
+    idf = lucene_idf(found, len(lengths))
     average = lengths.mean() if len(lengths) and lengths.any() else 1.0
     rise = k1 * (1 - b + b * lengths / average)
     f = counts.data

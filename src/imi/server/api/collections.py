@@ -130,7 +130,7 @@ class SearchRoutes:
     async def collections(self, request: Request) -> Response:
         """List the collections that the caller may read."""
         key = request.scope["imi.key"]
-        names = [name for name in self._state.shelf.names() if key is None or key.may("read", name)]
+        names = [name for name in self._state.registry.names() if key is None or key.may("read", name)]
 
         def result() -> list[dict[str, Any]]:
             found = []
@@ -140,12 +140,12 @@ class SearchRoutes:
             return found
 
         described = await run(self._state.readers, result)
-        return Json({"collections": described, "creates": self._state.shelf.creates})
+        return Json({"collections": described, "creates": self._state.registry.creates})
 
     async def create(self, request: Request, body: CreateBody) -> Response:
         """Make a collection in the folder that the server was given for it."""
         require(request.scope["imi.key"], "write", body.name)
-        await run(self._state.writer, partial(self._state.shelf.create, body.name, body.model))
+        await run(self._state.writer, partial(self._state.registry.create, body.name, body.model))
         return Json(await run(self._state.readers, partial(self._describe, body.name)), status_code=201)
 
     async def show(self, request: Request, name: Name) -> Response:
@@ -154,7 +154,7 @@ class SearchRoutes:
         return Json(await run(self._state.readers, partial(self._describe, name)))
 
     def _describe(self, name: str) -> dict[str, Any]:
-        return self._state.shelf.describe(name, partial(_described, name))
+        return self._state.registry.describe(name, partial(_described, name))
 
     # --- finding ---
 
@@ -164,7 +164,7 @@ class SearchRoutes:
         if (body.query is None) == (body.vector is None):
             raise ApiError(400, "Give either 'query' or 'vector'.", param="query", code="invalid_value")
         asked = body.query if body.query is not None else _vector(body.vector or [])
-        few = body.k + body.offset <= _QUICK_HITS and self._state.shelf.is_local(name)
+        few = body.k + body.offset <= _QUICK_HITS and self._state.registry.is_local(name)
         plain = body.mode == "meaning" and body.where is None and body.dims is None and not body.facets
         # Behind one that turned out slow (an index catching up, a model elsewhere) nobody waits.
         quick = plain and few and time.monotonic() - self._since < _QUICK_SECONDS
@@ -173,7 +173,7 @@ class SearchRoutes:
             if quick:
                 self._since = time.monotonic()
             try:  # written out there, too: the loop, which reads and answers, has enough to do
-                with self._state.shelf.use(name) as collection:
+                with self._state.registry.use(name) as collection:
                     hits = collection.search(
                         asked,
                         body.k,
@@ -279,7 +279,7 @@ class SearchRoutes:
 
     def _allow(self, request: Request, name: str, right: Right) -> None:
         require(request.scope["imi.key"], right, name)
-        self._state.shelf.check(name)
+        self._state.registry.check(name)
 
     async def _read(self, request: Request, name: str, call: Callable[[Collection], Result]) -> Result:
         self._allow(request, name, "read")
@@ -297,7 +297,7 @@ async def run(pool: ThreadPoolExecutor, call: Callable[[], Result]) -> Result:
 
 def lent(state: State, name: str, call: Callable[[Collection], Result]) -> Result:
     """Return what a call makes of a collection, which is open for it; to run on a thread."""
-    with state.shelf.use(name) as collection:
+    with state.registry.use(name) as collection:
         return call(collection)
 
 

@@ -116,7 +116,7 @@ async def add_rows(state: State, name: str, rows: Sequence[Row], on_error: OnErr
             vectors = np.array([row.vector for _, row in part], dtype=np.float32) if own else None
 
         def added_to(documents: list[Document] = documents, vectors: Floats | None = vectors) -> Added:
-            with state.shelf.use(name) as collection:
+            with state.registry.use(name) as collection:
                 return collection.add(documents, vectors, on_error)
 
         try:

@@ -127,7 +127,7 @@ class Maps:
 
     def _draw_lent(self, drawn: _Drawn, name: str) -> None:
         try:
-            with self._server.shelf.use(name) as collection:
+            with self._server.registry.use(name) as collection:
                 self._draw(drawn, name, collection)
         except (ApiError, ImiError) as gone:
             drawn.state, drawn.message = "failed", str(gone)

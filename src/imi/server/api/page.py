@@ -217,7 +217,7 @@ class Look:
     ) -> bytes:
         """Return what a call makes of a collection as JSON, written on its thread: a map has 100,000 rows."""
         require(request.scope["imi.key"], "read", name)
-        self._state.shelf.check(name)
+        self._state.registry.check(name)
         written = partial(lent, self._state, name, lambda c: in_parts(call(c)))
         return await run(pool or self._state.readers, written)
 

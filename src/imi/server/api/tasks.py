@@ -263,7 +263,7 @@ class Tasks:
         self, request: Request, name: str, call: Callable[[Collection], dict[str, Any]], right: Right = "read"
     ) -> Response:
         require(request.scope["imi.key"], right, name)
-        self._state.shelf.check(name)
+        self._state.registry.check(name)
         if self._waiting >= WAITING:
             raise overloaded(f"{WAITING} tasks are under way or waiting.", seconds=10)
         self._waiting += 1

@@ -119,7 +119,7 @@ def test_only_so_many_collections_are_open_and_all_answer(start, tmp_path, count
         assert served.http.post(f"{API}/c{at}/documents", json={"documents": rows}).status_code == 200
     for at in range(count):
         assert ids(served, f"c{at}") == [str(at)]
-        assert served.state.shelf.open_count <= 5
+        assert served.state.registry.open_count <= 5
     assert len(served.http.get(API).json()["collections"]) == count
     assert open_files() - before < 5 * 24
 
@@ -146,7 +146,7 @@ def test_a_collection_in_use_is_not_closed_under_its_user(start, tmp_path):
     for thread in threads:
         thread.join()
     assert faults == []
-    assert served.state.shelf.open_count <= 4
+    assert served.state.registry.open_count <= 4
 
 
 def test_replacing_while_requests_run_answers_old_or_new(served, tmp_path):
