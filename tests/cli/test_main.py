@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import warnings
 
 import pytest
 
@@ -85,3 +86,34 @@ def test_completion_knows_verbs_and_collections(tmp_path, monkeypatch, run):
         [sys.executable, "-m", "imi"], capture_output=True, text=True, env={"PATH": "", **environment}
     )
     assert "similar" in done.stdout.split()
+
+
+@pytest.mark.parametrize("quiet", [(), ("-q",), ("--quiet",)])
+def test_what_the_library_warns_of_is_said_in_words(run, monkeypatch, quiet):
+    def invoke(_):
+        warnings.warn("the cache was damaged", RuntimeWarning, stacklevel=1)
+        return 0
+
+    monkeypatch.setattr(imi.cli.command, "_invoke", invoke)
+    monkeypatch.setattr(sys, "warnoptions", [])
+    before = warnings.showwarning
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        shows = warnings.showwarning
+        done = run("ls", *quiet)
+        assert warnings.showwarning is shows
+    assert (done.code, done.err) == (0, "" if quiet else "imi: the cache was damaged\n")
+    assert warnings.showwarning is before
+
+
+def test_who_asks_python_for_warnings_gets_its_form(run, monkeypatch):
+    seen = []
+
+    def invoke(_):
+        seen.append(warnings.showwarning)
+        return 0
+
+    monkeypatch.setattr(imi.cli.command, "_invoke", invoke)
+    monkeypatch.setattr(sys, "warnoptions", ["default"])
+    run("ls", "-q")
+    assert seen == [warnings.showwarning]

@@ -136,5 +136,7 @@ def test_recommendations_say_why_and_reports_are_one_page(run, reviews):
 def test_japanese_is_spoken_where_it_is_asked_for(run, reviews, monkeypatch):
     monkeypatch.setenv("IMI_LANG", "ja")
     assert "ベースライン" in run("anomalies", "reviews", "--share", ".05").err
+    interval = run("diversity", "reviews").rows[0][2]
+    assert "〜" in interval and "to" not in interval
     monkeypatch.setenv("IMI_LANG", "en")
     assert "baseline" in run("anomalies", "reviews", "--share", ".05").err

@@ -6,9 +6,11 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import copy_context
-from typing import Any
+from typing import Any, TextIO
 
 from imi.cli.groups import GROUPS
 from imi.cli.output import forgive_characters
@@ -29,7 +31,8 @@ def run(arguments: Sequence[str]) -> int:
     before = _end_by_signal()
     try:
         # A context of its own: what --trust grants ends with the command.
-        code = copy_context().run(_invoke, list(arguments))
+        with _warnings_in_words(arguments):
+            code = copy_context().run(_invoke, list(arguments))
         sys.stdout.flush()
         return code
     except BrokenPipeError:
@@ -45,6 +48,36 @@ def run(arguments: Sequence[str]) -> int:
     finally:
         if before is not None:
             signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _warnings_in_words(arguments: Sequence[str]) -> Iterator[None]:
+    """Say what the library warns of as everything else is said: no file, no line of code; nothing with --quiet.
+
+    Whoever asks Python for its warnings (PYTHONWARNINGS, -W) gets them in Python's form.
+    """
+    if sys.warnoptions:
+        yield
+        return
+    before = warnings.showwarning
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    quiet = "-q" in options or "--quiet" in options
+
+    def show(
+        message: Warning | str, category: type[Warning], filename: str, lineno: int,
+        file: TextIO | None = None, line: str | None = None,
+    ) -> None:  # fmt: skip
+        if file is not None:
+            before(message, category, filename, lineno, file, line)
+        elif not quiet:
+            say(f"imi: {message}", to=sys.stderr)
+
+    warnings.showwarning = show
+    try:
+        yield
+    finally:
+        if warnings.showwarning is show:  # a block of catch_warnings puts back what it found
+            warnings.showwarning = before
 
 
 class _Terminated(KeyboardInterrupt):

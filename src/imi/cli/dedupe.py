@@ -9,7 +9,7 @@ import typer
 
 from imi.cli.opening import open_to_read
 from imi.cli.output import note, progress
-from imi.cli.present import present
+from imi.cli.present import language, present
 from imi.cli.task_options import ReportedTaskOptions
 from imi.cli.verbs import verb
 
@@ -43,17 +43,20 @@ def dedupe(options: DedupeOptions) -> None:
 
 def _say_what_it_means(options: DedupeOptions) -> None:
     from imi.tasks.dedupe import MEASURED
+    from imi.tasks.report import Phrase
 
     known = [threshold for threshold in MEASURED["questions"] if threshold <= options.threshold + 1e-9]
     if not known:
         return
     questions, captions = (MEASURED[name][max(known)] for name in ("questions", "captions"))
-    note(
+    said = Phrase(
         f"at {max(known):g} this model is right about {questions[0]:.0%} of English question pairs and "
         f"{captions[0]:.0%} of Japanese captions, and finds {questions[1]:.0%} and {captions[1]:.0%} of those that "
         "mean the same",
-        quiet=options.quiet,
+        f"このモデルのしきい値 {max(known):g} での適合率は英語の質問ペアで {questions[0]:.0%}、"
+        f"日本語のキャプションで {captions[0]:.0%}、再現率はそれぞれ {questions[1]:.0%} と {captions[1]:.0%} です",
     )
+    note(said.in_language(language()), quiet=options.quiet)
 
 
 def register(app: typer.Typer) -> None:

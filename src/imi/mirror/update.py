@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shlex
 import subprocess
 import sys
 import threading
@@ -103,18 +104,24 @@ def _opened(mirror: Mirror, seconds: float | None, progress: Progress | None) ->
             raise Locked(
                 f"{mirror.root} is being read for the first time by {done.holder}", hint="ask again in a moment"
             )
-        raise UsageError(f"the folder {mirror.root} holds no file that can be read", hint=_hint(done))
+        raise _nothing(mirror, done)
     collection = FolderCollection(mirror.collection, mirror.model, "r")
     if not done.pending and len(collection) == 0:
         collection.close()
-        raise UsageError(f"the folder {mirror.root} holds no file that can be read", hint=_hint(done))
+        raise _nothing(mirror, done)
     if done.pending and done.holder is None:
         read_on(mirror)
     return collection, done
 
 
-def _hint(done: Refreshed) -> str | None:
-    return f"left out: {'; '.join(done.left_out)}" if done.left_out else None
+def _nothing(mirror: Mirror, done: Refreshed) -> UsageError:
+    """Return what is said of a folder of which nothing can be searched: what it holds, and what would read that."""
+    left_out = f"; left out: {'; '.join(done.left_out)}" if done.left_out else ""
+    message = f"the folder {mirror.root} holds no file that can be read{left_out}"
+    name = mirror.root.name or "files"
+    added = any("imi add" in reason for reason in done.left_out)
+    command = shlex.join(["imi", "add", f"{name}.imi", str(mirror.root)])
+    return UsageError(message, hint=f"{command}; then search that collection" if added else None)
 
 
 def refresh(mirror: Mirror, *, seconds: float | None = None, progress: Progress | None = None) -> Refreshed:

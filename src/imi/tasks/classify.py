@@ -16,7 +16,7 @@ from imi.tasks.intervals import Interval, bootstrap, wilson
 from imi.tasks.neighbours import copies_of
 from imi.tasks.plain import commonest, has_words, no_words, words_labels
 from imi.tasks.plots import draw_confusion, save_figure
-from imi.tasks.report import Findings, Phrase, Reported, ReportTable, confusion_table, worst_table
+from imi.tasks.report import Findings, Phrase, Reported, ReportTable, confusion_table, span, worst_table
 from imi.tasks.rows import Rows, check_share, check_varied, is_collection, read_rows
 from imi.types import Floats
 
@@ -218,17 +218,17 @@ def beside(best: PlainAnswer, methods: Sequence[str] = ()) -> Phrase:
     """Return the sentence on the best plain method; `methods` are those that the task can use instead."""
     name = NAMES[best.method]
     low, high = best.interval
-    span = f"{best.ahead:+.3f} ({low:+.3f} to {high:+.3f})"
+    ahead = f"{best.ahead:+.3f} ({low:+.3f} to {high:+.3f})"
     if best.ahead > 0:
         sure = "is better here" if low > 0 else "is not worse here"
         use = f"; --method {best.method} uses it" if best.method in methods else ""
         return Phrase(
-            f"baseline: {name.en} {sure}: {best.accuracy:.3f}, {span}{use}",
+            f"baseline: {name.en} {sure}: {best.accuracy:.3f}, {ahead}{use}",
             f"ベースライン: {name.ja}のほうが高い値です: {best.accuracy:.3f}、"
             f"差 {best.ahead:+.3f} ({low:+.3f}〜{high:+.3f})",
         )
     return Phrase(
-        f"baseline: {name.en} gets {best.accuracy:.3f}, {span}",
+        f"baseline: {name.en} gets {best.accuracy:.3f}, {ahead}",
         f"ベースライン: {name.ja} {best.accuracy:.3f}、差 {best.ahead:+.3f} ({low:+.3f}〜{high:+.3f})",
     )
 
@@ -237,7 +237,7 @@ def metrics_table(
     method: str, accuracy: float, f1: float, interval: Interval, baselines: Sequence[PlainAnswer]
 ) -> ReportTable:
     """Return accuracy and macro F1 of this method and of the plain ones."""
-    rows: list[list[Any]] = [[NAMES[method], accuracy, f"{interval[0]:.3f} to {interval[1]:.3f}", f1]]
+    rows: list[list[Any]] = [[NAMES[method], accuracy, span(*interval), f1]]
     rows += [[NAMES[one.method], one.accuracy, "", one.macro_f1] for one in baselines]
     columns = (
         Phrase("method", "方法"),

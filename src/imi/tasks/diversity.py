@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from imi.tasks.intervals import Interval, bootstrap
 from imi.tasks.neighbours import copies_of
 from imi.tasks.plots import COLOURS, new_figure, save_figure, say_above
-from imi.tasks.report import Findings, Phrase, Reported, ReportTable
+from imi.tasks.report import Findings, Phrase, Reported, ReportTable, span
 from imi.tasks.rows import check_count, read_rows
 from imi.types import Floats
 
@@ -60,7 +60,7 @@ class Diversity(Reported):
         ]
         columns = (Phrase("", ""), Phrase("value", "値"), Phrase("95 %", "95% 信頼区間"))
         rows: list[list[Any]] = [
-            [Phrase("mean distance", "平均距離"), self.mean_distance, f"{low:.3f} to {high:.3f}"],
+            [Phrase("mean distance", "平均距離"), self.mean_distance, span(low, high)],
             [Phrase("Vendi score", "Vendi スコア"), round(self.vendi, 1), None],
             [Phrase("rows without copies", "重複を除いた件数"), self.distinct, None],
         ]

@@ -16,7 +16,7 @@ from imi.tasks.kernel_ridge import Kernel, fit_kernel
 from imi.tasks.neighbours import copies_of
 from imi.tasks.plain import has_words, no_words, words_numbers
 from imi.tasks.plots import COLOURS, new_figure, save_figure, say_above
-from imi.tasks.report import Findings, Phrase, Reported, ReportTable
+from imi.tasks.report import Findings, Phrase, Reported, ReportTable, span
 from imi.tasks.rows import Rows, check_share, check_varied, read_rows
 from imi.types import Floats
 
@@ -86,9 +86,7 @@ class Regression(Reported):
                     f"差 {best['ahead']:+.3f} ({low:+.3f}〜{high:+.3f})",
                 )
             )
-        rows: list[list[Any]] = [
-            [NAMES[self.method], self.mse, f"{self.interval[0]:.3f} to {self.interval[1]:.3f}", self.mae]
-        ]
+        rows: list[list[Any]] = [[NAMES[self.method], self.mse, span(*self.interval), self.mae]]
         rows += [[NAMES[one["method"]], one["mse"], "", one["mae"]] for one in self.baselines]
         columns = (
             Phrase("method", "方法"),

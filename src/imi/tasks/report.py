@@ -28,6 +28,11 @@ class Phrase:
         return self.ja if language == "ja" else self.en
 
 
+def span(low: float, high: float) -> Phrase:
+    """Return an interval as a cell shows it."""
+    return Phrase(f"{low:.3f} to {high:.3f}", f"{low:.3f}〜{high:.3f}")
+
+
 @dataclass(frozen=True)
 class ReportTable:
     """Rows under columns; cells are texts, numbers, phrases or None."""
