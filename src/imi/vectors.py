@@ -111,8 +111,7 @@ def truncate(z: ArrayLike, dims: int) -> Floats:
     """Keep the first `dims` dimensions of each row and bring the rows back to length one.
 
     A bare slice of unit vectors is not a set of unit vectors, and dot products over it rank by leftover length: only
-    50–70 % of
-    the cosine top 10 survive at 32–64 dimensions. This is the only place where imi shortens a vector.
+    50–70 % of the cosine top 10 survive at 32–64 dimensions. This is the only place where imi shortens a vector.
 
     Args:
         z: (n, d) or (d,).

@@ -1,4 +1,4 @@
-"""Phrases for engines that know words but not their order: what has all the words is read and looked at here."""
+"""Phrase search for engines that index words without their order: texts with all the words are checked here."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from imi.text.lexical import index_tokens
 
 K1, B = 1.2, 0.75
 MEAN_LENGTH = 40
-"""Tokens of a text of mean length, for engines that weigh texts before they know the others."""
+"""The mean length of a text, in tokens, assumed for engines that weigh each text before they know the others."""
 
 
 def contains_run(tokens: Sequence[str], part: Sequence[str]) -> bool:
-    """Say whether the tokens of a part stand in a text one after the other."""
+    """Say whether the tokens of a part follow one another in a text."""
     first, length = part[0], len(part)
     wanted = list(part)
     return any(token == first and list(tokens[at : at + length]) == wanted for at, token in enumerate(tokens))
@@ -24,7 +24,10 @@ def contains_run(tokens: Sequence[str], part: Sequence[str]) -> bool:
 def rank_phrases(
     texts: Iterable[tuple[str, str | None]], parts: Sequence[tuple[str, ...]], keep: int, total: int
 ) -> IdRanking:
-    """Return the texts, as (id, text), that contain every part; shorter ones first, as BM25 has it."""
+    """Return the ids and BM25 scores of the texts, given as (id, text), that contain every part; shorter ones first.
+
+    A part is a run of tokens; `total` is how many texts there are, `keep` how many to return.
+    """
     found: list[tuple[str, int]] = []
     for id_, text in texts:
         tokens = index_tokens(text or "")
@@ -37,14 +40,14 @@ def rank_phrases(
 
 
 def words_of(parts: Sequence[tuple[str, ...]]) -> list[str]:
-    """Return the words that a text with all parts must have, each once."""
+    """Return the tokens of all parts, each once: a text with every part has them all."""
     return list(dict.fromkeys(token for part in parts for token in part))
 
 
 def sparse(tokens: Sequence[str]) -> dict[int, float]:
-    """Return a text as a sparse vector: BM25 without the idf, under 32-bit numbers of its words.
+    """Return a text as a sparse vector: BM25 without the idf, keyed by a 32-bit hash of each token.
 
-    Two words with one number add up, which is once in four thousand millions of pairs.
+    Tokens with the same hash add up, which happens to one pair in four billion.
     """
     counts: dict[int, int] = {}
     for token in tokens:
@@ -55,5 +58,5 @@ def sparse(tokens: Sequence[str]) -> dict[int, float]:
 
 
 def word_number(token: str) -> int:
-    """Return a word's number, below 2³² - 1."""
+    """Return a token's hash, below 2³² - 2."""
     return int.from_bytes(hashlib.blake2b(token.encode(), digest_size=4).digest(), "big") % (2**32 - 2)

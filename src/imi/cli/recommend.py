@@ -20,9 +20,9 @@ class RecommendOptions(Output):
 
     collection: Annotated[str, typer.Argument(metavar="COLLECTION", help="A collection: its path or URL.")]
     like: Annotated[list[str], typer.Option("--like", metavar="ID", help="What is liked; may be given many times.")]
-    dislike: Annotated[list[str], typer.Option("--dislike", metavar="ID", help="What is not.")] = field(
-        default_factory=list
-    )
+    dislike: Annotated[
+        list[str], typer.Option("--dislike", metavar="ID", help="What is disliked; may be given many times.")
+    ] = field(default_factory=list)
     k: K = 10
     diversity: Annotated[
         float, typer.Option("--diversity", metavar="0..1", help="0 for the nearest, towards 1 for variety.")
@@ -32,7 +32,7 @@ class RecommendOptions(Output):
 
 
 def recommend(options: RecommendOptions) -> None:
-    """Find what is like these rows, unlike those, and not all the same."""
+    """Find rows like the liked ones, unlike the disliked ones, and not all the same."""
     from imi import tasks
     from imi.tasks.recommend import reasons
 

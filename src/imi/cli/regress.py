@@ -26,7 +26,7 @@ class RegressOptions(ReportedTaskOptions):
 
 
 def regress(options: RegressOptions) -> None:
-    """Learn the number in a column and say how far predictions are off, beside always saying the mean."""
+    """Learn the number in a column and say how far predictions are off, next to always predicting the mean."""
     from imi import tasks
 
     with open_to_read(options.collection) as collection:

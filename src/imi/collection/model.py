@@ -1,4 +1,4 @@
-"""The model of an open collection: loaded when it is first needed, and held to the collection's fingerprint."""
+"""The model of an open collection: loaded on first use, and checked against the collection's fingerprint."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ DEFAULT = "built-in"
 
 
 class Remembers(Protocol):
-    """What a model is written down in: a collection's file, or an engine elsewhere."""
+    """Where a collection records its model: its own file, or an engine elsewhere."""
 
     @property
     def folder(self) -> Path | str:
-        """How errors call the collection."""
+        """The collection's name in error messages."""
         ...
 
     def reading(self) -> AbstractContextManager[None]:
-        """See one state until the block ends."""
+        """Return a block within which all reads see the same state."""
         ...
 
     def meta(self, key: str) -> str | None:
-        """Return a value written down, None where there is none."""
+        """Return the value recorded under a key, None where there is none."""
         ...
 
 
 class CollectionModel:
-    """What embeds for a collection: the model that it was opened with, else the one that it was filled with."""
+    """The model that embeds for a collection: the one it was opened with, else the one it was filled with."""
 
     def __init__(self, store: Remembers, given: str | Embedder | None, *, trusted: bool = False) -> None:
         """Set up; nothing is loaded yet.
 
         Args:
-            store: the collection's.
+            store: the collection's, which records its model.
             given: a name for `imi.load`, an embedder, or None.
-            trusted: whether the model that the collection names may be used, whatever it is.
+            trusted: whether the model that the collection names may be loaded, even where the user never approved it.
         """
         self._store = store
         self._given = given
@@ -59,36 +59,36 @@ class CollectionModel:
 
     @property
     def name(self) -> str | None:
-        """The name to write down with the first vectors; None for an embedder that was given as an object."""
+        """The name to record with the first vectors; None for an embedder that was given as an object."""
         if self._given is None:
             return DEFAULT
         return public_name(self._given) if isinstance(self._given, str) else None
 
     def bind(self, embedder: Embedder) -> Bound:
-        """Return what to write down with the first vectors; a name that the user gave is the user's word on it."""
+        """Return what to record with the first vectors; by naming the model, the user has approved it."""
         bound = Bound(self.name, embedder.info)
-        self._keep_word(bound)
+        self._remember_approval(bound)
         return bound
 
     @property
     def untrusted(self) -> NotTrusted | None:
-        """Why the collection's model may not be used: its file names it, and the user has not; else None."""
+        """Why the collection's model may not be loaded: the user has not approved it; None where it may."""
         if self._given is not None:
             return None
         with self._store.reading():
             bound = read_bound(self._store)
-        return None if bound is None or bound.name is None or self._word(bound) else self._refused(bound.name)
+        return None if bound is None or bound.name is None or self._approval(bound) else self._refused(bound.name)
 
     def possible(self, mode: Mode) -> tuple[Mode, tuple[str, ...]]:
-        """Return the mode in which words can be searched for, and why it is not the one asked for.
+        """Return the mode in which a query in words can run, and notes on why it is not the requested one.
 
-        Where nothing here may embed the words, half of the hybrid is better than an error.
+        Where no model may embed the query, the full-text half of a hybrid search is better than an error.
         """
         if mode != "hybrid" or self._given is not None:
             return mode, ()
         with self._store.reading():
             bound = read_bound(self._store)
-        if bound is None or bound.name is None or self._word(bound) is not None:
+        if bound is None or bound.name is None or self._approval(bound) is not None:
             return ("text" if bound is not None and bound.own else mode), ()
         return "text", (f"searched by text alone: {self._refused(bound.name)}".replace("\n", "; "),)
 
@@ -99,10 +99,10 @@ class CollectionModel:
     def bound(self) -> tuple[Embedder, Bound | None]:
         """Return the embedder and what the collection remembers of it, None before its first vector.
 
-        It is loaded when it is first needed, and again where the collection was migrated.
+        It is loaded on first use, and again after the collection was migrated to another model.
 
         Raises:
-            CollectionError: the vectors are the user's own, or of an embedder that must be given again.
+            CollectionError: the vectors are the user's own, or come from an embedder object that must be given again.
             NotTrusted: only the collection's file names the model, and it is not one of imi's own.
             ModelMismatch: the model is not the collection's.
         """
@@ -123,29 +123,29 @@ class CollectionModel:
 
     def _load(self, bound: Bound | None) -> Embedder:
         if self._given is None and bound is not None and bound.name is not None:
-            word = self._word(bound)
-            if word is None:
+            approval = self._approval(bound)
+            if approval is None:
                 raise self._refused(bound.name)
-            loaded = load(bound.name, send_key=word.key)
+            loaded = load(bound.name, send_key=approval.key)
         elif self._given is None or isinstance(self._given, str):
             loaded = load(self._given or DEFAULT)
         else:
             loaded = self._given
         if bound is not None:
             check_same(self._store.folder, bound.info, loaded.info)
-            self._keep_word(bound)
+            self._remember_approval(bound)
         return loaded
 
-    def _word(self, bound: Bound) -> trust.Word | None:
-        """Return the user's word on the model that the collection names."""
+    def _approval(self, bound: Bound) -> trust.Word | None:
+        """Return the user's approval of the model that the collection names, None where there is none."""
         name, fingerprint = bound.name or "", bound.info.fingerprint
         if trust.is_own(name):
             return trust.Word(name, fingerprint, key=False)
         word = trust.word_on(name, fingerprint)
         return trust.Word(name, fingerprint, key=False) if word is None and self._trusted else word
 
-    def _keep_word(self, bound: Bound) -> None:
-        """Keep what the user said of a model: that its name was typed, or that it is trusted."""
+    def _remember_approval(self, bound: Bound) -> None:
+        """Record that the user approved a model, by typing its name or by trusting the collection."""
         if isinstance(self._given, str):
             trust.remember(public_name(self._given), bound.info.fingerprint, key=True)
         elif self._given is None and self._trusted and bound.name is not None:

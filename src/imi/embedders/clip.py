@@ -1,7 +1,7 @@
-"""`clip:NAME`: a CLIP model on this machine, by sentence-transformers; `clip:PICTURES,TEXTS` takes two towers.
+"""`clip:NAME`: a CLIP model on this machine, run by sentence-transformers; `clip:PICTURES,TEXTS` pairs two.
 
-The second form is for Japanese: the picture tower of one model, and a multilingual text tower that was trained into
-its space.
+The second form serves languages that the first model cannot read, such as Japanese: it joins the picture tower of
+one model to a multilingual text tower trained to share its space.
 """
 
 from __future__ import annotations
@@ -26,52 +26,59 @@ _BATCH = 32
 
 
 class Clip:
-    """A picture tower and a text tower of one space."""
+    """A picture tower and a text tower that embed into one space."""
 
     def __init__(self, name: str, *, device: str | None = None) -> None:
-        """Load one model that has both towers, or two.
+        """Load one model that has both towers, or two models.
 
         Args:
-            name: a folder or a hub name whose files are in the local cache, or two of these with a comma between.
-            device: as for `SentenceTransformers`.
+            name: a folder or a hub name whose files are in the local cache, or two of these separated by a comma.
+            device: where to compute, such as "cpu" or "cuda"; None lets sentence-transformers choose.
 
         Raises:
             MissingExtra: sentence-transformers is not installed.
-            UsageError: there is no such model on this machine, it reads no pictures, or the towers' widths differ.
+            UsageError: there is no such model on this machine, it does not read pictures, or the towers' widths differ.
         """
         first, _, second = (name, "", "") if Path(name).is_dir() else name.partition(",")
-        self._seeing = SentenceTransformers(first.strip(), device=device)
-        if "image" not in self._seeing.modalities:
+        self._pictures = SentenceTransformers(first.strip(), device=device)
+        if "image" not in self._pictures.modalities:
             raise UsageError(
-                f"the model {first!r} reads {', '.join(self._seeing.modalities)}, no pictures",
+                f"the model {first!r} reads {', '.join(self._pictures.modalities)}, no pictures",
                 hint="clip:PICTURES,TEXTS takes the pictures' tower first",
             )
-        self._reading = SentenceTransformers(second.strip(), device=device) if second else self._seeing
-        mine, other = self._seeing.info, self._reading.info
-        if mine.width != other.width:
-            raise UsageError(f"the towers have {mine.width} and {other.width} dimensions: they are of two spaces")
-        both = hashlib.blake2b(f"{mine.weights} {other.weights}".encode(), digest_size=16).hexdigest()
+        self._texts = SentenceTransformers(second.strip(), device=device) if second else self._pictures
+        picture_info, text_info = self._pictures.info, self._texts.info
+        if picture_info.width != text_info.width:
+            raise UsageError(
+                f"the towers have {picture_info.width} and {text_info.width} dimensions: they do not share a space"
+            )
+        both = hashlib.blake2b(f"{picture_info.weights} {text_info.weights}".encode(), digest_size=16).hexdigest()
         self.info = replace(
-            other,
-            id="clip:" + ",".join(dict.fromkeys(info.id.removeprefix("st:") for info in (mine, other))),
-            weights=both if second else mine.weights,
-            dims=tuple(sorted(set(mine.dims) & set(other.dims))),
+            text_info,
+            id="clip:" + ",".join(dict.fromkeys(info.id.removeprefix("st:") for info in (picture_info, text_info))),
+            weights=both if second else picture_info.weights,
+            dims=tuple(sorted(set(picture_info.dims) & set(text_info.dims))),
             source=name,
         )
 
     @property
     def picture_fingerprint(self) -> str:
-        """Who made the vectors of pictures: the same that made those of texts."""
+        """The fingerprint of picture vectors: that of text vectors, since the two are compared with each other."""
         return self.info.fingerprint
 
     def embed_images(
         self, pictures: Sequence[Source], dims: int | None = None, *, progress: Progress | None = None
     ) -> Floats:
-        """Embed pictures as (n, dims) float32 unit rows, prepared as the model's own processor does it."""
+        """Embed pictures as (n, dims) float32 unit rows, prepared by the model's own processor.
+
+        Raises:
+            UsageError: dims is out of range.
+            DataError: a picture cannot be read.
+        """
         out = np.empty((len(pictures), self.info.width), np.float32)
         for first in range(0, len(pictures), _BATCH):
             read = open_all_or_none(pictures[first : first + _BATCH])
-            out[first : first + len(read)] = self._seeing.encode_images([one.pixels for one in read])
+            out[first : first + len(read)] = self._pictures.encode_images([one.pixels for one in read])
             if progress is not None:
                 progress(first + len(read), len(pictures))
         return vectors.truncate(out, self.info.width if dims is None else dims)
@@ -85,8 +92,8 @@ class Clip:
         progress: Progress | None = None,
     ) -> Floats:
         """Embed texts as (n, dims) float32 unit rows by the text tower."""
-        return self._reading.embed(texts, kind, dims, progress=progress)
+        return self._texts.embed(texts, kind, dims, progress=progress)
 
     def count_tokens(self, texts: Sequence[str]) -> NDArray[np.int64]:
         """Return how many tokens the text tower sees in each text, (n,) int64."""
-        return self._reading.count_tokens(texts)
+        return self._texts.count_tokens(texts)

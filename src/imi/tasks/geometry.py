@@ -11,11 +11,11 @@ from imi.types import Floats
 from imi.vectors import normalize, truncate
 
 Values = tuple[str, Any, Any, str, str]
-"""check, level, value, meaning, remedy: the fields of a Finding."""
+"""The fields of a `Finding`: check, level, value, meaning, remedy."""
 
 
 def geometry_findings(z: Floats, seed: int) -> Iterator[Values]:
-    """Yield the findings on finite rows (n, d) without zero rows."""
+    """Yield findings about rows (n, d), finite and none of them zero; the seed is that of the samples."""
     unit = normalize(z)
     yield _crowding(unit)
     yield _rank(unit)
@@ -26,7 +26,7 @@ def geometry_findings(z: Floats, seed: int) -> Iterator[Values]:
 
 
 def random_cosines(z: Floats, pairs: int, seed: int) -> Floats:
-    """Return cosines of random pairs of different rows of unit rows (n, d), (pairs,)."""
+    """Return the cosines, (pairs,) float32, of random pairs of different rows among unit rows (n, d)."""
     rng = np.random.default_rng(seed)
     a = rng.integers(0, len(z), pairs)
     b = (a + rng.integers(1, len(z), pairs)) % len(z)
@@ -38,7 +38,7 @@ def random_cosines(z: Floats, pairs: int, seed: int) -> Floats:
 
 
 def effective_rank(z: Floats) -> float:
-    """Return the exponential of the entropy of the covariance's eigenvalues (Roy and Vetterli 2007)."""
+    """Return exp of the entropy of the covariance's eigenvalues of rows (n, d), 1 to d (Roy and Vetterli 2007)."""
     mean = z.mean(axis=0, dtype=np.float64)
     gram = np.zeros((z.shape[1], z.shape[1]), np.float64)
     for start in range(0, len(z), 8192):
@@ -53,7 +53,7 @@ def effective_rank(z: Floats) -> float:
 
 
 def neighbour_overlap(z: Floats, short: Floats, k: int = 10) -> float:
-    """Return the share of each row's k nearest rows by z that are among its k nearest by short."""
+    """Return the mean share, 0 to 1, of each row's k nearest rows in z that are also its k nearest in `short`."""
     full, less = z @ z.T, short @ short.T
     np.fill_diagonal(full, -2)
     np.fill_diagonal(less, -2)
@@ -88,8 +88,8 @@ def _rank(z: Floats) -> Values:
             "effective rank",
             "warning",
             rank,
-            meaning + ": most numbers carry nothing",
-            "fewer numbers (--dims) may do as well; or the model collapsed, or the texts are all alike",
+            meaning + ": most dimensions carry nothing",
+            "fewer dimensions (--dims) may do as well; or the model collapsed, or the texts are all alike",
         )
     return "effective rank", "ok", rank, meaning, ""
 
@@ -101,35 +101,35 @@ def _dead(z: Floats) -> Values:
             "constant dimensions",
             "warning",
             dead,
-            f"{dead} of {z.shape[1]} numbers are the same in every row",
+            f"{dead} of {z.shape[1]} dimensions are the same in every row",
             "check how the vectors were made: padding, or a part that was never trained",
         )
-    return "constant dimensions", "ok", 0, "every number varies between rows", ""
+    return "constant dimensions", "ok", 0, "every dimension varies between rows", ""
 
 
 def _matryoshka(z: Floats, seed: int) -> Values:
-    """Compare the neighbours that the first quarter of the numbers finds with those of as many random ones."""
+    """Compare the neighbours found by the first quarter of the dimensions with those found by as many random ones."""
     rng = np.random.default_rng(seed)
     some = z[np.sort(rng.choice(len(z), min(len(z), 2000), replace=False))]
     size, k = z.shape[1] // 4, min(10, len(some) // 5)
     lead = neighbour_overlap(some, _prefix(some, size), k)
     others = [neighbour_overlap(some, _prefix(some[:, rng.permutation(z.shape[1])], size), k) for _ in range(3)]
     chance = float(np.mean(others))
-    figures = f"the first {size} numbers find {lead:.1%} of the {k} nearest rows, {size} random numbers {chance:.1%}"
-    # Random choices differ by one or two points from each other.
+    figures = f"the first {size} dimensions find {lead:.1%} of the {k} nearest rows, {size} random ones {chance:.1%}"
+    # Random choices differ from each other by one or two points.
     if lead > chance + 0.03:
         return "matryoshka", "ok", lead, figures + ": the vectors can be cut", ""
     return (
         "matryoshka",
         "info",
         lead,
-        figures + ": the first numbers are not special, these vectors are not Matryoshka",
-        "search with all numbers, or imi plan measures what cutting costs",
+        figures + ": the first dimensions are not special, so these are not Matryoshka vectors",
+        "search with all dimensions, or imi plan measures what cutting costs",
     )
 
 
 def _prefix(z: Floats, size: int) -> Floats:
-    """Return z truncated; rows that are zero there keep a hair of length, since a sample must stay whole."""
+    """Return z truncated to `size` dimensions; a row that is zero there gets a tiny value, since none may be lost."""
     lead = np.array(z, dtype=np.float32)
     lead[:, 0] += np.where(np.abs(lead).cumsum(axis=1)[:, size - 1] == 0, np.float32(1e-6), np.float32(0))
     return truncate(lead, size)
@@ -137,10 +137,10 @@ def _prefix(z: Floats, size: int) -> Floats:
 
 def _related(z: Floats, seed: int) -> Values:
     cosines = random_cosines(z, 200_000 if len(z) > 500 else 50_000, seed)
-    # Copies are no evidence of what unrelated rows look like.
+    # Copies say nothing about unrelated rows.
     cosines = cosines[cosines < 0.9999]
     if len(cosines) < 1000:
-        return "related", "info", None, "nearly all rows are copies: no threshold can be drawn from them", ""
+        return "related", "info", None, "nearly all rows are copies, which give no threshold", ""
     threshold = float(np.quantile(cosines, 0.999))
     mean, spread = float(cosines.mean()), float(cosines.std())
     meaning = (
@@ -148,7 +148,7 @@ def _related(z: Floats, seed: int) -> Values:
         "from there on two rows are related"
     )
     remedy = (
-        "this compares rows with rows (imi similar, imi recommend); questions are shorter and score lower: "
-        "no min_score for a search"
+        "this compares rows with rows (imi similar, imi recommend); questions are shorter and score lower, "
+        "so do not use it as min_score of a search"
     )
     return "related", "info", threshold, meaning, remedy

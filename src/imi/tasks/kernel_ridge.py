@@ -1,8 +1,8 @@
-"""Kernel ridge regression on unit vectors: numbers read out of meaning, with every dial set by exact leave-one-out.
+"""Kernel ridge regression: predicts numbers from unit vectors, its parameters set by exact leave-one-out.
 
-The kernel is exp(gamma · (cosine - 1)), or the cosine itself for gamma 0. A straight line through vectors of one
-sentence's worth of numbers cannot say "not bad"; a kernel bends where the rows ask for it, and leave-one-out says
-whether they do. Source: Rasmussen and Williams 2006, sections 5.4.2 (leave-one-out) and 8.3.1 (subset of regressors).
+The kernel is exp(gamma · (cosine - 1)), or the cosine itself for gamma 0. A linear model of sentence vectors cannot
+learn "not bad"; a kernel can bend, and leave-one-out shows whether that helps on these rows. Source: Rasmussen and
+Williams 2006, sections 5.4.2 (leave-one-out) and 8.3.1 (subset of regressors).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from imi.vectors import as_floats, normalize, truncate
 Doubles = NDArray[np.float64]
 
 MOST = 1500
-"""Rows that are compared with all others: a larger table is read through so many of its rows, in linear memory."""
+"""Most landmarks: a larger table is fitted through this many of its rows, in memory that grows linearly."""
 GAMMAS = (0.0, 0.5, 1.0, 2.0, 4.0)
 NOISES = tuple(float(value) for value in np.logspace(-2.5, 2, 10))
 _BLOCK = 4096
@@ -27,7 +27,7 @@ _BLOCK = 4096
 
 @dataclass(frozen=True)
 class Kernel:
-    """What reads c numbers in a vector: kernel values (n, m) to the landmarks, times weights (m, c), plus mean (c,)."""
+    """Predicts c numbers a vector: kernel values (n, m) against m landmarks, times weights (m, c), plus mean (c,)."""
 
     landmarks: Floats
     weights: Doubles
@@ -35,7 +35,7 @@ class Kernel:
     gamma: float
 
     def read(self, z: Floats | list[list[float]]) -> Doubles:
-        """Return the numbers of each vector, (n, c); of wider vectors the leading dimensions are used.
+        """Return the predictions for each vector, (n, c); wider vectors are cut to their leading dimensions.
 
         Raises:
             UsageError: the vectors are narrower than the landmarks.
@@ -50,7 +50,7 @@ class Kernel:
 
 @dataclass(frozen=True)
 class Fit:
-    """A kernel, and what it says of `rows` (m,) when each is left out: (m, c)."""
+    """A kernel, and its predictions (m, c) for `rows` (m,), each made without the row itself."""
 
     kernel: Kernel
     rows: NDArray[np.int64]
@@ -58,7 +58,7 @@ class Fit:
 
 
 def fitting(z: Floats | list[list[float]], dims: int) -> Floats:
-    """Return unit rows of `dims` numbers.
+    """Return unit rows, (n, dims) float32, cut where the vectors are wider.
 
     Raises:
         UsageError: the vectors are narrower.
@@ -66,25 +66,26 @@ def fitting(z: Floats | list[list[float]], dims: int) -> Floats:
     array = np.atleast_2d(as_floats(z))
     if array.shape[1] < dims:
         raise UsageError(
-            f"vectors have {array.shape[1]} numbers, the head reads {dims}",
+            f"vectors have {array.shape[1]} dimensions, the head reads {dims}",
             hint="use vectors of the model it was trained on",
         )
     return normalize(array) if array.shape[1] == dims else truncate(array, dims)
 
 
 def similarities(a: Floats, b: Floats, gamma: float) -> Doubles:
-    """Return the kernel of unit rows, (n, m)."""
+    """Return the kernel of unit rows a (n, d) and b (m, d), (n, m); gamma 0 gives plain cosines."""
     cosines = np.asarray(a @ b.T, dtype=np.float64)
     return np.exp(gamma * (cosines - 1)) if gamma else cosines
 
 
 def fit_kernel(z: Floats, targets: Doubles, *, seed: int = 0) -> Fit:
-    """Fit c numbers a row; kernel and noise are those with the least leave-one-out squared error.
+    """Fit a kernel; gamma and noise are those with the least leave-one-out squared error.
 
     Args:
         z: (n, d) unit rows.
-        targets: (n, c).
-        seed: of the rows that large tables are read through; 1,500 of them choose the dials, all rows fit the weights.
+        targets: (n, c), the numbers to learn for each row.
+        seed: of the choice of landmarks in a table of more than `MOST` rows; these alone choose gamma and noise, all
+            rows fit the weights.
     """
     mean = targets.mean(axis=0)
     centred = targets - mean
@@ -98,7 +99,7 @@ def fit_kernel(z: Floats, targets: Doubles, *, seed: int = 0) -> Fit:
 
 
 def _search(z: Floats, targets: Doubles) -> tuple[float, float, Doubles, Doubles]:
-    """Return the best gamma and noise, the weights they give, and the readings of rows left out.
+    """Return the best gamma and noise, the weights they give, and the predictions for rows left out.
 
     With G the inverse of kernel plus noise, a row left out misses its target by (G y)ᵢ / Gᵢᵢ.
     """
@@ -114,7 +115,7 @@ def _search(z: Floats, targets: Doubles) -> tuple[float, float, Doubles, Doubles
             if error < least:
                 least, best = error, (gamma, noise, weights, targets - missed)
     if best is None:
-        raise UsageError("the numbers to learn hold one that is not finite")
+        raise UsageError("the numbers to learn include one that is not finite")
     return best
 
 

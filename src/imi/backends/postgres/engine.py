@@ -1,4 +1,4 @@
-"""PostgresEngine: searches by one statement each, over a graph and an inverted index that the server keeps."""
+"""PostgresEngine: each search is one statement, over a graph and an inverted index that the server keeps."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ from imi.index.rungs import Rung, format_ladder
 from imi.types import Floats
 
 _INDEXED_FROM = 20_000
-"""Rows from which a graph is built; below, comparing all takes milliseconds and is exact."""
+"""From this many rows on a graph is built; below, comparing all of them takes milliseconds and is exact."""
 _FEW = 5_000
-"""Rows that match a filter up to which they are all compared: a graph would have to look far for so few."""
+"""Up to this many rows matching a filter are all compared: a graph would have to look far to find so few."""
 
 
 class PostgresEngine(PostgresTable):
@@ -42,7 +42,10 @@ class PostgresEngine(PostgresTable):
     # --- finding ---
 
     def nearest(self, vector: Floats, keep: int, where: Filter | None, how: How) -> tuple[IdRanking, dict[str, Any]]:
-        """Rank rows by cosine: by the ladder, or all of them where there is none or few pass the filter."""
+        """Rank rows by cosine: by the ladder, or exactly where there is no ladder or few rows match the filter.
+
+        Returns the ranking, best first, and how it was found: the engine's name and the ladder.
+        """
         about = self._known()
         condition = None if where is None else self._compiled(where)
         dims = how.dims or about.column.width
@@ -72,7 +75,7 @@ class PostgresEngine(PostgresTable):
         return self._server.run(lambda c: int(c.execute(query, where[1]).fetchone()[0])) <= most
 
     def term_counts(self, terms: Sequence[str]) -> dict[str, int]:
-        """Return how many rows hold each term: counted up to some thousands, beyond by the server's statistics."""
+        """Return how many rows hold each term: counted up to some thousands, estimated from statistics beyond."""
         asked = [term for term in terms if "\0" not in term]
         counts = self._counts([words.quoted(term) for term in asked], [lexeme(term) for term in asked])
         return {term: count for term, count in zip(asked, counts, strict=True) if count}
@@ -133,10 +136,10 @@ class PostgresEngine(PostgresTable):
     # --- indexes ---
 
     def set_ladder(self, ladder: str) -> None:
-        """Build the graph of the first rung, drop those of others, and search by this ladder from now on.
+        """Build the graph of the first rung, drop those of others, and use this ladder from now on.
 
         Raises:
-            UsageError: pgvector cannot climb it.
+            UsageError: pgvector has no index of this kind.
         """
         about = self._known()
         rungs = read_ladder(ladder, about.column.width)
@@ -165,7 +168,7 @@ class PostgresEngine(PostgresTable):
         return f"imi_{self._name}_{first.structure}_{'b' if first.codec == 'binary' else ''}{first.dims}"
 
     def settle(self) -> None:
-        """Build a graph where there are rows enough for one and none is there; then let the server count again."""
+        """Build a graph where there are enough rows and none exists yet, then update the server's statistics."""
         about = self._known() if self.bound() is not None else None
         if about is None or about.ladder is not None or self.count(None) < _INDEXED_FROM:
             return

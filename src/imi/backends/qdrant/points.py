@@ -1,4 +1,4 @@
-"""Points of Qdrant: a row with its facts, its words, its vector and the prefixes of it."""
+"""Qdrant points: a row's payload, its full vector and prefixes of it, and its terms as a sparse vector."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from imi.types import Floats
 from imi.vectors import normalize, truncate
 
 FULL, WORDS = "full", "words"
-_SPACE = uuid.UUID("6f2f0f7e-5a5c-4d37-9a53-696d69000001")
+_NAMESPACE = uuid.UUID("6f2f0f7e-5a5c-4d37-9a53-696d69000001")
 PLACED = ["id", "text", "metadata", "parent", "start", "end", "digest"]
 
 
 def number_of(id_: str) -> str:
-    """Return the point's number of an id: the same wherever and whenever it is made."""
-    return str(uuid.uuid5(_SPACE, id_))
+    """Return the UUID of an id's point: the same on every machine and in every run."""
+    return str(uuid.uuid5(_NAMESPACE, id_))
 
 
 def possible(id_: str) -> bool:
-    """Say whether a row can have this id at all: half a character cannot be sent."""
+    """Say whether an id can be sent as UTF-8: it holds no half of a surrogate pair."""
     return not any("\ud800" <= letter <= "\udfff" for letter in id_)
 
 
 def prefix_name(dims: int) -> str:
-    """Return the name of the vector that is a prefix."""
+    """Return the name of the vector that holds the first `dims` dimensions."""
     return f"first{dims}"
 
 
 def described(row: EngineRow) -> dict[str, Any]:
-    """Return the part of the payload that metadata and place make."""
+    """Return the part of a point's payload that comes from metadata and from the row's place in its parent."""
     facts, numbers = facts_of(row.document.metadata)
     return {
         "metadata": row.metadata,
@@ -52,7 +52,7 @@ def described(row: EngineRow) -> dict[str, Any]:
 
 
 def point_of(row: EngineRow, prefixes: Sequence[int]) -> models.PointStruct:
-    """Return a row as a point; its vectors are at length one."""
+    """Return a row as a point with unit vectors; prefixes that are zero are left out."""
     document = row.document
     vectors: dict[str, Any] = {}
     if row.vector is not None:
@@ -71,7 +71,7 @@ def point_of(row: EngineRow, prefixes: Sequence[int]) -> models.PointStruct:
 
 
 def document_of(payload: dict[str, Any]) -> Document:
-    """Return the document of a point."""
+    """Return the document in a point's payload."""
     return Document(
         payload["id"],
         payload.get("text"),

@@ -1,4 +1,4 @@
-"""Where a table of cells begins: titles above its header, the header, or rows at once where it has none."""
+"""Where the rows of a table begin: below titles and a header, or at the first line where there is no header."""
 
 from __future__ import annotations
 
@@ -16,21 +16,22 @@ from imi.text.readers.vectors import looks_like_vector
 from imi.values import as_date, as_number
 
 SAMPLE = 60
-"""Lines by which the separator and the header are found."""
+"""How many of the first lines are read to find the separator and the header."""
 _KNOWN = (*TEXT_COLUMNS, "id", "name", "title", "label", "date", "url", "email", "品名", "名前", "氏名", "本文", "日付")
 _ADDRESS = re.compile(r"(?:https?://|www\.)\S+\Z|[^@\s]+@[^@\s]+\.[A-Za-z]{2,}\Z|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-")
 _AMOUNT = re.compile(r"[-+]?[$€£¥￥]?\s?\d[\d,.]*\s?(?:%|円|kg|km|cm)?\Z", re.ASCII)
 _SENTENCE = re.compile(r".{20,}[.!。！…]\s*\Z|.{120,}", re.DOTALL)
 
 Record = tuple[int, list[Any]]
+"""A line number from 1, and the cells of that line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The beginning of a table.
+    """How a table begins.
 
-    above: lines that stand over it; names: of the columns, "" where one has none; line: the last one that is not a
-    row; missing: whether the table has no header, so that the names are made up.
+    above: the lines before the header; names: of the columns, "" for a column without one; line: the number of the last
+    line before the rows; missing: whether the table has no header, so that the names are made up.
     """
 
     above: Sequence[Record]
@@ -40,15 +41,15 @@ class Header:
 
 
 def find_header(records: Sequence[Record], asked: Iterable[str] = (), given: bool | None = None) -> Header:
-    """Return where a table begins.
+    """Return the header of a table.
 
-    A header fills its columns; above it may stand titles: lines of which hardly a cell is filled. Where its cells are
-    values as those below them are, it is a row.
+    A header fills its columns; titles may come above it: lines with hardly a cell filled. A first line whose cells are
+    values of the same kinds as those below is a row, and the table has no header.
 
     Args:
         records: the first lines.
-        asked: columns that are asked for by name: a line that has them is the header.
-        given: whether there is a header, where that was said.
+        asked: column names the caller wants: a line that has all of them is the header.
+        given: whether there is a header, if the caller knows; None to find out.
     """
     filled = [(at, cells, sum(not blank(cell) for cell in cells)) for at, cells in records]
     filled = [one for one in filled if one[2]]
@@ -76,7 +77,7 @@ def _titles(filled: Sequence[tuple[int, list[Any], int]]) -> int:
     while start + 1 < len(filled):
         _, cells, count = filled[start]
         below = max(count for _, _, count in filled[start + 1 : start + 6])
-        # A cell that was merged over several columns is one.
+        # A cell merged over several columns is repeated in each of them: count it once.
         count = len({str(cell) for cell in cells if not blank(cell)})
         title = (count == 1 and (len(cells) == 1 or most > 2)) or count * 2 < below
         if not title or below < 2 or (count == 1 and str(cells[0]).strip().lower() in TEXT_COLUMNS):
@@ -86,22 +87,22 @@ def _titles(filled: Sequence[tuple[int, list[Any], int]]) -> int:
 
 
 def _widened(cells: Sequence[Any], below: Sequence[Sequence[Any]]) -> list[str]:
-    """Return the names in a header, as many as the rows below it have cells."""
+    """Return the names in a header, padded with "" to as many as the rows below have cells."""
     named = ["" if cell is None else str(cell).strip() for cell in cells]
     last = _filled_to(cells)
     reach = max((_filled_to(one) for one in below), default=last)
     if reach <= last:
         return named[: max(last, 1)]
     if len(named) > last:
-        # Cells below the empty end of a header are those of columns without a name.
+        # Rows that reach below the header's empty cells fill columns without a name.
         return named[: max(last, min(reach, len(named)))]
     wider = [_filled_to(one) for one in below if _filled_to(one) > last]
     width = max(wider, default=last)
     if len(wider) * 2 <= len(below):
-        return named  # a few rows that are too long are broken ones
+        return named  # where only a few rows are longer than the header, those are broken
     counts = [as_number(str(one[0]).strip()) for one in below]
     if width == last + 1 and all(isinstance(one, int) for one in counts):
-        # As R writes it: the numbers of the rows have no name.
+        # R writes row numbers first, and no name for them in the header.
         return ["", *named]
     return [*named, *[""] * (width - last)]
 
@@ -111,7 +112,7 @@ def _filled_to(cells: Sequence[Any]) -> int:
 
 
 def is_row(first: Sequence[Any], below: Sequence[Sequence[Any]]) -> bool:
-    """Whether the first line of a table holds values as the lines below it do, and so is a row and not a header."""
+    """Whether the first line of a table holds values like those below it, which makes it a row and not a header."""
     if any(str(cell).strip().lower() in _KNOWN for cell in first if cell is not None):
         return False
     if below and _counts_up(first):
@@ -128,13 +129,14 @@ def is_row(first: Sequence[Any], below: Sequence[Sequence[Any]]) -> bool:
 
 
 def _counts_up(cells: Sequence[Any]) -> bool:
-    """Whether columns are called by numbers in order: years, months, or 0, 1, 2 as data frames do."""
+    """Whether columns are named by consecutive numbers: years, months, or a data frame's 0, 1, 2."""
     numbers = [as_number(str(cell).strip()) for cell in cells if not blank(cell)]
     whole = [one for one in numbers if isinstance(one, int)]
     return len(whole) > 1 and all(after - one == 1 for one, after in pairwise(whole))
 
 
 def _common(cells: Iterable[Any]) -> str | None:
+    """Return the kind that at least four of five filled cells share; None where they share none."""
     kinds = [_kind(cell) for cell in cells if not blank(cell)]
     if not kinds:
         return None
@@ -143,7 +145,7 @@ def _common(cells: Iterable[Any]) -> str | None:
 
 
 def _kind(cell: Any) -> str | None:
-    """Return what kind of value a cell is; None for words, which may be a name as well."""
+    """Return what kind of value a cell holds; None for a few words, which may as well be a column's name."""
     if cell is None or isinstance(cell, bool):
         return None if cell is None else "truth"
     if isinstance(cell, int | float):
@@ -164,27 +166,27 @@ def _kind(cell: Any) -> str | None:
 
 
 def column_names(source: str, names: Sequence[str], asked: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Return the names of columns, each once, and what is to be said of those that occur twice.
+    """Return column names made unique, and a note for each one that had to be renamed.
 
     Raises:
-        DataError: a column that is asked for occurs twice.
+        DataError: a column in `asked` occurs twice.
     """
     wanted = {composed(name) for name in asked}
     found: list[str] = []
-    said: list[str] = []
+    notes: list[str] = []
     every = [composed(name) for name in names]
     for name in every:
         if not name or name not in found:
             found.append(name)
             continue
         if name in wanted:
-            raise DataError(f"{source} has two columns called {name!r}", hint="give every column a name of its own")
+            raise DataError(f"{source} has two columns called {name!r}", hint="give every column a different name")
         other = next(one for n in range(2, len(every) + 2) if (one := f"{name} {n}") not in every and one not in found)
-        said.append(f"two columns are called {name!r}: the second is called {other!r}")
+        notes.append(f"two columns are called {name!r}: the second is called {other!r}")
         found.append(other)
-    return found, said
+    return found, notes
 
 
 def blank(cell: Any) -> bool:
-    """Whether a cell holds nothing."""
+    """Whether a cell is empty or holds only white space."""
     return cell is None or (isinstance(cell, str) and not cell.strip())
