@@ -68,3 +68,10 @@ def test_a_copy_brings_second_vectors_of_rows_whose_text_is_the_same(source, tmp
         copy(source, other)
         with other.store.reading():
             assert deep_count(other.store) == 1  # of two models, those that were there stay
+
+
+def test_a_copy_onto_itself_changes_nothing(tmp_path):
+    with imi.open(tmp_path / "c.imi", model="hash") as c:
+        c.add([imi.Document("a", "a text")])
+        copied = copy(c, c)
+        assert (copied.copied, copied.unchanged) == (0, 1) and c.verify().ok

@@ -1,5 +1,9 @@
 """Filters are remembered, and never longer than the rows stay as they are."""
 
+import os
+import pickle
+import signal
+
 import numpy as np
 import pytest
 
@@ -65,3 +69,27 @@ def test_no_more_filters_are_remembered_than_there_is_room_for(tmp_path, monkeyp
             for least in range(4):
                 assert len(ids(c, {"n": {">=": least}})) == 20 - least
         assert len(asked) == 8  # each filter pushed the one before out
+
+
+def test_a_filter_over_a_long_list_is_remembered_without_the_list(tmp_path, asked):
+    z = np.random.default_rng(0).standard_normal((3, 4)).astype(np.float32)
+    with imi.open(tmp_path / "c.imi") as c:
+        c.add([Document(str(at), "word", {"owner": f"u{at}"}) for at in range(3)], z)
+        for end in (20_000, 20_001):
+            where = {"owner": {"in": [f"u{at}" for at in range(1, end)]}}
+            assert ids(c, where) == ids(c, where) == ["1", "2"]
+        assert len(asked) == 2 and len(pickle.dumps(list(c._index.filtered._kept))) < 1000
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_child_does_not_wait_for_a_thread_that_its_parent_had(tmp_path):
+    z = np.random.default_rng(0).standard_normal((3, 4)).astype(np.float32)
+    with imi.open(tmp_path / "c.imi") as c:
+        c.add([Document(str(at), "word", {"n": at}) for at in range(3)], z)
+        ids(c, {"n": 1})
+        with c._index.filtered._lock:
+            child = os.fork()
+            if child == 0:
+                signal.alarm(20)
+                os._exit(0 if ids(c, {"n": 1}) == ["1"] else 1)
+            assert os.waitpid(child, 0)[1] == 0

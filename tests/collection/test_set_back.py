@@ -72,6 +72,52 @@ def test_a_file_set_back_and_filled_again_has_its_own_index(here, lost, opened):
         assert not c.search("lost", mode="text") and c.verify().ok
 
 
+def test_words_of_a_state_that_was_lost_are_not_built_upon(here):
+    z = np.random.default_rng(0).standard_normal((400, 8)).astype("f4")
+
+    def fill(c, kind, start, end):
+        texts = [f"some longer text of the {kind} kind about number {n}" for n in range(start, end)]
+        c.add([imi.Document(f"{kind}{n}", text) for n, text in enumerate(texts, start)], z[start:end])
+        c.settle()
+        c.wait()
+
+    with imi.open("c.imi", policy=SMALL) as c:
+        fill(c, "old", 0, 100)
+    shutil.copy("c.imi/collection.sqlite", "copy")
+    with imi.open("c.imi", policy=SMALL) as c:
+        fill(c, "lost", 100, 150)
+    put_back("copy", Path("c.imi"))
+    with imi.open("c.imi", policy=SMALL) as c:
+        fill(c, "new", 200, 250)
+    with imi.open("c.imi", mode="r", policy=SMALL) as c:
+        assert c.info.index["words"]["kind"] == "postings"
+        assert c.search("some longer text of the new kind about number 205", 1, mode="text")[0].id == "new205"
+        assert c.search("the lost kind about number 120 of the lost", 1, mode="text")[0].id[:3] == "old"
+
+
+def test_logs_of_files_that_were_replaced_one_after_another_are_all_kept(here):
+    for name in ("one", "two"):
+        with imi.open(f"{name}.imi", model="hash") as c:
+            c.add([imi.Document(name, f"text of {name}")])
+    handles = []
+    for at, name in enumerate(("one", "two", None)):
+        handle = imi.open("c.imi", model="hash")
+        handles.append(handle)
+        handle.add([imi.Document(f"row{at}", "written to the log")])
+        if name is not None:
+            os.rename("c.imi/collection.sqlite", f"moved{at}")
+            os.replace(f"{name}.imi/collection.sqlite", "c.imi/collection.sqlite")
+    for handle in handles:
+        handle.close()
+    for at, log in enumerate(("replaced", "replaced.2")):
+        place = Path(f"again{at}.imi")
+        place.mkdir()
+        os.rename(f"moved{at}", place / "collection.sqlite")
+        os.rename(f"c.imi/collection.sqlite-wal.{log}", place / "collection.sqlite-wal")
+        with imi.open(place, mode="r") as c:
+            assert f"row{at}" in c.ids()
+
+
 def test_a_file_with_a_second_name_is_read_and_not_written(here):
     with imi.open("c.imi", model="hash") as c:
         c.add([imi.Document("1", "first text")])

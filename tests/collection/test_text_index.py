@@ -172,3 +172,17 @@ def test_a_forked_child_ranks_too(big) -> None:
             ok = False
         os._exit(0 if ok else 3)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+def test_a_reader_of_an_earlier_state_than_the_words_has_them_again_afterwards(tmp_path):
+    z = np.zeros((160, 4), np.float32) + 1
+    with imi.open(tmp_path / "c.imi", policy=SMALL) as writer:
+        writer.add(rows(range(110)), z[:110])
+        writer.wait()
+        with imi.open(tmp_path / "c.imi", mode="r", policy=SMALL) as reader:
+            with reader.store.reading():
+                assert reader.store.text_count() == 110
+                writer.add(rows(range(110, 160)), z[110:])
+                writer.wait()
+                assert reader._index.words.info()["rows"] == 110
+            check(reader, list(range(160)))

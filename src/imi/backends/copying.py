@@ -87,8 +87,8 @@ def copy(source: Collection, target: Collection, *, progress: Progress | None = 
         UsageError: the source is empty. ModelMismatch: the target holds vectors of another model.
         CollectionError: what is there afterwards is not what was sent.
     """
-    # One state of a folder throughout, however much is written to it meanwhile.
-    with nullcontext() if source.store is None else source.store.reading():
+    # One state of a folder throughout, however much is written to it meanwhile; its own handle could not write in it.
+    with nullcontext() if source.store in (None, target.store) else source.store.reading():
         return _copied(source, target, progress)
 
 
@@ -107,7 +107,7 @@ def _copied(source: Collection, target: Collection, progress: Progress | None) -
             whole.add(document)
             samples.offer(vector)
         added = _send(target, part, bound)
-        if source.store is not None and target.store is not None:
+        if source.store is not None and target.store not in (None, source.store):
             carry(source.store, target.store, [document.id for document, _ in part])
         sent, unchanged = sent + added[0], unchanged + added[1]
         if progress is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import threading
 from collections import OrderedDict
 
@@ -19,9 +21,9 @@ class FilteredRows:
 
     def __init__(self) -> None:
         """Remember nothing yet."""
-        self._lock = threading.Lock()
+        self._lock, self._pid = threading.Lock(), os.getpid()
         self._version: tuple[str | None, int, int] | None = None
-        self._kept: OrderedDict[tuple[str, str], Rows] = OrderedDict()
+        self._kept: OrderedDict[bytes, Rows] = OrderedDict()
 
     def rows_of(self, store: Store, condition: Condition) -> Rows:
         """Return the numbers of the rows that pass, ascending, in an array that cannot be written to.
@@ -30,7 +32,9 @@ class FilteredRows:
         """
         if not store.committed:
             return store.rows_of(condition)
-        version, key = store.version, (condition.sql, repr(condition.parameters))
+        if self._pid != os.getpid():
+            self._lock, self._pid = threading.Lock(), os.getpid()  # another thread of the parent may have held it
+        version, key = store.version, _key(condition)
         with self._lock:
             if version != self._version:
                 self._kept.clear()
@@ -46,3 +50,8 @@ class FilteredRows:
                 while len(self._kept) > _FILTERS or sum(map(len, self._kept.values())) > _ROWS:
                     self._kept.popitem(last=False)
         return rows
+
+
+def _key(condition: Condition) -> bytes:
+    """Return a short name of a filter: one over a list of a million ids is as long as they are."""
+    return hashlib.blake2b(repr((condition.sql, condition.parameters)).encode(), digest_size=16).digest()

@@ -46,6 +46,7 @@ class WordIndex:
         self._of: str | None = None  # the file, by its own identity
         self._row = self._deletion = 0
         self._stamp = -1
+        self._ahead: int | None = None  # the changes of words that were of a later state than was seen
         self._unchecked = True
         self._pid = os.getpid()
 
@@ -65,6 +66,7 @@ class WordIndex:
         with self._lock:
             changes = self._store.changes
             replaced = self._manifest_time() != self._stamp or self._store.line != self._of
+            replaced = replaced or (self._ahead is not None and changes >= self._ahead)
             if changes <= self._changes and not replaced:
                 return self._words
             if replaced:
@@ -93,10 +95,14 @@ class WordIndex:
 
     def _open(self) -> None:
         self._stamp, self._unchecked, self._of = self._manifest_time(), True, self._store.line
+        self._ahead = None
         try:
             words = Words.open(self.folder, self._fingerprint())
             self._take(words)
+            written = int(words.about.get("changes", 0))
+            self._ahead = written if written > self._store.changes else None
             self._check_line(words)
+            self._ahead = None
         except (Damaged, TooNew):
             self._words = None
 
@@ -109,10 +115,11 @@ class WordIndex:
         noted = words.about.get("checksum"), words.about.get("gone")
         if noted == (None, None):  # an earlier imi wrote no such note
             return
-        there = self._store.row_checksum(self._row)
-        if noted[1] != self._store.deleted_row(self._deletion) or (there is not None and there != noted[0]):
+        row, deletion = int(words.about["row"]), int(words.about["deletion"])
+        there = self._store.row_checksum(row)
+        if noted[1] != self._store.deleted_row(deletion) or (there is not None and there != noted[0]):
             raise Damaged(f"the words in {self.folder} are of another state of the file")
-        if self._row > self._store.last_row:
+        if row > self._store.last_row:
             raise Damaged(f"the words in {self.folder} are of a later state of the file")
 
     def _take(self, words: Words) -> None:
@@ -150,10 +157,16 @@ class WordIndex:
         Raises:
             Damaged: the store does not hold as many texts as it says.
         """
+        with self._store.one_file():
+            self._update()
+
+    def _update(self) -> None:
         with self._store.reading():
             fingerprint = self._fingerprint()
         try:
             words = Words.open(self.folder, fingerprint)
+            with self._store.reading():
+                self._check_line(words)
             words = self._brought_up(words, int(words.about["row"]), int(words.about["deletion"]))
         except (Damaged, TooNew, KeyError, TypeError, ValueError):
             words = self._brought_up(Words(), 0, 0)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -148,10 +149,16 @@ def _leave_log(path: Path, log: Identity | None) -> None:
         if log is None or identity(here) != log:
             return
         if os.stat(here).st_size:
-            os.replace(here, path.with_name(f"{path.name}-wal.replaced"))
+            os.replace(here, _unused(path.with_name(f"{path.name}-wal.replaced")))
         else:
             here.unlink()
         path.with_name(f"{path.name}-shm").unlink()
+
+
+def _unused(path: Path) -> Path:
+    """Return the name, or the next one with a number: an earlier log may lie there, with the only copy of rows."""
+    numbers = (path.with_name(f"{path.name}.{number}") for number in count(2))
+    return next(one for one in chain([path], numbers) if not one.exists())
 
 
 def _leave_log_of_others(path: Path) -> None:
