@@ -137,3 +137,22 @@ def test_copies_are_rows_that_differ_by_rounding_only():
     first, same = copies_of(np.vstack([z, rounded, near]))
     assert len(first) == 600 and (same[500:600] == np.arange(100)).all() and (first[:500] == np.arange(500)).all()
     assert (same[600:] != np.arange(100, 200)).all()
+
+
+def test_why_a_row_is_odd_is_said_in_both_languages():
+    texts = [f"where is the card number {n} that I ordered last week" for n in range(400)]
+    strange = ["カードはどこにありますか", "ok", "where is it " * 60, "zxqv wkjp qqxz vvkw zzqp", "!?!?!?!?!?!?!?"]
+    z = np.random.default_rng(0).normal(size=(len(texts) + len(strange), 16))
+    found = tasks.anomalies(z / np.linalg.norm(z, axis=1, keepdims=True), texts=texts + strange, share=0.02)
+    why = [row[3] for row in found.findings().tables[0].rows]
+    assert {said.en for said in why} == {one["reason"] for one in found.to_dict()}
+    japanese = " ".join(said.ja for said in why)
+    for words in (
+        "日本語または中国語の文字",
+        "極端に短い",
+        "極端に長い",
+        "つづりが他と違う",
+        "単語がない",
+    ):
+        assert words in japanese
+    assert not any(english in japanese for english in ("usual", "texts", "rows", "nearest"))

@@ -56,12 +56,12 @@ def embed(options: EmbedOptions) -> None:
         z = model.embed(texts, kind=options.kind, dims=options.dims, progress=bar)  # type: ignore[arg-type]  # checked
     if options.out is not None:
         write_vectors(options.out, texts, z)
-        note(f"{len(z)} vectors of {z.shape[1]} numbers in {options.out}", quiet=options.quiet)
+        note(f"{len(z)} vectors of {z.shape[1]} dimensions in {options.out}", quiet=options.quiet)
         return
     rows: list[list[Any]] = [
         [one_line(text, 40), len(row), *row[:4].tolist(), "…"] for text, row in zip(texts, z, strict=True)
     ]
-    show(z, ["text", "numbers", "1", "2", "3", "4", ""], rows, as_json=options.as_json)
+    show(z, ["text", "dimensions", "1", "2", "3", "4", ""], rows, as_json=options.as_json)
 
 
 def embed_on_ray(options: EmbedOptions, address: str) -> None:

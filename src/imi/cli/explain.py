@@ -77,7 +77,8 @@ def explain(options: ExplainOptions) -> None:
         note(f"the model {found.model} does not show its tokens", quiet=options.quiet)
     else:
         note(
-            f"the table: {found.vocabulary:,} rows × {found.width} numbers = {found.parameters:,}", quiet=options.quiet
+            f"the table: {found.vocabulary:,} rows × {found.width} dimensions = {found.parameters:,}",
+            quiet=options.quiet,
         )
     if found.cosine is not None:
         rows = [["similarity", number(found.cosine)], ["of the sums of rows", number(found.cosine_of_sums)]]

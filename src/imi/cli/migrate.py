@@ -34,7 +34,7 @@ def migrate(options: MigrateOptions) -> None:
         ["seconds", number(done.seconds, 1)],
         ["money", "nothing" if done.cost is None else number(done.cost, 2)],
         ["nearest ten that stay", number(done.overlap)],
-        ["numbers", done.dims],
+        ["dimensions", done.dims],
         ["model", done.model],
     ]
     show(done, ["what", "value"], [row for row in rows if row[1] != ""], as_json=options.as_json)

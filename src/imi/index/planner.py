@@ -171,7 +171,7 @@ class Planner:
         truth = self._truth(queries)
         prefixes, matryoshka = self._prefixes(truth)
         chosen = self._exact_tried(exact, truth.queries)
-        note = f"exact search is simply best for {self.rows} rows × {self.width} numbers: recall 1, nothing to build"
+        note = f"exact search is simply best for {self.rows} rows × {self.width} dimensions: recall 1, nothing to build"
         self._tell(5)
         return self._plan(chosen, exact, prefixes, matryoshka, note)
 
@@ -324,8 +324,9 @@ class Planner:
         if matryoshka:
             first = chosen.rungs[0]
             if first.dims < self.width:
-                return f"the first {first.dims} of {self.width} numbers find the candidates, the full vectors rank them"
-            return f"all {self.width} numbers are searched at once: prefixes would not be faster at this recall"
+                first_of = f"the first {first.dims} of {self.width} dimensions"
+                return f"{first_of} find the candidates, the full vectors rank them"
+            return f"all {self.width} dimensions are searched at once: prefixes would not be faster at this recall"
         middle = min(prefixes, key=lambda prefix: abs(prefix.dims - self.width // 4), default=None)
         share = (
             ""

@@ -21,9 +21,12 @@ from imi.types import Floats
 Method = Literal["views", "mean", "iforest", "lof"]
 METHODS: tuple[Method, ...] = get_args(Method)
 _NAMES = {
-    "mean": "far from its nearest rows on average",
-    "iforest": "cut off early by an isolation forest",
-    "lof": "less dense around it than around its neighbours (local outlier factor)",
+    "mean": Phrase("far from its nearest rows on average", "最も近い行からの平均距離が大きい"),
+    "iforest": Phrase("cut off early by an isolation forest", "Isolation Forest で早く切り離される"),
+    "lof": Phrase(
+        "less dense around it than around its neighbours (local outlier factor)",
+        "周囲の密度が近くの行より低い(局所外れ値因子)",
+    ),
 }
 _CLOSE = 1e-7
 _FAMILY = 0.15
@@ -38,7 +41,7 @@ class Anomalies(Reported):
 
     score: (n,), higher is odder: robust standard deviations above the middle row. flagged: (n,) whether the score
     passes `threshold`.
-    reasons and nearest: for each flagged row, oddest first (`rows`), why it stands out and the ids of its nearest
+    says and nearest: for each flagged row, oddest first (`rows`), why it stands out and the ids of its nearest
     normal rows. baseline: (n,) the plain measure on the same scale, the mean distance to the nearest rows.
     """
 
@@ -46,12 +49,17 @@ class Anomalies(Reported):
     flagged: NDArray[np.bool_]
     threshold: float
     rows: NDArray[np.int64]
-    reasons: tuple[str, ...]
+    says: tuple[Phrase, ...]
     nearest: tuple[tuple[str, ...], ...]
     ids: tuple[str, ...]
     baseline: Floats
     texts: tuple[str, ...] | None = None
     method: Method = "views"
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Return in English why each flagged row stands out."""
+        return tuple(said.en for said in self.says)
 
     @property
     def by_baseline(self) -> int:
@@ -106,11 +114,11 @@ class Anomalies(Reported):
                 one["score"],
                 one["id"],
                 one["text"],
-                one["reason"],
+                said,
                 one["baseline"]["rank"],
                 " / ".join(text_of.get(near) or near for near in one["nearest"][:1]),
             ]
-            for one in found
+            for one, said in zip(found, self.says, strict=True)
         ]
         columns = (
             Phrase("score", "スコア"),
@@ -192,7 +200,7 @@ def anomalies(
         flagged,
         threshold,
         odd,
-        tuple(views.reason(row) if method == "views" else _NAMES[method] for row in odd),
+        tuple(views.says(row) if method == "views" else _NAMES[method] for row in odd),
         _nearest_normal(rows.z, odd, near, flagged, rows.ids),
         tuple(rows.ids),
         baseline.astype(np.float32),
@@ -238,29 +246,34 @@ class _Views:
         # How close a text lies to the others says nothing against what is seen at once, such as its length.
         return np.where(self.written.total > 0, np.maximum(self.meaning, 0) + self.written.total, self.meaning)
 
-    def reason(self, row: int) -> str:
+    def says(self, row: int) -> Phrase:
         """Return what makes this row odd, the strongest view first."""
         far = self._far(row)
         if self.written is None or not self.written.total[row] > 0:
             return far
-        written = self.written.reason(row)
+        written = self.written.says(row)
         if self.meaning[row] < _LIMIT:
             return written
-        return f"{far}; {written}" if self.meaning[row] >= self.written.total[row] else f"{written}; {far}"
+        first, second = (far, written) if self.meaning[row] >= self.written.total[row] else (written, far)
+        return Phrase(f"{first.en}; {second.en}", f"{first.ja}。{second.ja}")
 
-    def _far(self, row: int) -> str:
+    def _far(self, row: int) -> Phrase:
         own, usual = self.mean[row], float(np.median(self.mean))
         if _robust(np.log(self.mean))[row] >= _robust(np.log(self.outer))[row] - _FAMILY:
             share = float((self.mean < own).mean())
-            return (
+            return Phrase(
                 f"far from everything: mean distance {own:.3f} to its {self.k} nearest rows, usual is {usual:.3f}; "
-                f"farther than {share:.1%} of the rows"
+                f"farther than {share:.1%} of the rows",
+                f"どの行からも遠い: 最も近い {self.k} 件への平均距離 {own:.3f}(中央値 {usual:.3f})、"
+                f"{share:.1%} の行より遠い",
             )
         own, usual = self.outer[row], float(np.median(self.outer))
         share = float((self.outer < own).mean())
-        return (
+        return Phrase(
             f"far from all but a few: distance {own:.3f} to the last of its {self.k} nearest rows, usual is "
-            f"{usual:.3f}; farther than {share:.1%} of the rows"
+            f"{usual:.3f}; farther than {share:.1%} of the rows",
+            f"少数を除くどの行からも遠い: 最も近い {self.k} 件の末尾への距離 {own:.3f}(中央値 {usual:.3f})、"
+            f"{share:.1%} の行より遠い",
         )
 
 

@@ -200,7 +200,7 @@ def _lengths(lengths: NDArray[np.float64], dims: int, width: int | None) -> Find
             "unit",
             "error",
             away,
-            f"rows look cut to {dims} numbers{full} without re-normalising: {spread}; "
+            f"rows look cut to {dims} dimensions{full} without re-normalising: {spread}; "
             "dot products then rank by leftover length",
             "imi.truncate(z, dims) cuts and re-normalises; to mend these, imi.normalize(z)",
         )
@@ -215,15 +215,15 @@ def _lengths(lengths: NDArray[np.float64], dims: int, width: int | None) -> Find
 
 def _width(dims: int, width: int | None) -> Finding:
     if width is None:
-        return Finding("width", "info", dims, f"rows have {dims} numbers; what they should have is not known", "")
+        return Finding("width", "info", dims, f"rows have {dims} dimensions; what they should have is not known", "")
     if dims == width:
-        return Finding("width", "ok", dims, f"rows have the {width} numbers of the model")
+        return Finding("width", "ok", dims, f"rows have the {width} dimensions of the model")
     if dims * 4 == width:
         return Finding(
             "width",
             "error",
             dims,
-            f"rows have {dims} numbers, a quarter of the model's {width}: "
+            f"rows have {dims} dimensions, a quarter of the model's {width}: "
             "most likely base64 was read as the wrong type, and the numbers mean nothing",
             "read base64 as little-endian float32, or ask the service with encoding_format='float'; then embed again",
         )
@@ -232,14 +232,14 @@ def _width(dims: int, width: int | None) -> Finding:
             "width",
             "info",
             dims,
-            f"rows have {dims} of the model's {width} numbers; queries must be cut to {dims}, too",
+            f"rows have {dims} of the model's {width} dimensions; queries must be cut to {dims}, too",
             "",
         )
     return Finding(
         "width",
         "error",
         dims,
-        f"rows have {dims} numbers, the model makes {width}: they are not of this model",
+        f"rows have {dims} dimensions, the model makes {width}: they are not of this model",
         "name the right model",
     )
 

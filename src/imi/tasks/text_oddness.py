@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from imi.tasks.report import Phrase
 from imi.text.lexical import normalize_text
 
 Doubles = NDArray[np.float64]
@@ -31,6 +32,17 @@ _SCRIPTS = (
     ("Indic", re.compile("[\u0900-\u0dff]"), 1),
     ("Thai", re.compile("[\u0e00-\u0e7f]"), 1),
 )
+_IN_JAPANESE = {
+    "Latin": "ラテン文字",
+    "Japanese or Chinese": "日本語または中国語の文字",
+    "Hangul": "ハングル",
+    "Cyrillic": "キリル文字",
+    "Arabic": "アラビア文字",
+    "Greek": "ギリシャ文字",
+    "Hebrew": "ヘブライ文字",
+    "Indic": "インド系文字",
+    "Thai": "タイ文字",
+}
 _READABLE = re.compile(r"[^\W_]|[\u2190-\u2bff\U0001f000-\U0001faff]")
 _ENOUGH = 10
 """Letters, of which a kanji or kana counts as two, before a text is said to be in a script, or characters in none."""
@@ -63,20 +75,32 @@ class TextOddness:
         return self.script + self.length + self.spelling
 
     def reason(self, row: int) -> str:
+        """Return in English why this text is unusual, "" where it is not; see `says`."""
+        return self.says(row).en
+
+    def says(self, row: int) -> Phrase:
         """Return why this text is unusual, "" where it is not: its script if that is, else the stronger view."""
         if self.total[row] <= 0:
-            return ""
+            return Phrase("", "")
         if self.script[row] > 0:
-            name = self.scripts[row]
-            what = "holds no word" if name == "none" else f"written in {name} script"
-            return f"{what}, like {self.shares[row]:.2%} of the texts"
+            name, share = self.scripts[row], f"{self.shares[row]:.2%}"
+            if name == "none":
+                return Phrase(f"holds no word, like {share} of the texts", f"単語がない(全テキストの {share})")
+            return Phrase(
+                f"written in {name} script, like {share} of the texts",
+                f"{_IN_JAPANESE[name]}で書かれている(全テキストの {share})",
+            )
         brief = self.characters[row] < _ENOUGH and self.length[row] > 0  # too short for its spelling to say much
         if brief or self.length[row] >= self.spelling[row]:
             usual, own = int(np.median(self.characters)), int(self.characters[row])
-            return f"unusually {'long' if own > usual else 'short'}: {own:,} characters, usual are {usual:,}"
-        return (
-            f"spelled like none of the others: {self.bits[row]:.1f} bits a character, "
-            f"usual are {float(np.median(self.bits)):.1f}"
+            return Phrase(
+                f"unusually {'long' if own > usual else 'short'}: {own:,} characters, usual are {usual:,}",
+                f"極端に{'長い' if own > usual else '短い'}: {own:,} 文字(中央値 {usual:,})",
+            )
+        bits, middle = f"{self.bits[row]:.1f}", f"{float(np.median(self.bits)):.1f}"
+        return Phrase(
+            f"spelled like none of the others: {bits} bits a character, usual are {middle}",
+            f"つづりが他と違う: 1 文字あたり {bits} ビット(中央値 {middle})",
         )
 
 
