@@ -1,4 +1,4 @@
-"""Files that appear whole, locks between processes, and whether a path still stands for the file that was opened."""
+"""Files that appear whole, locks between processes, and whether a path still leads to the file that was opened."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def lock_holders(path: Path, *, writing: bool = False) -> set[int]:
         parts = line.replace("->", "").split()
         if len(parts) < 8 or (writing and parts[3] != "WRITE"):
             continue
-        # Devices of overlays and subvolumes are told otherwise here than by stat: the number of the file must do.
+        # Overlays and subvolumes report another device here than in stat: compare the file number alone.
         if place is not None and int(parts[5].rpartition(":")[2]) == place[1]:
             found.add(int(parts[4]))
     return found

@@ -69,10 +69,9 @@ def fuse(text: Ranking, meaning: Ranking, weight: float = WEIGHT, *, expected: f
     Args:
         text: rows and BM25 scores above 0.
         meaning: rows and cosines, those of the rows of `text` among them where known.
-        weight: of the meaning: 0 is text alone, 1 meaning alone; a row of the silent arm then scores 0.
+        weight: of the meaning: 0 is text alone, 1 meaning alone; a row that only the other ranking has then scores 0.
         expected: the score of a text that answers the whole query (`expected_score`); None for queries that a text
-        contains
-            or not, where the best score found is the whole answer.
+            either contains or not, where the best score found counts as full coverage.
 
     Returns:
         Each row once and scores from 0, most of them below 1; ties in order of row.

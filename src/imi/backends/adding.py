@@ -1,4 +1,4 @@
-"""Adding rows to an engine: checked, compared with what is there, embedded, and written a batch at a time.
+"""Adding rows to an engine: checked, compared with existing rows, embedded, and written a batch at a time.
 
 A batch is compared before it is written, so that one that was interrupted, and is sent again, finds its rows there and
 changes nothing: rows are neither lost nor doubled where an engine fails between sending and answering.
@@ -25,7 +25,7 @@ from imi.types import Floats
 
 @dataclass
 class _Plan:
-    """What a batch means against what is there."""
+    """What a batch changes in the rows that exist."""
 
     to_embed: list[Candidate] = field(default_factory=list)
     changed: list[Candidate] = field(default_factory=list)

@@ -85,7 +85,7 @@ def copy(source: Collection, target: Collection, *, progress: Progress | None = 
 
     Raises:
         UsageError: the source is empty. ModelMismatch: the target holds vectors of another model.
-        CollectionError: what is there afterwards is not what was sent.
+        CollectionError: the rows there afterwards differ from those sent.
     """
     # One state of a folder throughout, however much is written to it meanwhile; its own handle could not write in it.
     with nullcontext() if source.store in (None, target.store) else source.store.reading():

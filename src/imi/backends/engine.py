@@ -50,7 +50,7 @@ class EngineRow:
 
 @dataclass(frozen=True, slots=True)
 class StoredRow:
-    """What is there of a row: the document, and the digest of the vector that was given with it."""
+    """What an engine holds of a row: the document, and the digest of the vector that was given with it."""
 
     document: Document
     digest: str | None

@@ -188,7 +188,7 @@ def _rows(given: str | None) -> Literal["lines", "passages"] | None:
 
 
 def _say_how(result: Mapping[str, str], *, quiet: bool) -> None:
-    """Say of text files whether they were read line by line or in passages, which was told by their look."""
+    """Say of text files whether they were read line by line or in passages, as guessed from their first lines."""
     for how, said in (("lines", "a row a line"), ("passages", "in passages")):
         files = sorted(file for file, one in result.items() if one == how)
         if files:

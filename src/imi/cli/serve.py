@@ -60,7 +60,7 @@ class ServeOptions(Trusting):
 
 
 def serve(options: ServeOptions) -> None:
-    """Serve OpenAI's embeddings API and a search API over collections, on this machine alone unless told otherwise."""
+    """Serve OpenAI's embeddings API and a search API over collections, by default only on this machine."""
     # Requests run beside each other; threads of BLAS inside each would only wait for one another.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     with needs("server"):

@@ -1,4 +1,4 @@
-"""Adding rows: checked, compared with what is there, embedded outside and written inside one transaction a batch."""
+"""Adding rows: checked, compared with existing rows, embedded outside and written inside one transaction a batch."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class Adder:
                     raise all_refused(refused, bad) from bad
                 continue
             with self._store.writing():
-                # Somebody wrote meanwhile: what is there must be compared again, but nothing is embedded twice.
+                # Another process wrote meanwhile: compare with its rows again, but embed nothing twice.
                 if self._store.version != version:
                     plan = self._compare(batch)
                     kept = read_bound(self._store)

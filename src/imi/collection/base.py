@@ -213,10 +213,10 @@ class Collection(ABC):
 
         def again() -> bool:
             try:
-                told: Added | DataError = once()
+                outcome: Added | DataError = once()
             except DataError as broken:
-                told = broken
-            return watch(told) if callable(watch) else True
+                outcome = broken
+            return watch(outcome) if callable(watch) else True
 
         added = once()
         if watch:
@@ -252,7 +252,7 @@ class Collection(ABC):
 
         Args:
             ids: an id, or several.
-            default: what stands for an id that is not there.
+            default: what to return for an id that is missing.
 
         Raises:
             NotFound: an id is not there, and no default was given.
@@ -454,7 +454,7 @@ class Collection(ABC):
         Raises:
             UsageError: the question is empty.
         """
-        # Answering stands on collections; it is looked up when it is asked for, so that nothing here stands on it.
+        # Answering builds on collections; importing it here, on first use, keeps the dependency one-way.
         asking = importlib.import_module("imi.rag.asking")
         found: Answer = asking.ask(self, question, llm, k, always)
         return found

@@ -180,7 +180,7 @@ class Deepener:
             return left and self._fits(BUDGET_MS)
 
     def _fits(self, budget: float) -> bool:
-        """Whether this collection's rows may be read by the finer model: the built-in one filled it, or it was told."""
+        """Whether the finer model may read the rows: the built-in one filled them, or second vectors already exist."""
         bound = read_bound(self._store)
         if bound is None or bound.name == NAME:
             return False

@@ -58,7 +58,7 @@ class Evidence:
 
 
 def evidence(collection: Collection, question: str, hits: Sequence[Hit]) -> Evidence | None:
-    """Return what speaks for the passages' answering a question; None where it cannot be told.
+    """Return what speaks for the passages' answering a question; None where that is not known.
 
     It cannot for questions of a word or two, which ask what contains them, and on engines, which count no words.
 

@@ -54,7 +54,7 @@ class _Said:
 
 
 def fold(hits: Iterable[Hit]) -> list[Hit]:
-    """Return hits without those that say what one before them says, whose ids stand in its `copies`."""
+    """Return hits without those that repeat an earlier one, which lists their ids in its `copies`."""
     kept: list[Hit] = []
     copies: list[list[str]] = []
     said = _Said()
@@ -72,7 +72,7 @@ def search_folded(search: Callable[[int], Hits], k: int, offset: int = 0) -> Hit
     """Return the hits of a search with copies folded; facets and counts stay those of all rows.
 
     Args:
-        search: gives the first so many hits.
+        search: returns the first hits, as many as asked for.
         k: how many different ones.
         offset: how many different ones to leave out; what a page shows does not depend on those after it.
     """

@@ -1,4 +1,4 @@
-"""Where a collection lies: names, suffixes, and what is there already."""
+"""Where a collection lies: names, suffixes, and what already exists there."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SUFFIX = ".imi"
 
 
 def resolve(path: str | Path) -> Path:
-    """Return the folder that a name stands for: itself, or with the suffix `.imi` where only that exists."""
+    """Return the folder that a name means: itself, or with the suffix `.imi` where only that exists."""
     if not str(path):
         raise UsageError("the collection's name is empty", hint="give a path such as reviews.imi")
     plain = Path(path)

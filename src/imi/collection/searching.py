@@ -33,7 +33,7 @@ _POOL = 100
 _DEEPEST = 2**20
 _ATTEMPTS = 3
 _LOOKED_AT = 8
-"""Rows by which the script of a collection is told from that of a question."""
+"""How many rows are read to compare the script of a collection with that of a question."""
 
 
 class Snapshot(Protocol):

@@ -28,7 +28,7 @@ def search_several(
 
     Args:
         collections: at least one.
-        search: gives the first so many hits of one collection.
+        search: returns the first hits of one collection, as many as asked for.
         k: how many hits.
         offset: how many to leave out.
 

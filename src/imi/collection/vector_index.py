@@ -1,7 +1,7 @@
 """The derived index of a collection: brought in step with the file before each search, built behind the writes.
 
 Nothing here is the truth. The folder `index` may be deleted, cut or flipped at any moment: what fails its checksum, or
-does not count as many vectors as the file, is made anew from the file.
+does not count as many vectors as the file, is rebuilt from the file.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class CollectionIndex:
         self._pid = os.getpid()
 
     def forget(self) -> None:
-        """Let go of what is held in memory; the next search reads it anew."""
+        """Release what is held in memory; the next search reads it again."""
         with self._lock:
             self._reset()
         self.words.forget()
@@ -176,7 +176,7 @@ class CollectionIndex:
 
     @contextmanager
     def _writing(self) -> Iterator[bool]:
-        """Hold the right to write index files; yields False where another process has it, which is no loss."""
+        """Hold the right to write index files; yields False where another process has it, which does no harm."""
         self.folder.mkdir(exist_ok=True)
         lock = apsw.Connection(str(self.folder / "lock"))
         try:
@@ -266,8 +266,8 @@ class CollectionIndex:
                     self._unsaved = 0
         except (OSError, MemoryError, RuntimeError, ImiError) as failed:
             # The next write tries again.
-            told = f"the index of {self._store.folder} could not be built, searches stay exact: {failed}"
-            warnings.warn(told, RuntimeWarning, stacklevel=2)
+            message = f"the index of {self._store.folder} could not be built, searches stay exact: {failed}"
+            warnings.warn(message, RuntimeWarning, stacklevel=2)
         finally:
             self._store.release()
 

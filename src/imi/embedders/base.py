@@ -16,7 +16,7 @@ from imi.types import Floats
 
 @runtime_checkable
 class Embedder(Protocol):
-    """A model as the rest of imi sees it; queries and documents are told apart so that prompts cannot be forgotten."""
+    """A model as the rest of imi sees it; queries and documents are kept apart so that prompts cannot be forgotten."""
 
     @property
     def info(self) -> ModelInfo:

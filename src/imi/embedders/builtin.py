@@ -43,8 +43,7 @@ class Piece:
     share: of one text, its exact part of the sum (shares add up to 1); of two, its exact part of the cosine of the
     two sums.
     effect: measured on the whole model by leaving the piece out: how far the vector turns, 1 - cosine, or for two
-    texts how
-        much of their cosine goes; None where a text has this one piece only.
+    texts how much of their cosine is lost; None where a text has only this piece.
     """
 
     text: str
@@ -238,7 +237,7 @@ class BuiltIn:
     def explain(self, a: str, b: str | None = None) -> PieceWeights:
         """Return what the pieces of a text do, or which pieces carry the similarity of two texts.
 
-        Shares are exact for the sum of rows. The hidden layer is no sum, so `effect` measures the whole model with
+        Shares are exact for the sum of rows. The hidden layer is not a sum, so `effect` measures the whole model with
         each piece left out.
         """
         text_a = _Read(self, a)

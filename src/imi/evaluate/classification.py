@@ -29,7 +29,7 @@ def classification(
     neighbours: int = 5,
     progress: Progress | None = None,
 ) -> ByDims:
-    """Measure how well labels can be told from vectors.
+    """Measure how well labels can be predicted from vectors.
 
     Args:
         model: an embedder, or the vectors (n, d) of the train and (m, d) of the test texts; texts may be empty then.

@@ -1,8 +1,8 @@
 """Which public rows train the built-in model and which only measure it: one deterministic rule for both sides.
 
 A row is held out by a hash of its key, so that the split depends on neither order nor library versions. Rows that
-share a sentence
-go to the same side, and `evaluation_texts` lists every text that training must never see. Standard library only.
+share a sentence go to the same side, and `evaluation_texts` lists every text that training must never see. Standard
+library only.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def jsts(data: Path) -> Split[ScoredPair]:
 
 
 def tatoeba(data: Path) -> Split[TranslationPairs]:
-    """Return Tatoeba pairs; a chain of linked sentences stands on one side, and one pair of it is measured."""
+    """Return Tatoeba pairs; a chain of linked sentences stays on one side, and one pair of it is measured."""
     pairs = [
         TranslationPairs(*line.split("\t")[:2])
         for line in read_lines(data / "parallel_ja_en" / "tatoeba_jpn-eng.tsv.gz")

@@ -58,5 +58,5 @@ class Goal:
         return min(self.value(group) for group in groups)
 
     def __str__(self) -> str:
-        told = f"recall {self.recall:g}"
-        return told if self.share is None else f"{told} for {self.share:g} of the queries"
+        text = f"recall {self.recall:g}"
+        return text if self.share is None else f"{text} for {self.share:g} of the queries"

@@ -51,7 +51,7 @@ def processors() -> int:
 
 
 def set_threads(threads: int) -> int:
-    """Let faiss' next calls from this thread use so many threads, and return how many that is."""
+    """Let faiss' next calls from this thread use up to this many threads; return how many they will use."""
     allowed = min(threads, processors()) if threads > 1 else 1
     load_faiss().omp_set_num_threads(allowed)
     return allowed

@@ -24,7 +24,7 @@ Read = TypeVar("Read")
 OFFICIAL = "https://api.openai.com/v1"
 _SECRET = re.compile("key|token|secret|password|passwd|credential|signature|^sig$|^auth|^code$", re.IGNORECASE)
 LONGEST_WAIT = 120.0
-"""Seconds; an endpoint that asks for more is given up, and the caller told how long it wants."""
+"""Seconds; an endpoint that asks for more is given up, and the caller learns how long it wants."""
 
 
 def split_name(name: str) -> tuple[str, str]:

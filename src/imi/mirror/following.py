@@ -13,7 +13,7 @@ from imi.mirror.update import refresh
 
 EVERY_SECONDS = 1.0
 _SHARE = 20
-"""At most one part in so many of the time is spent on looking, however large the folder is."""
+"""At most one part in this many of the time is spent on scanning, however large the folder is."""
 
 
 class Follower:

@@ -32,7 +32,7 @@ _READING = "1"
 """Counts up when files are read in another way, so that all are read again."""
 _ROWS = 1024
 _SECONDS = 0.5
-"""A batch is written when it has so many rows or took so long: what was read is then found by others."""
+"""A batch is written at this many rows or after this long, so that others can find what was read."""
 _JUST_NOW = 0.1
 """A file written so short a time ago may be written again without its time telling."""
 
@@ -45,7 +45,7 @@ class Refreshed:
     read: files that were read now, with their rows, and `removed` those of which the rows were deleted.
     pending: files that have still to be read.
     holder: who is reading them, where another process is.
-    left_out: why files were left out, and which; of those read now where the content told.
+    left_out: why files were left out, and which; of those read now where their content decided that.
     failed: what could not be read.
     """
 

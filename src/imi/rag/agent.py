@@ -60,7 +60,7 @@ def gather_passages(
 
 
 def _use(collection: Collection | Together, call: ToolCall, finding: Retrieval) -> tuple[list[Hit], str]:
-    """Run one tool; what is wrong with a call is told to the model, which may mend it."""
+    """Run one tool; a wrong call is reported to the model, which may correct it."""
     wanted = (call.arguments or {}).get({"search": "query", "open": "id"}.get(call.name, ""))
     if not isinstance(wanted, str) or not wanted.strip():
         return [], f"error: {call.name} with {call.raw[:200]} is no valid call; there are search(query) and open(id)"

@@ -88,7 +88,7 @@ def answer(
 
 
 def _answers(together: Together, question: str, passages: Sequence[Hit]) -> bool:
-    """Whether the passages of any collection are likely to answer; also where it cannot be told."""
+    """Whether the passages of any collection are likely to answer; also where that is not known."""
     for label in dict.fromkeys(hit.collection for hit in passages):
         found = evidence(together.of(label), question, [hit for hit in passages if hit.collection == label])
         if found is None or found.enough:

@@ -74,12 +74,12 @@ def build_state(settings: Settings, embedders: Mapping[str, Embedder] | None = N
     Raises:
         ImiError: a model, a collection or the file of keys cannot be opened.
     """
-    collection_paths(settings.collections)  # a wrong path is told before a model is loaded
+    collection_paths(settings.collections)  # report a wrong path before loading a model
     metrics = Metrics()
     readers = ThreadPoolExecutor(READERS, thread_name_prefix="imi-read")
     if embedders is None:
         chosen = settings.model or "built-in"
-        # The finer model stands beside the built-in one: most collections are filled by that.
+        # The finer model refines the built-in one, with which most collections are filled.
         beside = ["built-in"] if chosen == "deep" else []
         names = dict.fromkeys([chosen, *beside, *settings.aliases.values()])
         embedders = {name: load(name) for name in names}

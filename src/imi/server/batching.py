@@ -35,7 +35,7 @@ class Batcher:
         Args:
             embedder: the model.
             pool: where long work runs.
-            on_batch: told the number of texts and the seconds of each call.
+            on_batch: called with the number of texts and the seconds of each call.
         """
         self._embedder = embedder
         self._pool = pool

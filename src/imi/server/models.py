@@ -22,7 +22,7 @@ from imi.server.http.responses import ApiError
 class Served:
     """One model that is loaded: the name it was asked for by, its embedder and its queue.
 
-    `given` is the name with the password that its URL may hold, which nobody is told.
+    `given` is the name with the password that its URL may hold, which is never shown.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Models:
             embedders: by the name that `imi.load` knows.
             aliases: other names, each for one of these.
             pool: where long work runs.
-            on_batch: told the number of texts and the seconds of each call.
+            on_batch: called with the number of texts and the seconds of each call.
         """
         self.created = int(time.time())
         self.aliases = {alias: public_name(name) for alias, name in aliases.items()}

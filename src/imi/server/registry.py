@@ -148,7 +148,7 @@ class Registry:
         return self._root is not None
 
     def names(self) -> list[str]:
-        """Return the names of what is there, sorted."""
+        """Return the names of the collections, sorted."""
         return sorted(name for name, one in self._places.items() if one.file is None or _state(one.file) is not None)
 
     def check(self, name: str) -> None:
@@ -350,7 +350,7 @@ def _not_found(name: str) -> ApiError:
 
 
 def _name_of(root: Path) -> str:
-    """Return the name by which a plain folder is served: its own, as far as it can stand in an address."""
+    """Return the name by which a plain folder is served: its own, as far as a URL allows."""
     return re.sub(r"[^\w.-]+", "-", root.name).strip("-.") or "folder"
 
 

@@ -51,11 +51,11 @@ def configure(app: ASGIApp, settings: Settings) -> uvicorn.Config:
 
 
 def serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
-    """Listen until the process is told to stop; requests under way are answered first.
+    """Listen until the process is asked to stop; requests in progress are answered first.
 
     Args:
         settings: what to serve and where.
-        on_ready: told the address once the server listens.
+        on_ready: called with the address once the server listens.
 
     Raises:
         ImiError: something cannot be opened, or the address cannot be had.
@@ -123,7 +123,7 @@ class Server(uvicorn.Server):  # type: ignore[misc]  # untyped to us
 
 
 def _listen(settings: Settings) -> socket.socket:
-    """Bind before the model is loaded, so that a port in use is told at once."""
+    """Bind before the model is loaded, so that a port in use is reported at once."""
     try:
         found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, kind, protocol, _, where = found[0]

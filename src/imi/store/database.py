@@ -26,7 +26,7 @@ from imi.values import as_date
 
 VFS = "cksmvfs"
 WAIT_MS = 10_000
-"""How long a second writer waits for the first one before it is told."""
+"""How long a second writer waits for the first one before it fails."""
 ALONE_SECONDS = 5.0
 """How long who must be alone waits for others to close the file."""
 _REPLACED = 5

@@ -1,4 +1,4 @@
-"""Rows as they stand in the file: encoding, checksums, and what a damaged one is told as."""
+"""Rows as they are stored in the file: encoding, checksums, and the error for a damaged one."""
 
 from __future__ import annotations
 

@@ -3,16 +3,15 @@
 Frozen in the first format, because they cannot be changed later without pain:
 
 - pages of 16 KiB: a vector of 512 float32 dimensions is 2 KiB and would fill pages of 4 KiB only to half;
-- eight bytes at the end of every page hold its checksum (SQLite's `cksumvfs`), and every row carries a checksum of
-its own, bound
-  to its row number: a page checksum finds flipped bits anywhere, also in the full-text index; a row's finds a row
-  that is not its own;
-- a row number is never used twice (AUTOINCREMENT): an index may keep a number of a deleted row, it can only miss, not
-mistake;
+- eight bytes at the end of every page hold its checksum (SQLite's `cksumvfs`), and every row carries another
+  one, bound to its row number: a page checksum finds flipped bits anywhere, also in the full-text index; a row's
+  finds a row in the wrong place;
+- a row number is never used twice (AUTOINCREMENT): an index may keep the number of a deleted row: it can miss a
+  row, but never take one for another;
 - an update of a text or vector is a delete and an insert, so that vectors never change under an index, but for a
   migration to another model, which counts up `epoch`;
 - texts without vectors and vectors without texts are both rows; a chunk points to its parent with offsets in
-characters.
+  characters.
 """
 
 from __future__ import annotations

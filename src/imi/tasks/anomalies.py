@@ -162,9 +162,9 @@ def anomalies(
 
     By vectors, a row is as odd as its mean distance to the k nearest rows (its own copies among them), or to the last
     tenth of the k nearest different rows, whichever stands out more: the second sees a family of odd rows that are
-    near each other. Copies of neighbours count once. Where
-    there are texts, what is far outside in script, length or spelling adds to it (`imi.tasks.text_oddness`). Distances
-    are put on one scale by their median and the median deviation above it, which the odd ones themselves hardly move.
+    near each other. Copies of neighbours count once. Where there are texts, an unusual script, length or spelling adds
+    to the score (`imi.tasks.text_oddness`). Distances are put on one scale by their median and the median deviation
+    above it, which the odd ones themselves hardly move.
 
     Args:
         data: (n, d) vectors, or a collection.

@@ -1,4 +1,4 @@
-"""What embedding would cost, told before it is spent: tokens, requests, money, minutes, and what is known already."""
+"""What embedding would cost, before it is spent: tokens, requests, money, minutes, and what is cached already."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def cost(texts: Iterable[str], model: Embedder) -> Cost:
         sizes = model.count_tokens(part)
         if not count:
             sample = part[:_SAMPLE]
-            model.embed(sample[:1])  # what is loaded at the first call is no part of the pace
+            model.embed(sample[:1])  # loading at the first call does not count towards the pace
             began = time.perf_counter()
             model.embed(sample)
             seconds, sampled = time.perf_counter() - began, max(1, int(sizes[: len(sample)].sum()))

@@ -24,7 +24,7 @@ _PREFIXES = (8, 16, 32, 64, 128, 256, 512, 1024, 2048)
 
 @dataclass(frozen=True)
 class Customization:
-    """A matrix (d, d) and how well cosines told near from far pairs before and after it, on held-out pairs.
+    """A matrix (d, d) and how well cosines separate near from far pairs before and after it, on held-out pairs.
 
     before, after: {"accuracy": with the threshold that was best in training, "auc": area under the ROC curve,
     "interval": 95 % of the accuracy}; prefixes: {dims: (auc before, auc after)} at shorter vectors.
@@ -46,7 +46,7 @@ class Customization:
         array = as_floats(z)
         if array.shape[-1] != len(self.matrix):
             raise UsageError(
-                f"vectors have {array.shape[-1]} numbers, the matrix takes {len(self.matrix)}",
+                f"vectors have {array.shape[-1]} dimensions, the matrix takes {len(self.matrix)}",
                 hint="use vectors of the model it was learned on",
             )
         return normalize(normalize(array) @ self.matrix)
@@ -71,7 +71,7 @@ class Customization:
             axes.plot(dims, [self.prefixes[one][side] for one in dims], "o-", color=colour, label=name)
         axes.set_xscale("log", base=2)
         axes.set_xticks(dims, [str(one) for one in dims])
-        axes.set_xlabel("numbers of each vector used")
+        axes.set_xlabel("dimensions of each vector used")
         axes.set_ylabel("area under the curve, held-out pairs")
         axes.legend(frameon=False)
         save_figure(figure, path)

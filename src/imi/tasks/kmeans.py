@@ -1,4 +1,4 @@
-"""Groups of unit vectors: spherical k-means, HDBSCAN over a neighbour graph, and how well groups are told apart."""
+"""Groups of unit vectors: spherical k-means, HDBSCAN over a neighbour graph, and how well groups separate."""
 
 from __future__ import annotations
 

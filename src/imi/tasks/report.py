@@ -53,7 +53,7 @@ class Findings:
 
 
 class Reported(ABC):
-    """A result that can be told: it has `findings()`, and perhaps a `figure`."""
+    """A result that can be reported: it has `findings()`, and perhaps a `figure`."""
 
     @abstractmethod
     def findings(self) -> Findings:

@@ -30,12 +30,11 @@ _LONG = 100
 
 @dataclass(frozen=True)
 class ZeroShot(Reported):
-    """What zero-shot said, row by row, and how often it was right where the truth was given.
+    """The predictions of zero-shot classification, row by row, and how often they are right where the truth is given.
 
     predictions: a label or None (abstained) for each row; confidence: (n,) of the best label. The figures judge the n
-    rows that have a
-    truth among the labels: accuracy and confusion over those answered, coverage their share. calibrated: accuracy
-    with each label's threshold moved by what other folds of the truth say; None without truth.
+    rows whose truth is among the labels: accuracy and confusion over those answered, coverage their share. calibrated:
+    accuracy with each label's threshold fitted on other folds of the truth; None without truth.
     """
 
     predictions: tuple[str | None, ...]

@@ -117,7 +117,7 @@ def _one(lines: list[Line]) -> Iterator[Block]:
 
 
 def is_heading(text: str) -> bool:
-    """Whether a line that stands alone looks like a heading: short, without a sentence's end, no item of a list."""
+    """Whether a line that stands alone looks like a heading: short, without a sentence's end, not an item of a list."""
     text = text.strip()
     if not text or width(text) > _SHORT or not letters(text) or "\t" in text or "://" in text:
         return False
@@ -182,7 +182,7 @@ def _first_word(text: str) -> str:
 
 
 def is_list_of_lines(lines: Sequence[str]) -> bool:
-    """Whether a text is a list of one-line texts, each of them a row, and not prose; told by its first lines."""
+    """Whether a text is a list of one-line texts, each of them a row, and not prose, judging by its first lines."""
     runs: list[list[str]] = [[]]
     for line in lines:
         if line.strip():

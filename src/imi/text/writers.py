@@ -1,4 +1,4 @@
-"""Writing texts with their vectors to a file: CSV with literal lists, JSONL, Parquet or .npy, told by the suffix."""
+"""Writing texts with their vectors to a file: CSV with literal lists, JSONL, Parquet or .npy, chosen by the suffix."""
 
 from __future__ import annotations
 

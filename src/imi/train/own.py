@@ -1,8 +1,7 @@
-"""Train a model of one's own: the built-in one, or another folder, moved towards pairs that should mean the same.
+"""Train your own model: the built-in one, or another folder, moved towards pairs that should mean the same.
 
-The base is teacher and start at once. Pairs are pulled together against the other pairs of a batch; over all texts
-the cosines of
-the base are kept, so that what it knew stays known.
+The base is both teacher and starting point. Pairs are pulled together against the other pairs of a batch; over all
+texts the cosines of the base are kept, so that what it has learnt is not lost.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ def lexeme(token: str) -> str:
 def encode_tokens(tokens: Sequence[str]) -> bytes:
     """Return the binary tsvector of tokens in order.
 
-    Beyond 16,383 tokens of a text phrases are no longer told apart from words that merely both occur; beyond a
+    Beyond 16,383 tokens of a text phrases can no longer be distinguished from words that merely both occur; beyond a
     megabyte of different tokens further ones are not found.
     """
     places: dict[str, list[int]] = {}

@@ -104,7 +104,7 @@ class SearchRoutes:
         for method, call in (("GET", self.collections), ("POST", self.create)):
             router.add_api_route("/", call, methods=[method], include_in_schema=False, response_model=None)
         picture = one + "/thumbnails/{id:path}"
-        # The media type of a response class would stand for the errors, too, which are JSON like all others.
+        # The media type of a response class would apply to errors, too, which are JSON like all others.
         found: dict[int | str, dict[str, Any]] = {
             200: {"description": "The picture.", "content": {"image/jpeg": {"schema": {"type": "string"}}}}
         }

@@ -24,7 +24,7 @@ from imi.types import Floats
 BATCH_LINES = 500
 BATCH_BYTES = 1024 * 1024
 FAILURES = 1000
-"""So many failures are listed; more are only counted by their absence from the other numbers."""
+"""At most this many failures are listed; the others are only missing from the other counts."""
 
 Row = tuple[int, DocumentBody]
 

@@ -24,7 +24,7 @@ from imi.vectors import truncate
 _CHARACTERS = 16
 """Characters of a token at most, as far as models' own counts go; a text of more times the limit is over it."""
 _MANY = 64
-"""Vectors from which on a reply is written on a thread, so many at a time."""
+"""A reply of more vectors is written on a thread, this many at a time."""
 
 
 class _Order(NamedTuple):

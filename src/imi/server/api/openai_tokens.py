@@ -42,7 +42,7 @@ class Table:
 
         Args:
             text: the text.
-            most: counting may end when it has found more than so many.
+            most: counting may end once it has found more than this.
         """
         if len(text) < _PART:
             return len(self._encoding.encode_ordinary(text))
@@ -55,7 +55,7 @@ class Table:
         return total
 
     def text_of(self, ids: Sequence[int]) -> str:
-        """Return the text of token ids; bytes that are no UTF-8 become U+FFFD.
+        """Return the text of token ids; bytes that are not UTF-8 become U+FFFD.
 
         Raises:
             UsageError: an id that the table does not have.

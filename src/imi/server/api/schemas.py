@@ -21,7 +21,7 @@ OnError = Literal["raise", "skip"]
 
 
 class Body(BaseModel):
-    """What a client sends: unknown keys are refused, and a number is no text."""
+    """What a client sends: unknown keys are refused, and a number does not pass for a text."""
 
     model_config = ConfigDict(extra="ignore", strict=True)
 

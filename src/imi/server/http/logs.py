@@ -11,7 +11,7 @@ from starlette.types import Scope
 
 
 class Log:
-    """Writes lines; silent where it was told to be, except for errors."""
+    """Writes log lines; where silenced, only errors."""
 
     def __init__(self, out: TextIO | None = None, *, requests: bool = True) -> None:
         self._out = out or sys.stderr

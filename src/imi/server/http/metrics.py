@@ -121,7 +121,7 @@ class Metrics:
         """Return the page.
 
         Args:
-            may_know: whether a collection's name may be told.
+            may_know: whether a collection's name may be shown.
         """
         lines = []
         for metric in self._all:

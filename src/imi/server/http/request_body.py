@@ -53,7 +53,7 @@ class Arriving:
 
 
 class Bodies:
-    """All bodies that one server receives or works on: only so many at once, and only so many bytes."""
+    """All request bodies that one server holds: limited in number and in bytes."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -228,7 +228,7 @@ def parse_json(body: bytes) -> Any:
     """Return the JSON value of a body.
 
     Raises:
-        ApiError: 400 for what is no JSON: NaN, numbers beyond double precision, invalid UTF-8, depth beyond 1,024.
+        ApiError: 400 for what is not JSON: NaN, numbers beyond double precision, invalid UTF-8, depth beyond 1,024.
     """
     try:
         return orjson.loads(body)
@@ -258,12 +258,12 @@ def _parse_long(body: bytes) -> Any:
 
 
 def check_values(body: bytes) -> None:
-    """Refuse JSON of so many values that reading it would hold the interpreter for long.
+    """Refuse JSON with too many values: reading it would hold the interpreter for long.
 
     Raises:
         ApiError: 413.
     """
-    # What stands in texts is counted, too, at first: that is quick, and nearly always few enough.
+    # Commas and brackets inside texts are counted, too, at first: that is quick, and nearly always few enough.
     if _within(*(body.count(mark) for mark in _MARKS)):
         return
     if not _within(*_marks_outside_texts(body)):

@@ -154,7 +154,7 @@ class Patient(HttpToolsProtocol):  # type: ignore[misc]  # untyped to us
             self._since = self.loop.time()
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what is no HTTP."""
+        """Refuse what is not HTTP."""
         self._refuse(ApiError(400, msg, code="invalid_http"))
 
     def look(self, now: float) -> None:

@@ -1,4 +1,4 @@
-"""Lines of a file with their numbers, decoded one by one, so that a byte that does not fit is told by its line."""
+"""Lines of a file with their numbers, decoded one by one, so that an invalid byte is reported with its line."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def open_text(source: str, encoding: str, say: Say | None = None) -> Iterator[Te
     Args:
         source: the path, or `-`.
         encoding: of files that are not valid UTF-8; "utf-8" has it guessed.
-        say: told how a file was read where that was guessed.
+        say: called with how a file was read where that was guessed.
 
     Raises:
         UsageError: the encoding is unknown.

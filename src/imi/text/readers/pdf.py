@@ -77,7 +77,7 @@ def read_pdf(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
 
 
 def _has_pictures(page: Any) -> bool:
-    """Whether a page shows a picture, which may be that of a text; a blank page is no loss."""
+    """Whether a page shows a picture, which may be that of a text; nothing is lost with a blank page."""
     try:
         shown = page["/Resources"]["/XObject"].values()
         return any(one.get_object().get("/Subtype") in ("/Image", "/Form") for one in shown)
@@ -98,8 +98,8 @@ def _printed(page: Any) -> str | None:
     texts = []
     try:
         for name in list(page.images.keys()):
-            told = page["/Resources"]["/XObject"][name]
-            if int(told["/Width"]) * int(told["/Height"]) > LARGEST:
+            image = page["/Resources"]["/XObject"][name]
+            if int(image["/Width"]) * int(image["/Height"]) > LARGEST:
                 continue
             texts.append(read_printed(open_picture(page.images[name].image, LARGE).pixels))
     except Exception:  # what a damaged picture does to a parser cannot be listed

@@ -25,9 +25,9 @@ LARGE = 3000
 """Longest side that tesseract is given; letters of a page of A4 then have about thirty dots."""
 _SMALLEST = 200
 _GROUND, _NEAR = 0.35, 8
-"""What share of a picture is within so many levels of its commonest grey, where there may be text."""
+"""Where a picture may hold text: the share of it that is within this many levels of its commonest grey."""
 _SURE, _LEAST = 50.0, 4
-"""How sure tesseract is of a word that is kept, in percent, and letters of which there are fewer are no text."""
+"""How sure tesseract is of a word that is kept, in percent, and the fewest letters that count as text."""
 _SECONDS = 120.0
 _LANGUAGES = ("jpn", "eng")
 _BETWEEN = re.compile(r"(?<=[\u3000-\u30ff\u3400-\u9fff\uff00-\uffef]) (?=[\u3000-\u30ff\u3400-\u9fff\uff00-\uffef])")
@@ -42,12 +42,12 @@ def tesseract() -> tuple[str, str] | None:
         return None
     try:
         # The program that the user installed or named, without a shell and without a word of a file.
-        told = subprocess.run(  # noqa: S603
+        listed = subprocess.run(  # noqa: S603
             [program, "--list-langs"], capture_output=True, text=True, timeout=_SECONDS, check=True
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    there = [one for one in _LANGUAGES if one in told.stdout.split()]
+    there = [one for one in _LANGUAGES if one in listed.stdout.split()]
     return (program, "+".join(there)) if there else None
 
 

@@ -20,7 +20,7 @@ from imi.text.readers.pieces import cut, passage_rows
 from imi.text.readers.rows import ReadOptions, Row, place_id, refuse_columns
 
 _LOOKED_AT = 65_536
-"""Characters at the head of a text by which it is told whether it is a list of lines."""
+"""How many of a text's first characters decide whether it is a list of lines."""
 _FRONT = 500
 Items = Iterator[Row | Failure]
 
