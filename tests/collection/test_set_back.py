@@ -118,6 +118,24 @@ def test_logs_of_files_that_were_replaced_one_after_another_are_all_kept(here):
             assert f"row{at}" in c.ids()
 
 
+@pytest.mark.parametrize("changed", [False, True])
+def test_a_file_that_was_away_for_a_while_has_its_last_rows_and_another_has_them_not(here, changed):
+    with imi.open("other.imi", model="hash") as c:
+        c.add([imi.Document("other", "of another file")])
+    handle = imi.open("c.imi", model="hash")
+    handle.add([imi.Document("a", "written to the log")])
+    os.rename("c.imi/collection.sqlite", "away")
+    handle.close()
+    if changed:
+        os.replace("other.imi/collection.sqlite", "c.imi/collection.sqlite")
+        with imi.open("c.imi", model="hash") as c:
+            assert c.ids() == ["other"] and c.verify().ok
+    os.replace("away", "c.imi/collection.sqlite")
+    for mode in ("rw", "r"):
+        with imi.open("c.imi", model="hash", mode=mode) as c:
+            assert c.ids() == ["a"] and c.verify().ok
+
+
 def test_a_file_with_a_second_name_is_read_and_not_written(here):
     with imi.open("c.imi", model="hash") as c:
         c.add([imi.Document("1", "first text")])

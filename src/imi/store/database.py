@@ -132,14 +132,41 @@ class Opened:
 
     def close(self, path: Path) -> None:
         """Close the connection to what was at a path, and delete the copy where there is one."""
+        moved = self.log is not None and identity(path) != self.identity
+        state = _state(self.identity) if moved else None
         self.connection.close()
         if self.copy is not None:
             self.copy.cleanup()
-        if self.log is not None and identity(path) != self.identity:
-            _leave_log(path, self.log)
+        if moved:
+            _leave_log(path, self.log, None if state is None else _kept_log(path, state))
 
 
-def _leave_log(path: Path, log: Identity | None) -> None:
+def _state(file: Identity | None) -> os.stat_result | None:
+    """Return the state of a file that this process has open, wherever it lies now; None where that cannot be seen."""
+    with suppress(OSError):
+        for name in os.listdir("/dev/fd"):
+            with suppress(OSError):
+                state = os.fstat(int(name))
+                if (state.st_dev, state.st_ino) == file:
+                    return state
+    return None
+
+
+def _kept_log(path: Path, state: os.stat_result) -> Path:
+    """Return the name of a log that belongs to a file in just this state."""
+    return path.with_name(f"{path.name}-wal.{state.st_ino}-{state.st_mtime_ns}-{state.st_size}")
+
+
+def _take_log_back(path: Path) -> None:
+    """Give a file that was moved away, and is back as it was, the log that was put aside meanwhile."""
+    with suppress(OSError):
+        kept = _kept_log(path, os.stat(path))
+        if kept.exists():
+            os.link(kept, path.with_name(f"{path.name}-wal"))  # refuses where there is a log
+            kept.unlink()
+
+
+def _leave_log(path: Path, log: Identity | None, name: Path | None = None) -> None:
     """Take the log of a file whose place another has taken out of its way: SQLite would read it as the other's own.
 
     It stays under another name, for who moved the file that it belongs to.
@@ -149,7 +176,7 @@ def _leave_log(path: Path, log: Identity | None) -> None:
         if log is None or identity(here) != log:
             return
         if os.stat(here).st_size:
-            os.replace(here, _unused(path.with_name(f"{path.name}-wal.replaced")))
+            os.replace(here, _unused(name or path.with_name(f"{path.name}-wal.replaced")))
         else:
             here.unlink()
         path.with_name(f"{path.name}-shm").unlink()
@@ -194,6 +221,7 @@ def connect(path: Path, *, write: bool, durable: bool = True, vfs: str = VFS) ->
             try:
                 if vfs == VFS:
                     _leave_log_of_others(path)
+                    _take_log_back(path)
                 connection = _configured(str(path), path, write=write, durable=durable, vfs=vfs)
                 opened = Opened(connection, before, log=identity(path.with_name(f"{path.name}-wal")))
             except (apsw.CantOpenError, apsw.ReadOnlyError, apsw.IOError) as refused:
