@@ -97,7 +97,7 @@ def test_bad_files(tmp_path, data, embedder):
     with pytest.raises(DataError, match="row 2 holds no list"):
         load_embeddings(tmp_path / "b.csv")
     (tmp_path / "empty.csv").write_text("")
-    with pytest.raises(DataError, match="is no CSV"):
+    with pytest.raises(DataError, match="is not CSV"):
         load_reviews(tmp_path / "empty.csv", model=embedder)
 
 

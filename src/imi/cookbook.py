@@ -152,7 +152,7 @@ def load_reviews(
         A frame with COLUMNS, `combined` ("Title: …; Content: …") and `n_tokens`.
 
     Raises:
-        DataError: the file is not there or is no CSV.
+        DataError: the file is missing or is not CSV.
         UsageError: a column is missing; the message lists those that are there.
     """
     frame = _read_csv(path)
@@ -275,4 +275,4 @@ def _read_csv(path: str | Path) -> Any:
     except OSError as error:
         raise DataError(f"{path}: {(error.strerror or str(error)).lower()}") from error
     except (ValueError, pandas.errors.ParserError) as wrong:
-        raise DataError(f"{path} is no CSV: {wrong}") from wrong
+        raise DataError(f"{path} is not CSV: {wrong}") from wrong

@@ -25,7 +25,7 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One row or file that could not be taken: where it stands and why."""
+    """One row or file that could not be taken: where it is and why."""
 
     source: str
     line: int | None
@@ -38,7 +38,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something to know of a file that was taken all the same: how it was read, or what in it is no row."""
+    """Something to know of a file that was taken all the same: how it was read, or what in it is not a row."""
 
     source: str
     line: int | None

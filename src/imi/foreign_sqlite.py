@@ -16,7 +16,7 @@ SECONDS = 30.0
 """How long a query may look for its next row before it counts as one without an end."""
 _STEPS = 20_000
 _LONGEST = 1 << 28
-"""Bytes of one value; a text of 256 MB is no row."""
+"""Bytes of one value; a text of 256 MB is not worth a row."""
 _ALLOWED = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE)
 
 
@@ -127,7 +127,7 @@ def opened(path: Path, seconds: float = SECONDS) -> Iterator[ForeignFile]:
         with closing(connection):
             yield ForeignFile(path, connection, seconds)
     except sqlite3.Error as wrong:
-        raise DataError(f"{path} is no SQLite database that can be read: {wrong}") from wrong
+        raise DataError(f"{path} is not an SQLite database that can be read: {wrong}") from wrong
 
 
 def _connected(name: str) -> sqlite3.Connection:

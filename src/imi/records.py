@@ -337,7 +337,7 @@ def _one_line(text: str | None, width: int = 80) -> str:
 class ModelInfo:
     """What makes two vectors comparable, and what a reader wants to know of a model.
 
-    `dims` are the trained prefixes, ascending, the last one the full width; a model that is no Matryoshka has just one.
+    `dims` are the trained prefixes, ascending, the last one the full width; a model that is not Matryoshka has one.
     """
 
     id: str

@@ -70,12 +70,12 @@ def test_a_bad_row_is_named_and_the_rest_is_taken(here, run):
     done = run("add", "c", "a.jsonl", "--json")
     assert done.code == 0 and done.json["added"] == 2
     assert [(one["source"], one["line"]) for one in done.json["failed"]] == [("a.jsonl", 2)]
-    assert "left out a.jsonl:2: no JSON" in done.err
+    assert "left out a.jsonl:2: not JSON" in done.err
     assert run("add", "c", "a.jsonl", "--skip-errors", "-q").err == ""
     assert run("add", "c", "a.jsonl", "--skip-errors", "--strict").code == 2
     (here / "b.jsonl").write_text('{"text":\n[]\n', "utf-8")
     none = run("add", "d", "b.jsonl")
-    assert none.code == 1 and "b.jsonl:1: no JSON" in none.err and not (here / "d.imi").exists()
+    assert none.code == 1 and "b.jsonl:1: not JSON" in none.err and not (here / "d.imi").exists()
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,7 @@ def test_watching_adds_what_changes_until_it_is_interrupted(folder, run, monkeyp
     monkeypatch.setattr("imi.ingest.watching.time.sleep", sleep)
     done = run("add", "c", "notes", "--watch")
     assert done.code == 130
-    assert "left out notes/broken.jsonl:1: no JSON" in done.err
+    assert "left out notes/broken.jsonl:1: not JSON" in done.err
     assert run("show", "c", "--json").json["count"] == 6
     assert run("add", "c", "-", "--watch", stdin="x\n").code == 2
 

@@ -92,7 +92,7 @@ def test_what_was_read_is_told(reviews, run):
         (["x", "--mode", "fuzzy"], "allowed are text, meaning, hybrid"),
         (["x", "--where", "Stars>3"], "'Stars'"),
         (["x", "--where", "Score"], "the filter 'Score' cannot be read"),
-        (["x", "--where", "{bad"], "is no JSON"),
+        (["x", "--where", "{bad"], "is not JSON"),
         (["x", "--dims", "65"], "65"),
         (["x", "--facet", "Stars"], "'Stars'"),
         ([], "there is no question"),

@@ -85,7 +85,7 @@ def test_vectors_that_are_no_matryoshka_are_noticed(nested, small):
     turn = np.linalg.qr(np.random.default_rng(0).standard_normal((128, 128)))[0].astype(np.float32)
     plan = imi.plan(vectors @ turn, target_recall=0.9)
     assert not plan.matryoshka
-    assert "no Matryoshka" in plan.note
+    assert "not Matryoshka" in plan.note
     mixed = plan.build(vectors @ turn)
     assert held_out(mixed, vectors @ turn, queries @ turn) >= 0.87
 

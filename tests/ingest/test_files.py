@@ -214,6 +214,6 @@ def test_the_summary_is_json(collection, tmp_path):
     (tmp_path / "a.csv").write_text("売上\n\nid,text\n1,tea\n,\n", "utf-8")
     added = collection.add_files("a.csv")
     assert json.loads(json.dumps(added.to_dict()))["summary"]["notices"] == [
-        {"source": "a.csv", "line": 1, "text": "the line stands above the header and is no row: '売上'"},
+        {"source": "a.csv", "line": 1, "text": "the line is above the header and not a row: '売上'"},
         {"source": "a.csv", "line": 5, "text": "1 row is blank: 5"},
     ]

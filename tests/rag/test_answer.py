@@ -188,7 +188,7 @@ def test_an_agent_searches_opens_and_answers(notes, server, llm):
     assert {"tunnel", "cat"} <= {hit.id for hit in found.passages}
     said = [message["content"] for message in server.requests[2]["messages"] if message["role"] == "tool"]
     assert any("no row with the id 'nothing'" in text for text in said)
-    assert sum("no valid call" in text for text in said) == 2
+    assert sum("not a valid call" in text for text in said) == 2
     assert len(notes) == len(ROWS)
 
 

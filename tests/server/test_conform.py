@@ -100,5 +100,5 @@ def test_numbers_sent_as_base64_are_read_little_endian():
 def test_nobody_there_and_no_url_are_said():
     with pytest.raises(EndpointError, match="nothing answers"):
         list(conform("http://127.0.0.1:9"))
-    with pytest.raises(UsageError, match="is no URL"):
+    with pytest.raises(UsageError, match="is not a URL"):
         list(conform("localhost"))

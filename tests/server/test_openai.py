@@ -196,7 +196,7 @@ def test_wrong_methods_and_paths_are_refused_in_shape(served):
 
 
 class Short(HashEmbedder):
-    """A model that is no Matryoshka and reads ten letters."""
+    """A model that is not Matryoshka and reads ten letters."""
 
     info = ModelInfo(id="short", width=64, dims=(64,), weights="1", max_tokens=10)
 

@@ -130,7 +130,7 @@ def test_without_a_key_only_this_machine_is_served(tmp_path):
         (("serve", "nothing.imi", "--port", "0"), "no collection nothing.imi"),
         (("keys", "add"), "needs a name"),
         (("keys", "lend", "x"), "cannot 'lend'"),
-        (("conform", "localhost"), "is no URL"),
+        (("conform", "localhost"), "is not a URL"),
     ],
 )
 def test_wrong_use_is_said_and_ends_with_2(arguments, said, capsys):

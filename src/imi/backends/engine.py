@@ -1,4 +1,4 @@
-"""What an engine must do so that a collection can stand on it: keep rows, find the nearest, find words.
+"""What an engine must do so that a collection can run on it: keep rows, find the nearest, find words.
 
 The verbs of `imi.Collection` are written once, in `imi.backends.collection`; a new engine implements `Engine` and
 says in `Abilities` what it cannot do, which is then refused in the same words everywhere.

@@ -17,7 +17,7 @@ _ENGINES: dict[EngineName, tuple[str, str, str, str]] = {
     "qdrant": ("imi.backends.qdrant.engine", "QdrantEngine", "qdrant_client", "qdrant"),
     "milvus": ("imi.backends.milvus.engine", "MilvusEngine", "pymilvus", "milvus"),
 }
-"""Of each engine its module, its class, the package that it stands on, and the extra that brings it."""
+"""Of each engine its module, its class, the package that it needs, and the extra that brings it."""
 
 
 def open_url(

@@ -1,6 +1,6 @@
 """Telling coding agents that imi is there: the entry of its server in their settings, and a skill.
 
-Settings are changed as data, not as text: what else stands in them stays. What was there before is kept, so that it can
+Settings are changed as data, not as text: everything else in them stays. What was there before is kept, so that it can
 be put back to the byte.
 """
 
@@ -30,7 +30,7 @@ _TABLE = re.compile(r"(?ms)^\n?\[mcp_servers\.imi(\.[^\]\n]{0,200})?\]\n.*?(?=^\
 class Agent:
     """Where an agent keeps its servers and skills, for one project and for the user.
 
-    servers: the key in the settings below which servers stand; the settings of Codex are TOML.
+    servers: the key in the settings that holds the servers; the settings of Codex are TOML.
     """
 
     project: str
@@ -165,7 +165,7 @@ def _settings(path: Path, agent: Agent, command: list[str], *, undo: bool) -> Ch
     value = _json(path, before)
     servers = value.setdefault(agent.servers, {})
     if not isinstance(servers, dict):
-        raise DataError(f"{path}: {agent.servers} is no object, so that no server can be put there")
+        raise DataError(f"{path}: {agent.servers} is not an object, so no server can be added")
     if agent.servers == "servers":
         entry = {"type": "stdio", **entry}
     if servers.get(NAME) == entry:
@@ -199,7 +199,7 @@ def _json(path: Path, text: str | None) -> dict[str, Any]:
         value = json.loads(text) if text and text.strip() else {}
     except ValueError as broken:
         raise DataError(
-            f"{path} is no plain JSON ({broken}), and is left alone",
+            f"{path} is not plain JSON ({broken}), and is left alone",
             hint="add the server by hand: imi install AGENT --project --dry-run in an empty folder shows what to add",
         ) from broken
     if not isinstance(value, dict):
@@ -221,7 +221,7 @@ def _with_table(path: Path, before: str | None, entry: dict[str, Any]) -> str:
     try:
         known = tomllib.loads(text)
     except tomllib.TOMLDecodeError as broken:
-        raise DataError(f"{path} is no TOML ({broken}), and is left alone") from broken
+        raise DataError(f"{path} is not TOML ({broken}), and is left alone") from broken
     if known.get("mcp_servers", {}).get(NAME) == entry:
         return text
     bare = _TABLE.sub("", text)

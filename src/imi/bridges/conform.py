@@ -54,7 +54,7 @@ class ContractClient:
         """
         url = url.rstrip("/")
         if not url.startswith(("http://", "https://")):
-            raise UsageError(f"{url!r} is no URL", hint="imi conform http://localhost:8000/v1")
+            raise UsageError(f"{url!r} is not a URL", hint="imi conform http://localhost:8000/v1")
         self.base = url if url.endswith("/v1") else f"{url}/v1"
         headers = {"authorization": f"Bearer {key}"} if key else {}
         self.http = httpx.Client(headers=headers, timeout=timeout)
@@ -312,7 +312,7 @@ def too_long_together(at: ContractClient) -> str:
 
 
 def no_json(at: ContractClient) -> str:
-    """A body that is no JSON is refused."""
+    """A body that is not JSON is refused."""
     headers = {"content-type": "application/json"}
     return at.refused(at.http.post(f"{at.base}/embeddings", content=b'{"model":', headers=headers), 400, 422)
 
@@ -403,7 +403,7 @@ def _json(response: httpx.Response) -> Any:
     try:
         return response.json()
     except json.JSONDecodeError:
-        raise Broken(f"{response.status_code} with no JSON: {response.text[:80]!r}") from None
+        raise Broken(f"{response.status_code} without JSON: {response.text[:80]!r}") from None
 
 
 def _decoded(value: Any) -> list[float]:

@@ -184,7 +184,7 @@ class ImiVectorStore(VectorStore):
 
 
 class ImiRetriever(BaseRetriever):
-    """A retriever with what `imi ask` can: reranked passages, and passages with what stands around them.
+    """A retriever with what `imi ask` can: reranked passages, and passages with the text around them.
 
     collection: an open one. k, mode, where, rerank, expand: as in `imi.rag.retrieve.Finding`.
     """

@@ -170,7 +170,7 @@ class ImiVectorStore(BasePydanticVectorStore):
 
 
 class ImiRetriever(BaseRetriever):
-    """A retriever with what `imi ask` can: reranked passages, and passages with what stands around them."""
+    """A retriever with what `imi ask` can: reranked passages, and passages with the text around them."""
 
     def __init__(self, collection: Collection, finding: Retrieval | None = None) -> None:
         """Set up.

@@ -62,7 +62,7 @@ class AskOptions(FolderOptions, Trusting, Filtered):
     budget: Budget = None
     expand: Annotated[
         int | None,
-        Option("--expand", metavar="N", help="Read passages with what stands around them, up to N characters."),
+        Option("--expand", metavar="N", help="Read passages with the text around them, up to N characters."),
     ] = None
     agent: Annotated[bool, Option("--agent", help="Let the model search and open documents itself.")] = False
     always: Annotated[bool, Option("--always", help="Answer also where nothing that was found is likely to.")] = False
@@ -122,7 +122,7 @@ def _write(piece: str) -> None:
 
 
 def _source(hit: Hit) -> str:
-    """Return where a passage stands and how it begins, short enough for a line."""
+    """Return where a passage is from and how it begins, short enough for a line."""
     facts = facts_of(hit.metadata)
     heading = " > ".join(dict.fromkeys(str(part) for part in (facts.get("title"), facts.get("heading")) if part))
     where = place_of(hit) if hit.collection is None else f"{shortened(hit.collection)}: {place_of(hit)}"

@@ -54,7 +54,7 @@ def list_collections(options: ListOptions) -> None:
     from imi.store.store import FILE
 
     if not options.folder.is_dir():
-        raise UsageError(f"{options.folder} is no folder")
+        raise UsageError(f"{options.folder} is not a folder")
     found: list[dict[str, Any]] = []
     for path in sorted(options.folder.iterdir()):
         if not (path / FILE).is_file():

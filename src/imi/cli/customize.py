@@ -54,7 +54,7 @@ def _read_pairs(path: Path) -> list[tuple[Any, Any, float]]:
                 if line > 1:
                     failed.append(Failure(str(path), line, f"not two ids and a number: {wrong}"))
     if failed:
-        raise DataError(f"{len(failed)} lines of {path} are no pairs", failures=failed)
+        raise DataError(f"{len(failed)} lines of {path} are not pairs", failures=failed)
     return pairs
 
 

@@ -1,4 +1,4 @@
-"""Hits on a terminal: where each one stands, how good it is, and the words around what was asked for."""
+"""Hits on a terminal: where each one is, how good it is, and the words around what was asked for."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def show_hits(hits: Hits, question: Any, *, full: bool, title: str | None, first
 
     Args:
         hits: best first.
-        question: what was asked; its words are marked where they stand.
+        question: what was asked; its words are marked where they occur.
         full: whole texts instead of the words around what was asked for.
         title: above the hits.
         first: the number of the first one.
@@ -67,7 +67,7 @@ def bar(score: float) -> str:
 
 
 def shortened(path: str) -> str:
-    """Return a path as it is shortest from where the user stands."""
+    """Return a path as it is shortest from the current folder."""
     if not os.path.isabs(path):
         return path
     candidates = [path]
@@ -81,7 +81,7 @@ def shortened(path: str) -> str:
 
 
 def place_of(hit: Hit) -> str:
-    """Return where a hit stands: its file with line or page, else its id; shortened."""
+    """Return where a hit is: its file with line or page, else its id; shortened."""
     facts = facts_of(hit.metadata)
     source = facts.get("source")
     if not isinstance(source, str) or not (hit.id == source or hit.id.startswith((f"{source}:", f"{source}#"))):

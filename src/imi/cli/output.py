@@ -134,6 +134,6 @@ def _show_rich(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str
     for name, right in zip(columns, numeric, strict=True):
         table.add_column(Text(visible(name)), justify="right" if right else "left", overflow="fold", no_wrap=right)
     for row in rows:
-        # Text, not str: square brackets in a document are no markup.
+        # Text, not str: square brackets in a document are not markup.
         table.add_row(*(Text(visible(number(cell) if isinstance(cell, float) else _flat(cell))) for cell in row))
     Console().print(table)

@@ -28,7 +28,7 @@ def present(
 
     Args:
         result: what a task returned.
-        options: those of the verb; all that were given stand in the report.
+        options: those of the verb; all that were given are shown in the report.
         value: what --json prints; None for the result's own.
         findings: what to show; None for the result's own.
     """

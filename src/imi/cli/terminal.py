@@ -9,7 +9,7 @@ import sys
 from typing import TextIO
 
 _SHOWN = (
-    {code: 0x2400 + code for code in range(0x20) if code not in (0x09, 0x0A)}  # line ends and tabs are no commands
+    {code: 0x2400 + code for code in range(0x20) if code not in (0x09, 0x0A)}  # line ends and tabs are not commands
     | {0x7F: 0x2421}
     | dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
     | dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)], 0xFFFD)  # they turn what follows around

@@ -20,7 +20,8 @@ class TrainOptions(Output):
     """What `imi train` takes."""
 
     pairs: Annotated[
-        Path, typer.Option("--pairs", metavar="FILE", help="Lines of two texts parted by a tab, and a score if known.")
+        Path,
+        typer.Option("--pairs", metavar="FILE", help="Lines of two texts separated by a tab, and a score if known."),
     ]
     out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="The model folder to make.")]
     texts: Annotated[

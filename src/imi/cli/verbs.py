@@ -12,7 +12,7 @@ A command file holds, for each verb, a dataclass of options, a function that tak
     def register(app: typer.Typer) -> None:
         verb(app, "show", Show, show, example="imi show reviews.imi")
 
-and its verbs stand in `GROUPS` of `imi.cli`.
+and its verbs are listed in `GROUPS` of `imi.cli`.
 """
 
 from __future__ import annotations

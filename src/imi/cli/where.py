@@ -72,9 +72,9 @@ def _from_json(text: str) -> Filter:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as wrong:
-        raise UsageError(f"the filter {text!r} is no JSON: {wrong}", hint=_SHOWN) from wrong
+        raise UsageError(f"the filter {text!r} is not JSON: {wrong}", hint=_SHOWN) from wrong
     if not isinstance(value, dict) or not value:
-        raise UsageError(f"the filter {text!r} is no JSON object with a field", hint=_SHOWN)
+        raise UsageError(f"the filter {text!r} is not a JSON object with a field", hint=_SHOWN)
     return value
 
 
@@ -91,4 +91,4 @@ def _from_word(field: str, match: re.Match[str], said: str) -> Filter:
 
 
 def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is no JSON number")
+    raise ValueError(f"{constant} is not a JSON number")

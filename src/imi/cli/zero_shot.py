@@ -21,7 +21,9 @@ from imi.errors import UsageError
 class ZeroShotOptions(ReportedTaskOptions):
     """What `imi zero-shot` takes."""
 
-    labels: Annotated[str | None, typer.Option("--labels", metavar="A,B", help="The labels, parted by commas.")] = None
+    labels: Annotated[str | None, typer.Option("--labels", metavar="A,B", help="The labels, separated by commas.")] = (
+        None
+    )
     describe: Annotated[
         Path | None,
         typer.Option("--describe", metavar="FILE", help='JSON: {"label": "a description", …} or lists of them.'),
@@ -61,7 +63,7 @@ def _read_descriptions(path: Path) -> dict[str, Any]:
         described = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as wrong:
         raise UsageError(
-            f"{path} is no JSON: {wrong}", hint='{"good": ["I love it", "great"], "bad": "awful"}'
+            f"{path} is not JSON: {wrong}", hint='{"good": ["I love it", "great"], "bad": "awful"}'
         ) from wrong
     if not isinstance(described, dict):
         raise UsageError(f"{path} holds no JSON object of labels and descriptions", hint='{"good": "I love it", …}')

@@ -28,7 +28,9 @@ class _Reader:
         self._at = 0
 
     def wrong(self, what: str) -> DataError:
-        return DataError(f"{self.path} is no faiss index that can be read: {what}", hint="export the texts, add those")
+        return DataError(
+            f"{self.path} is not a faiss index that can be read: {what}", hint="export the texts, add those"
+        )
 
     def take(self, count: int) -> NDArray[np.uint8]:
         if not 0 <= count <= len(self._raw) - self._at:

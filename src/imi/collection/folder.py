@@ -71,7 +71,7 @@ class FolderCollection(Collection):
                 named it; your word is remembered. Until then only text is searched.
 
         Raises:
-            UsageError: it is missing in the mode "r", or is no collection.
+            UsageError: it is missing in the mode "r", or is not a collection.
             ModelMismatch: the model given is not the collection's.
         """
         if mode not in ("rw", "r"):

@@ -1,4 +1,4 @@
-"""Late parent expansion: what was found is a small piece, what is read is the piece with what stands around it."""
+"""Late parent expansion: what was found is a small piece, what is read is the piece with its surroundings."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class _Run:
 
 
 def expand(collection: Collection, hits: Iterable[Hit], characters: int) -> list[Expanded]:
-    """Return hits with what stands around them; one that an earlier one already holds is left out.
+    """Return hits with the text around them; one that an earlier one already holds is left out.
 
     Pieces of long documents grow within their section, which is where their headings agree; lines, paragraphs and
     sections of text and Markdown files grow over those beside them under the same heading. Rows of tables stay alone.
@@ -63,7 +63,7 @@ def expand(collection: Collection, hits: Iterable[Hit], characters: int) -> list
         raise UsageError(f"a passage cannot grow to {characters} characters, allowed are 1 and more")
     if not isinstance(collection, FolderCollection):
         raise UsageError(
-            f"passages of {collection!r} cannot grow: the engine does not know what stands beside them",
+            f"passages of {collection!r} cannot grow: the engine does not know their neighbours",
             hint="ask without --expand, or copy the rows into a folder",
         )
     hits, store = list(hits), collection._store

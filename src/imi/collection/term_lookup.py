@@ -37,10 +37,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Postings:
-    """What the index holds for a term: the lists of its tokens, and the documents in which these stand in a row.
+    """What the index holds for a term: the lists of its tokens, and the documents in which these are adjacent.
 
-    documents: how many of the `total` hold the term; occurrences: how often in all. idf: the weight of a term that so
-    many hold. postings: the best by BM25. longer: indexed words that begin with it, which a search finds as well.
+    documents: how many of the `total` hold the term; occurrences: how often in all. idf: the weight of a term that this
+    many documents hold. postings: the best by BM25. longer: indexed words that begin with it, which searches find too.
     """
 
     term: str
@@ -61,7 +61,7 @@ def postings(collection: Collection, term: str, k: int = 20) -> Postings:
     """Return what the full-text index of a collection holds for a term.
 
     A word is one token. Text without spaces is cut into characters and bigrams, so 京都 is a token and 東京都 is two
-    that stand in a row: its documents are those in which the lists of both agree.
+    adjacent ones: its documents are those in which the lists of both agree.
 
     Args:
         collection: a collection in a file of ours.
@@ -102,7 +102,7 @@ def postings(collection: Collection, term: str, k: int = 20) -> Postings:
 
 
 def _in_a_row(store: Store, tokens: tuple[str, ...]) -> dict[int, list[int]]:
-    """Return, by document, the positions at which the tokens stand one behind the other."""
+    """Return, by document, the positions at which the tokens follow one another."""
     begins: dict[int, set[int]] = {}
     for behind, token in enumerate(tokens):
         here: dict[int, set[int]] = defaultdict(set)

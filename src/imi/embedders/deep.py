@@ -114,7 +114,7 @@ class Deep:
             progress: called as progress(done, total) after each batch.
 
         Raises:
-            UsageError: dims out of range, an unknown kind, or something that is no list of strings.
+            UsageError: dims out of range, an unknown kind, or something other than a list of strings.
         """
         if kind not in PREFIXES:
             raise UsageError(f"kind is {kind!r}, allowed are 'query' and 'document'")
@@ -244,7 +244,7 @@ def windows(ids: NDArray[np.int32], longest: int) -> list[NDArray[np.int32]]:
 
 
 def batched(lengths: Sequence[int], most: int) -> Iterator[list[int]]:
-    """Yield rows by length, at most so many tokens with padding a batch, so that little is padding."""
+    """Yield rows by length, at most this many tokens a batch with padding, so that little is padding."""
     batch: list[int] = []
     for row in sorted(range(len(lengths)), key=lengths.__getitem__):
         # Up to an eighth of padding is cheaper than another batch.

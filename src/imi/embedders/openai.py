@@ -1,7 +1,7 @@
 """`openai:MODEL[@URL]`: vectors from any endpoint that speaks OpenAI's embeddings contract.
 
 Texts are packed into requests by tokens and count, sent over several connections, and every reply is checked before a
-vector is taken from it. A request that is refused for its texts is halved until the one bad text stands alone.
+vector is taken from it. A request that is refused for its texts is halved until the one bad text is alone.
 """
 
 from __future__ import annotations

@@ -109,7 +109,7 @@ class _Ranks:
         self.groups = int(self.group.max()) + 1 if len(values) else 0
 
     def of(self, draw: Doubles) -> Doubles:
-        """Return the mean rank of each value in a sample where row i stands draw[i] times."""
+        """Return the mean rank of each value in a sample where row i occurs draw[i] times."""
         sizes = np.bincount(self.group, weights=draw, minlength=self.groups)
         return np.asarray((np.cumsum(sizes) - (sizes - 1) / 2)[self.group], dtype=np.float64)
 

@@ -44,7 +44,7 @@ def gains_of_lists(rows: ArrayLike, relevant: Sequence[Mapping[int, float]]) -> 
         relevant: for each query, the gain of each relevant document; gains of 0 and below are not relevant.
 
     Raises:
-        UsageError: not one mapping a query, or a document stands twice in a ranking.
+        UsageError: not one mapping a query, or a document occurs twice in a ranking.
     """
     ranking = _ranking(rows)
     if len(relevant) != len(ranking):
@@ -85,7 +85,7 @@ def _ranking(rows: ArrayLike) -> Rows:
         raise UsageError(f"a ranking has shape {ranking.shape}, allowed is (queries, depth)")
     ordered = np.sort(ranking, axis=1)
     if ((ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)).any():
-        raise UsageError("a document stands twice in one ranking", hint="rank each document once")
+        raise UsageError("a document occurs twice in one ranking", hint="rank each document once")
     return ranking
 
 

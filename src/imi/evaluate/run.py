@@ -14,7 +14,7 @@ Results = dict[str, dict[str, dict[str, Score]]]
 """model -> set -> dims (as text; "all" for what has no dims) -> figure."""
 
 FUSED = " + bm25"
-"""Ends the name under which a model fused with words stands."""
+"""The suffix in reports of a model's name that is fused with words."""
 
 
 def measure(

@@ -64,12 +64,12 @@ def first_rungs(
         rows: of the whole table.
         width: of a vector.
         worth: what each prefix needs for the target.
-        matryoshka: whether prefixes are worth more than random dimensions; if not, a learnt rotation stands for them.
+        matryoshka: whether prefixes are worth more than random dimensions; if not, a learnt rotation takes their place.
         memory: bytes that the ladder may take beside the full vectors, None for any.
         room: bytes that this machine has left for building, None where it does not say.
     """
     usable = [prefix.dims for prefix in worth if prefix.keep is not None and prefix.dims >= 64]
-    # The full width comes first: where memory is no matter, it is the one to beat, and a busy machine tries few.
+    # The full width comes first: where memory does not matter, it is the one to beat, and a busy machine tries few.
     sizes = [width, *_spread(usable)] if matryoshka else [width]
     rotated = [] if matryoshka else _spread([size for size in prefix_sizes(width) if size >= 64])[:2]
     out: list[Rung] = []

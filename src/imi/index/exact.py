@@ -26,7 +26,7 @@ class Exact:
     """Compares every query with every row, block by block, in bounded memory.
 
     Scores are computed in float32 by matrix products, and those that could be among the best once more in float64, so
-    that equal vectors score equal wherever they stand; equal scores come in the order of their rows. A row that holds
+    that equal vectors score equal in any row; equal scores come in the order of their rows. A row that holds
     NaN is never returned.
     """
 

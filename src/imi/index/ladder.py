@@ -314,7 +314,7 @@ class Ladder:
         # Asked again each time: a forked child has one.
         first, threads = self.rungs[0], min(self.threads, processors()) if len(queries) > 1 else 1
         last = self._later[-1].rung.keep
-        grown = 1.0 if k <= 1.1 * last else k / last  # one more than planned for is no reason to look harder
+        grown = 1.0 if k <= 1.1 * last else k / last  # one more than planned for does not justify a wider search
         keep = max(k, math.ceil(first.keep * grown))
         # By chance alone a shortlist holds fewer that pass: three deviations more are asked for.
         wide = min(len(self), math.ceil((keep + (3 * math.sqrt(keep) if mask is not None else 0)) * widening))

@@ -334,7 +334,7 @@ class Planner:
             else f" (the first {middle.dims} hold {middle.top:.2f} of the nearest, random ones {middle.chance:.2f})"
         )
         answer = "a rotation learnt from them is used instead" if chosen.rungs[0].rotated else "the full width is used"
-        return f"these vectors are no Matryoshka{share}: {answer}"
+        return f"these are not Matryoshka vectors{share}: {answer}"
 
     def _promise(self, chosen: Tried) -> str:
         """Say what is found of questions unlike the rows, and how many of the queries reach the recall."""

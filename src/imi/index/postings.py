@@ -23,7 +23,7 @@ from imi.types import Rows
 K1, B = 1.2, 0.75
 """BM25's constants: how soon a repeated term stops adding, and how much length is held against a row."""
 MOST_COUNT = 65_535
-"""A term that stands more often in one row counts as if it stood so often."""
+"""A term that occurs more often in one row counts as if it occurred this often."""
 _BLOCK = 1 << 22
 
 Mask = NDArray[np.bool_]
@@ -31,7 +31,7 @@ Mask = NDArray[np.bool_]
 
 @lru_cache(maxsize=1 << 16)
 def term_hash(term: str) -> int:
-    """Return the 64 bits that stand for a term, the same on every machine."""
+    """Return the 64 bits that identify a term, the same on every machine."""
     return int.from_bytes(blake2b(term.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
 
 

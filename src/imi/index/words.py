@@ -100,7 +100,7 @@ class Words:
         return replace(self, segments=tuple(segments), alive=tuple(alive), saved=tuple(saved))
 
     def remove(self, rows: Rows) -> Words:
-        """Return the index with these rows dead; those that it does not have are no error."""
+        """Return the index with these rows dead; those that it does not have are ignored."""
         if not len(rows) or not self.segments:
             return self
         places = self._lookup.places(np.asarray(rows, dtype=np.int64))

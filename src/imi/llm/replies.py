@@ -68,7 +68,7 @@ def refusal(
     """Return the error for a reply that is none of 2xx; `should_retry` is the reply's own word, "true" or "false".
 
     Understands `{"error": {...}}` (OpenAI), flat `{"message", "code"}` (TEI, older vLLM), `{"error": "text"}` (Ollama),
-    `{"detail": ...}` (FastAPI) and bodies that are no JSON.
+    `{"detail": ...}` (FastAPI) and bodies that are not JSON.
     """
     message, code = _said(body)
     hint = {

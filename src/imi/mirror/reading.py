@@ -14,7 +14,7 @@ from imi.text.readers.office import OFFICE
 from imi.text.readers.rows import Row
 from imi.text.walk import unwritten
 
-# What is no text; the rest is, whatever its suffix, unless a zero byte says otherwise.
+# What is not text; the rest is, whatever its suffix, unless a zero byte says otherwise.
 _BINARY_READ = frozenset({".pdf", *OFFICE})
 _NOT_READ = {
     **dict.fromkeys(SUFFIXES, "pictures (imi add keeps them)"),

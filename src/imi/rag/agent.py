@@ -63,7 +63,7 @@ def _use(collection: Collection | Together, call: ToolCall, finding: Retrieval) 
     """Run one tool; a wrong call is reported to the model, which may correct it."""
     wanted = (call.arguments or {}).get({"search": "query", "open": "id"}.get(call.name, ""))
     if not isinstance(wanted, str) or not wanted.strip():
-        return [], f"error: {call.name} with {call.raw[:200]} is no valid call; there are search(query) and open(id)"
+        return [], f"error: {call.name} with {call.raw[:200]} is not a valid call; there are search(query) and open(id)"
     try:
         if call.name == "search":
             hits = find_passages(collection, wanted, replace(finding, rewrite=False, rerank=None))

@@ -84,7 +84,7 @@ def find_passages(
 
 
 def _expanded(together: Together, hits: Sequence[Hit], characters: int) -> list[Hit]:
-    """Return passages with what stands around them, each out of its own collection, in their order."""
+    """Return passages with the text around them, each out of its own collection, in their order."""
     grown: dict[tuple[str | None, str], Hit] = {}
     for label in dict.fromkeys(hit.collection for hit in hits):
         own = [hit for hit in hits if hit.collection == label]

@@ -188,7 +188,7 @@ def refusal_of(method: str, path: str, error: Exception, private: Callable[[], M
         method: of the request.
         path: of the request.
         error: what went wrong.
-        private: returns texts that no reply may show, each with what stands for it.
+        private: returns texts that no reply may show, each with its replacement.
     """
     if isinstance(error, ApiError):
         return error

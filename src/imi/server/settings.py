@@ -92,7 +92,7 @@ def home() -> Path:
 
 @lru_cache(256)  # each request names its host
 def is_loopback(host: str) -> bool:
-    """Return whether a host name or address stands for this machine alone."""
+    """Return whether a host name or address means this machine alone."""
     host = host.lower()
     if host in ("localhost", "localhost."):
         return True

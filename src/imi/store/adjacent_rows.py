@@ -1,4 +1,4 @@
-"""Rows by the place where they stand: pieces of one whole, and lines of one file; must run inside `reading()`."""
+"""Rows by their place: pieces of one whole, and lines of one file; must run inside `reading()`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def pieces_between(store: Store, parent: str, start: int, end: int) -> list[Docu
 
 
 def rows_between(store: Store, source: str, first: int, last: int) -> list[Document]:
-    """Return the rows of a file that are no pieces and stand on its lines from first to last, in order, verified."""
+    """Return the rows of a file that are whole lines, from line first to last, in order, verified."""
     found = []
     for origin, line in ((ORIGIN, "'$.imi.line'"), (f"{ORIGIN} IS NULL AND source", "'$.line'")):
         sql = (

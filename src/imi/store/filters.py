@@ -128,7 +128,7 @@ def _compare(name: str, operator: str, value: object) -> Condition:
     _scalar(name, operator, value)
     if isinstance(value, str):
         return _compare_text(read, operator, composed(value))
-    # The operator is one of a fixed tuple, so this is no way in for data.
+    # The operator is one of a fixed tuple, so no data can get in here.
     return read.condition(f"({{type}} IN ('integer', 'real') AND {{value}} {operator} ?)", _plain(value))
 
 

@@ -59,7 +59,7 @@ class FullText(ABC):
         return list(self._vocabulary("row").execute(sql, (start, start + "\U0010ffff", limit)))
 
     def occurrences(self, term: str) -> Iterator[tuple[int, int]]:
-        """Iterate over the rows and places, counted in tokens from 0, at which a term stands."""
+        """Iterate over the rows and places, counted in tokens from 0, at which a term occurs."""
         return self._vocabulary("instance").execute(
             'SELECT doc, "offset" FROM temp.vocabulary_instance WHERE term = ?', (term,)
         )

@@ -54,7 +54,7 @@ class Diversity(Reported):
                 f"{self.n} 件は実質 {self.vendi:.1f} 種類に相当します(Vendi スコア)",
             ),
             Phrase(
-                f"baseline: {self.distinct} of them are no copy of another",
+                f"baseline: {self.distinct} of them are not copies of another",
                 f"ベースライン: 完全な重複を除くと {self.distinct} 件",
             ),
         ]

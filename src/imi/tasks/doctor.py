@@ -72,7 +72,7 @@ def doctor(
         seed: of the samples.
 
     Raises:
-        UsageError: it is no table of numbers, it has no rows, or the number of texts differs.
+        UsageError: it is not a table of numbers, it has no rows, or the number of texts differs.
     """
     if is_collection(data):
         documents = list(data.documents())

@@ -109,7 +109,7 @@ def explain(model: Embedder, a: str, b: str | None = None, *, first: int = 4) ->
     """Explain one text, or what makes two similar.
 
     Args:
-        model: what reads them; models that are no sum of rows show no tokens.
+        model: what reads them; models that are not a sum of rows show no tokens.
         a: a text.
         b: another one.
         first: how many numbers of each row to show.

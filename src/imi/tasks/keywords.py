@@ -46,7 +46,7 @@ _COMMON_JA = frozenset(
 
 
 def words_of(text: str) -> list[str]:
-    """Return the words of a text that can stand in a name, in order: content words, case folded."""
+    """Return the words of a text that can be part of a name, in order: content words, case folded."""
     words = _WORD.findall(_TAG.sub(" ", normalize_text(text)))
     return [word for word in words if word not in _COMMON and word not in _COMMON_JA]
 

@@ -167,7 +167,7 @@ def short(text: str, width: int = 28) -> str:
 
 
 def draw_confusion(confusion: Any, labels: Sequence[str], title: str) -> Figure:
-    """Draw a confusion matrix (c, c): rows are the truth, shares of a row shade, counts stand where they fit."""
+    """Draw a confusion matrix (c, c): rows are the truth, shares of a row shade, counts are written where they fit."""
     count = len(labels)
     side = min(12.0, max(4.2, 1.8 + 0.42 * count))
     figure, axes = new_figure(side + 0.8, side)

@@ -24,7 +24,7 @@ _STEPS = 20
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A part of a map: where its name stands, its name, how many points it has, and its level, 0 the coarsest."""
+    """A part of a map: where its name is drawn, its name, how many points it has, and its level, 0 the coarsest."""
 
     x: float
     y: float

@@ -61,9 +61,9 @@ def _is_kana(term: str) -> bool:
 
 
 def spans_of(text: str, terms: Sequence[str]) -> tuple[list[Span], list[str]]:
-    """Return where the terms stand in a text, merged and in order, and those of them that stand in it at all.
+    """Return where the terms occur in a text, merged and in order, and which of them occur in it at all.
 
-    Words of letters and digits must begin where a word begins; what has no spaces around it may stand anywhere.
+    Words of letters and digits must begin where a word begins; what has no spaces around it may occur anywhere.
     """
     folded, places = _folded(text[:READ])
     found: list[Span] = []
@@ -94,7 +94,7 @@ def _folded(text: str) -> tuple[str, list[int] | None]:
 
 
 def _begins(folded: str, at: int, term: str) -> bool:
-    """Return whether a word of letters begins here: rain does not stand in train."""
+    """Return whether a word of letters begins here: rain is not found in train."""
     if at == 0 or not (term[0].isascii() and term[0].isalnum()):
         return True
     before = folded[at - 1]
@@ -118,7 +118,7 @@ def piece_of(text: str, terms: Sequence[str], most: int, start: int | None = Non
         text: the whole text.
         terms: words to mark.
         most: how many characters to show.
-        start: where to begin; None for where most words stand together.
+        start: where to begin; None for where most words are close together.
     """
     spans, _ = spans_of(text, terms)
     if start is None:

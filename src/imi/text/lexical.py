@@ -14,7 +14,7 @@ folding was done here. `detail=full` is needed, since phrases read positions.
 without the outer single characters: 東京都 is the FTS5 phrase ``"東京 京 京都"``, 京都 the one token ``"京都"``, 猫
 the one token ``"猫"``. So 京都 is found in 東京都 (it is in there), and 東都 is not. Words match whole, and from
 three letters on also as the beginning of a longer word (`"deliver" *`), and inside a word that touches unsegmented
-script; whole words score twice and come first. The parts of a short query, parted by spaces, must all be there:
+script; whole words score twice and come first. The parts of a short query, separated by spaces, must all be there:
 ``データベース ok`` is ``"データ…" AND "ok"`` and never returns a text without ok. Punctuation between the words of a
 quoted phrase is not compared. A phrase that begins in the middle of a word and goes on after it (``Liteを使``) asks
 for the ending and for the rest, not for their being neighbours.
@@ -173,7 +173,7 @@ class Query:
         Args:
             counts: how many documents hold each term; 0 where it is missing.
             postings: the most that their sum may reach.
-            at_least: so many terms that are found at all stay in any case.
+            at_least: at least this many terms that occur at all are kept.
         """
         if self.phrase:
             return self
@@ -210,9 +210,9 @@ def _contains(part: tuple[str, ...]) -> str:
 def query_terms(text: str) -> Query:
     """Read a query: a phrase when quoted or short, else terms to rank by.
 
-    Short is: at most two parts parted by spaces, each one word, or up to five characters of a script without spaces,
+    Short is: at most two parts separated by spaces, each one word, or up to five characters of a script without spaces,
     or up to sixteen when no hiragana is among them (全文検索エンジン is a name, 京都はどこですか a question). Brackets
-    and curly quotes also stand in plain sentences: they quote only where all else is short
+    and curly quotes also occur in plain sentences: they quote only where all else is short
     (「奈良の大仏」の高さは何メートルですか is a question).
     """
     quoted = [next(filter(None, m)) for m in _QUOTED.findall(text)]

@@ -1,4 +1,4 @@
-"""Which texts stand together in a training batch: pairs, neighbours, small differences, scored pairs."""
+"""Which texts share a training batch: pairs, neighbours, small differences, scored pairs."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class TextBatches:
         self.scored_count = min(mix.scored, len(data.scored)) if scored else 0
 
     def next(self) -> tuple[Ints, Batch]:
-        """Return the numbers of the texts of a batch, and where its parts stand."""
+        """Return the numbers of the texts of a batch, and where its parts begin."""
         pairs = (
             np.concatenate([self._pairs(kind, count) for kind, count in self.counts.items()])
             if self.counts

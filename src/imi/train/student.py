@@ -171,7 +171,7 @@ def loss(out: Tensor, first: Tensor, second: Tensor, batch: Batch, weights: Weig
         if len(batch.scored):
             total = total + weights.scored * _ranking(unit, batch, weights.temperature)
     pull = 1 - (f.normalize(out, dim=1) * first).sum(1)
-    # Where the second teacher has its say, the first one's vector is no goal, only their cosines are.
+    # Where the second teacher has its say, the first one's vector is not a goal, only their cosines are.
     alone = 1 - (second.abs().sum(1) > 0).float() * (share > 0)
     return total + weights.pull * (pull * alone).sum() / alone.sum().clamp(min=1)
 
@@ -184,7 +184,7 @@ def _group_targets(first: Tensor, second: Tensor, start: int, count: int, size: 
 
 
 def _softmax(unit: Tensor, batch: Batch, scale: float) -> Tensor:
-    """Each text finds its partner among all partners, both ways; those that mean the same (`same`) are no rivals."""
+    """Each text finds its partner among all partners, both ways; those that mean the same (`same`) are not rivals."""
     a, b = unit[: batch.pairs], unit[batch.pairs : 2 * batch.pairs]
     logits = (scale * a @ b.T).masked_fill(batch.same, -1e4)
     goal = torch.arange(batch.pairs)

@@ -80,7 +80,7 @@ class TextRecipe:
 def fit_pairs(body: TextBody, pairs: Texts, recipe: TextRecipe, progress: Progress | None = None) -> list[float]:
     """Train on pairs that mean the same; the other pairs of a batch are the negatives. Return each epoch's mean loss.
 
-    A text that stands twice in a batch is its own false negative; give pairs without repeated texts.
+    A text that occurs twice in a batch is its own false negative; give pairs without repeated texts.
 
     Args:
         body: trained in place.

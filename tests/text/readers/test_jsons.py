@@ -25,7 +25,7 @@ def test_bad_lines_are_told_and_skipped(tmp_path):
     found = list(read(source, ReadOptions(template="{text}")))
     assert [item.document.text for item in found if not isinstance(item, Failure)] == ["a", "b"]
     reasons = {item.line: item.reason for item in found if isinstance(item, Failure)}
-    assert reasons[2].startswith("no JSON: Expecting value")
+    assert reasons[2].startswith("not JSON: Expecting value")
     assert (
         reasons[3] == "a JSON array, an object is needed" and "number" in reasons[4] and "without fields" in reasons[5]
     )
@@ -51,10 +51,10 @@ def test_one_object_is_one_document(tmp_path):
 
 
 def test_what_stands_before_a_broken_place_is_read(tmp_path):
-    with pytest.raises(DataError, match="no JSON"):
+    with pytest.raises(DataError, match="not JSON"):
         list(read(write(tmp_path, "r.json", "nonsense")))
     row, failure = read(write(tmp_path, "r.json", '[{"text": "a"},\n{]'))
-    assert row.document.text == "a" and failure.line == 2 and "no JSON from here on" in failure.reason
+    assert row.document.text == "a" and failure.line == 2 and "not JSON from here on" in failure.reason
 
 
 def test_rows_on_one_line_have_ids_of_their_own(tmp_path):

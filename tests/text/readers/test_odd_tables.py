@@ -29,8 +29,8 @@ def test_titles_blank_rows_and_footers_are_no_rows(tmp_path):
     rows, failed, report = taken(path, id="id")
     assert [row.id for row in rows] == ["1", "2"] and not failed
     assert said(report) == {
-        (1, "the line stands above the header and is no row"), (2, "the line stands above the header and is no row"),
-        (6, "1 row is blank"), (8, "the line stands below the table and is no row"),
+        (1, "the line is above the header and not a row"), (2, "the line is above the header and not a row"),
+        (6, "1 row is blank"), (8, "the line is below the table and not a row"),
     }  # fmt: skip
 
 

@@ -178,7 +178,7 @@ def test_parquet(tmp_path):
     assert (first.document.id, first.document.text, second.document.text) == ("1", "a", None)
     assert second.vector.tolist() == pytest.approx([0.3, 0.4]) and first.document.metadata["line"] == 1
     (tmp_path / "bad.parquet").write_bytes(b"PAR")
-    with pytest.raises(DataError, match="no Parquet file"):
+    with pytest.raises(DataError, match="not a Parquet file"):
         list(read(tmp_path / "bad.parquet"))
 
 

@@ -21,7 +21,7 @@ Result = TypeVar("Result")
 PATIENCE = 20
 """Seconds that a lost server is waited for, by default: as long as a crash recovery may take."""
 _LOST = frozenset({"", "08000", "08001", "08003", "08004", "08006", "53300", "57P01", "57P02", "57P03"})
-"""What PostgreSQL says of a connection that is no more, or not yet: the last are shutdown, crash and recovery."""
+"""SQLSTATEs of a connection that has ended or cannot be made yet: the last are shutdown, crash and recovery."""
 _RACES = frozenset({"23505", "40001", "40P01", "42P07", "42710"})
 """What a writer gets that came at the same moment as another: the next attempt sees the other's work."""
 SETTINGS: Mapping[str, str] = {"enable_seqscan": "on"}

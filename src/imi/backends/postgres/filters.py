@@ -17,7 +17,7 @@ def with_texts(where: Filter, texts: Callable[[str], Sequence[str]]) -> Filter:
 
     Args:
         where: the filter.
-        texts: returns the different texts of a field; what dates they say is no business of SQL.
+        texts: returns the different texts of a field; their dates are parsed outside SQL.
     """
     if isinstance(where, Both):
         return Both(where.word, tuple(with_texts(part, texts) for part in where.parts))

@@ -164,7 +164,7 @@ def exact_statement(
 ) -> tuple[sql.Composed, list[Any]]:
     """Return the statement, with its parameters, that compares every row that passes."""
     passes, values = ("true", []) if where is None else where
-    # A sum is no expression of an index, so that no graph can leave rows out.
+    # No index is on a sum, so the server cannot use a graph, which would leave rows out.
     statement = sql.SQL(
         "SELECT id, 1 - distance FROM (SELECT row, id, ({distance}) + 0 AS distance FROM {table} "
         "WHERE vector IS NOT NULL AND {passes}) AS held ORDER BY distance, row LIMIT %s"

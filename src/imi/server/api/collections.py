@@ -324,7 +324,7 @@ async def _parsed(request: Request, limits: Limits) -> _Parsed:
     """Return a request whose JSON body was read and checked.
 
     Raises:
-        ApiError: it has another type, is too long, too slow, nested too deeply, or no JSON.
+        ApiError: it has another type, is too long, too slow, nested too deeply, or not JSON.
     """
     check_json_type(request)
     body = await read_body(request, limits)

@@ -127,7 +127,7 @@ async def read_object(request: Request, limits: Limits) -> dict[str, Any]:
     """Return the JSON object of a request's body.
 
     Raises:
-        ApiError: it has another type, is too long, too slow, or no JSON object.
+        ApiError: it has another type, is too long, too slow, or not a JSON object.
     """
     check_json_type(request, given=True)
     value = await parsed(await read_body(request, limits))

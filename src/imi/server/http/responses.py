@@ -145,7 +145,7 @@ def discreet(message: str, private: Mapping[str, str]) -> str:
 
     Args:
         message: what the library says to who runs it.
-        private: texts that are not to be shown, each with what stands for it.
+        private: texts that must not be shown, each with its replacement.
     """
     for text in sorted(private, key=len, reverse=True):
         message = message.replace(text, private[text])
@@ -165,7 +165,7 @@ def from_imi(error: ImiError, private: Mapping[str, str]) -> ApiError:
 
     Args:
         error: what the library says.
-        private: texts that are not to be shown, each with what stands for it.
+        private: texts that must not be shown, each with its replacement.
     """
     message = error.message if error.hint is None else f"{error.message} (try: {error.hint})"
     message = discreet(message, private)

@@ -1,7 +1,7 @@
 """Markdown and its common dialects in blocks: headings, paragraphs, lists, tables, code; markup is taken out.
 
 Line by line rather than by a parser of CommonMark: places must be exact, a file of any size streams, and what
-frameworks add (attributes, admonitions, tabs, includes, shortcodes, MDX) is no CommonMark.
+frameworks add (attributes, admonitions, tabs, includes, shortcodes, MDX) is not CommonMark.
 """
 
 from __future__ import annotations

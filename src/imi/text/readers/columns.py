@@ -75,7 +75,7 @@ class ColumnCensus:
             return "vector"
         if self.truths * 2 > self.filled:
             return "truth"
-        # 3.10 beside 3.9 is no price but a version: as a number it would lose its zero.
+        # 3.10 beside 3.9 is not a price but a version: as a number it would lose its zero.
         loses = any(places < 0 for places in self.places) and len({abs(places) for places in self.places}) > 1
         return "number" if self.numbers * 2 > self.filled and not self.keeps_text and not loses else "text"
 
@@ -89,7 +89,7 @@ class Columns:
     typed: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
-        """Note the columns whose cells are no texts."""
+        """Note the columns whose cells are not texts."""
         names = frozenset(name for name, kind in self.kinds.items() if kind in ("number", "truth"))
         object.__setattr__(self, "typed", names)
 

@@ -17,7 +17,7 @@ def read_sqlite(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
 
     Raises:
         UsageError: there are several tables and no query, or SQLite does not take it; the message lists them.
-        DataError: the file is no SQLite database.
+        DataError: the file is not an SQLite database.
     """
     with opened(Path(source)) as file:
         names = file.tables()
@@ -39,7 +39,7 @@ def read_sqlite(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
 
 
 def _query(source: str, tables: Sequence[str], options: ReadOptions) -> str:
-    """Return the query that is asked for; the name of a table, or the only one there is, stands for all of its rows."""
+    """Return the query to run: the one given, or all rows of the table given or of the only one there is."""
     given = options.sql
     if given is None and len(tables) != 1:
         listed = ", ".join(tables) or "none"

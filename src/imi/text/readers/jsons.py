@@ -35,7 +35,7 @@ def json_rows(source: str, lines: Iterable[Numbered | Failure], options: ReadOpt
         try:
             value = json.loads(text)
         except (ValueError, RecursionError) as wrong:
-            yield Failure(source, number, f"no JSON: {_reason(wrong)}")
+            yield Failure(source, number, f"not JSON: {_reason(wrong)}")
             continue
         values = _as_row(value)
         if values is None:
@@ -122,8 +122,8 @@ def _items(source: str, file: Text, say: Say) -> Iterator[tuple[int, Any, bool] 
             if start == len(buffer) and not inside:
                 return
             if not before:
-                raise DataError(f"{source}:{line}: no JSON: {_reason(wrong)}") from wrong
-            yield Failure(source, line, f"no JSON from here on: {_reason(wrong)}")
+                raise DataError(f"{source}:{line}: not JSON: {_reason(wrong)}") from wrong
+            yield Failure(source, line, f"not JSON from here on: {_reason(wrong)}")
             return
         before += 1
         more = inside or _between(buffer, end) < len(buffer)

@@ -149,7 +149,7 @@ def open_bytes(source: str) -> IO[bytes]:
     file = os.fdopen(number, "rb")
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
-        raise OSError(0, "it is no regular file")
+        raise OSError(0, "it is not a regular file")
     if not source.lower().endswith(".gz"):
         return file
     # Closing the one closes the other.

@@ -1,4 +1,4 @@
-"""What is to be known of files that were read: how, what in them is no row, and which columns were taken."""
+"""What to report of files that were read: how, what in them is not a row, and which columns were used."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class ReadOptions:
     walking: which files of a folder are read.
     limit: gives the most tokens that the model reads, None for any number; asked for when a text needs it.
     noted: called with a text file and "lines" or "passages" where the text itself decided that.
-    report: takes what is to be known of the files: how they were read, what in them is no row, which columns they have.
+    report: collects what to report of the files: how they were read, what in them is not a row, and the columns.
     """
 
     template: str | None = None

@@ -91,7 +91,7 @@ def _opened(source: str, size: WorkbookSize, options: ReadOptions) -> tuple[IO[b
     if size.merged and not small:
         options.say(source, None, "the workbook is too large for its merged cells to be filled")
     with warnings.catch_warnings():
-        # What openpyxl does not know of (charts, checks of cells) is no text.
+        # What openpyxl does not know of (charts, checks of cells) holds no text.
         warnings.simplefilter("ignore")
         # By what is in it, whatever its name ends in.
         file = open(source, "rb")  # noqa: SIM115 # sheets are read from it below
@@ -162,7 +162,7 @@ def _value(cell: Any) -> Any:
 
 
 def _one_header(records: list[Record], sheet: Any, options: ReadOptions) -> list[Record]:
-    """Make one row of a header of two, where a merged cell of the first stands above several of the second."""
+    """Make one row of a header of two, where a merged cell of the first spans several of the second."""
     wide = [
         merged
         for merged in getattr(getattr(sheet, "merged_cells", None), "ranges", ())

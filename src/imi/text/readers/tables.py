@@ -1,6 +1,6 @@
 """CSV, TSV and Parquet, row by row, with the line on which each row begins.
 
-A file of separated values is looked at twice: to see where its header stands and what its columns hold, and for rows.
+A file of separated values is read twice: to find its header and what its columns hold, and for the rows.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def _is_quoted(lines: Sequence[str]) -> bool:
 class _Layout:
     """The separator of a file, whether quotes mean something, and the lines before its table begins.
 
-    padded: whether blanks stand between separators and quotes.
+    padded: whether there are blanks between separators and quotes.
     """
 
     separator: str
@@ -110,7 +110,7 @@ def _layout(lines: Sequence[str]) -> _Layout:
 
 
 def _is_padded(lines: Sequence[str], separator: str) -> bool:
-    """Whether blanks stand between separators and quotes, so that rows are as wide as one another only without them."""
+    """Whether there are blanks between separators and quotes, so that only without them all rows are equally wide."""
     if not any(f'{separator} "' in line for line in lines):
         return False
     as_written = {len(cells) for cells in _lenient(lines, separator) if cells}
@@ -183,7 +183,7 @@ class _Separated:
             except csv.Error:
                 cells = self._repaired(lines.taken)
                 if cells is not None:
-                    self._options.say(self._source, first, "its quotes follow no rule and were read as they stand")
+                    self._options.say(self._source, first, "its quotes follow no rule and were read as they are")
             taken = lines.taken
             if cells is None or (len(taken) > 1 and len(cells) != width and self._are_rows(taken[1:], width)):
                 yield Failure(self._source, first, _unclosed(len(taken)))
@@ -237,7 +237,7 @@ def _unclosed(lines: int) -> str:
 
 def _read(source: str, file: Text, layout: _Layout, options: ReadOptions) -> Iterator[Row | Failure]:
     if layout.skipped:
-        options.say(source, 1, f"the line says that {layout.separator!r} separates, and is no row")
+        options.say(source, 1, f"the line says that {layout.separator!r} separates, and is not a row")
     records = _Separated(source, file, layout, options)
     for item in records():
         if isinstance(item, Failure):
@@ -268,7 +268,7 @@ def table_rows(
     top = (one for one in records(0) if not isinstance(one, Failure))
     header = find_header(list(islice(top, SAMPLE)), options.asked, options.header)
     for at, cells in header.above:
-        options.say(source, at, f"the line stands above the header and is no row: {_shown(cells)}")
+        options.say(source, at, f"the line is above the header and not a row: {_shown(cells)}")
     width, line = len(header.names), header.line
     # Cells below the nameless end of a header may be there or not.
     least = max((at for at, name in enumerate(header.names, 1) if name), default=width)
@@ -364,7 +364,7 @@ def _named(
 def body(
     source: str, records: Iterator[Record | Failure], line: int, width: int, options: ReadOptions
 ) -> Iterator[Record | Failure]:
-    """Yield the records below the header, each as wide as it; what is blank, and notes below the table, are no rows."""
+    """Yield the records below the header, each as wide as it; blank lines and notes below the table are left out."""
     gaps: list[int] = []
     notes: list[Record] = []
     for item in records:
@@ -389,7 +389,7 @@ def body(
         else:
             yield _too_few(source, item, width)
     for at, cells in notes:
-        options.say(source, at, f"the line stands below the table and is no row: {_shown(cells)}")
+        options.say(source, at, f"the line is below the table and not a row: {_shown(cells)}")
     if gaps:
         some = ", ".join(map(str, gaps[:5])) + (" …" if len(gaps) > 5 else "")
         options.say(source, gaps[0], f"{'1 row is' if len(gaps) == 1 else f'{len(gaps)} rows are'} blank: {some}")
@@ -409,7 +409,7 @@ def read_parquet(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
 
     Raises:
         MissingExtra: pyarrow is not installed.
-        DataError: it is no Parquet file, or would unpack to too much.
+        DataError: it is not a Parquet file, or would unpack to too much.
     """
     try:
         import pyarrow
@@ -421,7 +421,7 @@ def read_parquet(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
     except FileNotFoundError as missing:
         raise DataError(f"{source}: no such file or directory") from missing
     except (pyarrow.ArrowException, OSError) as wrong:
-        raise DataError(f"{source} is no Parquet file: {wrong}") from wrong
+        raise DataError(f"{source} is not a Parquet file: {wrong}") from wrong
     with file:
         size = os.path.getsize(source)
         most = max(_VALUES, RATIO * size)
