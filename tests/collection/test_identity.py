@@ -157,6 +157,7 @@ def _holding(path):
 
 def test_repair_refuses_while_others_have_it_open_and_says_who(here, monkeypatch):
     monkeypatch.setattr("imi.store.database.ALONE_SECONDS", 0.3)
+    monkeypatch.setattr("imi.store.database.WAIT_MS", 300)
     path = filled("z.imi", "old text")
     other = _holding(path)
     with imi.open(path, model="hash") as c:
@@ -175,6 +176,7 @@ def test_repair_refuses_while_others_have_it_open_and_says_who(here, monkeypatch
 
 def test_repair_refuses_beside_another_handle_of_the_same_process(here, monkeypatch):
     monkeypatch.setattr("imi.store.database.ALONE_SECONDS", 0.3)
+    monkeypatch.setattr("imi.store.database.WAIT_MS", 300)
     path = filled("z.imi", "old text")
     with imi.open(path, model="hash") as c, imi.open(path, model="hash", mode="r") as other:
         found(other)
