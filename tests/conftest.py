@@ -58,7 +58,7 @@ def data() -> Path:
 
 @pytest.fixture(scope="session")
 def embedder() -> HashEmbedder:
-    """Return the deterministic test embedder: 64 numbers, trained sizes 16, 32 and 64."""
+    """Return the deterministic test embedder: 64 dimensions, trained sizes 16, 32 and 64."""
     return HashEmbedder()
 
 

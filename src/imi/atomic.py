@@ -176,7 +176,7 @@ def _command(number: int) -> str:
 def locked(path: Path, *, wait: float = _WAIT_SECONDS) -> Iterator[None]:
     """Hold the lock of a file that is read, changed and replaced; others wait.
 
-    The lock is a file of its own beside it, which stays: the file itself is replaced, and with it a lock on it.
+    The lock is a separate file next to it, which stays: the file itself is replaced, and with it a lock on it.
 
     Raises:
         Locked: somebody else held it all the time.

@@ -212,7 +212,7 @@ class Hits(Sequence[Hit]):
     def __getitem__(self, at: int | slice) -> Hit | Hits:
         if isinstance(at, slice):
             result = {"facets": self.facets, "search": self.search, "notes": self.notes, "finer": self.finer}
-            return Hits(self._hits[at], mode=self.mode, **result)  # type: ignore[arg-type]  # of their own kinds
+            return Hits(self._hits[at], mode=self.mode, **result)  # type: ignore[arg-type]  # each of its own type
         return self._hits[at]
 
     def of(self, hits: Iterable[Hit]) -> Hits:

@@ -1,4 +1,4 @@
-"""Migrations: to fewer numbers without embedding, to another model while searching goes on."""
+"""Migrations: to fewer dimensions without embedding, to another model while searching goes on."""
 
 from __future__ import annotations
 

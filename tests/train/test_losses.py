@@ -111,7 +111,7 @@ def test_weights_that_cannot_be_are_refused(weights):
 
 def test_narrow_embeddings_and_missing_outputs_are_refused():
     criterion = MatryoshkaLoss(contrastive, DIMS)
-    with pytest.raises(UsageError, match="4 numbers wide"):
+    with pytest.raises(UsageError, match="4 dimensions"):
         criterion((torch.ones(2, 8), torch.ones(2, 4)))
     with pytest.raises(UsageError, match="2 outputs"):
         criterion.of_outputs([torch.ones(2, 3)] * 2, torch.tensor([0, 1]))

@@ -53,7 +53,7 @@ def tune(
         raise UsageError(f"{engine.label} has {rows} rows, more than {K} are needed to measure anything")
     asked = _queries(engine, seed) if queries is None else list(queries)
     truth = [{id_ for id_, _ in engine.nearest(query, K, None, How(exact=True))[0]} for query in asked]
-    held = engine.size().about.get("prefixes")  # what an engine keeps as vectors of their own, and no others
+    held = engine.size().about.get("prefixes")  # what an engine keeps as separate vectors, and no others
     sizes = _prefixes(bound.info.dims, bound.width) if held is None else [*held, bound.width]
     tried: list[Tried] = []
     total = len(sizes) * len(_EFFORTS)
@@ -112,7 +112,7 @@ def _stand_ins(vectors: Floats, count: int, random: np.random.Generator) -> Floa
 
 
 def _prefixes(dims: Sequence[int], width: int) -> list[int]:
-    """Return the sizes worth a graph of their own: trained prefixes from 64 dimensions up to half, then the whole."""
+    """Return the sizes worth a separate graph: trained prefixes from 64 dimensions up to half, then the whole."""
     return [*(size for size in sorted(dims) if 64 <= size <= width // 2), width]
 
 

@@ -30,7 +30,7 @@ def run(arguments: Sequence[str]) -> int:
     forgive_characters()
     before = _end_by_signal()
     try:
-        # A context of its own: what --trust grants ends with the command.
+        # A fresh context: what --trust grants ends with the command.
         with _warnings_in_words(arguments):
             code = copy_context().run(_invoke, list(arguments))
         sys.stdout.flush()

@@ -21,7 +21,7 @@ class DoctorOptions(Output):
 
     source: Annotated[str, typer.Argument(metavar="COLLECTION|FILE", help="A collection, or vectors as .npy or .npz.")]
     width: Annotated[
-        int | None, typer.Option("--width", metavar="N", help="The numbers a vector in the file should have.")
+        int | None, typer.Option("--width", metavar="N", help="The dimensions that vectors in the file should have.")
     ] = None
     seed: Seed = 0
 

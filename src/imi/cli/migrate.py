@@ -26,7 +26,7 @@ class MigrateOptions(Output):
 
 
 def migrate(options: MigrateOptions) -> None:
-    """Move a collection to fewer numbers a vector, or to another model; searches go on meanwhile."""
+    """Move a collection to fewer dimensions, or to another model; searches go on meanwhile."""
     with open_existing(options.collection) as collection, progress("migrating", quiet=options.quiet) as bar:
         done = collection.migrate(options.dims, options.model, estimate=options.estimate, progress=bar)
     rows: list[list[Any]] = [

@@ -81,7 +81,7 @@ def evidence(collection: Collection, question: str, hits: Sequence[Hit]) -> Evid
         return Evidence(_PASSAGE * whole + _SENTENCE * part - _missing(collection, question, texts), LEAST_BY_WORDS)
     unspaced = any(is_unspaced(term) for term in terms)
     if whole < _LITTLE or unspaced != mostly_unspaced(texts):
-        # Words of another language: only the meaning can tell, on a scale of its own.
+        # Words of another language: only the meaning can tell, and on a different scale.
         return Evidence(near, LEAST_NEAR)
     score = _PASSAGE * whole + _SENTENCE * part + _NEAR * near - _missing(collection, question, texts)
     return Evidence(score, LEAST_UNSPACED if unspaced else LEAST)

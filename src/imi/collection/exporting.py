@@ -116,7 +116,7 @@ def _check_text_column(name: str, path: Path) -> None:
 def _put(beside: Path, path: Path) -> None:
     """Give an export that is whole its name, and the rights of the file that was there.
 
-    A table of vectors and its listing are two files. The listing is put under a name of its own first, and is found
+    A table of vectors and its listing are two files. The listing is put under a temporary name first, and is found
     there by `listing_of` from the moment on in which the table has its place: there is no moment of one without the
     other.
     """
@@ -273,7 +273,7 @@ def _parquet(path: Path, rows: Rows, bound: Bound | None, shape: Shape) -> int:
     columns = [("id", pa.string()), ("text", pa.string())]
     if shape.chunks:
         columns += [("parent", pa.string()), ("start", pa.int64()), ("end", pa.int64())]
-    # Fields of one kind get a column of their own, for whoever reads the file; the JSON is what is read back exactly.
+    # Fields of one kind get their own column, for whoever reads the file; the JSON is what is read back exactly.
     kinds = {"integer": pa.int64(), "real": pa.float64(), "text": pa.string(), "true": pa.bool_()}
     flat = {name: column for name, column in shape.columns().items() if shape.kinds.get(name) in kinds}
     columns += [(column, kinds[shape.kinds[name]]) for name, column in flat.items()]

@@ -1,6 +1,6 @@
 """The vectors of another program's faiss file, read without faiss: its native loader believes the sizes in a file.
 
-Flat indexes with or without numbers of their own, and inverted lists of whole vectors: what keeps vectors as they were.
+Flat indexes with or without their own ids, and inverted lists of whole vectors: what keeps vectors as they were.
 Every size is compared with what is left of the file before anything is read.
 """
 

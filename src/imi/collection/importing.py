@@ -310,7 +310,7 @@ def _claimed(store: Store, model: CollectionModel, rows: Pairs) -> Pairs:
             raise ModelMismatch(
                 f"these vectors are not of {embedder.info.id}: over {len(pairs)} texts the median cosine of what it "
                 f"makes ({made.shape[1]} dimensions) with these ({max(widths)}) is {np.median(agree):.2f}",
-                hint="name the model that made them, or leave the model out and add them to a collection of their own",
+                hint="name the model that made them, or leave the model out and add them to a separate collection",
             )
         if kept is None:
             _bind(store, model, model.bind(embedder))

@@ -86,7 +86,7 @@ def expand(collection: Collection, hits: Iterable[Hit], characters: int) -> list
 
 
 def _head(document: Document) -> str:
-    """Return what was put before a piece's own text: the path of its headings, on a line of its own."""
+    """Return what was put before a piece's own text: the path of its headings, on a separate line."""
     facts, text = facts_of(document.metadata), document.text or ""
     above = " > ".join(dict.fromkeys(str(part) for part in (facts.get("title"), facts.get("heading")) if part))
     return f"{above}\n" if above and text.startswith(f"{above}\n") and len(text) > len(above) + 1 else ""

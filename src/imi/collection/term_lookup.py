@@ -72,7 +72,7 @@ def postings(collection: Collection, term: str, k: int = 20) -> Postings:
         UsageError: the term holds no letter, digit or symbol that is indexed, or the collection lies elsewhere.
     """
     if not isinstance(collection, FolderCollection):
-        raise UsageError("only a collection in a file of its own shows its index", hint="imi copy URL NAME.imi")
+        raise UsageError("only a collection in a local file shows its index", hint="imi copy URL NAME.imi")
     store = collection._store
     tokens = phrase_tokens(term)
     if not tokens:

@@ -31,7 +31,7 @@ class WordIndex:
 
         Args:
             store: whose texts.
-            folder: of the collection's index; the words lie in a folder of their own in it.
+            folder: of the collection's index; the words have a subfolder in it.
             policy: when the index is written; None for the default.
         """
         self._store = store

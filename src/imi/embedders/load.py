@@ -86,7 +86,7 @@ def load(name: str | Path | None = None, *, send_key: bool = True) -> Embedder:
 
         return BuiltIn(Path(asked))
     if rest:
-        # Packages of others bring models under names of their own; see docs/plugins.md.
+        # Other packages register models under their own names; see docs/plugins.md.
         from importlib.metadata import entry_points
 
         for point in entry_points(group="imi.embedders", name=kind):

@@ -69,7 +69,7 @@ def _check_module(folder: Path, kind: str, place: str, said_by: Path) -> None:
 
 
 def _refused(path: Path, why: str) -> DataError:
-    return DataError(f"{path} is not loaded: {why}", hint="save the model as safetensors, without code of its own")
+    return DataError(f"{path} is not loaded: {why}", hint="save the model as safetensors, without custom code")
 
 
 def _listed(path: Path) -> list[dict[str, Any]]:

@@ -180,7 +180,7 @@ class OpenAI:
             if "dimensions" in body and re.search("matryoshka|dimension", refused.message, re.IGNORECASE):
                 raise UsageError(
                     f"{self.id} does not make shorter vectors: {refused.message}",
-                    hint=f"leave --dims out, or use all {width} numbers",
+                    hint=f"leave --dims out, or use all {width} dimensions",
                 ) from refused
             raise
 

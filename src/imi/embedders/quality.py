@@ -74,7 +74,7 @@ class Teacher:
 
 
 def _batches(lengths: NDArray[np.int64], order: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    """Cut `order` into runs of at most BATCH_TOKENS tokens; a longer text is a batch of its own."""
+    """Cut `order` into runs of at most BATCH_TOKENS tokens; a longer text is a batch by itself."""
     cuts, tokens = [0], 0
     for at, length in enumerate(lengths[order].tolist()):
         if tokens and tokens + length > BATCH_TOKENS:

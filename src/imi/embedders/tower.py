@@ -35,7 +35,7 @@ FORMAT = 2
 _AT_ONCE = 64
 """Pictures that are opened at once."""
 _BATCH = 16
-"""Pictures that go through the network at once; each core has a batch of its own."""
+"""Pictures that go through the network at once; each core has its own batch."""
 
 
 class Network:

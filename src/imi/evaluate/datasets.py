@@ -131,5 +131,5 @@ class Labelled:
         return classification((vectors[0], vectors[1]), ((), self.train[1]), ((), self.test[1]), dims, head=self.head)
 
     def floor(self) -> None:
-        """Return nothing: a floor of labels would be a classifier of its own."""
+        """Return nothing: a baseline for labels would need its own classifier."""
         return None

@@ -53,7 +53,7 @@ def widths(dims: Dims, width: int) -> tuple[int, ...]:
     asked = (width,) if dims is None else (dims,) if isinstance(dims, int) else tuple(dims)
     for one in asked:
         if not 1 <= one <= width:
-            raise UsageError(f"dims is {one}, the vectors have {width} numbers", hint=f"choose from 1 to {width}")
+            raise UsageError(f"dims is {one}, the vectors have {width} dimensions", hint=f"choose from 1 to {width}")
     return tuple(sorted(set(asked), reverse=True))
 
 

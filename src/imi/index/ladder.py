@@ -243,7 +243,7 @@ class Ladder:
         query: it is widened by what did pass, or the passing rows are compared after all. When k rows pass, k come.
 
         Args:
-            queries: (b, width) numbers.
+            queries: (b, width) vectors.
             k: how many; beyond the last rung's keep, shortlists and effort grow in proportion.
             allowed: row numbers, a mask (n,) of bool, or `Passing`, which many searches can share.
         """

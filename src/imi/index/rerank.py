@@ -23,7 +23,7 @@ class VectorReranker:
 
     float32 rungs read the full vectors themselves, also from a memory map, through faiss' `fvec_*_by_idx`; a prefix
     whose width divides the full one is addressed as every so-manieth row of a narrower table, so nothing is copied.
-    Codes float16 and int8 are a table of their own in memory, for full vectors that are slow to reach.
+    Codes float16 and int8 are a separate table in memory, for full vectors that are slow to reach.
     """
 
     def __init__(

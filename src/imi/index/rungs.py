@@ -29,7 +29,7 @@ class Rung:
 
     dims: leading dimensions compared.
     keep: candidates handed to the next step; a search for more than this many keeps as many as it needs.
-    codec: how these numbers are stored; "float32" on a later rung reads the full vectors themselves.
+    codec: how these dimensions are stored; "float32" on a later rung reads the full vectors themselves.
     structure: what finds the candidates; only the first rung has one.
     effort: how hard the structure looks (ef of a graph, lists probed of ivf); 0 for what `keep` suggests.
     rotated: the first rung's dims are the leading axes of a rotation learnt from the vectors, for vectors whose own

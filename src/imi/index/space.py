@@ -25,7 +25,7 @@ class Space:
     system using a Euclidean transformation for inner-product spaces").
 
     Rows that cannot be compared (zero in all dims under cosine, NaN) and rows held out are exiled: placed twice as far
-    out as the others reach, each in a direction of its own, where they disturb no graph and are nobody's neighbour.
+    out as the others reach, each in a new direction, where they disturb no graph and are nobody's neighbour.
     """
 
     def __init__(self, metric: Metric, dims: int, longest: float = 0.0, rotation: Floats | None = None) -> None:

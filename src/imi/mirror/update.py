@@ -66,7 +66,7 @@ def open_mirror(
 
     Args:
         mirror: the folder's index.
-        seconds: after which to stop reading and leave the rest to a process of its own; None reads everything.
+        seconds: after which to stop reading and leave the rest to a background process; None reads everything.
         progress: called as progress(files read, files to read).
 
     Raises:
@@ -287,13 +287,13 @@ def _note(file: Found, held: FileRows, seen: float) -> str:
 
 
 def read_on(mirror: Mirror) -> None:
-    """Start a process of its own that reads what is left; it ends by itself, and another one does no harm."""
+    """Start a background process that reads what is left; it ends by itself, and another one does no harm."""
     walking = mirror.walking
     flags = ["--hidden"] * walking.hidden + ["--no-ignore"] * walking.no_ignore
     command = [sys.executable, "-m", "imi.mirror", str(mirror.root), mirror.model or "", *flags]
     quiet = subprocess.DEVNULL
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
-    # This Python and this package, without a shell; a folder's name is one argument, whatever stands in it.
+    # This Python and this package, without a shell; a folder's name is one argument, whatever it contains.
     process = subprocess.Popen(  # noqa: S603
         command, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True, env=environment
     )

@@ -37,7 +37,7 @@ def check_names(path: Path) -> None:
             if os.stat(path).st_nlink > 1:
                 raise CollectionError(
                     f"{path} has another name somewhere (a hard link), and writing under one would spoil the other",
-                    hint=f"make it a file of its own: imi backup {path.parent} NEW, then use NEW; reading goes on",
+                    hint=f"make a separate copy: imi backup {path.parent} NEW, then use NEW; reading goes on",
                 )
             return
         time.sleep(0.01)

@@ -1,6 +1,6 @@
 """The store: what is read from and written to the SQLite file, and nothing derived.
 
-A thread has a connection of its own; a process that was forked opens new ones and never touches its parent's. Reading
+Each thread has its own connection; a process that was forked opens new ones and never touches its parent's. Reading
 happens inside
 `reading()`, which shows one state of the file throughout; writing inside `writing()`, which is all or nothing.
 """

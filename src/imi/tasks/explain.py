@@ -41,7 +41,7 @@ class Character:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One token: its id, the first numbers of its row, and what it does in the text.
+    """One token: its id, the first values of its row, and what it does in the text.
 
     weight: how long its row is, whatever the text.
     share: of one text, the token's exact part of the sum (shares add up to 1); of two, its part of the cosine of sums.
@@ -112,7 +112,7 @@ def explain(model: Embedder, a: str, b: str | None = None, *, first: int = 4) ->
         model: what reads them; models that are not a sum of rows show no tokens.
         a: a text.
         b: another one.
-        first: how many numbers of each row to show.
+        first: how many values of each row to show.
     """
     texts = [a] if b is None else [a, b]
     z = model.embed(texts)

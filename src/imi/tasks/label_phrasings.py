@@ -1,7 +1,7 @@
 """What texts of common labels say: phrasings for sentiment and stars in English and Japanese, and stars as sentiment.
 
 "positive" is a word about a text, not one that a pleased customer writes. A label that is known here is described by
-what its texts say; any other by four phrasings of its own word.
+what its texts say; any other by four phrasings of the label itself.
 """
 
 from __future__ import annotations

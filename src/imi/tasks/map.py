@@ -46,7 +46,7 @@ class Map:
     def save(self, path: str | Path, title: str = "imi") -> None:
         """Write the map; the suffix tells the kind.
 
-        .html is a page of its own (hover, search, colour; no network), .png and .svg are pictures, .parquet a table
+        .html is a self-contained page (hover, search, colour; no network), .png and .svg are pictures, .parquet a table
         with id, text, x, y, neighbors {ids, distances} (row numbers, as Embedding Atlas reads them) and the columns.
 
         Raises:

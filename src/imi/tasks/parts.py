@@ -26,7 +26,7 @@ _FIELD = re.compile(r"(?<=;)\s+|<br\s*/?>")
 def in_parts(texts: Sequence[str], model: Embedder, dims: int | None = None, whole: Floats | None = None) -> Floats:
     """Return (n, 3 d) unit rows: each text's vector, its first sentence's, and the mean of all its sentences'.
 
-    Their numbers are interleaved, so that the first 3 m are about the parts of vectors of m numbers. The cosine of two
+    Their dimensions are interleaved, so that the first 3 m hold the first m of each part. The cosine of two
     rows is the mean of the three cosines; for two texts of one sentence each it is their own.
 
     Args:

@@ -1,6 +1,6 @@
 """Passages: what is embedded, found and quoted, made of a text's blocks by one rule for every format.
 
-- Headings belong to what follows them: each passage carries their path, and no heading is a passage of its own. One
+- Headings belong to what follows them: each passage carries their path, and no heading is a passage by itself. One
   that nothing but another follows goes with the next passage, one at the end with the last.
 - Short blocks are joined, long ones cut at sentence ends (code, lists, tables and verse at line ends), up to a size in
   characters, or what its model reads where that is less. The pieces of one block are about equally long.
@@ -252,7 +252,7 @@ def _passage(pieces: Sequence[_Piece], heading: str) -> Passage:
 
 
 def _between(before: _Piece, after: _Piece) -> str:
-    """Return what stands between two blocks: as many line ends as in the source where these are few."""
+    """Return what separates two blocks: as many line ends as in the source where these are few."""
     gap = after.block.start - before.block.end
     if before.block.exact and after.block.exact and 0 < gap <= _GAP:
         return "\n" * gap

@@ -28,7 +28,7 @@ class NestedHead(nn.Module):
 
     def weights(self, size: int) -> tuple[Tensor, Tensor]:
         """Return the weight (classes, size) and bias (classes,) that read a prefix of this size."""
-        raise UsageError(f"a head without weights cannot read {size} numbers", hint="use MRL, MRLE or Fixed")
+        raise UsageError(f"a head without weights cannot read {size} dimensions", hint="use MRL, MRLE or Fixed")
 
     def of_size(self, z: Tensor, size: int) -> Tensor:
         """Return the logits (n, classes) from the first `size` dimensions of z (n, d).
@@ -47,7 +47,7 @@ class NestedHead(nn.Module):
 
 
 class MRL(NestedHead):
-    """A linear classifier of its own for each size: one output per size."""
+    """A separate linear classifier for each size: one output per size."""
 
     def __init__(self, dims: Sequence[int], classes: int) -> None:
         super().__init__(dims, classes)

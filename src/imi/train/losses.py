@@ -75,7 +75,7 @@ class MatryoshkaLoss(nn.Module):
         tensors = z if isinstance(z, tuple) else (z,)
         narrowest = min(tensor.shape[-1] for tensor in tensors)
         if narrowest < self.dims[-1]:
-            raise UsageError(f"embeddings are {narrowest} numbers wide, the largest of dims is {self.dims[-1]}")
+            raise UsageError(f"embeddings have {narrowest} dimensions, the largest of dims is {self.dims[-1]}")
         terms = [self.loss(*(self._prefix(tensor, size) for tensor in tensors), *others) for size in self.dims]
         return self._sum(terms)
 

@@ -1,7 +1,7 @@
 """Bodies for pictures: what turns a batch into embeddings, small enough to train on two cores.
 
 Each is slimmable (Yu et al. 2019): with several `shares` it can run with a leading share of every layer's channels,
-each share with batch statistics of its own. With the one share 1 it is the ordinary network.
+each share with its own batch statistics. With the one share 1 it is the ordinary network.
 """
 
 from __future__ import annotations

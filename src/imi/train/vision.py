@@ -146,7 +146,7 @@ class Slimmable(nn.Module):
         self.body, self.head = body, head
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Return one (n, classes) output for each size, each from a pass of its own."""
+        """Return one (n, classes) output for each size, each from a separate pass."""
         return tuple(self.head.of_size(self.body(x, at), size) for at, size in enumerate(self.head.dims))
 
 

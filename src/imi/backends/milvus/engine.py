@@ -206,7 +206,7 @@ class MilvusEngine:
             yield [(document_of(one), vector_of(one)) for one in part]
 
     def _pages(self, asked: str, fields: Sequence[str], size: int) -> Iterator[list[Any]]:
-        """Yield entities in the order of their keys, each page by a request of its own that may be sent again."""
+        """Yield entities in the order of their keys, each page by a separate request that may be repeated."""
         after = ""
         while True:
             beyond = both(f'pk > "{after}"', asked)
@@ -321,7 +321,7 @@ class MilvusEngine:
 
 
 def default_prefixes(dims: Sequence[int], width: int) -> tuple[int, ...]:
-    """Return the trained prefix that is kept as a field of its own: the smallest of a quarter to half."""
+    """Return the trained prefix that is kept as a separate field: the smallest of a quarter to half."""
     return tuple(size for size in sorted(dims) if size >= 64 and width <= 4 * size and 2 * size <= width)[:1]
 
 

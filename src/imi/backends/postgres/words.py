@@ -37,7 +37,7 @@ def contains(part: Sequence[str]) -> list[str]:
     """Return the tsqueries for texts that contain a run of tokens, as `imi.text.lexical` says: whole, or as parts.
 
     A word of three letters or more is also found as the beginning of a longer one, and inside a word that touches
-    script without spaces, whose endings are tokens of their own.
+    script without spaces, whose endings are separate tokens.
     """
     first, last = part[0], part[-1]
     whole = [quoted(token) for token in part]

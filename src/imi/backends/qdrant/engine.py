@@ -332,7 +332,7 @@ class QdrantEngine:
 
 
 def default_prefixes(dims: Sequence[int], width: int) -> tuple[int, ...]:
-    """Return the trained prefixes that are kept as vectors of their own: from an eighth to half, two at most."""
+    """Return the trained prefixes that are kept as separate vectors: from an eighth to half, two at most."""
     return tuple(size for size in sorted(dims) if size >= 64 and width <= 8 * size and 2 * size <= width)[-2:]
 
 

@@ -101,7 +101,7 @@ def read_lines(lines: Sequence[bytes], before: int) -> tuple[list[Row], list[Fai
 
 
 async def add_rows(state: State, name: str, rows: Sequence[Row], on_error: OnError) -> Added:
-    """Add rows on the writer's thread, one transaction for each run of rows with or without vectors of their own.
+    """Add rows on the writer's thread, one transaction for each run of rows that have, or lack, their own vectors.
 
     Raises:
         ApiError: 422 with the failures' lines, for a row that cannot be taken and is not to be skipped.

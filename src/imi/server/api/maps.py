@@ -145,7 +145,7 @@ class Maps:
             columns = colouring(_columns(rows), columns_of(rows.metadata or []))
             drawn.rows = rows_data(rows.ids, texts, columns, 160 if len(rows) > 10_000 else 400)
             drawn.rows = {**drawn.rows, "of": total, "pictures": _pictured(collection, rows.ids)}
-            # A collection on an engine has no folder of its own to keep a map in.
+            # A collection on an engine has no folder to keep a map in.
             folder = collection.folder if collection.local else None
             whole = self._whole(drawn, name, folder, len(rows))
             plane = None if folder is None else _load(folder, drawn.version, len(rows), drawn.dims)

@@ -222,7 +222,7 @@ def _checked_dims(dims: int | None, served: Served) -> int | None:
         raise ApiError(
             400,
             f"This model does not support specifying dimensions: the vectors of {served.info.id} were not trained to "
-            f"be shortened. Leave 'dimensions' out for its {served.info.width} numbers.",
+            f"be shortened. Leave 'dimensions' out for its {served.info.width} dimensions.",
             param="dimensions",
             code="unsupported_parameter",
         )

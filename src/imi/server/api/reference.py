@@ -24,7 +24,7 @@ def reference_page(described: _Schema) -> str:
     for path, operations in described["paths"].items():
         for method, operation in operations.items():
             tag = next(iter(operation.get("tags", [])), "")
-            # Those without a tag of their own belong to the server; an unknown one is shown, too.
+            # Those without a tag belong to the server; an unknown one is shown, too.
             tag = "" if path in ("/health", "/ready", "/metrics") else tag
             groups.setdefault(tag, []).append(_operation(method, path, operation))
     shapes = sorted(described["components"]["schemas"].items())

@@ -177,7 +177,7 @@ class PlanReply(BaseModel):
 
 
 class Tasks:
-    """The routes; tasks run one after another on a thread of their own, so that searches go on meanwhile."""
+    """The routes; tasks run one after another on a separate thread, so that searches go on meanwhile."""
 
     def __init__(self, state: State) -> None:
         self._state = state

@@ -100,7 +100,7 @@ export class Size {
   }
 }
 
-/** What to say of a hit's rank beside the one it has when all numbers are read. */
+/** What to say of a hit's rank beside the one it has when all dimensions are read. */
 export function moved(full) {
   return (id, place) => {
     const was = full.indexOf(id);

@@ -133,7 +133,7 @@ class _Reader:
 
     @staticmethod
     def _begins(text: str) -> bool:
-        """Whether a line begins a block of its own, and does not just go on with the one before."""
+        """Whether a line begins a new block instead of continuing the one before."""
         return bool(_ITEM.match(text) or _TABLE.match(text) or text.lstrip().startswith(">"))
 
     @staticmethod

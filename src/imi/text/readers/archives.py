@@ -51,14 +51,14 @@ def read_zip(
         members = sorted((member_name(one), one) for one in archive.infolist() if not one.is_dir())
         for number, (inside, member) in enumerate(members):
             if inside.startswith("__MACOSX/") or os.path.basename(inside).startswith("."):
-                continue  # what a Mac adds of its own
+                continue  # metadata that macOS adds
             name = f"{source}/{inside}"
             reader = reader_of(inside)
             if reader is None:
                 if options.report is not None:
                     options.report.ignore(name)
                 continue
-            # A name of our own: what an archive calls its members decides no path.
+            # We choose the name: an archive must not decide a path.
             path = os.path.join(folder, f"{number}{_suffixes(inside)}")
             reason = _unpack(archive, member, path)
             if reason is not None:

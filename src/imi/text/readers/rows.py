@@ -186,7 +186,7 @@ class RowReader:
                 vector = parse_vector(values.get(self._vectors))
                 self._width = self._width or len(vector)
                 if len(vector) != self._width:
-                    raise ValueError(f"{len(vector)} numbers, the rows before have {self._width}")
+                    raise ValueError(f"{len(vector)} dimensions, the rows before have {self._width}")
             except ValueError as wrong:
                 return Failure(self._source, line, f"column {self._vectors!r}: {wrong}")
         if self._kinds is None:

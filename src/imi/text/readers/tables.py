@@ -222,7 +222,7 @@ class _Separated:
             return None
 
     def _are_rows(self, lines: Sequence[str], width: int) -> bool:
-        """Whether lines inside of a cell look like rows of their own: then its quote was never closed."""
+        """Whether lines inside of a cell look like separate rows: then its quote was never closed."""
         if not width:
             return False
         some = _lenient(lines[:20], self._layout.separator)
@@ -231,7 +231,7 @@ class _Separated:
 
 def _unclosed(lines: int) -> str:
     return "a quote is opened and never closed" + (
-        f"; the {lines - 1} lines after it are read as rows of their own" if lines > 1 else ""
+        f"; the {lines - 1} lines after it are read as separate rows" if lines > 1 else ""
     )
 
 
@@ -262,7 +262,7 @@ def table_rows(
         source: the file.
         records: begins at the top, given how many cells a row has (0: not known), and yields lines with their cells.
         options: what becomes of the columns.
-        typed: whether cells have types of their own; else they are texts, and what they are is decided by column.
+        typed: whether cells have types; else they are texts, and what they are is decided by column.
         facts: what else imi notes of each row.
     """
     top = (one for one in records(0) if not isinstance(one, Failure))
