@@ -5,13 +5,14 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
 
 from imi.collection.paths import is_plain_folder
 from imi.errors import Locked, UsageError
-from imi.mirror import Mirror, forget, open_mirror, refresh, update
+from imi.mirror import Follower, Mirror, following, forget, open_mirror, refresh, update
 
 
 @pytest.fixture
@@ -224,3 +225,18 @@ def test_what_is_no_folder_or_holds_nothing_is_refused(root, tmp_path):
         refresh(Mirror.of(tmp_path / "nowhere"))
     assert is_plain_folder(str(root)) and not is_plain_folder(str(tmp_path / "nowhere"))
     assert not is_plain_folder(str(Mirror.of(root).collection))
+
+
+def test_a_follower_outlives_what_nobody_foresaw(root, monkeypatch):
+    looked, told = threading.Semaphore(0), []
+
+    def fail(mirror, *, seconds):
+        looked.release()
+        raise RuntimeError("no room")
+
+    monkeypatch.setattr(following, "refresh", fail)
+    follower = Follower([Mirror.of(root)], every=0.001, tell=told.append)
+    follower.start()
+    assert all(looked.acquire(timeout=10) for _ in range(3))
+    follower.stop()
+    assert [str(error) for error in told] == ["no room"]

@@ -3,12 +3,15 @@
 import os
 import shutil
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 import imi
 from imi.embedders.testing import HashEmbedder
+from imi.server.models import Models
+from imi.server.registry import Registry
 from imi.server.settings import Limits
 from tests.server.conftest import Running, error_of
 
@@ -175,3 +178,46 @@ def test_replacing_while_requests_run_answers_old_or_new(served, tmp_path):
     for thread in threads:
         thread.join()
     assert faults == []
+
+
+class _Meanwhile:
+    """A lock before which somebody else has it once, and does something."""
+
+    def __init__(self, lock, act) -> None:
+        self._lock, self._act = lock, act
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        act, self._act = self._act, None
+        if act is not None:
+            act()
+
+    def __exit__(self, *_) -> None:
+        self._lock.release()
+
+
+def test_what_is_closed_as_idle_just_before_it_is_lent_is_opened_again(tmp_path):
+    make(tmp_path / "a.imi", "1")
+    models = Models({"hash": HashEmbedder()}, {}, ThreadPoolExecutor(1), lambda *_: None)
+    registry = Registry((str(tmp_path / "a.imi"),), None, models)
+    place = registry._places["a"]
+    registry._changing = _Meanwhile(registry._changing, lambda: registry._retire(place))
+    with registry.use("a") as collection:
+        registry._closer.submit(int).result()  # what was to be closed is
+        assert not place.opened.retired and collection.get("1") is not None
+    registry.close()
+
+
+def test_names_are_listed_while_a_collection_is_made(tmp_path, monkeypatch):
+    make(tmp_path / "a.imi", "1")
+    models = Models({"hash": HashEmbedder()}, {}, ThreadPoolExecutor(1), lambda *_: None)
+    registry = Registry((str(tmp_path / "a.imi"),), None, models)
+    place = registry._places["a"]
+
+    def state(path):
+        registry._places[f"b{len(registry._places)}"] = place
+        return path.stat()
+
+    monkeypatch.setattr("imi.server.registry._state", state)
+    assert registry.names() == ["a"]
+    registry.close()

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 
 from imi.errors import ImiError
 from imi.mirror.cache import Mirror
@@ -23,15 +22,20 @@ class Follower:
     none, and ten thousand files take a tenth of a second.
     """
 
-    def __init__(self, mirrors: Sequence[Mirror], every: float = EVERY_SECONDS) -> None:
+    def __init__(
+        self, mirrors: Sequence[Mirror], every: float = EVERY_SECONDS, tell: Callable[[Exception], None] | None = None
+    ) -> None:
         """Set up; nothing runs yet.
 
         Args:
             mirrors: the indexes of the folders.
             every: seconds between two looks; more where looking takes long.
+            tell: called with an error that nobody foresaw, once for each kind; the folders are followed all the same.
         """
         self._mirrors = mirrors
         self._every = every
+        self._tell = tell
+        self._told: set[type[Exception]] = set()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -52,7 +56,15 @@ class Follower:
         while not self._stop.wait(pause):
             began = time.monotonic()
             for mirror in self._mirrors:
-                # A folder that is gone for now keeps its last rows, and is followed again when it is back.
-                with suppress(ImiError, OSError):
-                    refresh(mirror, seconds=self._every)
+                self._look(mirror)
             pause = max(self._every, _SHARE * (time.monotonic() - began))
+
+    def _look(self, mirror: Mirror) -> None:
+        try:
+            refresh(mirror, seconds=self._every)
+        except (ImiError, OSError):
+            pass  # a folder that is gone for now keeps its last rows, and is followed again when it is back
+        except Exception as error:  # a full disk, as SQLite says it: the thread has to outlive it
+            if self._tell is not None and type(error) not in self._told:
+                self._tell(error)
+            self._told.add(type(error))

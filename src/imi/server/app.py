@@ -104,7 +104,9 @@ def build_app(state: State, log: Log | None = None) -> ASGIApp:
     log = log or Log(requests=state.settings.log)
     forward = Forward(state)
     idle = IdleDeepening(state)
-    follower = Follower(state.registry.mirrors)
+    follower = Follower(
+        state.registry.mirrors, tell=lambda error: log.error(type(error).__name__, ["following a folder"])
+    )
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

@@ -140,7 +140,7 @@ class Registry:
     @property
     def mirrors(self) -> list[Mirror]:
         """The plain folders that are served, which somebody has to bring up to date."""
-        return [one.mirror for one in self._places.values() if one.mirror is not None]
+        return [one.mirror for one in [*self._places.values()] if one.mirror is not None]
 
     @property
     def creates(self) -> bool:
@@ -149,7 +149,7 @@ class Registry:
 
     def names(self) -> list[str]:
         """Return the names of the collections, sorted."""
-        return sorted(name for name, one in self._places.items() if one.file is None or _state(one.file) is not None)
+        return sorted(name for name, one in [*self._places.items()] if one.file is None or _state(one.file) is not None)
 
     def check(self, name: str) -> None:
         """Refuse a name that is not there.
@@ -240,12 +240,12 @@ class Registry:
 
     def open_names(self) -> list[str]:
         """Return the names of the collections that are open."""
-        return [name for name, one in self._places.items() if one.opened is not None]
+        return [name for name, one in [*self._places.items()] if one.opened is not None]
 
     def private(self) -> dict[str, str]:
         """Return what no reply may tell, each with what is said instead: where collections lie on this machine."""
         found: dict[str, str] = {}
-        for name, one in self._places.items():
+        for name, one in [*self._places.items()]:
             if isinstance(one.place, Path):
                 found |= {str(one.place): name, str(one.place.absolute()): name, one.shown: name}
             if one.mirror is not None:
@@ -271,22 +271,28 @@ class Registry:
             raise _not_found(name)
         with place.opening:
             file = None if place.file is None else identity(place.file)
-            if place.file is not None and file is None:
-                self._retire(place)
+            with self._changing:  # what is lent is counted before anybody can close it as idle
+                gone = place.file is not None and file is None
+                if gone or (place.opened is not None and place.opened.file != file):
+                    self._retire(place)
+                opened = place.opened
+                if opened is not None:
+                    self._lend(opened)
+            if gone:
                 raise _not_found(name)
-            if place.opened is not None and place.opened.file != file:
-                self._retire(place)
-            opened = place.opened
             if opened is None:
                 opened = _Opened(self._opened(place), file)
-            with self._changing:
-                opened.users += 1
-                place.opened = opened
-                self._recent[opened] = None
-                self._recent.move_to_end(opened)
+                with self._changing:
+                    place.opened = opened
+                    self._lend(opened)
         if len(self._recent) > self._most:
             self._trim()
         return opened
+
+    def _lend(self, opened: _Opened) -> None:
+        opened.users += 1
+        self._recent[opened] = None
+        self._recent.move_to_end(opened)
 
     def _give_back(self, opened: _Opened) -> None:
         with self._changing:
