@@ -33,6 +33,11 @@ class FileRows:
     extra: str | None = None
 
 
+def unread_kind(path: str) -> str | None:
+    """Return why no file of this name is read, None where its content decides."""
+    return _NOT_READ.get(os.path.splitext(path)[1].lower())
+
+
 def read_file(root: str, path: str, options: ReadOptions) -> FileRows:
     """Return what a file holds, its rows named by its path below the folder.
 

@@ -116,10 +116,15 @@ def _opened(mirror: Mirror, seconds: float | None, progress: Progress | None) ->
 
 def _nothing(mirror: Mirror, done: Refreshed) -> UsageError:
     """Return what is said of a folder of which nothing can be searched: what it holds, and what would read that."""
-    left_out = f"; left out: {'; '.join(done.left_out)}" if done.left_out else ""
+    from imi.mirror.reading import unread_kind
+
+    # What was looked at by an earlier search is not looked at again: its name tells.
+    kinds = (unread_kind(file.path) for file in _walked(mirror).files)
+    reasons = list(dict.fromkeys([*done.left_out, *filter(None, kinds)]))
+    left_out = f"; left out: {'; '.join(reasons)}" if reasons else ""
     message = f"the folder {mirror.root} holds no file that can be read{left_out}"
     name = mirror.root.name or "files"
-    added = any("imi add" in reason for reason in done.left_out)
+    added = any("imi add" in reason for reason in reasons)
     command = shlex.join(["imi", "add", f"{name}.imi", str(mirror.root)])
     return UsageError(message, hint=f"{command}; then search that collection" if added else None)
 
