@@ -10,6 +10,8 @@ import pytest
 
 import imi
 from imi.embedders.testing import HashEmbedder
+from imi.errors import CollectionError
+from imi.server.http.responses import ApiError
 from imi.server.models import Models
 from imi.server.registry import Registry
 from imi.server.settings import Limits
@@ -220,4 +222,30 @@ def test_names_are_listed_while_a_collection_is_made(tmp_path, monkeypatch):
 
     monkeypatch.setattr("imi.server.registry._state", state)
     assert registry.names() == ["a"]
+    registry.close()
+
+
+@pytest.mark.parametrize("back", [True, False])
+def test_a_file_that_is_moved_while_it_is_opened_is_no_fault_of_the_collection(tmp_path, monkeypatch, back):
+    make(tmp_path / "a.imi", "1")
+    make(tmp_path / "b.imi", "2", "3")
+    models = Models({"hash": HashEmbedder()}, {}, ThreadPoolExecutor(1), lambda *_: None)
+    registry = Registry((str(tmp_path / "a.imi"),), None, models)
+    registry._retire(registry._places["a"])
+    opened = imi.open
+
+    def moved(*args, **kwargs):
+        monkeypatch.setattr(imi, "open", opened)
+        os.rename(tmp_path / "a.imi", tmp_path / "c.imi")
+        if back:
+            os.rename(tmp_path / "b.imi", tmp_path / "a.imi")
+        raise CollectionError("it cannot be opened")
+
+    monkeypatch.setattr(imi, "open", moved)
+    if back:
+        with registry.use("a") as collection:
+            assert len(collection) == 2
+    else:
+        with pytest.raises(ApiError, match="no collection"), registry.use("a"):
+            pass
     registry.close()

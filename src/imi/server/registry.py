@@ -281,13 +281,26 @@ class Registry:
             if gone:
                 raise _not_found(name)
             if opened is None:
-                opened = _Opened(self._opened(place), file)
+                opened = self._open_now(name, place, file)
                 with self._changing:
                     place.opened = opened
                     self._lend(opened)
         if len(self._recent) > self._most:
             self._trim()
         return opened
+
+    def _open_now(self, name: str, place: _Place, file: Identity | None) -> _Opened:
+        """Open a collection whose file may be moved or replaced at the very moment."""
+        while True:
+            try:
+                return _Opened(self._opened(place), file)
+            except ImiError:
+                now = None if place.file is None else identity(place.file)
+                if now == file:
+                    raise
+                if now is None:
+                    raise _not_found(name) from None
+                file = now
 
     def _lend(self, opened: _Opened) -> None:
         opened.users += 1
