@@ -65,6 +65,25 @@ def test_it_follows_what_is_new_changed_moved_and_gone(root):
     assert sorted(rows(mirror)[0]) == ["deep/cat.txt:1", "moved.md:3"]
 
 
+@pytest.mark.parametrize("name", [b"bad\xff.txt", b"b\xffd/in.txt", b"bad\xff.min.js"])
+@pytest.mark.parametrize("later", [False, True])
+def test_a_name_that_is_not_utf8_stops_no_other_file(root, name, later):
+    mirror = Mirror.of(root)
+    if later:
+        rows(mirror)
+    bad = os.path.join(os.fsencode(root), name)
+    try:
+        os.makedirs(os.path.dirname(bad), exist_ok=True)
+        with open(bad, "wb") as file:
+            file.write(b"a text\n")
+    except OSError:
+        pytest.skip("no such names on this disk")
+    write(root, {"new.txt": "a new line\n"})
+    held, done = rows(mirror)
+    assert sorted(held) == ["deep/cat.txt:1", "deep/cat.txt:2", "new.txt:1", "plan.md:3"]
+    assert [path.encode() for path in done.left_out["names that are not UTF-8"]] and done.pending == 0
+
+
 def test_a_file_of_the_same_size_and_time_but_another_one_is_read(root):
     mirror = Mirror.of(root)
     rows(mirror)

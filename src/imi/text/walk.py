@@ -77,7 +77,7 @@ class Walk:
 
     def leave(self, path: str, reason: str) -> None:
         """Note a path that is not read."""
-        self.left_out.setdefault(reason, []).append(path)
+        self.left_out.setdefault(reason, []).append(os.fsencode(path).decode("utf-8", "replace"))
 
 
 def walk(root: str | os.PathLike[str], walking: Walking | None = None) -> Walk:
@@ -142,7 +142,7 @@ def _take(entry: os.DirEntry[str], path: str, walking: Walking, found: Walk) -> 
         found.leave(path, "no files: sockets, pipes, devices")
         return
     if walking.written:
-        reason = _by_name(entry.name)
+        reason = _by_name(path)
         if reason is None and stat.st_size > walking.largest:
             reason = f"larger than {walking.largest // 1_000_000} MB"
         if reason is not None:
@@ -151,7 +151,10 @@ def _take(entry: os.DirEntry[str], path: str, walking: Walking, found: Walk) -> 
     found.files.append(Found(path, stat.st_size, stat.st_mtime_ns, stat.st_ino))
 
 
-def _by_name(name: str) -> str | None:
+def _by_name(path: str) -> str | None:
+    if not path.isascii() and any("\ud800" <= letter <= "\udfff" for letter in path):
+        return "names that are not UTF-8"  # an index holds texts alone
+    name = path.rpartition("/")[2]
     if name in _LOCKS:
         return "lock files"
     if _MINIFIED.search(name):
