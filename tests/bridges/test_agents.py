@@ -84,7 +84,7 @@ def test_what_cannot_be_read_is_left_alone_and_a_rewritten_skill_is_theirs(tmp_p
     path = tmp_path / ".vscode" / "mcp.json"
     path.parent.mkdir()
     path.write_text('{\n  // mine\n  "servers": {}\n}')
-    with pytest.raises(DataError, match="no plain JSON"):
+    with pytest.raises(DataError, match="not plain JSON"):
         changes("vscode", tmp_path)
     with pytest.raises(UsageError, match="claude-code, cursor"):
         changes("emacs")

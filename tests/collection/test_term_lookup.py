@@ -64,5 +64,5 @@ def test_the_best_come_first_and_longer_words_are_named(filled):
 def test_what_holds_nothing_is_refused(filled):
     with pytest.raises(UsageError, match="nothing that is indexed"):
         postings(filled[0], "…!")
-    with pytest.raises(UsageError, match="own"):
+    with pytest.raises(UsageError, match="local file"):
         postings(object(), "cat")

@@ -30,6 +30,7 @@ WAIT_MS = 10_000
 ALONE_SECONDS = 5.0
 """How long who must be alone waits for others to close the file."""
 _REPLACED = 5
+_REPLACING_SECONDS = 0.02
 _SHARED = 1 << 16
 Frozen = tuple[int, int, int]
 
@@ -216,7 +217,7 @@ def connect(path: Path, *, write: bool, durable: bool = True, vfs: str = VFS) ->
     """
     _checksummed()
     with translated(path):
-        for _ in range(_REPLACED):
+        for left in reversed(range(_REPLACED)):
             before = identity(path)
             try:
                 if vfs == VFS:
@@ -228,6 +229,9 @@ def connect(path: Path, *, write: bool, durable: bool = True, vfs: str = VFS) ->
                 # A full disk is, for who reads, as a place where nothing can be written.
                 if isinstance(refused, apsw.IOError) and (write or not _is_full(path)):
                     raise
+                if vfs == VFS and left and _is_being_replaced(path, before, write=write):
+                    time.sleep(_REPLACING_SECONDS)
+                    continue
                 if path.exists() and write:
                     raise CollectionError(
                         f"{path} cannot be written", hint='check the permissions, or open with mode="r"'
@@ -239,6 +243,13 @@ def connect(path: Path, *, write: bool, durable: bool = True, vfs: str = VFS) ->
                 return opened
             opened.close(path)  # it was replaced between the two looks at it
     raise CollectionError(f"{path} is being replaced again and again", hint="wait until whoever does it is done")
+
+
+def _is_being_replaced(path: Path, before: Identity | None, *, write: bool) -> bool:
+    """Whether a file was refused because another takes its place: it is another by now, or nothing forbids to write."""
+    if identity(path) != before:
+        return True
+    return write and os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
 
 
 def _configured(
