@@ -20,7 +20,7 @@ import pytest
 import imi
 from imi.embedders.testing import HashEmbedder
 from imi.server.settings import Limits
-from tests.chaos.kinds import KINDS, Round
+from tests.chaos.troubles import KINDS, Round
 from tests.server.conftest import Running, start
 from tests.server.test_hostile import ODD, PATHS, hostile_body
 from tests.server.test_patience import CSS, SEARCH, send, unread
