@@ -160,3 +160,20 @@ def test_ctrl_c_ends_the_command(place):
         time.sleep(1)
         asking.send_signal(signal.SIGINT)
         assert asking.wait(timeout=10) in (130, -signal.SIGINT)
+
+
+def test_no_helper_is_left_where_none_is_to_be_asked_or_none_can_start(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("IMI_HOME", str(tmp_path))
+    started = []
+    monkeypatch.setattr(subprocess, "Popen", lambda *given, **more: started.append(given))
+    monkeypatch.setenv("IMI_WARM", "0")
+    warm.start_where_wanted((*SEARCH, "--keep-warm"))
+    assert started == []
+
+    def refuse(*given, **more):
+        raise OSError(11, "Resource temporarily unavailable")
+
+    monkeypatch.delenv("IMI_WARM")
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    warm.start_where_wanted((*SEARCH, "--keep-warm"))
+    assert "no helper could be left behind: Resource temporarily unavailable" in capsys.readouterr().err

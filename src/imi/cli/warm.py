@@ -43,7 +43,8 @@ def start_where_wanted(arguments: Sequence[str]) -> None:
     """Leave a helper behind where this command asked for one and none is there."""
     if not arguments or arguments[0] not in VERBS:
         return
-    if OPTION not in arguments and os.environ.get("IMI_WARM") != "1":
+    wanted = os.environ.get("IMI_WARM")
+    if wanted == "0" or (OPTION not in arguments and wanted != "1"):
         return
     if not hasattr(os, "fork"):
         print(f"{OPTION}: a helper cannot be kept on this system", file=sys.stderr)
@@ -56,9 +57,12 @@ def start_where_wanted(arguments: Sequence[str]) -> None:
     command = [sys.executable, "-m", "imi.cli.warm_helper"]
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     # This Python and this package, without a shell and without a word of anybody's.
-    subprocess.Popen(  # noqa: S603
-        command, stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True, env=environment
-    )
+    try:
+        subprocess.Popen(  # noqa: S603
+            command, stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True, env=environment
+        )
+    except OSError as refused:  # the question is answered, which is what counts
+        print(f"imi: no helper could be left behind: {refused.strerror or refused}", file=sys.stderr)
 
 
 def dismiss() -> bool:

@@ -28,6 +28,7 @@ from imi.cli import warm
 IDLE_SECONDS = 3600.0
 _LOOK_SECONDS = 20.0
 """How often it looks whether its socket is still there: `imi forget --warm` removes it."""
+_PAUSE_SECONDS = 0.1
 _MOST = 8
 """Commands at once; one more is left to its own process."""
 _LARGEST = 16 << 20
@@ -137,7 +138,10 @@ def serve(listener: socket.socket, wanted: Callable[[], bool], idle: float = IDL
                 running.discard(ended)
         try:
             link = listener.accept()[0]
-        except OSError:
+        except TimeoutError:
+            continue
+        except OSError:  # no file handle is free, or memory: it does not become better by asking at once
+            time.sleep(_PAUSE_SECONDS)
             continue
         last = time.monotonic()
         with link:
