@@ -12,6 +12,7 @@ nothing to do with each other come out near 0.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from importlib.util import find_spec
@@ -49,6 +50,12 @@ Ints = NDArray[np.int64]
 def installed() -> bool:
     """Say whether the model can run here, without importing anything heavy."""
     return find_spec("onnxruntime") is not None and (FOLDER / "model.json").is_file()
+
+
+def package_name() -> str:
+    """Return the id of the model in the package, without loading it."""
+    about: dict[str, str] = json.loads((FOLDER / "model.json").read_text(encoding="utf-8"))
+    return about["name"]
 
 
 class Deep:

@@ -18,8 +18,9 @@ from starlette.routing import BaseRoute, Match, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from imi._version import __version__
+from imi.embedders import deep
 from imi.embedders.base import Embedder
-from imi.embedders.load import load
+from imi.embedders.load import keep, load
 from imi.errors import ImiError
 from imi.mirror import Follower
 from imi.server.api.collections import PREFIX, SearchRoutes
@@ -77,13 +78,15 @@ def build_state(settings: Settings, embedders: Mapping[str, Embedder] | None = N
     collection_paths(settings.collections)  # report a wrong path before loading a model
     metrics = Metrics()
     readers = ThreadPoolExecutor(READERS, thread_name_prefix="imi-read")
+    later: Mapping[str, Callable[[], Embedder]] = {}
     if embedders is None:
         chosen = settings.model or "built-in"
         # The finer model refines the built-in one, with which most collections are filled.
         beside = ["built-in"] if chosen == "deep" else []
         names = dict.fromkeys([chosen, *beside, *settings.aliases.values()])
         embedders = {name: load(name) for name in names}
-    models = Models(embedders, settings.aliases, readers, metrics.on_batch)
+        later = {} if "deep" in names else _finer()
+    models = Models(embedders, settings.aliases, readers, metrics.on_batch, later)
     return State(
         settings=settings,
         models=models,
@@ -97,6 +100,18 @@ def build_state(settings: Settings, embedders: Mapping[str, Embedder] | None = N
         writer=ThreadPoolExecutor(1, thread_name_prefix="imi-write"),
         tasks=ThreadPoolExecutor(1, thread_name_prefix="imi-task"),
     )
+
+
+def _finer() -> dict[str, Callable[[], Embedder]]:
+    """Return the finer model by its names, where it is installed: loading it takes half a second and its memory."""
+    if not deep.installed():
+        return {}
+
+    def make() -> Embedder:
+        keep("deep")  # collections that are deepened use the same one
+        return load("deep")
+
+    return {"deep": make, deep.package_name(): make}
 
 
 def build_app(state: State, log: Log | None = None) -> ASGIApp:

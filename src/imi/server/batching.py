@@ -16,9 +16,10 @@ from concurrent.futures import Executor
 import numpy as np
 
 from imi.embedders.base import Embedder
+from imi.records import Kind
 from imi.types import Floats
 
-Job = tuple[list[str], "asyncio.Future[Floats]"]
+Job = tuple[list[str], Kind, "asyncio.Future[Floats]"]
 
 LOOP_SECONDS = 0.004
 """The longest that embedding may hold the event loop."""
@@ -56,18 +57,18 @@ class Batcher:
             seconds.append(time.perf_counter() - start)
         self._rate = min(seconds) / _characters(_WARM)
 
-    async def embed(self, texts: list[str]) -> Floats:
+    async def embed(self, texts: list[str], kind: Kind = "document") -> Floats:
         """Return (n, width) float32 unit rows."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Floats] = loop.create_future()
         if _characters(texts) * self._rate <= LOOP_SECONDS:
-            self._short.append((texts, future))
+            self._short.append((texts, kind, future))
             if not self._planned:
                 self._planned = True
                 # Tasks that are ready now run before this call, and their texts join the batch.
                 loop.call_soon(self._run_short)
         else:
-            self._long.append((texts, future))
+            self._long.append((texts, kind, future))
             if self._runner is None or self._runner.done():
                 self._runner = loop.create_task(self._run_long())
         return await future
@@ -89,31 +90,39 @@ class Batcher:
         loop = asyncio.get_running_loop()
         while self._long:
             jobs = [self._long.popleft()]
-            while self._long and sum(len(texts) for texts, _ in jobs) < _LANE_TEXTS:
+            while self._long and sum(len(job[0]) for job in jobs) < _LANE_TEXTS:
                 jobs.append(self._long.popleft())
             _settle(jobs, await loop.run_in_executor(self._pool, self._embed_jobs, jobs))
 
     def _embed_jobs(self, jobs: Sequence[Job]) -> list[Floats | Exception]:
-        """Embed all texts in one call; job by job where that fails, so that a bad text spoils only its own."""
-        texts = [text for job, _ in jobs for text in job]
+        """Embed all texts, a call for each kind; job by job where one fails, so that a bad text spoils only its own."""
+        out: list[Floats | Exception | None] = [None] * len(jobs)
+        for kind in dict.fromkeys(job[1] for job in jobs):
+            rows = [at for at, job in enumerate(jobs) if job[1] == kind]
+            for at, made in zip(rows, self._embed_texts([jobs[at][0] for at in rows], kind), strict=True):
+                out[at] = made
+        return [made for made in out if made is not None]
+
+    def _embed_texts(self, lists: Sequence[list[str]], kind: Kind) -> list[Floats | Exception]:
+        texts = [text for one in lists for text in one]
         start = time.perf_counter()
         try:
-            z = self._embedder.embed(texts)
+            z = self._embedder.embed(texts, kind)
         except Exception as error:
-            if len(jobs) == 1:
+            if len(lists) == 1:
                 return [error]
-            return [result for job in jobs for result in self._embed_jobs([job])]
+            return [result for one in lists for result in self._embed_texts([one], kind)]
         seconds = time.perf_counter() - start
         size = _characters(texts)
         if size > 1000:
             self._rate += 0.1 * (seconds / size - self._rate)
         self._on_batch(len(texts), seconds)
-        cuts = np.cumsum([len(job) for job, _ in jobs])[:-1]
+        cuts = np.cumsum([len(one) for one in lists])[:-1]
         return list(np.split(z, cuts))
 
 
 def _settle(jobs: Sequence[Job], results: Sequence[Floats | Exception]) -> None:
-    for (_, future), result in zip(jobs, results, strict=True):
+    for (_, _, future), result in zip(jobs, results, strict=True):
         if future.done():
             continue  # its client has gone
         if isinstance(result, Exception):

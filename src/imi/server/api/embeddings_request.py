@@ -6,11 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from imi.records import Kind
 from imi.server.http.request_body import kind_of
 from imi.server.http.responses import ApiError
 from imi.server.settings import Limits
 
-_KEYS = frozenset({"model", "input", "encoding_format", "dimensions", "user"})
+_KEYS = frozenset({"model", "input", "encoding_format", "dimensions", "user", "input_type"})
+KINDS: dict[str, Kind] = {
+    "document": "document",
+    "query": "query",
+    "search_document": "document",
+    "search_query": "query",
+    "passage": "document",
+}
+"""What other embedding services call the two kinds of text, and what they are here."""
 _ALLOWED_INPUT = "a string, an array of strings, an array of token ids, or an array of arrays of token ids"
 
 
@@ -23,6 +32,7 @@ class Wanted:
     tokens: list[list[int]] | None
     base64: bool
     dims: int | None
+    kind: Kind
 
 
 def read_wanted(body: Mapping[str, Any], limits: Limits, engine: str | None = None) -> Wanted:
@@ -50,7 +60,8 @@ def read_wanted(body: Mapping[str, Any], limits: Limits, engine: str | None = No
     if body.get("input") is None:
         raise _missing("input")
     texts, tokens = _read_input(body["input"], limits)
-    return Wanted(model, texts, tokens, _read_format(body.get("encoding_format")), _read_dims(body.get("dimensions")))
+    coded, dims = _read_format(body.get("encoding_format")), _read_dims(body.get("dimensions"))
+    return Wanted(model, texts, tokens, coded, dims, _read_kind(body.get("input_type")))
 
 
 def _read_input(value: Any, limits: Limits) -> tuple[list[str] | None, list[list[int]] | None]:
@@ -106,6 +117,21 @@ def _read_format(value: Any) -> bool:
         param="encoding_format",
         code="invalid_value",
     )
+
+
+def _read_kind(value: Any) -> Kind:
+    if value is None:
+        return "document"
+    if not isinstance(value, str):
+        raise _wrong_type("input_type", "a string", value)
+    if value not in KINDS:
+        raise ApiError(
+            400,
+            f"Invalid value: '{value[:100]}'. Supported values are: {', '.join(map(repr, KINDS))}.",
+            param="input_type",
+            code="invalid_value",
+        )
+    return KINDS[value]
 
 
 def _read_dims(value: Any) -> int | None:

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from imi.errors import MissingExtra, UsageError
+from imi.records import Kind
 from imi.server.api.embeddings_request import Wanted, read_wanted
 from imi.server.api.openai_tokens import Table, encoding_for
 from imi.server.http.request_body import is_long, read_object
@@ -35,6 +36,7 @@ class _Order(NamedTuple):
     tokens: int
     dims: int | None
     base64: bool
+    kind: Kind
 
     def reply(self, z: Floats) -> bytes:
         """Return the reply's body."""
@@ -72,8 +74,9 @@ class OpenAIRoutes:
     async def _embed(self, request: Request, engine: str | None) -> Response:
         limits = self._state.settings.limits
         body = await read_object(request, limits)
+        await self._state.models.ready(body.get("model") if engine is None else engine)
         order = await asyncio.to_thread(self._read, body, engine) if is_long(request) else self._read(body, engine)
-        z = await order.served.embed(order.texts)
+        z = await order.served.embed(order.texts, order.kind)
         self._state.metrics.tokens.add(order.tokens)
         reply = await asyncio.to_thread(order.reply, z) if len(z) > _MANY else order.reply(z)
         info = order.served.info
@@ -84,7 +87,7 @@ class OpenAIRoutes:
         served = self._state.models.get(wanted.model)
         dims = _checked_dims(wanted.dims, served)
         texts, tokens = self._texts_of(wanted, served)
-        return _Order(served, texts, tokens, dims, wanted.base64)
+        return _Order(served, texts, tokens, dims, wanted.base64, wanted.kind)
 
     async def models(self, request: Request) -> Response:
         """List the models by every name that is answered."""
@@ -93,13 +96,13 @@ class OpenAIRoutes:
     async def model(self, request: Request) -> Response:
         """Describe one model."""
         name = request.path_params["model"]
-        self._state.models.get(name)
+        if name not in self._state.models.names():
+            self._state.models.get(name)
         return Json(self._described(name))
 
     def _described(self, name: str) -> dict[str, Any]:
         models = self._state.models
-        answering = models.get(name).info.id
-        owner = "imi" if name not in models.aliases else f"imi ({answering})"
+        owner = f"imi ({models.get(name).info.id})" if name in models.aliases else "imi"
         return {"id": name, "object": "model", "created": models.created, "owned_by": owner}
 
     # --- tokens ---

@@ -21,7 +21,7 @@ _Tokens = Annotated[list[_Token], Field(min_length=1, max_length=2048)]
 
 
 class EmbeddingsBody(BaseModel):
-    """An embeddings request, as OpenAI defines it."""
+    """An embeddings request, as OpenAI defines it, and the kind of text that some models tell apart."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -35,6 +35,7 @@ class EmbeddingsBody(BaseModel):
     encoding_format: Literal["float", "base64"] = "float"
     dimensions: Annotated[int, Field(ge=1)] | None = None
     user: str | None = None
+    input_type: Literal["document", "query", "search_document", "search_query", "passage"] = "document"
 
 
 class EmbeddingReply(BaseModel):
