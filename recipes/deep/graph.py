@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
+
+from recipes.onnx_builder import GraphBuilder
 
 Floats = NDArray[np.float32]
 MICROSOFT = "com.microsoft"
@@ -38,22 +39,8 @@ class Shape:
     eps: float
 
 
-class Builder:
-    """Collects nodes and weights; a value is known by its name."""
-
-    def __init__(self) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.weights: list[onnx.TensorProto] = []
-
-    def weight(self, name: str, values: Any) -> str:
-        """Add a constant."""
-        self.weights.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
-        return name
-
-    def node(self, kind: str, inputs: list[str], out: str, domain: str = "", **settings: Any) -> str:
-        """Add an operator of one output."""
-        self.nodes.append(helper.make_node(kind, inputs, [out], name=out, domain=domain, **settings))
-        return out
+class Builder(GraphBuilder):
+    """Adds what the encoder is made of."""
 
     def quantised(self, x: str, out: str) -> tuple[str, str]:
         """Quantise the rows of x (n, k) to uint8 around 128, each by its own largest value; return them and scales."""

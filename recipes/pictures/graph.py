@@ -9,14 +9,14 @@ neither smaller nor, on two cores, faster than this, and likeness is what suffer
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from imi.types import Floats
+from recipes.onnx_builder import GraphBuilder
 
 OPSET = 17
 MEAN, SPREAD = 127.0, 128.0
@@ -27,22 +27,8 @@ _STRIDES = (1, 2, 2, 2, 1, 2, 1)
 _LEVELS = 127
 
 
-class Builder:
-    """Collects nodes and weights; a value is known by its name."""
-
-    def __init__(self) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.weights: list[onnx.TensorProto] = []
-
-    def weight(self, name: str, values: Any) -> str:
-        """Add a constant."""
-        self.weights.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
-        return name
-
-    def node(self, kind: str, inputs: list[str], out: str, **settings: Any) -> str:
-        """Add an operator of one output."""
-        self.nodes.append(helper.make_node(kind, inputs, [out], name=out, **settings))
-        return out
+class Builder(GraphBuilder):
+    """Adds what the network is made of."""
 
     def convolved(self, x: str, weight: Floats, bias: Floats, out: str, stride: int = 1, groups: int = 1) -> str:
         """Convolve as TensorFlow's "same" does, with int8 weights."""

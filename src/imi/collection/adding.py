@@ -78,16 +78,7 @@ class Adder:
         progress: Callable[[int, int], None] | None,
     ) -> Added:
         """Add or update; see `Collection.add`."""
-        if on_error not in ("raise", "skip"):
-            raise UsageError(f"on_error is {on_error!r}, allowed are 'raise' and 'skip'")
-        done, result = 0, Added()
-        total = len(documents) if isinstance(documents, Sequence) else 0
-        for batch, failed in candidates(documents, vectors, on_error, pictures=True):
-            result += self._write(batch, on_error) + Added(failed=tuple(failed))
-            done += len(batch) + len(failed)
-            if progress is not None:
-                progress(done, max(total, done))
-        return result
+        return add_batches(documents, vectors, on_error, progress, self._write, pictures=True)
 
     def _write(self, batch: list[Candidate], on_error: OnError) -> Added:
         embedded: dict[str, Floats] = {}
@@ -207,6 +198,43 @@ def placed(document: Document) -> tuple[object, ...]:
 def needs_vector(one: Candidate, bound: Bound | None) -> bool:
     """Say whether a row is to be embedded: it has a text or picture, no vector, and the collection has a model."""
     return one.vector is None and not (bound is not None and bound.own)
+
+
+def add_batches(
+    documents: Iterable[Document],
+    vectors: ArrayLike | None,
+    on_error: OnError,
+    progress: Callable[[int, int], None] | None,
+    write: Callable[[list[Candidate], OnError], Added],
+    *,
+    pictures: bool = False,
+) -> Added:
+    """Check documents and write them a batch at a time.
+
+    Args:
+        documents: any iterable.
+        vectors: (n, width), or None.
+        on_error: "raise" or "skip".
+        progress: called as progress(done, total) after each batch.
+        write: writes the rows of a batch that were found good.
+        pictures: whether rows may bring pictures.
+
+    Returns:
+        What was added, and what failed in the check or in writing.
+
+    Raises:
+        UsageError: on_error is neither "raise" nor "skip".
+    """
+    if on_error not in ("raise", "skip"):
+        raise UsageError(f"on_error is {on_error!r}, allowed are 'raise' and 'skip'")
+    done, result = 0, Added()
+    total = len(documents) if isinstance(documents, Sequence) else 0
+    for batch, failed in candidates(documents, vectors, on_error, pictures=pictures):
+        result += write(batch, on_error) + Added(failed=tuple(failed))
+        done += len(batch) + len(failed)
+        if progress is not None:
+            progress(done, max(total, done))
+    return result
 
 
 def candidates(

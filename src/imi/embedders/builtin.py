@@ -21,9 +21,8 @@ from numpy.typing import NDArray
 from imi import vectors
 from imi.embedders.pieces import Ids, Offsets, Pieces, encodable
 from imi.embedders.pooling import pool, repeated
-from imi.embedders.tower import PictureTower
+from imi.embedders.tower import EmbedsPictures
 from imi.errors import DataError, UsageError
-from imi.pictures import Source
 from imi.progress import Progress
 from imi.records import Kind, ModelInfo
 from imi.types import Floats
@@ -71,7 +70,7 @@ class PieceWeights:
         return asdict(self)
 
 
-class BuiltIn:
+class BuiltIn(EmbedsPictures):
     """A model folder as `imi.train` writes it: pieces.model, rows.npy, scales.npy, hidden.npz, model.json."""
 
     def __init__(self, folder: Path = FOLDER) -> None:
@@ -168,27 +167,6 @@ class BuiltIn:
         if not out:
             return np.empty((0, width), dtype=np.float32)
         return out[0] if len(out) == 1 else np.concatenate(out)
-
-    @cached_property
-    def tower(self) -> PictureTower:
-        """The picture tower in the space of this model."""
-        return PictureTower(self.info.weights, self.info.width, self.embed)
-
-    @property
-    def picture_fingerprint(self) -> str:
-        """Who made the vectors of pictures: the picture tower's weights and this model's."""
-        return self.tower.fingerprint
-
-    def embed_images(
-        self, pictures: Sequence[Source], dims: int | None = None, *, progress: Progress | None = None
-    ) -> Floats:
-        """Embed pictures as unit rows in the space of the texts, (n, dims) float32; see `PictureEmbedder`.
-
-        Raises:
-            UsageError: dims is out of range. DataError: a picture cannot be read. MissingExtra: no Pillow.
-        """
-        z = self.tower.embed(pictures, progress=progress)
-        return z if dims is None or dims == z.shape[1] else vectors.truncate(z, dims)
 
     def count_tokens(self, texts: Sequence[str]) -> NDArray[np.int64]:
         """Return how many pieces the model reads in each text, at least one, (n,) int64."""

@@ -26,9 +26,8 @@ from numpy.typing import NDArray
 from imi import vectors
 from imi.embedders.model_folder import packaged
 from imi.embedders.pieces import Pieces, encodable, threads
-from imi.embedders.tower import PictureTower
+from imi.embedders.tower import EmbedsPictures
 from imi.errors import MissingExtra, UsageError
-from imi.pictures import Source
 from imi.progress import Progress
 from imi.records import Kind, ModelInfo
 from imi.types import Floats
@@ -58,7 +57,7 @@ def package_name() -> str:
     return about["name"]
 
 
-class Deep:
+class Deep(EmbedsPictures):
     """The model in the package, or one of the same form in another folder."""
 
     def __init__(self, folder: Path = FOLDER) -> None:
@@ -139,28 +138,6 @@ class Deep:
                 self._turned(self._states(chunk, kind, so_far), kind), width
             )
         return out
-
-    @cached_property
-    def tower(self) -> PictureTower:
-        """The picture tower in the space of this model."""
-        return PictureTower(self.info.weights, self.info.width, self.embed)
-
-    @property
-    def picture_fingerprint(self) -> str:
-        """Who made the vectors of pictures: the picture tower's weights and this model's."""
-        return self.tower.fingerprint
-
-    def embed_images(
-        self, pictures: Sequence[Source], dims: int | None = None, *, progress: Progress | None = None
-    ) -> Floats:
-        """Embed pictures as unit rows in the space of the texts, (n, dims) float32; see `PictureEmbedder`.
-
-        Raises:
-            UsageError: dims is out of range. DataError: a picture cannot be read. MissingExtra: no Pillow.
-        """
-        return vectors.truncate(
-            self.tower.embed(pictures, progress=progress), self.info.width if dims is None else dims
-        )
 
     def _turned(self, states: Floats, kind: Kind) -> Floats:
         """Return the vectors of states before the last normalisation: (n, d) in, (n, width) out."""

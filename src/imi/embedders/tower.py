@@ -13,6 +13,7 @@ trained on among them. `recipes/pictures` made the files; `models/pictures/card.
 from __future__ import annotations
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -28,6 +29,8 @@ from imi.embedders.pieces import threads
 from imi.errors import MissingExtra
 from imi.pictures import Pixels, Source, open_all_or_none
 from imi.progress import Progress
+from imi.records import Kind as Role
+from imi.records import ModelInfo
 from imi.types import Floats
 
 FOLDER = Path(__file__).parent.parent / "models" / "pictures"
@@ -203,6 +206,47 @@ class PictureTower:
             seen += share * (softmax(logits[:, group] / warmth) @ self.names[group])
         alike = self.network.likeness(features, self._width)
         return vectors.normalize(vectors.normalize(seen) + self.network.about["likeness"] * alike)
+
+
+class EmbedsPictures(ABC):
+    """What a text model of the package gains by the picture tower: pictures in the space of its texts."""
+
+    @property
+    @abstractmethod
+    def info(self) -> ModelInfo:
+        """The text model."""
+
+    @abstractmethod
+    def embed(
+        self,
+        texts: Sequence[str],
+        kind: Role = "document",
+        dims: int | None = None,
+        *,
+        progress: Progress | None = None,
+    ) -> Floats:
+        """Embed texts as unit rows."""
+
+    @cached_property
+    def tower(self) -> PictureTower:
+        """The picture tower in the space of this model."""
+        return PictureTower(self.info.weights, self.info.width, self.embed)
+
+    @property
+    def picture_fingerprint(self) -> str:
+        """Who made the vectors of pictures: the picture tower's weights and this model's."""
+        return self.tower.fingerprint
+
+    def embed_images(
+        self, pictures: Sequence[Source], dims: int | None = None, *, progress: Progress | None = None
+    ) -> Floats:
+        """Embed pictures as unit rows in the space of the texts, (n, dims) float32; see `PictureEmbedder`.
+
+        Raises:
+            UsageError: dims is out of range. DataError: a picture cannot be read. MissingExtra: no Pillow.
+        """
+        z = self.tower.embed(pictures, progress=progress)
+        return z if dims is None or dims == z.shape[1] else vectors.truncate(z, dims)
 
 
 def softmax(logits: Floats) -> Floats:
