@@ -16,7 +16,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 # Lower layers never import higher ones, and modules of one layer never import each other.
 LAYERS: list[set[str]] = [
     {"unicode_forms", "progress"},
-    {"_version", "errors", "records", "values", "atomic", "trust", "jsonable", "exif"},
+    {"_version", "errors", "records", "values", "amounts", "atomic", "trust", "jsonable", "exif"},
     {"types"},
     {"row_sets"},
     {"vectors", "fusion", "pictures", "foreign_sqlite"},

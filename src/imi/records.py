@@ -57,6 +57,12 @@ def with_facts(metadata: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[st
     `source`, `line`, `page` and `heading` can also be read and filtered by their plain names, but where the user has a
     field of that name: that field is then the user's, and the fact is under `imi` only.
     """
+    if FACTS not in metadata:
+        merged = {name: value for name, value in facts.items() if value is not None}
+        found = {name: merged[name] for name in _MIRRORED if name in merged}
+        found.update(metadata)
+        found[FACTS] = merged
+        return found
     before = own_facts(metadata)
     user = {
         name: value

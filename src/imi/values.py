@@ -15,6 +15,11 @@ _DECIMAL = re.compile(r"-?\d+(?:\.\d+(?:[eE][-+]?\d+)?|[eE][-+]\d+)\Z", re.ASCII
 _GROUPED = re.compile(r"-?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?\Z", re.ASCII)
 _PADDED = re.compile(r"-?0\d", re.ASCII)
 _MOST = 2**63
+TRUTHS = {
+    "true": True, "yes": True, "y": True, "on": True, "はい": True, "有": True,
+    "false": False, "no": False, "n": False, "off": False, "いいえ": False, "無": False,
+}  # fmt: skip
+"""The words that say yes or no where all cells of a column are such words."""
 _ERAS = {"明治": 1867, "大正": 1911, "昭和": 1925, "平成": 1988, "令和": 2018}
 _LETTERS = {"M": "明治", "T": "大正", "S": "昭和", "H": "平成", "R": "令和"}
 _NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")

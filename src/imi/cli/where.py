@@ -10,8 +10,9 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from imi.amounts import read_amount
 from imi.errors import UsageError
-from imi.values import as_number, as_typed
+from imi.values import TRUTHS, as_number, as_typed
 
 Filter = dict[str, Any]
 
@@ -50,6 +51,10 @@ def parse_filter(text: str) -> Filter:
     if not (symbol and field and value):
         raise UsageError(f"the filter {text!r} cannot be read", hint=_SHOWN)
     operator = "=" if symbol["operator"] == "==" else symbol["operator"]
+    if operator in ("=", "!=") and value.lower() in TRUTHS and value not in ("true", "false"):
+        # A column of yes and no holds true and false; the word itself may be a text's as well.
+        either: Filter = {field: {"in": [value, TRUTHS[value.lower()]]}}
+        return either if operator == "=" else {"not": either}
     return {field: {operator: value_of(value)}}
 
 
@@ -62,6 +67,8 @@ def value_of(text: str) -> Any:
     except (ValueError, RecursionError):
         # 1,234 and full-width digits are numbers as well.
         value = as_number(text)
+        if value is None and (amount := read_amount(text)) is not None and (amount.unit or amount.style == "comma"):
+            value = amount.value
         return text if value is None else as_typed(text, value)
     if isinstance(value, int | float) and not isinstance(value, bool):
         return as_typed(text, value)

@@ -26,8 +26,8 @@ from imi.text.readers.folders import shown
 
 OnError = Literal["raise", "skip"]
 _BATCH = 1024
-_KEPT_FILE, _KEPT = 2**20, 2**25
-"""Bytes of a table up to which its rows are kept from the check for the adding, and of all of them together."""
+_KEPT = 2**23
+"""Bytes of tables up to which their rows are kept from the check for the adding, in memory some seven times that."""
 _TABLES = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".json", ".parquet", ".xlsx", ".xlsm")
 _MOST_REPEATED = 1000
 
@@ -85,7 +85,7 @@ class Ingest:
         if self.paths.count("-") > 1:
             raise UsageError("standard input was given twice: -")
         self.report = Report()
-        self.options = replace(options or ReadOptions(), report=self.report)
+        self.options = replace(options or ReadOptions(), report=self.report, decided={})
         self._sync = sync
         self._skips = on_error == "skip"
         self._walked: dict[str, Walked] = {}
@@ -157,7 +157,7 @@ class Ingest:
         for path in self.paths:
             failures = passed if self._skips or holds_many(path) else stopping
             keep: dict[str, list[Row | Failure]] = {}
-            if self._may_keep(path) and (size := os.path.getsize(path)) <= min(_KEPT_FILE, budget):
+            if self._may_keep(path) and (size := os.path.getsize(path)) <= budget:
                 budget -= size
                 keep[path] = []
             for item in looked_at(read(path, self.options, skip=self._same, found=self._walked[path])):

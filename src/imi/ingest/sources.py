@@ -12,7 +12,7 @@ from imi.store.store import Store
 
 _NOTED = "2:"
 """Begins what is noted of files whose rows carry imi's own facts; before, only the field `source` said it."""
-_READING = "4"
+_READING = "5"
 """Counts up when files are read in another way, so that unchanged ones are read again."""
 Delete = Callable[[list[str]], int]
 

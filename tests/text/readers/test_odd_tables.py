@@ -93,6 +93,32 @@ def test_columns_without_a_name(tmp_path):
         (["1,200", "90"], [1200, 90]),
         (["１２", "5"], [12, 5]),
         (["true", "FALSE"], [True, False]),
+        (["$1,200.50", "$3", ""], [1200.5, 3, None]),
+        (["¥3,000", "￥500"], [3000, 500]),
+        (["3,000円", "▲200円", "５００円"], [3000, -200, 500]),
+        (["€1.234,56", "€99"], [1234.56, 99]),
+        (["1.234,56 €", "0,99 €", "1.500 €"], [1234.56, 0.99, 1500]),
+        (["$5", "free"], ["$5", "free"]),
+        (["$5", "$7", "free"], [5, 7, "free"]),
+        (["$5", "€7"], ["$5", "€7"]),
+        (["€1.200", "€950"], ["€1.200", "€950"]),
+        (["12.5 %", "3%"], [12.5, 3]),
+        (["30%", "0.3"], ["30%", "0.3"]),
+        (["(1,200)", "300", "450"], [-1200, 300, 450]),
+        (["(1)", "(2)"], ["(1)", "(2)"]),
+        (["−5", "7"], [-5, 7]),
+        (["–5.5", "7.25"], [-5.5, 7.25]),
+        (["1e5", "0.5"], [100000.0, 0.5]),
+        (["1,5", "2,75"], ["1,5", "2,75"]),
+        (["555 123", "555 124"], ["555 123", "555 124"]),
+        (["45000", "45001"], [45000, 45001]),
+        (["yes", "No", ""], [True, False, None]),
+        (["はい", "いいえ"], [True, False]),
+        (["Y", "N"], [True, False]),
+        (["no", "no"], ["no", "no"]),
+        (["NO", "SE"], ["NO", "SE"]),
+        (["yes", "no", "maybe"], ["yes", "no", "maybe"]),
+        (["TRUE", "FALSE"], [True, False]),
         (["5", "n/a", "7"], [5, "n/a", 7]),
         (["Ann", "42", "Bob"], ["Ann", "42", "Bob"]),
         (["1234567890123456789", "5"], [1234567890123456789, 5]),
@@ -104,8 +130,31 @@ def test_a_column_has_one_type(tmp_path, cells, values):
     path = tmp_path / "a.csv"
     path.write_text("id,text,x\n" + "".join(f'{at},t,"{cell}"\n' for at, cell in enumerate(cells)), "utf-8")
     rows, _, _ = taken(path)
-    assert [row.metadata["x"] for row in rows] == values
-    assert [type(row.metadata["x"]) for row in rows] == list(map(type, values))
+    assert [row.metadata.get("x") for row in rows] == values
+    assert [type(row.metadata.get("x")) for row in rows] == list(map(type, values))
+
+
+def test_commas_before_fractions_where_semicolons_separate(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("id;preis;menge\n1;1,5;1.200\n2;12,25;7\n3;1.234,00;8\n")
+    rows, _, report = taken(path)
+    assert [row.metadata["preis"] for row in rows] == [1.5, 12.25, 1234.0]
+    assert [row.metadata["menge"] for row in rows] == [1.2, 7, 8]  # nothing in it says that its point is another
+    assert [notice.text for notice in report.notices] == [
+        "the column 'preis' has a comma before its fractions: 1,5 is read as 1.5"
+    ]
+
+
+def test_amounts_are_said_and_stay_in_the_text_as_written(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text('id,price,share,fee\n1,"$1,200.50",5%,$1\n2,$3,7 %,€1\n')
+    rows, _, report = taken(path)
+    assert rows[0].text == "id: 1; price: $1,200.50; share: 5%; fee: $1"
+    assert [notice.text for notice in report.notices] == [
+        "the column 'price' holds amounts in $: kept as numbers, without the sign",
+        "the column 'share' holds percents: kept as numbers, without the sign",
+        "the column 'fee' holds amounts in $ and €: kept as texts",
+    ]
 
 
 @pytest.mark.parametrize("join", [", ", " ", "  ", "\n "])

@@ -1,5 +1,6 @@
 import gzip
 import tracemalloc
+import zipfile
 
 import pytest
 
@@ -135,6 +136,15 @@ def test_headers_that_are_none(tmp_path):
         list(read(write(tmp_path, "r.csv", "a,a\nx,y\n"), ReadOptions(id="a")))
     (row,) = read(write(tmp_path, "r.csv", "a,a\nx,y\n"))
     assert row.document.text == "a: x; a 2: y"
+
+
+def test_a_member_of_an_archive_whose_columns_have_one_name_is_left_out(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("one.csv", "a,a\nx,y\n")
+        archive.writestr("some.csv", "id,a,a\n1,x,y\n")
+    failure, row = read(str(tmp_path / "a.zip"))
+    assert failure.source.endswith("a.zip/one.csv") and "all its 2 columns are called 'a'" in failure.reason
+    assert row.document.text == "id: 1; a: x; a 2: y"
 
 
 def test_literal_lists_are_vectors_when_asked_and_never_metadata(tmp_path):

@@ -65,7 +65,7 @@ def read_zip(
                 yield Failure(name, None, reason)
                 continue
             try:
-                yield from named(path, name, replace(options, noted=None), reader)
+                yield from named(path, name, replace(options, noted=None, inside=True), reader)
             except (ImiError, OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as broken:
                 if isinstance(broken, UsageError) and stops(broken, reader):
                     raise UsageError(broken.message.replace(path, name), hint=broken.hint) from broken

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -48,6 +48,8 @@ class ReadOptions:
     limit: gives the most tokens that the model reads, None for any number; asked for when a text needs it.
     noted: called with a text file and "lines" or "passages" where the text itself decided that.
     report: collects what to report of the files: how they were read, what in them is not a row, and the columns.
+    inside: whether the file is a member of an archive, whose odd tables nobody has named.
+    decided: keeps what was found out of a table, so that a second reading of the same file need not look again.
     """
 
     template: str | None = None
@@ -66,6 +68,8 @@ class ReadOptions:
     limit: Callable[[], int | None] | None = field(default=None, repr=False)
     noted: Callable[[str, str], None] | None = field(default=None, repr=False, compare=False)
     report: Report | None = field(default=None, repr=False, compare=False)
+    inside: bool = field(default=False, repr=False, compare=False)
+    decided: dict[Hashable, Any] | None = field(default=None, repr=False, compare=False)
 
     def say(self, source: str, line: int | None, text: str) -> None:
         """Report something to know of a source that is taken all the same."""
@@ -231,14 +235,14 @@ class RowReader:
 
     def _typed_texts(self, kinds: Columns, values: Mapping[str, str]) -> dict[str, Any]:
         """Return the metadata of a row whose cells are all texts: values as their columns say."""
-        keep, left_out, typed = self._keep, self._left_out, kinds.typed
+        keep, left_out, converters = self._keep, self._left_out, kinds.converters
         found: dict[str, Any] = {}
         for name, value in values.items():
             if not value or name in left_out or (keep and name not in keep):
                 continue
             if not value.isascii():
                 value = composed(value)
-            found[name] = kinds.value(name, value) if name in typed else value
+            found[name] = converters[name](value) if name in converters else value
         return found
 
     def _say_left_out(self, line: int, name: str, value: Any, why: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -33,6 +33,9 @@ _BATCH = 256
 _UNPACKED, _VALUES = 2**28, 2**30
 """Bytes of a Parquet file's values that are unpacked at once and all together, where it is small."""
 _ROWS, _ROWS_A_BYTE = 2**20, 64
+_KEPT = 2**24
+"""Bytes that the cells of a table may take in memory, roughly, for it to be read once."""
+Records = Callable[[int], Iterator[Record | Failure]]
 
 
 def read_csv(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
@@ -245,16 +248,17 @@ def _read(source: str, file: Text, layout: _Layout, options: ReadOptions) -> Ite
         break
     else:
         raise DataError(f"{source} is empty: a table begins with a line of column names")
-    yield from table_rows(source, records, options)
+    yield from table_rows(source, records, options, comma=layout.separator != ",")
 
 
 def table_rows(
     source: str,
-    records: Callable[[int], Iterator[Record | Failure]],
+    records: Records,
     options: ReadOptions,
     *,
     typed: bool = False,
     facts: dict[str, Any] | None = None,
+    comma: bool = True,
 ) -> Iterator[Row | Failure]:
     """Yield the rows of a table of cells: below its header, by its columns, without its titles, blank rows and footers.
 
@@ -264,7 +268,77 @@ def table_rows(
         options: what becomes of the columns.
         typed: whether cells have types; else they are texts, and what they are is decided by column.
         facts: what else imi notes of each row.
+        comma: whether a comma without a currency may begin a fraction; no, where commas separate the cells.
     """
+    records = records if typed or options.decided is None else _Kept(records)
+    key = _key(source, facts)
+    table = None if options.decided is None else options.decided.get(key)
+    if table is None:
+        table = _looked_through(source, records, options, typed=typed, comma=comma)
+        if options.decided is not None and key is not None:
+            options.decided[key] = table
+    header, columns, width = table.header, table.columns, len(table.columns)
+    named: Naming = "none" if header.missing else "table" if facts else "field"
+    names = [name for name in columns if name]
+    reader = RowReader(source, names, options, table.kinds, facts=facts, named=named)
+    found, all_named = False, len(names) == width
+    for item in body(source, _filled_up(records(width), table.least, width), header.line, width, options):
+        if isinstance(item, Failure):
+            yield item
+            continue
+        found = True
+        at, cells = item
+        if all_named:
+            yield reader.row(at, dict(zip(columns, cells, strict=True)))
+        else:
+            yield reader.row(at, {name: cell for name, cell in zip(columns, cells, strict=True) if name})
+    if not found:
+        options.say(source, header.line, "below the header there is no row")
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """What was found out of a table: its header, its columns' names ("": left out) and kinds, and its least width."""
+
+    header: Header
+    columns: Sequence[str]
+    kinds: Columns | None
+    least: int
+
+
+class _Kept:
+    """Records that are kept in memory as they are first read to the end, where they are few."""
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+        self._kept: list[Record | Failure] | None = None
+
+    def __call__(self, width: int) -> Iterator[Record | Failure]:
+        if self._kept is not None:
+            yield from self._kept
+            return
+        kept: list[Record | Failure] = []
+        room = _KEPT if width else 0
+        for item in self._records(width):
+            if room > 0:
+                room -= 0 if isinstance(item, Failure) else 50 * len(item[1]) + sum(map(len, item[1]))
+                kept.append(item)
+            yield item
+        if room > 0:
+            self._kept = kept
+
+
+def _key(source: str, facts: dict[str, Any] | None) -> Hashable | None:
+    """Return what a table is known by as long as its file stays as it is; None where it is not in one."""
+    try:
+        about = os.stat(source)
+    except OSError:
+        return None
+    return (source, about.st_ino, about.st_size, about.st_mtime_ns, *(facts or {}).items())
+
+
+def _looked_through(source: str, records: Records, options: ReadOptions, *, typed: bool, comma: bool) -> _Table:
+    """Read a table once, and return its header and what its columns hold."""
     top = (one for one in records(0) if not isinstance(one, Failure))
     header = find_header(list(islice(top, SAMPLE)), options.asked, options.header)
     for at, cells in header.above:
@@ -272,33 +346,19 @@ def table_rows(
     width, line = len(header.names), header.line
     # Cells below the nameless end of a header may be there or not.
     least = max((at for at, name in enumerate(header.names, 1) if name), default=width)
-
-    def filled() -> Iterator[Record | Failure]:
-        return _filled_up(records(width), least, width)
-
-    whole: Columns | None = None
     empty = [True] * width
-    if not typed:
-        whole = columns_of([*map(str, range(width))], _batches(filled(), line, width, empty))
-    else:
-        for batch in _batches(filled(), line, width, empty):
+    batches = _batches(_filled_up(records(width), least, width), line, width, empty)
+    whole: Columns | None = None
+    if typed:
+        for batch in batches:
             del batch
+    else:
+        whole = columns_of([*map(str, range(width))], batches, comma=comma)
     columns = _named(source, header, empty, whole, options)
-    kinds = None
-    if whole is not None:
-        kinds = Columns({name: whole.kinds[str(at)] for at, name in enumerate(columns) if name}, whole.rows)
-    named: Naming = "none" if header.missing else "table" if facts else "field"
-    reader = RowReader(source, [name for name in columns if name], options, kinds, facts=facts, named=named)
-    found = False
-    for item in body(source, filled(), line, width, options):
-        if isinstance(item, Failure):
-            yield item
-        else:
-            found = True
-            at, cells = item
-            yield reader.row(at, {name: cell for name, cell in zip(columns, cells, strict=True) if name})
-    if not found:
-        options.say(source, line, "below the header there is no row")
+    kinds = None if whole is None else whole.renamed(columns)
+    for note in () if kinds is None else kinds.notes():
+        options.say(source, None, note)
+    return _Table(header, columns, kinds, least)
 
 
 def _filled_up(records: Iterator[Record | Failure], least: int, width: int) -> Iterator[Record | Failure]:
@@ -339,20 +399,25 @@ def _named(
     """Return a name for each column, "" for those that are left out.
 
     Raises:
-        DataError: two columns have the name that is asked for.
+        DataError: two columns have the name that is asked for, or all of a member of an archive have one name.
     """
     line = header.line
     if header.missing:
         why = "" if options.header is False else "; if it holds column names, --header says so"
         options.say(source, line + 1, f"the table has no header: its columns are called 'column 1' and so on{why}")
         return list(header.names)
+    if options.inside and len(header.names) > 1 and len(set(header.names)) == 1 and header.names[0]:
+        raise DataError(
+            f"{source}: all its {len(header.names)} columns are called {header.names[0]!r}: nothing tells them apart",
+            hint="unpack it and add it by itself to have them numbered",
+        )
     names, twice = column_names(source, header.names, options.asked)
     for said in twice:
         options.say(source, line, said)
     for at, name in enumerate(names):
         if name or empty[at]:
             continue
-        counted = at == 0 and (whole is None or whole.kinds[str(at)] == "number")
+        counted = at == 0 and (whole is None or whole.kinds[str(at)] in ("number", "whole"))
         if counted and len(names) > 1:
             options.say(source, line, "the first column has no name and counts the rows: it is left out")
             continue
