@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pymilvus import DataType, MilvusClient
@@ -19,21 +20,23 @@ from imi.backends.milvus.entities import (
     entity_of,
     indexes_of,
     key_of,
-    prefix_name,
     schema_of,
     vector_of,
 )
 from imi.backends.milvus.expressions import both, compile_filter, has_word, one_of, word
 from imi.backends.phrases import rank_phrases, words_of
+from imi.backends.vector_fields import FULL, VectorFields, prefixes_of
 from imi.collection.description import Bound
 from imi.collection.rankings import How
 from imi.errors import TooNew, UsageError
-from imi.index.rungs import Rung, format_ladder, parse_ladder
+from imi.index.rungs import format_ladder
 from imi.records import Document
 from imi.types import Floats
 from imi.vectors import truncate
 
 FORMAT = 1
+_KEEPS = (200,)
+"""How many rows the usual ladder keeps of each prefix."""
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}")
 _LOOKED_AT = 5000
 _SEEN = "seen == true"
@@ -58,8 +61,7 @@ class MilvusEngine:
         self._asked = address.numbers("prefixes")
         self._client = MilvusConnection(address)
         self._bound: Bound | None = None
-        self._prefixes: tuple[int, ...] = ()
-        self._ladder: str | None = None
+        self._fields = VectorFields(self.label, keeps=_KEEPS)
 
     def close(self) -> None:
         """Close the client."""
@@ -78,8 +80,10 @@ class MilvusEngine:
                         f"{self.label} has format {found[0]['format']}, this imi reads {FORMAT}", hint="upgrade"
                     )
                 self._client.call(lambda c: c.load_collection(self._name))
-                self._bound, self._prefixes = Bound.from_json(found[0]["model"]), tuple(found[0]["prefixes"])
-                self._ladder = next((one["ladder"] for one in self._noted("ladder")), None)
+                self._bound = Bound.from_json(found[0]["model"])
+                ladder = next((one["ladder"] for one in self._noted("ladder")), None)
+                prefixes = tuple(found[0]["prefixes"])
+                self._fields = replace(self._fields, prefixes=prefixes, width=self._bound.width, ladder=ladder)
         return self._bound
 
     def _noted(self, kind: str) -> list[dict[str, Any]]:
@@ -100,12 +104,12 @@ class MilvusEngine:
     def prepare(self, bound: Bound) -> Bound:
         """Make the two collections where they are missing; return the model that holds."""
         if self.bound() is None:
-            asked = self._asked or default_prefixes(bound.info.dims, bound.width)
-            self._prefixes = tuple(dims for dims in asked if dims < bound.width)
-            schema, indexes = schema_of(bound.width, self._prefixes), indexes_of(self._prefixes)
+            prefixes = prefixes_of(self._asked, default_prefixes(bound.info.dims, bound.width), bound.width)
+            self._fields = replace(self._fields, prefixes=prefixes, width=bound.width)
+            schema, indexes = schema_of(bound.width, prefixes), indexes_of(prefixes)
             self._make(self._name, schema, indexes)
             self._make(self._beside, *_beside())
-            about = {"format": FORMAT, "model": bound.to_json(), "prefixes": list(self._prefixes)}
+            about = {"format": FORMAT, "model": bound.to_json(), "prefixes": list(prefixes)}
             self._note({"about": ("about", about)})
             self._bound = bound
         return self._bound or bound
@@ -122,8 +126,8 @@ class MilvusEngine:
 
     def size(self) -> Size:
         """Milvus does not say how many bytes a collection takes; tell what answers searches."""
-        ladder = format_ladder(self._rungs(None)) if self.bound() is not None else None
-        return Size(None, None, {"engine": self.name, "ladder": ladder, "prefixes": list(self._prefixes)})
+        ladder = format_ladder(self._fields.rungs()) if self.bound() is not None else None
+        return Size(None, None, {"engine": self.name, "ladder": ladder, "prefixes": list(self._fields.prefixes)})
 
     # --- rows ---
 
@@ -133,7 +137,7 @@ class MilvusEngine:
 
     def fetch(self, ids: Sequence[str]) -> dict[str, tuple[Document, Floats | None]]:
         """Return the rows with these ids and their vectors."""
-        found = self._found(ids, [*PLACED, "seen", "full"])
+        found = self._found(ids, [*PLACED, "seen", FULL])
         return {one["id"]: (document_of(one), vector_of(one)) for one in found}
 
     def _found(self, ids: Sequence[str], fields: Sequence[str]) -> list[Any]:
@@ -155,13 +159,13 @@ class MilvusEngine:
                 if isinstance(value, str):
                     notes[f"text:{name}"] = ("text", {"field": name})
         # An entity is only ever replaced whole, so that a change of metadata takes the vector along.
-        there = self._found([row.document.id for row in changed], ["id", "digest", "seen", "full"])
+        there = self._found([row.document.id for row in changed], ["id", "digest", "seen", FULL])
         old = {one["id"]: (vector_of(one), one["digest"]) for one in there}
         again = [
             EngineRow(row.document, row.metadata, *old[row.document.id]) for row in changed if row.document.id in old
         ]
         width = 1 if self._bound is None else self._bound.width
-        entities = [entity_of(row, width, self._prefixes) for row in (*new, *again)]
+        entities = [entity_of(row, width, self._fields.prefixes) for row in (*new, *again)]
         self._note(notes)
         for at in range(0, len(entities), 256):
             part = entities[at : at + 256]
@@ -201,7 +205,7 @@ class MilvusEngine:
         """Iterate over rows in the order of their keys."""
         if self.bound() is None:
             return
-        fields = [*PLACED, "seen", "full"] if vectors else PLACED
+        fields = [*PLACED, "seen", FULL] if vectors else PLACED
         for part in self._pages(self._filter(where) or "", fields, size):
             yield [(document_of(one), vector_of(one)) for one in part]
 
@@ -227,10 +231,9 @@ class MilvusEngine:
 
     def nearest(self, vector: Floats, keep: int, where: Filter | None, how: How) -> tuple[IdRanking, dict[str, Any]]:
         """Rank rows by cosine: each rung is a search among the rows that the one before it has found."""
-        bound = self.bound()
-        width = len(vector) if bound is None else bound.width
+        width = len(vector) if self.bound() is None else self._fields.width
         dims = how.dims or width
-        rungs = () if how.exact else tuple(rung for rung in self._rungs(how.ladder) if rung.dims < dims)
+        rungs, ladder = self._fields.climbed(how, dims)
         asked = both(_SEEN, self._filter(where))
         for rung in rungs:
             found = self._search(vector, rung.dims, max(rung.keep, keep), asked, max(rung.keep, rung.effort))
@@ -238,12 +241,11 @@ class MilvusEngine:
                 return [], {"engine": self.name, "ladder": format_ladder(rungs)}
             asked = one_of([pk for pk, _, _ in found])
         ranking = [(id_, score) for _, id_, score in self._search(vector, dims, keep, asked, keep)]
-        ladder = format_ladder(rungs) if rungs else "exact" if how.exact else f"hnsw/{dims}"
         return ranking, {"engine": self.name, "ladder": ladder}
 
     def _search(self, vector: Floats, dims: int, keep: int, asked: str, effort: int) -> list[tuple[str, str, float]]:
-        query, using = truncate(vector, dims).tolist(), self._named(dims, len(vector))
-        graph = using != "full" or not self._prefixes
+        query, using = truncate(vector, dims).tolist(), self._fields.name(dims)
+        graph = using != FULL or not self._fields.prefixes
         parameters = {"metric_type": "COSINE", "params": {"ef": max(effort, keep)} if graph else {}}
         answer = self._client.call(
             lambda c: c.search(
@@ -252,24 +254,6 @@ class MilvusEngine:
             )
         )  # fmt: skip
         return [(str(one["pk"]), str(one["entity"]["id"]), float(one["distance"])) for one in answer[0]]
-
-    def _named(self, dims: int, width: int) -> str:
-        if dims == width:
-            return "full"
-        if dims not in self._prefixes:
-            held = ", ".join(map(str, (*self._prefixes, width)))
-            raise cannot(self.label, f"compare by {dims} numbers", f"it keeps {held}; &prefixes={dims} for a new one")
-        return prefix_name(dims)
-
-    def _rungs(self, ladder: str | None) -> tuple[Rung, ...]:
-        width = 0 if self._bound is None else self._bound.width
-        if ladder is None and self._ladder is None and not self._prefixes:
-            return (Rung(width, 10, structure="hnsw"),)
-        usual = f"{self._prefixes[0]}:200,{width}:10" if self._prefixes else f"{width}:10"
-        rungs = parse_ladder(ladder or self._ladder or usual, width, structure="hnsw")
-        for rung in rungs:
-            self._named(rung.dims, width)
-        return rungs
 
     def term_counts(self, terms: Sequence[str]) -> dict[str, int]:
         """Return how many rows hold each term."""
@@ -309,9 +293,9 @@ class MilvusEngine:
     def set_ladder(self, ladder: str) -> None:
         """Search by this ladder from now on; its prefixes must be there."""
         self.bound()
-        self._rungs(ladder)
+        self._fields.rungs(ladder)
         self._note({"ladder": ("ladder", {"ladder": ladder})})
-        self._ladder = ladder
+        self._fields = replace(self._fields, ladder=ladder)
 
     def settle(self) -> None:
         """Make what was written last beyond this process."""

@@ -13,6 +13,7 @@ from pymilvus import DataType, Function, FunctionType, MilvusClient
 from imi.backends.engine import EngineRow
 from imi.backends.filter_digests import facts_of
 from imi.backends.milvus.expressions import word
+from imi.backends.vector_fields import FULL, prefix_name
 from imi.errors import DataError, Failure
 from imi.records import Document
 from imi.text.lexical import index_tokens
@@ -29,11 +30,6 @@ def key_of(id_: str) -> str:
     return hashlib.blake2b(id_.encode(errors="surrogatepass"), digest_size=16).hexdigest()
 
 
-def prefix_name(dims: int) -> str:
-    """Return the field that is a prefix."""
-    return f"first{dims}"
-
-
 def schema_of(width: int, prefixes: Sequence[int]) -> Any:
     """Return the schema of a collection."""
     schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=False)
@@ -46,7 +42,7 @@ def schema_of(width: int, prefixes: Sequence[int]) -> Any:
     schema.add_field("numbers", DataType.JSON)
     schema.add_field("words", DataType.VARCHAR, max_length=LONGEST, enable_analyzer=True, enable_match=True)
     schema.add_field("bm25", DataType.SPARSE_FLOAT_VECTOR)
-    schema.add_field("full", DataType.FLOAT_VECTOR, dim=width)
+    schema.add_field(FULL, DataType.FLOAT_VECTOR, dim=width)
     for dims in prefixes:
         schema.add_field(prefix_name(dims), DataType.FLOAT_VECTOR, dim=dims)
     schema.add_field("seen", DataType.BOOL)
@@ -64,9 +60,9 @@ def indexes_of(prefixes: Sequence[int]) -> Any:
     for dims in prefixes:
         found.add_index(prefix_name(dims), index_type="HNSW", metric_type="COSINE", params=graph)
     if prefixes:
-        found.add_index("full", index_type="FLAT", metric_type="COSINE")
+        found.add_index(FULL, index_type="FLAT", metric_type="COSINE")
     else:
-        found.add_index("full", index_type="HNSW", metric_type="COSINE", params=graph)
+        found.add_index(FULL, index_type="HNSW", metric_type="COSINE", params=graph)
     found.add_index("bm25", index_type="SPARSE_INVERTED_INDEX", metric_type="BM25")
     return found
 
@@ -100,7 +96,7 @@ def entity_of(row: EngineRow, width: int, prefixes: Sequence[int]) -> dict[str, 
     vector = row.vector
     if vector is None:
         vector = np.eye(1, width, dtype=np.float32)[0]
-    entity |= {"full": vector.tolist(), "seen": row.vector is not None}
+    entity |= {FULL: vector.tolist(), "seen": row.vector is not None}
     for dims in prefixes:
         first = vector if vector[:dims].any() else np.eye(1, width, dtype=np.float32)[0]
         entity[prefix_name(dims)] = truncate(first, dims).tolist()
@@ -127,4 +123,4 @@ def document_of(entity: dict[str, Any]) -> Document:
 
 def vector_of(entity: dict[str, Any]) -> Floats | None:
     """Return an entity's whole vector, None where it has none."""
-    return np.asarray(entity["full"], dtype=np.float32) if entity.get("seen") else None
+    return np.asarray(entity[FULL], dtype=np.float32) if entity.get("seen") else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from qdrant_client import models
@@ -15,7 +16,6 @@ from imi.backends.phrases import rank_phrases, word_number, words_of
 from imi.backends.qdrant.client import QdrantConnection
 from imi.backends.qdrant.filters import compile_filter, has_any
 from imi.backends.qdrant.points import (
-    FULL,
     PLACED,
     WORDS,
     described,
@@ -23,18 +23,20 @@ from imi.backends.qdrant.points import (
     number_of,
     point_of,
     possible,
-    prefix_name,
     vector_of,
 )
+from imi.backends.vector_fields import FULL, VectorFields, prefix_name, prefixes_of
 from imi.collection.description import Bound
 from imi.collection.rankings import How
 from imi.errors import TooNew, UsageError
-from imi.index.rungs import Rung, format_ladder, parse_ladder
+from imi.index.rungs import format_ladder
 from imi.records import Document
 from imi.types import Floats
 from imi.vectors import truncate
 
 FORMAT = 1
+_KEEPS = (400, 100, 50, 25)
+"""How many rows the usual ladder keeps of each prefix."""
 _NAME = re.compile(r"[\w][\w.-]{0,199}")
 _LOOKED_AT = 5000
 """Texts that hold all words of a phrase and are read to see whether they hold it."""
@@ -63,8 +65,7 @@ class QdrantEngine:
         self._local = address.local
         self._client = QdrantConnection(address)
         self._bound: Bound | None = None
-        self._prefixes: tuple[int, ...] = ()
-        self._ladder: str | None = None
+        self._fields = VectorFields(self.label, keeps=_KEEPS)
 
     def close(self) -> None:
         """Close the client."""
@@ -80,8 +81,10 @@ class QdrantEngine:
                 about = found[0]["about"]
                 if about["format"] > FORMAT:
                     raise TooNew(f"{self.label} has format {about['format']}, this imi reads {FORMAT}", hint="upgrade")
-                self._bound, self._prefixes = Bound.from_json(about["model"]), tuple(about["prefixes"])
-                self._ladder = next((one["ladder"] for one in self._noted(["ladder"])), None)
+                self._bound = Bound.from_json(about["model"])
+                ladder = next((one["ladder"] for one in self._noted(["ladder"])), None)
+                prefixes = tuple(about["prefixes"])
+                self._fields = replace(self._fields, prefixes=prefixes, width=self._bound.width, ladder=ladder)
         return self._bound
 
     def _noted(self, keys: Sequence[str]) -> list[dict[str, Any]]:
@@ -98,13 +101,13 @@ class QdrantEngine:
     def prepare(self, bound: Bound) -> Bound:
         """Make the two collections where they are missing; return the model that holds."""
         if self.bound() is None:
-            asked = self._asked or default_prefixes(bound.info.dims, bound.width)
-            self._prefixes = tuple(dims for dims in asked if dims < bound.width)
+            prefixes = prefixes_of(self._asked, default_prefixes(bound.info.dims, bound.width), bound.width)
+            self._fields = replace(self._fields, prefixes=prefixes, width=bound.width)
             if not self._client.call(lambda c: c.collection_exists(self._name)):
                 self._make(bound)
             if not self._client.call(lambda c: c.collection_exists(self._beside)):
                 self._client.call(lambda c: c.create_collection(self._beside, vectors_config={}))
-            about = {"format": FORMAT, "model": bound.to_json(), "prefixes": list(self._prefixes)}
+            about = {"format": FORMAT, "model": bound.to_json(), "prefixes": list(self._fields.prefixes)}
             self._note({"about": {"kind": "about", "about": about}})
             self._bound = bound
         return self._bound or bound
@@ -112,9 +115,9 @@ class QdrantEngine:
     def _make(self, bound: Bound) -> None:
         cosine = models.Distance.COSINE
         # The whole vector is only reranked by where there are prefixes: it needs no graph, and may stay on disk.
-        graph = models.HnswConfigDiff(m=0) if self._prefixes else None
+        graph = models.HnswConfigDiff(m=0) if self._fields.prefixes else None
         vectors = {FULL: models.VectorParams(size=bound.width, distance=cosine, on_disk=True, hnsw_config=graph)}
-        for dims in self._prefixes:
+        for dims in self._fields.prefixes:
             codes = self._codes()
             vectors[prefix_name(dims)] = models.VectorParams(size=dims, distance=cosine, quantization_config=codes)
         words = {WORDS: models.SparseVectorParams()}
@@ -140,8 +143,8 @@ class QdrantEngine:
 
     def size(self) -> Size:
         """Qdrant does not say how many bytes a collection takes; tell what answers searches."""
-        ladder = format_ladder(self._rungs(None)) if self.bound() is not None else None
-        return Size(None, None, {"engine": self.name, "ladder": ladder, "prefixes": list(self._prefixes)})
+        ladder = format_ladder(self._fields.rungs()) if self.bound() is not None else None
+        return Size(None, None, {"engine": self.name, "ladder": ladder, "prefixes": list(self._fields.prefixes)})
 
     # --- rows ---
 
@@ -177,7 +180,7 @@ class QdrantEngine:
             payload, number = described(row), number_of(row.document.id)
             self._client.call(lambda c, p=payload, n=number: c.set_payload(self._name, p, points=[n]))  # type: ignore[misc]
         for at in range(0, len(new), 256):
-            points = [point_of(row, self._prefixes) for row in new[at : at + 256]]
+            points = [point_of(row, self._fields.prefixes) for row in new[at : at + 256]]
             self._client.call(lambda c, points=points: c.upsert(self._name, points, wait=True))  # type: ignore[misc]
 
     def remove(self, ids: Sequence[str] | None, where: Filter | None) -> int:
@@ -234,21 +237,20 @@ class QdrantEngine:
 
     def nearest(self, vector: Floats, keep: int, where: Filter | None, how: How) -> tuple[IdRanking, dict[str, Any]]:
         """Rank rows by cosine: each rung of the ladder is a prefetch of the next one."""
-        bound = self.bound()
-        width = len(vector) if bound is None else bound.width
+        width = len(vector) if self.bound() is None else self._fields.width
         dims = how.dims or width
-        rungs = () if how.exact else tuple(rung for rung in self._rungs(how.ladder) if rung.dims < dims)
+        rungs, ladder = self._fields.climbed(how, dims)
         filter_ = self._filter(where)
         found: models.Prefetch | None = None
         for rung in rungs:
             inner = {"filter": filter_} if found is None else {"prefetch": found}
             found = models.Prefetch(
                 query=truncate(vector, rung.dims).tolist(),
-                using=self._named(rung.dims, width),
+                using=self._fields.name(rung.dims),
                 limit=max(rung.keep, keep),
                 **inner,
             )
-        query, using = truncate(vector, dims).tolist(), self._named(dims, width)
+        query, using = truncate(vector, dims).tolist(), self._fields.name(dims)
         # Local mode is exact anyway, and warns of parameters.
         exactly = models.SearchParams(exact=True) if how.exact and not self._local else None
         answer = self._client.call(
@@ -257,27 +259,7 @@ class QdrantEngine:
                 query_filter=filter_ if found is None else None, with_payload=["id"],
             )
         )  # fmt: skip
-        ladder = format_ladder(rungs) if rungs else "exact" if how.exact else f"hnsw/{dims}"
         return _ranking(answer), {"engine": self.name, "ladder": ladder}
-
-    def _named(self, dims: int, width: int) -> str:
-        if dims == width:
-            return FULL
-        if dims not in self._prefixes:
-            held = ", ".join(map(str, (*self._prefixes, width)))
-            raise cannot(self.label, f"compare by {dims} numbers", f"it keeps {held}; &prefixes={dims} for a new one")
-        return prefix_name(dims)
-
-    def _rungs(self, ladder: str | None) -> tuple[Rung, ...]:
-        width = 0 if self._bound is None else self._bound.width
-        if ladder is None and self._ladder is None and not self._prefixes:
-            return (Rung(width, 10, structure="hnsw"),)
-        keeps = (400, 100, 50, 25)
-        usual = ",".join(f"{dims}:{keep}" for dims, keep in zip(self._prefixes, keeps, strict=False))
-        rungs = parse_ladder(ladder or self._ladder or f"{usual},{width}:10", width, structure="hnsw")
-        for rung in rungs:
-            self._named(rung.dims, width)
-        return rungs
 
     def term_counts(self, terms: Sequence[str]) -> dict[str, int]:
         """Return how many rows hold each term."""
@@ -323,9 +305,9 @@ class QdrantEngine:
     def set_ladder(self, ladder: str) -> None:
         """Search by this ladder from now on; its prefixes must be there."""
         self.bound()
-        self._rungs(ladder)
+        self._fields.rungs(ladder)
         self._note({"ladder": {"kind": "ladder", "ladder": ladder}})
-        self._ladder = ladder
+        self._fields = replace(self._fields, ladder=ladder)
 
     def settle(self) -> None:
         """Nothing to do: Qdrant builds its indexes by itself."""

@@ -13,12 +13,13 @@ from qdrant_client import models
 from imi.backends.engine import EngineRow
 from imi.backends.filter_digests import facts_of
 from imi.backends.phrases import sparse
+from imi.backends.vector_fields import FULL, prefix_name
 from imi.records import Document
 from imi.text.lexical import index_tokens
 from imi.types import Floats
 from imi.vectors import normalize, truncate
 
-FULL, WORDS = "full", "words"
+WORDS = "words"
 _NAMESPACE = uuid.UUID("6f2f0f7e-5a5c-4d37-9a53-696d69000001")
 PLACED = ["id", "text", "metadata", "parent", "start", "end", "digest"]
 
@@ -31,11 +32,6 @@ def number_of(id_: str) -> str:
 def possible(id_: str) -> bool:
     """Say whether an id can be sent as UTF-8: it holds no half of a surrogate pair."""
     return not any("\ud800" <= letter <= "\udfff" for letter in id_)
-
-
-def prefix_name(dims: int) -> str:
-    """Return the name of the vector that holds the first `dims` dimensions."""
-    return f"first{dims}"
 
 
 def described(row: EngineRow) -> dict[str, Any]:
