@@ -15,7 +15,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 
 # Lower layers never import higher ones, and modules of one layer never import each other.
 LAYERS: list[set[str]] = [
-    {"unicode_forms", "progress"},
+    {"unicode_forms", "progress", "patterns"},
     {"_version", "errors", "records", "values", "amounts", "atomic", "trust", "jsonable", "exif"},
     {"types"},
     {"row_sets"},

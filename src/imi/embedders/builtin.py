@@ -95,7 +95,7 @@ class BuiltIn(EmbedsPictures):
                 f"{folder}: {self._pieces.size} pieces but {len(self._rows)} rows", hint="copy the folder again"
             )
         # A text without any piece (empty, or joiners only) is read as a single space.
-        self._space: int = self._pieces.processor.piece_to_id("▁")
+        self._space: int = self._pieces.id_of("▁")
 
     def _check(self) -> None:
         if self._about.get("format") != FORMAT:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from imi.embedders import checked
 from imi.errors import DataError
 
 _MODULES = frozenset(
@@ -146,6 +147,8 @@ ABOUT = "model.json"
 def packaged(folder: Path, form: int, what: str, *, own: bool) -> dict[str, Any]:
     """Read model.json of a folder that a recipe wrote, and compare every file with the hash that it names.
 
+    Files that were compared in the last week and not written since are not read again: `imi.embedders.checked`.
+
     Args:
         folder: the folder.
         form: the format that is read.
@@ -163,6 +166,8 @@ def packaged(folder: Path, form: int, what: str, *, own: bool) -> dict[str, Any]
         raise DataError(f"{folder} does not hold {what}: {broken}", hint=hint) from broken
     if about.get("format") != form:
         raise DataError(f"{folder} has format {about.get('format')!r}, this imi reads {form}", hint="update imi")
+    if checked.seen(folder, files):
+        return about
     for name, digest in files.items():
         try:
             found = hash_files([folder / name])
@@ -170,4 +175,5 @@ def packaged(folder: Path, form: int, what: str, *, own: bool) -> dict[str, Any]
             raise DataError(f"{folder} lacks {name}: {absent.strerror}", hint=hint) from absent
         if found != digest:
             raise DataError(f"{folder / name} was altered or cut: its hash is {found}, not {digest}", hint=hint)
+    checked.remember(folder, files)
     return about

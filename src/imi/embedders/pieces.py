@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from imi.embedders import piece_index
+from imi.embedders.piece_index import PieceIndex
 from imi.errors import DataError, UsageError
 
 Ids = NDArray[np.int32]
 Offsets = NDArray[np.int64]
 
 _FEW = 16
+_BY_INDEX = 2000
+"""Characters that are split by the index before SentencePiece is loaded, which takes about as long."""
 
 
 def threads() -> int:
@@ -48,16 +54,31 @@ class Pieces:
     """A SentencePiece model; `split` gives the ids of many texts as one flat array with offsets."""
 
     def __init__(self, path: Path) -> None:
+        """Open a model by its index where it has one; else, and for all but a few short texts, SentencePiece reads it.
+
+        Raises:
+            DataError: the file is not there or no SentencePiece model.
+        """
+        self.path = path
+        self._index = piece_index.opened(path)
+        self._left = _BY_INDEX
+        self.size: int = self._index.size if self._index is not None else self.processor.vocab_size()
+
+    @cached_property
+    def processor(self) -> Any:
+        """SentencePiece with the model loaded."""
         import sentencepiece
 
-        self.path = path
         try:
-            self.processor = sentencepiece.SentencePieceProcessor(model_file=str(path))
+            return sentencepiece.SentencePieceProcessor(model_file=str(self.path))
         except (OSError, RuntimeError) as broken:
             raise DataError(
-                f"{path} is not a SentencePiece model: {broken}", hint="copy the model folder again"
+                f"{self.path} is not a SentencePiece model: {broken}", hint="copy the model folder again"
             ) from broken
-        self.size: int = self.processor.vocab_size()
+
+    def id_of(self, piece: str) -> int:
+        """Return the id of a piece, the unknown one's where there is none."""
+        return self._index.id_of(piece) if self._index is not None else int(self.processor.piece_to_id(piece))
 
     def split(self, texts: Sequence[str], *, ends: bool = False) -> tuple[Ids, Offsets]:
         """Return the piece ids of all texts, one after another, and where each text starts.
@@ -69,7 +90,10 @@ class Pieces:
         Returns:
             ids (total,) int32 and offsets (n + 1,) int64: text i is ids[offsets[i]:offsets[i + 1]].
         """
-        if len(texts) <= _FEW:
+        index = None if ends else self._by_index(texts)
+        if index is not None:
+            lists = [index.split(text) for text in texts]
+        elif len(texts) <= _FEW:
             # A list is split by threads that are made for it, which costs more than the splitting of a few texts.
             lists = [self.processor.encode(text, out_type=int, add_bos=ends, add_eos=ends) for text in texts]
         else:
@@ -78,3 +102,10 @@ class Pieces:
         offsets = np.zeros(len(lists) + 1, np.int64)
         np.cumsum(np.fromiter(map(len, lists), np.int64, len(lists)), out=offsets[1:])
         return np.fromiter(chain.from_iterable(lists), np.int32, int(offsets[-1])), offsets
+
+    def _by_index(self, texts: Sequence[str]) -> PieceIndex | None:
+        """Return the index where looking up is still cheaper than loading: all that it splits is counted."""
+        if self._index is None or "processor" in self.__dict__:
+            return None
+        self._left -= sum(map(len, texts))
+        return self._index if self._left >= 0 else None

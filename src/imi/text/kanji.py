@@ -5,7 +5,7 @@ They are folded in what is compared, never in what is kept: a name stays as it i
 
 from __future__ import annotations
 
-import re
+from imi.patterns import Pattern
 
 # fmt: off
 _FORMS = (
@@ -22,8 +22,8 @@ _FORMS = (
 )
 # fmt: on
 _FORM = dict(zip(_FORMS[::2], _FORMS[1::2], strict=True))
-_OTHER = re.compile(f"[{''.join(_FORM)}]")
-_HIDDEN = re.compile(
+_OTHER = Pattern(f"[{''.join(_FORM)}]")
+_HIDDEN = Pattern(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff"
     "\uffa0\ufff9-\ufffb\U000e0001-\U000e007f\U000e0100-\U000e01ef]"
 )
@@ -31,9 +31,9 @@ _HIDDEN = re.compile(
 
 def without_hidden(text: str) -> str:
     """Return a text without the characters that nobody sees: variation selectors, soft hyphens, bidi marks, …."""
-    return _HIDDEN.sub("", text) if _HIDDEN.search(text) else text
+    return _HIDDEN.compiled.sub("", text) if _HIDDEN.search(text) else text
 
 
 def common_forms(text: str) -> str:
     """Return a text with each kanji in its common form: 髙橋 as 高橋, 國 as 国."""
-    return _OTHER.sub(lambda match: _FORM[match[0]], text) if _OTHER.search(text) else text
+    return _OTHER.compiled.sub(lambda match: _FORM[match[0]], text) if _OTHER.search(text) else text

@@ -31,6 +31,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from imi.patterns import Pattern
 from imi.text.kanji import common_forms, without_hidden
 from imi.unicode_forms import normalize_form
 
@@ -53,9 +54,11 @@ _MARK = (
 )
 _FLAG = "[\U0001f1e6-\U0001f1ff]{2}"
 _SYMBOL = "+#\u00a7\u00a9\u00ae\u00b0\u20a0-\u20bf\u2100-\u2bff\U0001f000-\U0001f3fa\U0001f400-\U0001faff"
-_CHUNK = re.compile(rf"(?:[^\W_]|[{_MARK}{_GRAM}])+|{_FLAG}|[{_SYMBOL}]")
-_RUN = re.compile(rf"[{_GRAM}]+|[^{_GRAM}]+")
-_UNSEGMENTED = re.compile(rf"[{_GRAM}]")
+_CHUNK = Pattern(rf"(?:[^\W_]|[{_MARK}{_GRAM}])+|{_FLAG}|[{_SYMBOL}]")
+_PLAIN_CHUNK = re.compile("[a-z0-9]+|[+#]")
+"""The same of a normalised text in ASCII alone."""
+_RUN = Pattern(rf"[{_GRAM}]+|[^{_GRAM}]+")
+_UNSEGMENTED = Pattern(rf"[{_GRAM}]")
 _HIRAGANA = re.compile("[\u3041-\u3096]")
 # No opening mark inside: else each of many that are never closed would be looked for to the end, which is quadratic.
 _QUOTED = re.compile(r'"([^"]+)"|“([^“”]+)”|「([^「」]+)」')
@@ -97,7 +100,7 @@ def index_tokens(text: str) -> list[str]:
     """
     tokens: list[str] = []
     endings: list[str] = []
-    for chunk in _CHUNK.findall(normalize_text(text)):
+    for chunk in _chunks(normalize_text(text)):
         if chunk.isascii() or not _UNSEGMENTED.search(chunk):
             tokens.append(chunk)
             continue
@@ -112,6 +115,11 @@ def index_tokens(text: str) -> list[str]:
     return tokens + endings if endings else tokens
 
 
+def _chunks(text: str) -> list[str]:
+    """Return what a normalised text holds besides what parts its words."""
+    return _PLAIN_CHUNK.findall(text) if text.isascii() else _CHUNK.findall(text)
+
+
 def ranking_terms(text: str) -> list[str]:
     """Return the words, characters and bigrams of a text, each once, in order: what a ranked query asks for.
 
@@ -123,7 +131,7 @@ def ranking_terms(text: str) -> list[str]:
 
 def is_unspaced(text: str) -> bool:
     """Whether a text holds a character of a script that puts no spaces between words."""
-    return _UNSEGMENTED.search(text) is not None
+    return not text.isascii() and _UNSEGMENTED.search(text) is not None
 
 
 def phrase_tokens(text: str) -> tuple[str, ...]:
@@ -139,7 +147,7 @@ def phrase_tokens(text: str) -> tuple[str, ...]:
 
 def is_word(token: str) -> bool:
     """Say whether a token is a word, not a piece of a script without spaces."""
-    return not _UNSEGMENTED.match(token)
+    return token.isascii() or not _UNSEGMENTED.match(token)
 
 
 def _is_character(token: str) -> bool:
@@ -216,12 +224,12 @@ def query_terms(text: str) -> Query:
     (「奈良の大仏」の高さは何メートルですか is a question).
     """
     quoted = [next(filter(None, m)) for m in _QUOTED.findall(text)]
-    loose = [p for p in _QUOTED.sub(" ", text).split() if _CHUNK.search(normalize_text(p))]
+    loose = [p for p in _QUOTED.sub(" ", text).split() if _chunks(normalize_text(p))]
     terms = tuple(ranking_terms(text)[:_MOST_TERMS])
     if quoted and ('"' in text or _are_short(loose)) and len(quoted) + len(loose) <= _MOST_PARTS:
         parts = tuple(dict.fromkeys(filter(None, map(phrase_tokens, quoted + loose))))
         return Query(bool(parts), parts, terms)
-    pieces = [p for p in text.split() if _CHUNK.search(normalize_text(p))]
+    pieces = [p for p in text.split() if _chunks(normalize_text(p))]
     if pieces and _are_short(pieces):
         return Query(True, tuple(map(phrase_tokens, pieces)), terms)
     return Query(False, (), terms)
@@ -233,7 +241,7 @@ def _are_short(pieces: Sequence[str]) -> bool:
 
 def _is_short(piece: str) -> bool:
     piece = normalize_text(piece)
-    unsegmented = len(_UNSEGMENTED.findall(piece))
+    unsegmented = 0 if piece.isascii() else len(_UNSEGMENTED.findall(piece))
     return unsegmented <= (_SHORT_WITH_HIRAGANA if _HIRAGANA.search(piece) else _SHORT_COMPOUND)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from imi.embedders import piece_index
 from imi.types import Floats
 
 
@@ -34,7 +35,7 @@ def quantize_rows(rows: Floats) -> tuple[NDArray[np.int8], Floats]:
 def write_model(
     folder: Path, name: str, rows: Floats, layer: Layer, pieces: Path, *, dims: Sequence[int], licence: str, source: str
 ) -> None:
-    """Write pieces.model, rows.npy, scales.npy, hidden.npz and model.json."""
+    """Write pieces.model and its index, rows.npy, scales.npy, hidden.npz and model.json."""
     folder.mkdir(parents=True, exist_ok=True)
     codes, steps = quantize_rows(rows)
     halves = {key: getattr(layer, key).astype(np.float16) for key in ("inward", "bias", "outward")}
@@ -43,6 +44,7 @@ def write_model(
     np.savez(folder / "hidden.npz", **halves)
     if pieces.resolve() != (folder / "pieces.model").resolve():
         shutil.copyfile(pieces, folder / "pieces.model")
+    piece_index.write(folder / "pieces.model")
     digest = hashlib.blake2b(digest_size=16)
     for array in (codes, steps, *halves.values()):
         digest.update(np.ascontiguousarray(array).tobytes())
