@@ -1,9 +1,14 @@
 """Answers with citations, against a stand-in language model over real HTTP."""
 
+import io
+import sys
+
 import pytest
 from tests.llm.standin import StandIn
 
 import imi
+import imi.cli
+from imi.collection.evidence import likely_hits
 from imi.embedders.testing import HashEmbedder
 from imi.errors import EndpointError, UsageError
 from imi.llm import Endpoint, LanguageModel
@@ -318,3 +323,37 @@ def test_several_collections_answer_together(cities, tmp_path):
         assert one.collection == str(peru.info.path) and one.to_dict()["collection"] == one.collection
         with pytest.raises(UsageError, match="no collection"):
             imi.ask([], "x")
+
+
+@pytest.mark.parametrize(
+    ("question", "first", "likely"),
+    [
+        ("What is the capital of France?", "france", 1),
+        ("日本の首都はどこですか。", "japan", 1),
+        ("What is the capital of Peru?", None, 0),
+        ("ペルーで一番高い山の名前は何ですか。", None, 0),
+        ("beans", "beans", None),  # a word asks for what contains it
+    ],
+)
+def test_where_likely_hits_end(cities, question, first, likely):
+    hits = cities.search(question, k=5)
+    assert first is None or hits[0].id == first
+    assert likely_hits(cities, question, hits) == likely
+
+
+def test_a_terminal_marks_where_likely_hits_end(cities, tmp_path, monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    for question, before, after in (
+        ("What is the capital of France?", 1, "unlikely"),
+        ("Who wrote Faust?", 0, "no hit is"),
+    ):
+        monkeypatch.setattr(sys, "stdout", terminal := Terminal())
+        assert imi.cli.main(["search", str(tmp_path / "cities.imi"), question, "--rerank", "none", "-k", "4"]) == 0
+        monkeypatch.undo()
+        lines = terminal.getvalue().splitlines()
+        mark = next(at for at, line in enumerate(lines) if "──" in line)
+        assert after in lines[mark]
+        assert sum(line.lstrip().startswith(("1 ", "2 ", "3 ", "4 ")) for line in lines[:mark]) == before

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _BAR = 5
 _SNIPPET = 240
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
+_UNLIKELY = "    ── the hits below are unlikely to answer the question ──"
+_NONE_LIKELY = "    ── no hit is likely to answer the question; these are the nearest ──"
 _HALF = 8.0
 """The BM25 score that is shown as .5."""
 
@@ -29,7 +31,9 @@ def scaled(score: float, mode: str) -> float:
     return min(1.0, max(0.0, score))
 
 
-def show_hits(hits: Hits, question: Any, *, full: bool, title: str | None, first: int = 1) -> None:
+def show_hits(
+    hits: Hits, question: Any, *, full: bool, title: str | None, first: int = 1, likely: int | None = None
+) -> None:
     """Show hits: blocks to read on a terminal, lines of score, id and text in a pipe.
 
     Args:
@@ -38,6 +42,8 @@ def show_hits(hits: Hits, question: Any, *, full: bool, title: str | None, first
         full: whole texts instead of the words around what was asked for.
         title: above the hits.
         first: the number of the first one.
+        likely: after how many of them a terminal says that the others are unlikely to answer; None where that is not
+            known.
     """
     if not sys.stdout.isatty():
         text = (lambda one: one) if full else one_line
@@ -50,6 +56,8 @@ def show_hits(hits: Hits, question: Any, *, full: bool, title: str | None, first
     if title:
         console.print(visible(title), style="bold", markup=False)
     for at, hit in enumerate(hits, first):
+        if at - first == likely:
+            console.print(_UNLIKELY if likely else _NONE_LIKELY, style="yellow")
         for line in _block(at, hit, hits.mode, question, full):
             line.plain = visible(line.plain)
             console.print(line)

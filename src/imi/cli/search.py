@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -106,7 +107,7 @@ def search(options: SearchOptions) -> None:
         elif options.compare:
             _show_compared([(one, _compare(collection, one, options)) for one in questions], options)
         else:
-            _show_hits([(one, _asked_of(collection, one, options)) for one in questions], options)
+            _show_hits([(one, _asked_of(collection, one, options)) for one in questions], options, collection)
 
 
 def _asked_of(collection: Collection, question: Any, options: SearchOptions) -> Hits:
@@ -211,7 +212,9 @@ def _compare(collection: Collection, question: str, options: SearchOptions) -> d
     return found
 
 
-def _show_hits(results: Sequence[tuple[Any, Hits]], options: SearchOptions) -> None:
+def _show_hits(
+    results: Sequence[tuple[Any, Hits]], options: SearchOptions, collection: Collection | None = None
+) -> None:
     warn(*(hits for _, hits in results))
     if options.as_json:
         _show_answers(results, options)
@@ -222,13 +225,29 @@ def _show_hits(results: Sequence[tuple[Any, Hits]], options: SearchOptions) -> N
                 show_json({"query": _asked(question), "rank": at, **plain(hit)})
         return
     for question, hits in results:
-        show_hits(hits, question, full=options.full, title=_title(question, results), first=options.offset + 1)
+        show_hits(
+            hits,
+            question,
+            full=options.full,
+            title=_title(question, results),
+            first=options.offset + 1,
+            likely=None if collection is None or options.offset else _likely(collection, question, hits),
+        )
         if not hits:
             note("nothing found; try --mode meaning, or fewer filters", quiet=options.quiet)
         if hits.search:
             show(None, ["search", ""], _read(plain(hits.search)), as_json=False)
         for name, counts in hits.facets.items():
             show(None, [name, "rows"], [[value, count] for value, count in counts.items()], as_json=False)
+
+
+def _likely(collection: Collection, question: Any, hits: Hits) -> int | None:
+    """Return how many hits are likely to answer; None where only a program reads them, or it cannot be known."""
+    if not (sys.stdout.isatty() and isinstance(question, str) and hits):
+        return None
+    from imi.collection.evidence import likely_hits
+
+    return likely_hits(collection, question, hits)
 
 
 def _read(story: dict[str, Any]) -> list[list[str]]:

@@ -67,16 +67,49 @@ def evidence(collection: Collection, question: str, hits: Sequence[Hit]) -> Evid
         question: in any language.
         hits: the passages, best first.
     """
-    texts = [hit.text for hit in hits[:_READ] if hit.text]
+    terms = _asked(collection, question)
+    if terms is None or not isinstance(collection, FolderCollection):
+        return None
+    return _weighed(collection, question, terms, _rarity(collection, terms), hits[:_READ])
+
+
+def likely_hits(collection: Collection, question: str, hits: Sequence[Hit]) -> int | None:
+    """Return how many hits there are down to the last that is likely to answer by itself; None where `evidence` is.
+
+    Args:
+        collection: where they were found.
+        question: in any language.
+        hits: best first.
+    """
+    terms = _asked(collection, question)
+    if terms is None or not isinstance(collection, FolderCollection):
+        return None
+    rarity = _rarity(collection, terms)
+    last = 0
+    for at, hit in enumerate(hits, 1):
+        # A picture has no words to judge by.
+        if not hit.text or _weighed(collection, question, terms, rarity, [hit]).enough:
+            last = at
+    return last
+
+
+def _asked(collection: Collection, question: str) -> list[str] | None:
+    """Return the words of a question that can be judged; None where it cannot."""
     terms = ranking_terms(question)
     if not isinstance(collection, FolderCollection) or not terms or query_terms(question).phrase:
         return None
+    return terms
+
+
+def _weighed(
+    collection: FolderCollection, question: str, terms: Sequence[str], rarity: np.ndarray, hits: Sequence[Hit]
+) -> Evidence:
+    texts = [hit.text for hit in hits if hit.text]
     if not texts:
         return Evidence(0.0, LEAST)
-    rarity = _rarity(collection, terms)
     whole = max(_share(terms, rarity, text) for text in texts)
     part = max(_share(terms, rarity, one) for text in texts for one in sentences(text) or [text])
-    near = _nearest(collection, question, hits[:_READ])
+    near = _nearest(collection, question, texts)
     if near is None:
         return Evidence(_PASSAGE * whole + _SENTENCE * part - _missing(collection, question, texts), LEAST_BY_WORDS)
     unspaced = any(is_unspaced(term) for term in terms)
@@ -119,11 +152,10 @@ def _share(terms: Sequence[str], rarity: np.ndarray, text: str) -> float:
     return float(rarity[[term in own for term in terms]].sum() / max(rarity.sum(), 1e-9))
 
 
-def _nearest(collection: FolderCollection, question: str, hits: Sequence[Hit]) -> float | None:
+def _nearest(collection: FolderCollection, question: str, texts: Sequence[str]) -> float | None:
     """Return the highest cosine of the passages' vectors, for the built-in model; None for any other."""
     bound = collection.bound
     if bound is None or bound.own or collection.untrusted is not None or bound.info.id != "built-in":
         return None
-    texts = [hit.text for hit in hits if hit.text]
     model = collection.model
     return float((model.embed(texts) @ model.embed([question], kind="query")[0]).max())
