@@ -2,6 +2,9 @@
 
 import os
 import signal
+import sys
+import time
+import weakref
 
 import pytest
 
@@ -82,3 +85,63 @@ def test_an_interrupted_backup_and_copy(many, run, stopped, number):
     assert run("copy", "c.imi", "d.imi").code == 0
     with imi.open("d.imi", mode="r") as c:
         assert len(c) == 3000
+
+
+def in_a_finalizer():
+    class Finalized:
+        def __del__(self):
+            os.kill(os.getpid(), sent[0])
+            time.sleep(0.001)
+
+    Finalized()
+
+
+def in_a_callback():
+    class Referred:
+        pass
+
+    one = Referred()
+    watching = weakref.ref(one, lambda _: os.kill(os.getpid(), sent[0]))
+    del one
+    assert watching() is None
+
+
+def under_a_bare_except():
+    try:
+        os.kill(os.getpid(), sent[0])
+        time.sleep(0.001)
+    except:  # noqa: E722  the very thing
+        pass
+
+
+def in_another_error():
+    try:
+        os.kill(os.getpid(), sent[0])
+        time.sleep(0.001)
+    except BaseException:
+        raise ValueError("made of what interrupted it") from None
+
+
+sent = [signal.SIGINT]
+
+
+@pytest.mark.parametrize("number", KINDS)
+@pytest.mark.parametrize("lose", [in_a_finalizer, in_a_callback, under_a_bare_except, in_another_error])
+def test_a_signal_that_other_code_drops_ends_the_command_all_the_same(monkeypatch, run, here, lose, number):
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    monkeypatch.setattr(sys.modules[__name__], "sent", [number])
+
+    def lost(arguments):
+        for _ in range(3):  # it may be lost more than once
+            lose()
+        for _ in range(1000):
+            time.sleep(0.01)
+        return 0
+
+    with monkeypatch.context() as patch:
+        patch.setattr("imi.cli.command._invoke", lost)
+        before = signal.getsignal(number)
+        done = run("ls")
+    code, said = KINDS[number]
+    assert done.code == code and done.err.startswith(f"imi: {said}; ") and "Traceback" not in done.err
+    assert signal.getsignal(number) == before

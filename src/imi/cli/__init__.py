@@ -12,19 +12,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: what follows `imi`; None for those of this process, which a helper that is kept warm may answer.
     """
+    try:
+        return _main(arguments)
+    except KeyboardInterrupt:  # before or after the command itself, which says more
+        print("imi: interrupted", file=sys.stderr)
+        return 130
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     from imi.cli import warm
 
-    if arguments is None:
-        try:
-            code = warm.answered(sys.argv[1:])
-        except KeyboardInterrupt:
-            print("imi: interrupted", file=sys.stderr)
-            return 130
-        if code is not None:
-            return code
-    from imi.cli.command import run
+    if arguments is not None:
+        from imi.cli.command import run
 
-    code = run(sys.argv[1:] if arguments is None else arguments)
-    if arguments is None:
+        return run(arguments)
+    code = warm.answered(sys.argv[1:])
+    if code is None:
+        from imi.cli.command import run
+
+        code = run(sys.argv[1:])
         warm.start_where_wanted(sys.argv[1:])
+    _leave_quietly()
     return code
+
+
+def _leave_quietly() -> None:
+    """Let Ctrl-C end the process at once from here on: Python, on its way out, would show where it was."""
+    import signal
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)

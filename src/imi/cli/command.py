@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from typing import Any, TextIO
 
 from imi.cli.groups import GROUPS
 from imi.cli.output import forgive_characters
+from imi.cli.stopping import Stopping
 from imi.cli.terminal import say
 from imi.cli.verbs import first_page
 from imi.errors import DataError, ImiError
@@ -28,26 +28,26 @@ def run(arguments: Sequence[str]) -> int:
     0 done, 1 the data or the run failed, 2 wrong use, 130 interrupted (Ctrl-C), 143 ended by SIGTERM.
     """
     forgive_characters()
-    before = _end_by_signal()
+    stopping = Stopping()
     try:
-        # A fresh context: what --trust grants ends with the command.
-        with _warnings_in_words(arguments):
-            code = copy_context().run(_invoke, list(arguments))
-        sys.stdout.flush()
+        with stopping:
+            # A fresh context: what --trust grants ends with the command.
+            with _warnings_in_words(arguments):
+                code = copy_context().run(_invoke, list(arguments))
+            sys.stdout.flush()
         return code
     except BrokenPipeError:
         # The reader of the pipe has what it wanted. Python would complain once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt as stop:
-        return _interrupted(stop)
+        return _interrupted(stop, stopping)
     except Exception as error:
+        if stopping.asked is not None:  # some libraries make another error of what interrupts them
+            return _interrupted(error, stopping)
         if os.environ.get("IMI_DEBUG") == "1" and _exit_code(error) is None:
             raise
         return _explain(error)
-    finally:
-        if before is not None:
-            signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
@@ -80,24 +80,8 @@ def _warnings_in_words(arguments: Sequence[str]) -> Iterator[None]:
             warnings.showwarning = before
 
 
-class _Terminated(KeyboardInterrupt):
-    """SIGTERM: a command is left by the way that Ctrl-C takes, so that what it began is put in order."""
-
-
-def _end_by_signal() -> Any:
-    """Let SIGTERM end a command as Ctrl-C does, unless whoever called decides otherwise; return what did before."""
-    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
-        return signal.signal(signal.SIGTERM, _terminate)
-    return None
-
-
-def _terminate(number: int, frame: object) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough, and putting in order is not to be cut off
-    raise _Terminated
-
-
-def _interrupted(stop: KeyboardInterrupt) -> int:
-    by, code = ("ended by SIGTERM", 143) if isinstance(stop, _Terminated) else ("interrupted", 130)
+def _interrupted(stop: BaseException, stopping: Stopping) -> int:
+    by, code = ("ended by SIGTERM", 143) if stopping.asked == signal.SIGTERM else ("interrupted", 130)
     said = "; ".join(getattr(stop, "__notes__", ())) or "what was committed before is safe"
     return _complain(f"{by}; {said}", "run the same command again to go on", code)
 
