@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import threading
+import weakref
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -204,7 +205,10 @@ def block_checksums(vectors: NDArray[Any], start: int = 0) -> NDArray[np.uint32]
 
 
 class CheckedVectors:
-    """A memory-mapped table whose blocks of rows are compared with their checksums when they are first read."""
+    """A memory-mapped table whose blocks of rows are compared with their checksums when they are first read.
+
+    Where the file is written to afterwards, they are compared again.
+    """
 
     def __init__(
         self, path: Path, shape: tuple[int, int], dtype: str, checksums: NDArray[np.uint32], fresh: bool = False
@@ -219,10 +223,14 @@ class CheckedVectors:
             raise UsageError(f"dtype {dtype!r} of mapped vectors: float32 or float16 are possible")
         self._path = path
         self._rows = block_rows(shape[1], kind)
-        if path.stat().st_size != shape[0] * shape[1] * kind.itemsize or len(checksums) != -(-shape[0] // self._rows):
+        self._file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        weakref.finalize(self, os.close, self._file)
+        state = os.fstat(self._file)
+        if state.st_size != shape[0] * shape[1] * kind.itemsize or len(checksums) != -(-shape[0] // self._rows):
             raise Damaged(f"{path} does not hold {shape[0]} × {shape[1]} numbers of {kind}", hint=_HINT)
-        self.array: NDArray[Any] = np.empty(shape, kind) if shape[0] == 0 else np.memmap(path, kind, "r", shape=shape)
-        self._map = getattr(self.array, "_mmap", None)  # which holds the file and knows how long it is now
+        with os.fdopen(self._file, "rb", closefd=False) as file:
+            self.array: NDArray[Any] = np.empty(shape, kind) if shape[0] == 0 else np.memmap(file, kind, "r", shape=shape)
+        self._written = state.st_mtime_ns, state.st_ctime_ns
         self.checksums = checksums
         self._unread = np.full(len(checksums), not fresh)
         self._left = 0 if fresh else len(checksums)
@@ -247,18 +255,25 @@ class CheckedVectors:
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
         rows = key[0] if isinstance(key, tuple) else key
-        self._check_length()
+        self._look()
         if self._left:
             self.ensure(self._touched(rows))
         return np.asarray(self.array[key])
 
-    def _check_length(self) -> None:
-        """Refuse a file that was cut since it was mapped: reading beyond its end would kill the process."""
-        mapped: Any = self._map
-        if mapped is not None and mapped.size() < self.array.nbytes:
+    def _look(self) -> None:
+        """Refuse a file that was cut since it was mapped, as reading beyond its end would kill the process.
+
+        What was written to since is to be checked again.
+        """
+        state = os.fstat(self._file)
+        if state.st_size < self.array.nbytes:
             raise Damaged(
-                f"{self._path} was cut to {mapped.size()} bytes, {self.array.nbytes} were written", hint=_HINT
+                f"{self._path} was cut to {state.st_size} bytes, {self.array.nbytes} were written", hint=_HINT
             )
+        if (state.st_mtime_ns, state.st_ctime_ns) != self._written:
+            self._unread[:] = True
+            self._left = len(self._unread)
+            self._written = state.st_mtime_ns, state.st_ctime_ns  # last, or another thread would not wait for the above
 
     def _touched(self, rows: Any) -> NDArray[np.int64]:
         """Return rows that lie in every block a key reads, without listing them all for a slice."""
@@ -276,7 +291,7 @@ class CheckedVectors:
         Raises:
             Damaged: a block's content is not what was written; `rows` says which. Or the file was cut.
         """
-        self._check_length()
+        self._look()
         if not self._left:
             return
         blocks = distinct(np.atleast_1d(rows) // self._rows)
