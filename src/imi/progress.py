@@ -1,9 +1,40 @@
-"""How long work reports how far it is."""
+"""How long work reports how far it is, and is ended early."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TypeAlias
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Called as progress(done, total)."""
+
+
+class EndedEarly(Exception):
+    """Work was left because somebody asked for it."""
+
+
+_ASKED: ContextVar[threading.Event | None] = ContextVar("asked to end", default=None)
+
+
+@contextmanager
+def until(asked: threading.Event) -> Iterator[None]:
+    """Let the work in the block end early, by EndedEarly, once the event is set."""
+    before = _ASKED.set(asked)
+    try:
+        yield
+    finally:
+        _ASKED.reset(before)
+
+
+def may_end() -> None:
+    """Leave the work here if somebody asked for that; long work calls it between its steps.
+
+    Raises:
+        EndedEarly: somebody did.
+    """
+    asked = _ASKED.get()
+    if asked is not None and asked.is_set():
+        raise EndedEarly

@@ -6,6 +6,7 @@ import sys
 import time
 import weakref
 
+import numpy as np
 import pytest
 
 import imi
@@ -145,3 +146,34 @@ def test_a_signal_that_other_code_drops_ends_the_command_all_the_same(monkeypatc
     code, said = KINDS[number]
     assert done.code == code and done.err.startswith(f"imi: {said}; ") and "Traceback" not in done.err
     assert signal.getsignal(number) == before
+
+
+def test_an_interrupted_build_of_the_index_ends_at_its_next_step(here):
+    from imi.index.policy import IndexPolicy
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    z = np.random.default_rng(0).standard_normal((6000, 256)).astype("f4")
+    policy = IndexPolicy(saved_rows=100, exact_rows=1000)
+    reached, went_on = [], []
+
+    def slowly(*given):
+        reached.append(given)
+        time.sleep(0.2)
+        return real(*given)
+
+    from imi.index import planner
+
+    real = planner.find_truth
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(planner, "find_truth", slowly)
+        patch.setattr(planner, "front", lambda *given: went_on.append(given))
+        with imi.open("c.imi", policy=policy) as c:
+            c.add([imi.Document(str(n), f"row {n}") for n in range(len(z))], z)
+            c.settle()
+            while not reached:
+                time.sleep(0.01)
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(5)
+    assert not went_on
+    with imi.open("c.imi", policy=policy) as c:
+        assert c.verify().ok and c.search(z[7], 1, mode="meaning")[0].id == "7"

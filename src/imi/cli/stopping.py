@@ -91,4 +91,4 @@ def _send(number: int) -> None:
     if hasattr(signal, "pthread_kill") and main is not None:
         signal.pthread_kill(main, number)  # which also ends what the thread waits for
     else:
-        _thread.interrupt_main(number)
+        _thread.interrupt_main(signal.Signals(number))

@@ -107,6 +107,8 @@ class FolderCollection(Collection):
                 if count:
                     rows = "1 row was" if count == 1 else f"{count:,} rows were"
                     error.add_note(f"{rows} {done} {self.label} before, and kept")
+        if isinstance(error, KeyboardInterrupt):
+            self._index.end()
         super().__exit__(kind, error, trace)
 
     def __repr__(self) -> str:

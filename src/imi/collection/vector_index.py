@@ -22,6 +22,7 @@ from imi.errors import CollectionError, Damaged, ImiError, Locked, MissingExtra,
 from imi.index.live import Live
 from imi.index.manifest import MANIFEST
 from imi.index.policy import IndexPolicy
+from imi.progress import EndedEarly, until
 from imi.store.store import Store
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class CollectionIndex:
         self.folder = store.path.parent / FOLDER
         self._lock = threading.RLock()
         self._builder: threading.Thread | None = None
+        self._ending = threading.Event()
         self.filtered = FilteredRows()
         self.words = WordIndex(store, self.folder, self._policy)
         self._reset()
@@ -257,13 +259,15 @@ class CollectionIndex:
 
     def _build(self, live: Live | None, words: bool) -> None:
         try:
-            with self._writing() as mine:
+            with until(self._ending), self._writing() as mine:
                 if mine and words:
                     self.words.update()
                 if mine and live is not None:
                     live.build(memory=self._policy.memory)
                     self._stamp = self._manifest_time()
                     self._unsaved = 0
+        except EndedEarly:
+            pass  # it is due as before
         except (OSError, MemoryError, RuntimeError, ImiError) as failed:
             # The next write tries again.
             message = f"the index of {self._store.folder} could not be built, searches stay exact: {failed}"
@@ -275,6 +279,11 @@ class CollectionIndex:
         """Wait until a build under way has ended."""
         if self._builder is not None and self._pid == os.getpid():
             self._builder.join()
+
+    def end(self) -> None:
+        """Leave a build under way at its next step; it is due again when rows are written."""
+        self._ending.set()
+        self.wait()
 
     def info(self) -> dict[str, Any]:
         """Say what answers searches; must run inside `reading()`."""

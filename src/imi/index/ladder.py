@@ -28,7 +28,7 @@ from imi.index.rerank import VectorReranker, inverse_lengths
 from imi.index.rungs import Rung, check_rungs
 from imi.index.space import Space
 from imi.index.structures import FaissStructure, Scan, Structure
-from imi.progress import Progress
+from imi.progress import Progress, may_end
 from imi.types import Floats, Rows
 from imi.vectors import Metric
 
@@ -140,6 +140,7 @@ class Ladder:
             UsageError: the rungs do not fit the vectors; a graph of rabitqlib on fewer than 65 rows.
             MissingExtra: the structure needs rabitqlib.
         """
+        may_end()
         known = check_metric(metric)
         table = vectors if isinstance(vectors, CheckedVectors) else check_vectors(vectors)
         checked = check_rungs(rungs, int(table.shape[1]))

@@ -229,7 +229,9 @@ class CheckedVectors:
         if state.st_size != shape[0] * shape[1] * kind.itemsize or len(checksums) != -(-shape[0] // self._rows):
             raise Damaged(f"{path} does not hold {shape[0]} × {shape[1]} numbers of {kind}", hint=_HINT)
         with os.fdopen(self._file, "rb", closefd=False) as file:
-            self.array: NDArray[Any] = np.empty(shape, kind) if shape[0] == 0 else np.memmap(file, kind, "r", shape=shape)
+            self.array: NDArray[Any] = (
+                np.empty(shape, kind) if shape[0] == 0 else np.memmap(file, kind, "r", shape=shape)
+            )
         self._written = state.st_mtime_ns, state.st_ctime_ns
         self.checksums = checksums
         self._unread = np.full(len(checksums), not fresh)

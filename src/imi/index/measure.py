@@ -19,6 +19,7 @@ from imi.index.ladder import Ladder
 from imi.index.manifest import CheckedVectors
 from imi.index.rerank import VectorReranker
 from imi.index.rungs import Rung
+from imi.progress import may_end
 from imi.types import Floats, Rows
 from imi.vectors import Metric
 
@@ -52,6 +53,7 @@ class Truth:
 
 def find_truth(vectors: Vectors, queries: Floats, metric: Metric, k: int, held: Rows | None = None) -> Truth:
     """Search exactly once, (m, d) queries, for k rows that are not held out; queries without so many are dropped."""
+    may_end()
     spare = 0 if held is None else 64 if k <= 64 else len(held)
     scores, rows = Exact(vectors, metric).search(queries, min(k + spare, len(vectors)))
     places, enough = without(rows, held, k)
@@ -72,6 +74,7 @@ def confidence(recalls: NDArray[np.float64]) -> tuple[float, float, float]:
 
 def latency(index: Index, queries: Floats, k: int, seconds: float = 0.05) -> float:
     """Return the median time of a single query; medians do not mind a machine that does other things too."""
+    may_end()
     times: list[float] = []
     asked = [queries[at : at + 1] for at in range(min(len(queries), 256))]
     index.search(asked[0], k)
@@ -118,6 +121,7 @@ def front(ladder: Ladder, truths: Sequence[Truth], goal: Goal) -> list[Point]:
     stalled = 0
     k = truths[0].k
     for effort in _efforts(ladder, k):
+        may_end()
         groups = [_recall_by_keep(ladder, truth, effort) for truth in truths]
         kept = {keep: [group[keep] for group in groups] for keep in groups[0]}
         values = {keep: goal.worst(recalls) for keep, recalls in kept.items()}

@@ -15,7 +15,7 @@ from imi.index.manifest import CheckedVectors
 from imi.index.native import load_faiss, set_threads
 from imi.index.rungs import Rung
 from imi.index.space import Space
-from imi.progress import Progress
+from imi.progress import Progress, may_end
 from imi.types import Floats, Rows
 
 _BLOCK = 1 << 14
@@ -63,6 +63,7 @@ class FaissStructure:
             # Numbers beyond the table: no row is exiled from what is learnt.
             index.train(_coded(space.rows(np.asarray(vectors[::step]), len(vectors)), rung))
         for start in range(0, len(vectors), _BLOCK):
+            may_end()
             index.add(_coded(space.rows(vectors[start : start + _BLOCK], start), rung))
             if progress is not None:
                 progress(min(start + _BLOCK, len(vectors)), len(vectors))
