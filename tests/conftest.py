@@ -37,8 +37,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_configure() -> None:
-    """Let no search read by the finer model on its own, also of servers that outlive a test."""
+    """Let no search read by the finer model on its own, also of servers that outlive a test; speak English."""
     os.environ["IMI_DEEP_BUDGET"] = "0"
+    os.environ["IMI_LANG"] = "en"
 
 
 @pytest.fixture(scope="session")

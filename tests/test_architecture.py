@@ -15,11 +15,11 @@ FILES = sorted(SOURCE.rglob("*.py"))
 
 # Lower layers never import higher ones, and modules of one layer never import each other.
 LAYERS: list[set[str]] = [
-    {"unicode_forms", "progress", "patterns"},
+    {"unicode_forms", "progress", "patterns", "language"},
     {"_version", "errors", "records", "values", "amounts", "atomic", "trust", "jsonable", "exif"},
     {"types"},
     {"row_sets"},
-    {"vectors", "fusion", "pictures", "foreign_sqlite"},
+    {"vectors", "fusion", "pictures", "foreign_sqlite", "figures"},
     {"llm"},
     {"embedders", "index", "text", "store", "models"},
     {"ingest"},

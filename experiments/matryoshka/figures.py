@@ -10,7 +10,7 @@ import numpy as np
 
 from experiments.matryoshka import paper
 from experiments.matryoshka.collect import Outcome
-from imi.tasks.plots import COLOURS, new_figure, save_figure, say_above, short
+from imi.figures import COLOURS, new_figure, save_figure, say_above, short
 
 METHODS: Mapping[str, str] = {
     "mrl": "MRL",

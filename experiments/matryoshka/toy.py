@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from imi.tasks.plots import COLOURS, new_figure, save_figure, say_above
+from imi.figures import COLOURS, new_figure, save_figure, say_above
 from imi.vectors import cosine, normalize
 
 Doubles = NDArray[np.float64]

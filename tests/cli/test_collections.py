@@ -7,7 +7,7 @@ def test_show_a_collection_and_a_row(reviews, run):
     assert (shown["name"], shown["count"], shown["model"], shown["dims"]) == ("reviews", 60, "hash", 64)
     row = run("show", "reviews", "58", "--json").json
     assert row["id"] == "58" and "😋" in row["text"] and row["metadata"]["line"] == 59
-    assert dict(row[:2] for row in run("show", "reviews").rows)["count"] == "60"
+    assert dict(row[:2] for row in run("show", "reviews").rows)["rows"] == "60"
     done = run("show", "reviews", "61")
     assert done.code == 2 and "no row with the id '61'" in done.err
 

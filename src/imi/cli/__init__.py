@@ -15,7 +15,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _main(arguments)
     except KeyboardInterrupt:  # before or after the command itself, which says more
-        print("imi: interrupted", file=sys.stderr)
+        from imi.language import local
+
+        print(f"imi: {local('interrupted')}", file=sys.stderr)
         return 130
 
 

@@ -13,9 +13,10 @@ import typer
 from imi.backends.address import is_address
 from imi.cli.opening import exists, open_to_read, open_to_write
 from imi.cli.options import CollectionName, Model, Trusting
-from imi.cli.output import note, progress, show
+from imi.cli.output import named, note, progress, show
 from imi.cli.verbs import verb
 from imi.errors import DataError, Failure, UsageError
+from imi.language import local
 from imi.records import Added, Summary
 
 if TYPE_CHECKING:
@@ -193,8 +194,8 @@ def _say_how(result: Mapping[str, str], *, quiet: bool) -> None:
         files = sorted(file for file, one in result.items() if one == how)
         if files:
             other = "passages" if how == "lines" else "lines"
-            shown = files[0] if len(files) == 1 else f"{len(files):,} text files"
-            note(f"{shown} read {said}; --rows {other} reads the other way", quiet=quiet)
+            shown = files[0] if len(files) == 1 else local(f"{len(files):,} text files")
+            note(f"{shown} read {local(said)}; --rows {other} reads the other way", quiet=quiet)
 
 
 def imports(options: AddOptions) -> bool:
@@ -241,7 +242,7 @@ def import_exports(options: AddOptions) -> None:
 def _show_added(added: Added, name: str, options: AddOptions) -> None:
     counts = added.to_dict()
     rows = [[key, value] for key, value in counts.items() if isinstance(value, int) and (value or key == "added")]
-    show(counts, ["rows", "number"], rows, as_json=options.as_json)
+    show(counts, ["rows", "number"], named(rows), as_json=options.as_json)
     _report(added.failed, quiet=options.quiet)
     if added.summary is not None:
         _say_summary(added.summary, quiet=options.quiet)
@@ -266,7 +267,7 @@ def _say_summary(summary: Summary, *, quiet: bool) -> None:
         note(f"… and {len(summary.notices) - _TOLD} more; --json lists all", quiet=quiet)
     for one in summary.repeated[:_TOLD]:
         places = ", ".join(source if line is None else f"{source}:{line}" for source, line in one.places[:5])
-        more = f" and {len(one.places) - 5} more" if len(one.places) > 5 else ""
+        more = local(f", and {len(one.places) - 5} more") if len(one.places) > 5 else ""
         note(f"the id {one.id!r} occurs {len(one.places)} times ({places}{more}): the last row was kept", quiet=quiet)
     if len(summary.repeated) > _TOLD:
         note(f"… and {len(summary.repeated) - _TOLD} more ids; --json lists all", quiet=quiet)
@@ -274,7 +275,8 @@ def _say_summary(summary: Summary, *, quiet: bool) -> None:
         note(f"the column {name!r} was left out: {reason}", quiet=quiet)
     if summary.ignored:
         some = ", ".join(summary.ignored[:3]) + (" …" if len(summary.ignored) > 3 else "")
-        files = "1 file is" if len(summary.ignored) == 1 else f"{len(summary.ignored)} files are"
+        count = len(summary.ignored)
+        files = f"{count} {'file is' if count == 1 else 'files are'}"
         note(f"{files} of a kind that no reader knows: {some}", quiet=quiet)
     if summary.columns:
         some = ", ".join(summary.columns[:12]) + (" …" if len(summary.columns) > 12 else "")

@@ -26,6 +26,7 @@ from imi.cli.terminal import say
 from imi.cli.verbs import verb
 from imi.cli.where import parse_where
 from imi.errors import UsageError
+from imi.language import local
 from imi.records import Hit, facts_of
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ def _show(found: Answer, options: AskOptions) -> None:
         show_json(value)
         return
     if found.answer is None:
-        say(found.reason or "")
+        say(local(found.reason or ""))
         if found.passages:
             near = ", ".join(dict.fromkeys(place_of(hit) for hit in found.passages[:3]))
             note(f"the nearest is in {near}; --always quotes it", quiet=options.quiet)
@@ -146,8 +147,8 @@ def _show(found: Answer, options: AskOptions) -> None:
     if found.citations:
         say()
     for one in found.citations:
-        text = "there is no such passage" if one.id is None else _source(found.passages[one.n - 1])
-        say(f"[{one.n}] {text}{'' if one.supported else '  (not supported)'}")
+        text = local("there is no such passage") if one.id is None else _source(found.passages[one.n - 1])
+        say(f"[{one.n}] {text}{'' if one.supported else '  ' + local('(not supported)')}")
     if found.llm is None and found.citations:
         hint = "quoted, not answered: no language model is set (--llm MODEL@URL, or IMI_LLM)"
         note(hint, quiet=options.quiet)

@@ -10,7 +10,7 @@ import typer
 
 from imi.cli.opening import open_existing, open_to_read
 from imi.cli.options import CollectionName, Filtered, Output
-from imi.cli.output import note, show
+from imi.cli.output import named, note, show
 from imi.cli.verbs import verb
 from imi.cli.where import parse_where
 from imi.errors import ImiError, UsageError
@@ -29,8 +29,8 @@ def show_collection(options: ShowOptions) -> None:
     with open_to_read(options.collection) as collection:
         found: Any = collection.info if options.id is None else collection.get(options.id)
     value = found.to_dict()
-    rows = [[key, _told(item)] for key, item in value.items() if item is not None]
-    show(value, ["what", "value"], rows, as_json=options.as_json)
+    rows = [["rows" if key == "count" else key, _told(item)] for key, item in value.items() if item is not None]
+    show(value, ["what", "value"], named(rows), as_json=options.as_json)
 
 
 def _told(value: Any) -> str:

@@ -17,6 +17,7 @@ from imi.cli.stopping import Stopping
 from imi.cli.terminal import say
 from imi.cli.verbs import first_page
 from imi.errors import DataError, ImiError
+from imi.language import language, local
 
 _SHORT = frozenset({"search", "similar", "show", "ls", "ask"})
 """Verbs that are over in a blink, and multiply no large matrices."""
@@ -70,7 +71,7 @@ def _warnings_in_words(arguments: Sequence[str]) -> Iterator[None]:
         if file is not None:
             before(message, category, filename, lineno, file, line)
         elif not quiet:
-            say(f"imi: {message}", to=sys.stderr)
+            say(f"imi: {local(str(message))}", to=sys.stderr)
 
     warnings.showwarning = show
     try:
@@ -82,8 +83,8 @@ def _warnings_in_words(arguments: Sequence[str]) -> Iterator[None]:
 
 def _interrupted(stop: BaseException, stopping: Stopping) -> int:
     by, code = ("ended by SIGTERM", 143) if stopping.asked == signal.SIGTERM else ("interrupted", 130)
-    said = "; ".join(getattr(stop, "__notes__", ())) or "what was committed before is safe"
-    return _complain(f"{by}; {said}", "run the same command again to go on", code)
+    said = getattr(stop, "__notes__", ()) or [local("what was committed before is safe")]
+    return _complain(_joined([local(by), *said]), "run the same command again to go on", code)
 
 
 def _invoke(arguments: list[str]) -> int:
@@ -117,7 +118,7 @@ def _explain(error: Exception) -> int:
     if isinstance(error, DataError):
         _list_failures(error)
     if isinstance(error, ImiError):
-        return _complain("; ".join([error.message, *getattr(error, "__notes__", ())]), error.hint, error.exit_code)
+        return _complain(_joined([error.message, *getattr(error, "__notes__", ())]), error.hint, error.exit_code)
     if _is_bad_use(error):
         complaint: Any = error
         context = getattr(complaint, "ctx", None)
@@ -152,13 +153,18 @@ def _exit_code(error: Exception) -> int | None:
 def _list_failures(error: DataError, most: int = 10) -> None:
     for failure in error.failures[:most]:
         place = failure.source if failure.line is None else f"{failure.source}:{failure.line}"
-        say(f"{place}: {failure.reason}", to=sys.stderr)
+        say(f"{place}: {local(failure.reason)}", to=sys.stderr)
     if len(error.failures) > most:
-        print(f"… and {len(error.failures) - most} more", file=sys.stderr)
+        say(local(f"… and {len(error.failures) - most} more"), to=sys.stderr)
+
+
+def _joined(parts: Sequence[str]) -> str:
+    """Return a message with what was noted beside it as one line in the person's language."""
+    return ("。" if language() == "ja" else "; ").join(map(local, parts))
 
 
 def _complain(message: str, hint: str | None, code: int) -> int:
-    say(f"imi: {message}", to=sys.stderr)
+    say(f"imi: {local(message)}", to=sys.stderr)
     if hint:
-        say(f"try: {hint}", to=sys.stderr)
+        say(f"{local('try')}: {local(hint)}", to=sys.stderr)
     return code

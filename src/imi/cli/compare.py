@@ -53,7 +53,7 @@ def compare(options: CompareOptions) -> None:
         ]
         rows.append([one_line(left, 40), one_line(right, 40), *(cell for pair in cells for cell in pair)])
     head = [title for name in models for title in (name, "z")]
-    show(found, ["", "", *head], rows, as_json=options.as_json)
+    show(found, ["", "", *head], rows, as_json=options.as_json, given=True)
 
 
 def register(app: typer.Typer) -> None:

@@ -12,6 +12,7 @@ from imi.cli.extras import needs
 from imi.cli.options import Output
 from imi.cli.output import note, show
 from imi.cli.verbs import verb
+from imi.language import local
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +36,10 @@ def conform(options: ConformOptions) -> None:
         from imi.bridges.conform import conform as check
     for one in check(options.url, options.model, options.key):
         checked.append(one)
-        note(f"{'ok    ' if one.ok else 'BROKEN'} {one.check}", quiet=options.quiet or not sys.stderr.isatty())
-    rows = [["ok" if one.ok else "BROKEN", one.check, one.detail] for one in checked]
+        note(
+            f"{local('ok') if one.ok else local('BROKEN')} {one.check}", quiet=options.quiet or not sys.stderr.isatty()
+        )
+    rows = [[local("ok") if one.ok else local("BROKEN"), one.check, one.detail] for one in checked]
     show([one.to_dict() for one in checked], ["", "check", "detail"], rows, as_json=options.as_json)
     broken = sum(not one.ok for one in checked)
     note(f"{len(checked) - broken} of {len(checked)} kept", quiet=options.quiet)

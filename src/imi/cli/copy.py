@@ -9,7 +9,7 @@ import typer
 
 from imi.cli.opening import open_to_read, open_to_write
 from imi.cli.options import CollectionName, Output
-from imi.cli.output import number, progress, show
+from imi.cli.output import named, number, progress, show
 from imi.cli.verbs import verb
 
 
@@ -44,7 +44,7 @@ def copy(options: CopyOptions) -> None:
         ["checksum", done.checksum],
         ["recall", number(done.recall)],
     ]
-    show(done, ["what", "value"], rows, as_json=options.as_json)
+    show(done, ["what", "value"], named(rows), as_json=options.as_json)
 
 
 def register(app: typer.Typer) -> None:

@@ -11,7 +11,7 @@ import typer
 
 from imi.cli.opening import exists, open_to_read
 from imi.cli.options import Model, Output, model_name
-from imi.cli.output import note, show
+from imi.cli.output import named, note, show
 from imi.cli.verbs import verb
 from imi.errors import UsageError
 
@@ -73,9 +73,9 @@ def cost(options: CostOptions) -> None:
     values = found.to_dict()
     if found.money is None:
         note("the price of this model is not known: IMI_PRICE says US dollars a million tokens", quiet=options.quiet)
-    named = {"money": "money (US dollars)"}
-    rows = [[named.get(name, name), "" if value is None else value] for name, value in values.items()]
-    show(values, ["what", "number"], rows, as_json=options.as_json)
+    titles = {"money": "money (US dollars)"}
+    rows = [[titles.get(name, name), "" if value is None else value] for name, value in values.items()]
+    show(values, ["what", "number"], named(rows), as_json=options.as_json)
 
 
 def _cost_of_search(options: CostOptions, search: str) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from imi.cli.opening import open_to_read
-from imi.cli.output import note, show
+from imi.cli.output import named, note, show
 from imi.cli.task_options import TaskOptions
 from imi.cli.verbs import verb
 from imi.errors import DataError, Failure
@@ -38,7 +38,7 @@ def customize(options: CustomizeOptions) -> None:
     note(f"the matrix is in {options.out}", quiet=options.quiet)
     sides = {"before": result.before, "after": result.after}
     rows = [[name, side["accuracy"], side["auc"]] for name, side in sides.items()]
-    show(result.to_dict(), ["", "accuracy", "area under the curve"], rows, as_json=options.as_json)
+    show(result.to_dict(), ["", "accuracy", "area under the curve"], named(rows), as_json=options.as_json)
 
 
 def _read_pairs(path: Path) -> list[tuple[Any, Any, float]]:

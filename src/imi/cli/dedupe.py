@@ -9,9 +9,10 @@ import typer
 
 from imi.cli.opening import open_to_read
 from imi.cli.output import note, progress
-from imi.cli.present import language, present
+from imi.cli.present import present
 from imi.cli.task_options import ReportedTaskOptions
 from imi.cli.verbs import verb
+from imi.language import language
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from imi.cli.opening import open_existing
 from imi.cli.options import CollectionName, Output
-from imi.cli.output import note, number, progress, show
+from imi.cli.output import named, note, number, progress, show
 from imi.cli.parameters import Option
 from imi.cli.verbs import verb
 
@@ -41,7 +41,7 @@ def deepen(options: DeepenOptions) -> None:
         ["with a second vector", done.deep],
         ["seconds", number(done.seconds, 1)],
     ]
-    show(done, ["what", "value"], rows, as_json=options.as_json)
+    show(done, ["what", "value"], named(rows), as_json=options.as_json)
     if left and options.budget is not None:
         note(f"next: imi deepen {options.collection}", quiet=options.quiet)
 

@@ -13,6 +13,7 @@ from imi.cli.options import Output, Seed
 from imi.cli.output import show
 from imi.cli.verbs import verb
 from imi.errors import DataError
+from imi.language import local
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +36,7 @@ def doctor(options: DoctorOptions) -> None:
             result = tasks.doctor(collection, width=options.width, seed=options.seed)
     else:
         result = tasks.doctor(_vectors(Path(options.source)), width=options.width, seed=options.seed)
-    rows = [[one.level, one.check, one.meaning, one.remedy] for one in result.findings]
+    rows = [[local(one.level), one.check, local(one.meaning), local(one.remedy)] for one in result.findings]
     show(result.to_dict(), ["level", "check", "meaning", "what to do"], rows, as_json=options.as_json)
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from imi.cli.options import Dims, Model, Out, Output, Texts, read_texts
-from imi.cli.output import note, one_line, progress, show
+from imi.cli.output import named, note, one_line, progress, show
 from imi.cli.verbs import verb
 from imi.errors import UsageError
 
@@ -85,7 +85,7 @@ def embed_on_ray(options: EmbedOptions, address: str) -> None:
             progress=bar,
         )
     rows: list[list[Any]] = [["rows", done.rows], ["parts", done.parts], ["made now", done.made], ["out", done.out]]
-    show(done, ["what", "value"], rows, as_json=options.as_json)
+    show(done, ["what", "value"], named(rows), as_json=options.as_json)
 
 
 def register(app: typer.Typer) -> None:

@@ -9,7 +9,7 @@ import typer
 
 from imi.cli.opening import open_to_read
 from imi.cli.options import K, Model, Output
-from imi.cli.output import note, number, one_line, show, show_json
+from imi.cli.output import named, note, number, one_line, show, show_json
 from imi.cli.verbs import verb
 from imi.errors import UsageError
 from imi.pictures import is_picture_file
@@ -81,7 +81,7 @@ def explain(options: ExplainOptions) -> None:
             quiet=options.quiet,
         )
     if found.cosine is not None:
-        rows = [["similarity", number(found.cosine)], ["of the sums of rows", number(found.cosine_of_sums)]]
+        rows = named([["similarity", number(found.cosine)], ["of the sums of rows", number(found.cosine_of_sums)]])
         show(None, ["", "cosine"], [row for row in rows if row[1]], as_json=False)
 
 

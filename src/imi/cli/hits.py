@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from imi.cli.output import note, number, one_line, show
 from imi.cli.terminal import visible
+from imi.language import local
 from imi.records import Hit, Hits, facts_of
 
 if TYPE_CHECKING:
@@ -122,7 +123,9 @@ def _block(at: int, hit: Hit, mode: str, question: Any, full: bool) -> list[Text
     if hit.collection is not None:
         first.append(f"  in {shortened(hit.collection)}", style="magenta")
     if hit.copies:
-        first.append(f"  + {len(hit.copies)} {'copy' if len(hit.copies) == 1 else 'copies'}", style="yellow")
+        first.append(
+            "  + " + local(f"{len(hit.copies)} {'copy' if len(hit.copies) == 1 else 'copies'}"), style="yellow"
+        )
     body = body_of(hit)
     lines = [first]
     for line in _marked(body, question, full):

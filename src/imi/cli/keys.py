@@ -14,6 +14,7 @@ from imi.cli.output import note, show
 from imi.cli.serve import KeysFile
 from imi.cli.verbs import verb
 from imi.errors import UsageError
+from imi.language import local
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,8 +65,11 @@ def keys(options: KeysOptions) -> None:
 
 
 def _may(grants: Mapping[str, str], llm: bool) -> str:
-    rights = [f"{right} {'all' if name == '*' else name}" for name, right in grants.items()]
-    return ", ".join([*rights, *(["use the language model"] if llm else [])])
+    rights = [
+        local(f"{right} every collection" if name == "*" else f"{right} the collection {name}")
+        for name, right in grants.items()
+    ]
+    return ", ".join([*rights, *([local("use the language model")] if llm else [])])
 
 
 def register(app: typer.Typer) -> None:

@@ -10,9 +10,10 @@ import typer
 
 from imi.cli.opening import open_existing, open_to_read
 from imi.cli.options import CollectionName, Output, Trusting
-from imi.cli.output import note, progress, show
+from imi.cli.output import named, note, progress, show
 from imi.cli.verbs import verb
 from imi.errors import Damaged
+from imi.language import local
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,8 +43,8 @@ def verify(options: VerifyOptions) -> None:
     """Read everything and compare all checksums; the exit code is 1 where something does not agree."""
     with open_to_read(options.collection) as collection, progress("verifying", quiet=options.quiet) as bar:
         found = collection.verify(progress=bar)
-    rows = [[problem.check, problem.where, problem.detail] for problem in found.problems] or [
-        ["ok", f"{found.rows} rows", ""]
+    rows = [[local(problem.check), problem.where, local(problem.detail)] for problem in found.problems] or [
+        [local("ok"), local(f"{found.rows} rows"), ""]
     ]
     show(found, ["check", "where", "detail"], rows, as_json=options.as_json)
     if not found.ok:
@@ -71,7 +72,7 @@ def repair(options: RepairOptions) -> None:
         ["lost", len(done.lost)],
         ["old file", done.old],
     ]
-    show(done, ["what", "rows"], rows, as_json=options.as_json)
+    show(done, ["what", "rows"], named(rows), as_json=options.as_json)
     for row in done.lost[:10]:
         note(f"lost: {row}", quiet=options.quiet)
 

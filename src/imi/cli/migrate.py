@@ -9,8 +9,9 @@ import typer
 
 from imi.cli.opening import open_existing
 from imi.cli.options import CollectionName, Output
-from imi.cli.output import number, progress, show
+from imi.cli.output import named, number, progress, show
 from imi.cli.verbs import verb
+from imi.language import local
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,12 +33,13 @@ def migrate(options: MigrateOptions) -> None:
     rows: list[list[Any]] = [
         ["rows", done.rows],
         ["seconds", number(done.seconds, 1)],
-        ["money", "nothing" if done.cost is None else number(done.cost, 2)],
+        ["money", local("nothing") if done.cost is None else number(done.cost, 2)],
         ["nearest ten that stay", number(done.overlap)],
         ["dimensions", done.dims],
         ["model", done.model],
     ]
-    show(done, ["what", "value"], [row for row in rows if row[1] != ""], as_json=options.as_json)
+    rows = [row for row in rows if row[1] != ""]
+    show(done, ["what", "value"], named(rows), as_json=options.as_json)
 
 
 def register(app: typer.Typer) -> None:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from imi.cli.terminal import say, say_json, visible
+from imi.language import local
 from imi.progress import Progress
 
 
@@ -24,11 +25,15 @@ def show(
     as_json: bool,
     title: str | None = None,
     headed: bool = False,
+    given: bool = False,
 ) -> None:
     """Show one result: `value` with --json, else `rows` under `columns`.
 
     In a pipe the columns are not named, unless the table is a further one (`headed`): a line then keeps it apart.
+    Columns are named in the language of whoever reads them, unless their names are data themselves (`given`).
     """
+    if not given:
+        columns = [local(name) for name in columns]
     if as_json:
         show_json(value)
     elif sys.stdout.isatty():
@@ -39,6 +44,11 @@ def show(
             print("\t".join(_flat(name) for name in columns))
         for row in rows:
             say("\t".join(_flat(cell) for cell in row))
+
+
+def named(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
+    """Return rows whose first cells say what the others are, with those in the language of whoever reads them."""
+    return [[local(name), *rest] for name, *rest in rows]
 
 
 def show_json(value: Any) -> None:
@@ -76,9 +86,9 @@ def plain(value: Any) -> Any:
 
 
 def note(message: str, *, quiet: bool = False) -> None:
-    """Say something beside the result."""
+    """Say something beside the result, in the language of whoever reads it."""
     if not quiet:
-        say(message, to=sys.stderr)
+        say(local(message), to=sys.stderr)
 
 
 @contextmanager
@@ -102,7 +112,7 @@ def progress(label: str, *, quiet: bool = False) -> Iterator[Progress | None]:
         transient=True,
     )
     with bar:
-        task = bar.add_task(label, total=None)
+        task = bar.add_task(local(label), total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total or None)
 
 

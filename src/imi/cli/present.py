@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 from imi.cli.output import note, one_line, show, show_json
+from imi.language import language
 
 if TYPE_CHECKING:
     from imi.cli.task_options import ReportedTaskOptions
     from imi.tasks.report import Findings, Phrase, Reported, ReportTable
 
 _WIDE = 200
-
-
-def language() -> str:
-    """Return "ja" where IMI_LANG, or else the locale, asks for Japanese, and "en" elsewhere."""
-    names = ("IMI_LANG", "LC_ALL", "LC_MESSAGES", "LANG")
-    asked = next((os.environ[name] for name in names if os.environ.get(name)), "")
-    return "ja" if asked.lower().startswith("ja") else "en"
 
 
 def present(
@@ -68,7 +61,7 @@ def _show_table(table: ReportTable, spoken: str, *, first: bool) -> None:
     rows = [[cell(value) for value in row] for row in table.rows]
     heads = [_name(column, spoken) for column in table.columns]
     title = None if table.title is None else table.title.in_language(spoken)
-    show(None, heads, rows, as_json=False, title=title, headed=not first)
+    show(None, heads, rows, as_json=False, title=title, headed=not first, given=True)
 
 
 def _name(phrase: Phrase, spoken: str) -> str:

@@ -27,11 +27,12 @@ from imi.cli.options import (
     Trusting,
     read_texts,
 )
-from imi.cli.output import note, number, one_line, plain, show, show_json
+from imi.cli.output import named, note, number, one_line, plain, show, show_json
 from imi.cli.parameters import Argument, Option
 from imi.cli.verbs import verb
 from imi.cli.where import parse_where
 from imi.errors import DataError, NotTrusted, UsageError
+from imi.language import language, local
 from imi.pictures import is_picture_file
 from imi.records import Hits
 
@@ -115,7 +116,6 @@ def _asked_of(collection: Collection, question: Any, options: SearchOptions) -> 
     hits = _ask(collection, question, options, options.mode)
     if options.as_json or options.jsonl or options.explain_search or all(hit.text for hit in hits):
         return hits
-    from imi.cli.present import language
     from imi.collection.pictures import guessed
 
     return guessed(collection, hits, language())
@@ -236,9 +236,10 @@ def _show_hits(
         if not hits:
             note("nothing found; try --mode meaning, or fewer filters", quiet=options.quiet)
         if hits.search:
-            show(None, ["search", ""], _read(plain(hits.search)), as_json=False)
+            show(None, ["search", ""], named(_read(plain(hits.search))), as_json=False)
         for name, counts in hits.facets.items():
-            show(None, [name, "rows"], [[value, count] for value, count in counts.items()], as_json=False)
+            values = [[value, count] for value, count in counts.items()]
+            show(None, [name, local("rows")], values, as_json=False, given=True)
 
 
 def _likely(collection: Collection, question: Any, hits: Hits) -> int | None:
@@ -257,8 +258,8 @@ def _read(story: dict[str, Any]) -> list[list[str]]:
     for name, value in story.items():
         if name == "steps":
             for at, step in enumerate(value, 1):
-                said = f"{step['rung']}: {step['candidates']:,} rows, {step['numbers_read']:,.0f} multiply-adds"
-                rows.append([f"step {at}", f"{said}, {1000 * step['seconds']:.3g} ms"])
+                counts = f"{step['candidates']:,} rows, {step['numbers_read']:,.0f} multiply-adds"
+                rows.append([f"step {at}", f"{step['rung']}: {local(counts)}, {1000 * step['seconds']:.3g} ms"])
         elif value is not None:
             rows.append([names.get(name, name), _figure(value)])
     return rows
@@ -280,7 +281,7 @@ def _show_compared(results: Sequence[tuple[Any, dict[str, Hits]]], options: Sear
     for question, compared in results:
         longest = max(len(hits) for hits in compared.values())
         rows = [[_cell(compared[mode], at) for mode in MODES] for at in range(longest)]
-        show(None, MODES, rows or [["nothing"] * len(MODES)], as_json=False, title=_title(question, results))
+        show(None, MODES, rows or [[local("nothing")] * len(MODES)], as_json=False, title=_title(question, results))
 
 
 def _show_answers(results: Sequence[tuple[Any, Any]], options: SearchOptions) -> None:

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Annotated
 from imi.cli.options import Output
 from imi.cli.output import note, progress, show, show_json
 from imi.cli.parameters import Argument, Option
-from imi.cli.present import language
 from imi.cli.terminal import say
 from imi.cli.verbs import verb
 from imi.errors import DataError
+from imi.language import language
 
 if TYPE_CHECKING:
     import typer

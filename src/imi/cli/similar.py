@@ -35,7 +35,7 @@ def similar(options: SimilarOptions) -> None:
     matrix = (vectors @ vectors.T).clip(-1.0, 1.0).tolist()
     labels = [one_line(text, 24) for text in texts]
     rows = [[label, *row] for label, row in zip(labels, matrix, strict=True)]
-    show({"items": texts, "matrix": matrix}, ["", *labels], rows, as_json=options.as_json)
+    show({"items": texts, "matrix": matrix}, ["", *labels], rows, as_json=options.as_json, given=True)
 
 
 def register(app: typer.Typer) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from imi.cli.options import Output, Seed
-from imi.cli.output import note, progress, show
+from imi.cli.output import named, note, progress, show
 from imi.cli.verbs import verb
 from imi.errors import MissingExtra
 
@@ -53,7 +53,8 @@ def train(options: TrainOptions) -> None:
             pairs, options.out, texts=texts, base=options.base, epochs=options.epochs, seed=options.seed, progress=bar
         )
     result = {"out": str(options.out), "pairs": len(pairs), "fingerprint": model.info.fingerprint}
-    show(result, ["", ""], [[name, value] for name, value in result.items()], as_json=options.as_json)
+    rows = named([[name, value] for name, value in result.items()])
+    show(result, ["", ""], rows, as_json=options.as_json)
     note(f"next: imi similar cat 猫 --model {options.out}", quiet=options.quiet)
 
 

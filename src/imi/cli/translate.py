@@ -10,6 +10,7 @@ import typer
 from imi.cli.options import Model, Output, model_name, read_texts
 from imi.cli.output import note, show
 from imi.cli.verbs import verb
+from imi.language import local
 
 if TYPE_CHECKING:
     pass
@@ -38,7 +39,7 @@ def translate(options: TranslateOptions) -> None:
     found = translated(text, llm, imi.load(model_name(options.model)), to=options.to)
     if found.suspicious:
         note(f"suspicious: source and translation have a similarity of {found.similarity:.2f}", quiet=options.quiet)
-    rows = [[found.text, found.similarity, "suspicious" if found.suspicious else ""]]
+    rows = [[found.text, found.similarity, local("suspicious") if found.suspicious else ""]]
     show(found.to_dict(), ["text", "similarity", ""], rows, as_json=options.as_json)
 
 

@@ -17,6 +17,7 @@ and its verbs are listed in `GROUPS` of `imi.cli`.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import importlib
 import inspect
@@ -26,6 +27,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args, get_type_hi
 from imi.cli.parameters import Argument, Parameter
 from imi.cli.quick import Verbs
 from imi.errors import UsageError
+from imi.language import language, local
 
 if TYPE_CHECKING:
     import typer
@@ -76,20 +78,33 @@ def verb(
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     lines = [line.strip() for line in example.strip().splitlines()]
     epilog = "\n".join(["\b", "Example:", *(f"  {line}" for line in lines)])
-    app.command(
-        name, help=inspect.getdoc(run), epilog=epilog, context_settings={"help_option_names": ["-h", "--help"]}
-    )(command)
+    said = inspect.getdoc(run) or ""
+    kind: Any = None
+    if language() == "ja":
+        from imi.cli.help_page import JapaneseCommand
+
+        said, kind = "\n\n".join(local(" ".join(part.split())) for part in said.split("\n\n")), JapaneseCommand
+    app.command(name, cls=kind, help=said, epilog=epilog, context_settings={"help_option_names": ["-h", "--help"]})(
+        command
+    )
 
 
 def _typed(hint: Any) -> Any:
-    """Return a field's annotation with Typer's declaration in the place of ours."""
+    """Return a field's annotation with Typer's declaration in the place of ours, its help in the person's language."""
     kind, *declared = get_args(hint) or [hint]
     if not declared or not isinstance(declared[0], Parameter):
+        if declared and language() == "ja" and getattr(declared[0], "help", None):
+            typed = copy.copy(declared[0])
+            typed.help = local(" ".join(typed.help.split()))
+            return Annotated[kind, typed]
         return hint
     import typer
 
     make: Any = typer.Argument if isinstance(declared[0], Argument) else typer.Option
-    return Annotated[kind, make(*declared[0].names, **declared[0].settings)]
+    settings = declared[0].settings
+    if "help" in settings:
+        settings = settings | {"help": local(settings["help"])}
+    return Annotated[kind, make(*declared[0].names, **settings)]
 
 
 def _default(field: dataclasses.Field[Any]) -> Any:
@@ -143,12 +158,20 @@ def _nearest(word: str, known: list[str]) -> str:
     return " or ".join(f"imi {name}" for name in near) if near else "imi --help shows all verbs"
 
 
+_START = (
+    ("imi demo                                   ", "the first minute, nothing needed"),
+    ("imi add notes.imi FILE...                  ", "text, CSV, JSONL, Markdown, folders"),
+    ('imi search ~/notes "your question"         ', "a folder or collection"),
+    ("imi similar cat 猫 車                      ", "how near are these?"),
+)
+
+
 def first_page(groups: tuple[VerbGroup, ...]) -> str:
     """Return the page of `imi --help`: at most 24 lines of 80 columns."""
     lines = [
-        "imi finds anything by meaning: Japanese, English and emoji, on this machine.",
+        local("imi finds anything by meaning: Japanese, English and emoji, on this machine."),
         "",
-        "  imi VERB COLLECTION [WHAT...] [--option]     imi VERB --help: with an example",
+        f"  imi VERB COLLECTION [WHAT...] [--option]     {local('imi VERB --help: with an example')}",
         "",
     ]
     for group in groups:
@@ -156,17 +179,16 @@ def first_page(groups: tuple[VerbGroup, ...]) -> str:
             continue
         names = "  ".join(group.verbs)
         first, *rest = _fold(names, 65)
-        lines.append(f"{group.name:<13}{first}")
+        name = local(group.name)
+        columns = sum(1 if one.isascii() else 2 for one in name)
+        lines.append(name + " " * (13 - columns) + first)
         lines.extend(f"{'':<13}{line}" for line in rest)
     lines += [
         "",
-        "Start here:",
-        "  imi demo                                   the first minute, nothing needed",
-        "  imi add notes.imi FILE...                  text, CSV, JSONL, Markdown, folders",
-        '  imi search ~/notes "your question"         a folder or collection',
-        "  imi similar cat 猫 車                      how near are these?",
+        local("Start here:"),
+        *(f"  {command}{local(said)}" for command, said in _START),
         "",
-        "Every verb takes --json (one JSON value) and -q (no progress, no hints).",
+        local("Every verb takes --json (one JSON value) and -q (no progress, no hints)."),
     ]
     return "\n".join(lines) + "\n"
 

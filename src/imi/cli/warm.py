@@ -47,7 +47,7 @@ def start_where_wanted(arguments: Sequence[str]) -> None:
     if wanted == "0" or (OPTION not in arguments and wanted != "1"):
         return
     if not hasattr(os, "fork"):
-        print(f"{OPTION}: a helper cannot be kept on this system", file=sys.stderr)
+        _say(f"{OPTION}: a helper cannot be kept on this system")
         return
     if os.path.exists(socket_path()):
         return
@@ -62,7 +62,15 @@ def start_where_wanted(arguments: Sequence[str]) -> None:
             command, stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True, env=environment
         )
     except OSError as refused:  # the question is answered, which is what counts
-        print(f"imi: no helper could be left behind: {refused.strerror or refused}", file=sys.stderr)
+        _say(f"no helper could be left behind: {refused.strerror or refused}")
+
+
+def _say(message: str, hint: str | None = None) -> None:
+    from imi.language import local
+
+    print(f"imi: {local(message)}", file=sys.stderr)
+    if hint:
+        print(f"{local('try')}: {local(hint)}", file=sys.stderr)
 
 
 def dismiss() -> bool:
@@ -125,6 +133,5 @@ def _ask(address: str, arguments: Sequence[str]) -> int | None:
 def _ended(code: bytes) -> int:
     if code:
         return code[0]
-    print("imi: the helper that is kept warm ended before the answer was whole", file=sys.stderr)
-    print("try: the same command again", file=sys.stderr)
+    _say("the helper that is kept warm ended before the answer was whole", "the same command again")
     return 1

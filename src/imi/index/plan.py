@@ -5,15 +5,14 @@
 
 from __future__ import annotations
 
-import html
-import io
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
-from imi.errors import MissingExtra, UsageError
+from imi.errors import UsageError
+from imi.figures import new_figure, save_figure, say_above
 from imi.index.base import check_metric, check_vectors
 from imi.index.exact import Exact
 from imi.index.goal import Goal
@@ -21,6 +20,7 @@ from imi.index.ladder import Filtering, Ladder
 from imi.index.manifest import CheckedVectors
 from imi.index.measure import Prefix, Vectors
 from imi.index.rungs import Rung, format_ladder
+from imi.language import local
 from imi.progress import Progress
 from imi.vectors import Metric
 
@@ -236,15 +236,7 @@ def _draw_plan(plan: Plan, path: Path) -> Path:
         MissingExtra: matplotlib is not installed.
         UsageError: the suffix is not png, svg or html.
     """
-    suffix = path.suffix.lower()
-    if suffix not in (".png", ".svg", ".html"):
-        raise UsageError(f"figure {path.name!r}: the suffix must be .png, .svg or .html")
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as missing:
-        raise MissingExtra("matplotlib", "plot") from missing
-    figure = Figure(figsize=(8, 5), layout="constrained")
-    axes = figure.subplots()
+    figure, axes = new_figure(8, 5)
     lines: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for one in plan.tried:
         first = one.rungs[0]
@@ -255,21 +247,18 @@ def _draw_plan(plan: Plan, path: Path) -> Path:
         full = where != "sample"
         x, y = zip(*points, strict=True)
         width, strength = (2.0, 1.0) if full else (0.8, 0.55)
-        axes.plot(x, y, "o-" if full else ".-", linewidth=width, alpha=strength, label=f"{name}, {where}")
+        axes.plot(x, y, "o-" if full else ".-", linewidth=width, alpha=strength, label=f"{name}, {local(where)}")
     axes.plot([plan.chosen.recall], [plan.chosen.qps], "*", color="black", markersize=16, label="chosen")
     axes.axvline(plan.target, color="grey", linestyle="--", linewidth=1)
     axes.set_yscale("log")
     axes.set_xlabel(f"recall of the {plan.k} nearest")
     axes.set_ylabel("single queries a second, one thread")
-    axes.set_title(f"{plan.rows:,} × {plan.width}, target {plan.target:g}")
+    say_above(
+        axes,
+        "The farther right and the higher, the better: a line is one kind of index",
+        f"{plan.rows:,} × {plan.width}, target {plan.target:g}",
+    )
     axes.grid(alpha=0.3)
     axes.legend(fontsize=7)
-    if suffix != ".html":
-        figure.savefig(path, dpi=150)
-        return path
-    drawn = io.StringIO()
-    figure.savefig(drawn, format="svg")
-    picture = drawn.getvalue()
-    body = f"<!doctype html><meta charset=utf-8><title>imi plan</title>{picture[picture.index('<svg') :]}"
-    path.write_text(f"{body}<pre>{html.escape(plan.table)}</pre>", encoding="utf-8")
+    save_figure(figure, path, plan.table)
     return path

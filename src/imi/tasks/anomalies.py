@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.errors import MissingExtra, UsageError
+from imi.figures import COLOURS, new_figure, save_figure, say_above
 from imi.tasks.neighbours import copies_of, nearest_rows
-from imi.tasks.plots import COLOURS, new_figure, save_figure, say_above
 from imi.tasks.report import Findings, Phrase, Reported, ReportTable
 from imi.tasks.rows import Rows, check_count, check_share, check_varied, read_rows
 from imi.tasks.text_oddness import TextOddness, text_oddness

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.errors import UsageError
+from imi.figures import draw_confusion, save_figure
 from imi.tasks.classifier_heads import ClassifierHead, Kind, as_labels, train_head
 from imi.tasks.intervals import Interval, bootstrap, wilson
 from imi.tasks.neighbours import copies_of
 from imi.tasks.plain import commonest, has_words, no_words, words_labels
-from imi.tasks.plots import draw_confusion, save_figure
 from imi.tasks.report import Findings, Phrase, Reported, ReportTable, confusion_table, span, worst_table
 from imi.tasks.rows import Rows, check_share, check_varied, is_collection, read_rows
 from imi.types import Floats

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.errors import UsageError
+from imi.figures import COLOURS, new_figure, save_figure, say_above, short
 from imi.tasks.keywords import distinctive_words, nearest_in_meaning
 from imi.tasks.kmeans import agreement, density_groups, silhouette, spherical_kmeans, towards_neighbours
-from imi.tasks.plots import COLOURS, new_figure, save_figure, say_above, short
 from imi.tasks.report import Findings, Phrase, Reported, ReportTable
 from imi.tasks.rows import Rows, check_count, check_varied, own_model, read_rows
 from imi.types import Floats

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.errors import UsageError
-from imi.tasks.plots import COLOURS, new_figure, save_figure, say_above, short
+from imi.figures import COLOURS, new_figure, save_figure, say_above, short
 from imi.vectors import normalize
 
 Doubles = NDArray[np.float64]

@@ -63,7 +63,7 @@ class Customization:
 
     def figure(self, path: str | Path) -> None:
         """Draw the area under the curve by dims, before and after."""
-        from imi.tasks.plots import COLOURS, new_figure, save_figure
+        from imi.figures import COLOURS, new_figure, save_figure, say_above
 
         figure, axes = new_figure(7, 4)
         dims = list(self.prefixes)
@@ -74,6 +74,8 @@ class Customization:
         axes.set_xlabel("dimensions of each vector used")
         axes.set_ylabel("area under the curve, held-out pairs")
         axes.legend(frameon=False)
+        figures = f"{self.before['auc']:.3f} before, {self.after['auc']:.3f} after, {self.n} held-out pairs"
+        say_above(axes, "How well near pairs are told from far ones, before and after learning", figures)
         save_figure(figure, path)
 
 

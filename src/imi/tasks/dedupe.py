@@ -133,7 +133,7 @@ class Duplicates(Reported, Sequence[DuplicateGroup]):
 
     def figure(self, path: Any) -> None:
         """Draw how many groups there are of each size, exact copies and near ones apart."""
-        from imi.tasks.plots import COLOURS, new_figure, save_figure, say_above
+        from imi.figures import COLOURS, new_figure, save_figure, say_above
 
         figure, axes = new_figure(7, 4)
         copies = Counter(len(group.drop) + 1 for group in self.groups if group.similarity >= 0.9999)

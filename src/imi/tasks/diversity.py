@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from imi.figures import COLOURS, new_figure, save_figure, say_above
 from imi.tasks.intervals import Interval, bootstrap
 from imi.tasks.neighbours import copies_of
-from imi.tasks.plots import COLOURS, new_figure, save_figure, say_above
 from imi.tasks.report import Findings, Phrase, Reported, ReportTable, span
 from imi.tasks.rows import check_count, read_rows
 from imi.types import Floats

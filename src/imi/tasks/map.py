@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.errors import MissingExtra, UsageError
+from imi.figures import COLOURS, new_figure, save_figure, say_above, short
 from imi.records import FACTS
 from imi.tasks.layout import principal_plane, tsne_plane
 from imi.tasks.map_page import write_page
 from imi.tasks.neighbours import nearest_rows
-from imi.tasks.plots import COLOURS, new_figure, save_figure, say_above, short
 from imi.tasks.rows import check_count, read_rows
 from imi.types import Floats
 

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.errors import UsageError
+from imi.figures import COLOURS, new_figure, save_figure, say_above
 from imi.tasks.classifier_heads import as_labels
 from imi.tasks.classify import plain_label
 from imi.tasks.intervals import Interval, bootstrap
-from imi.tasks.plots import COLOURS, new_figure, save_figure, say_above
 from imi.tasks.regress import fit_numbers
 from imi.tasks.report import Findings, Phrase, Reported, ReportTable
 from imi.tasks.rows import Rows, read_rows

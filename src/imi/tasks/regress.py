@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.errors import UsageError
+from imi.figures import COLOURS, new_figure, save_figure, say_above
 from imi.tasks.intervals import Interval, bootstrap
 from imi.tasks.kernel_ridge import Kernel, fit_kernel
 from imi.tasks.neighbours import copies_of
 from imi.tasks.plain import has_words, no_words, words_numbers
-from imi.tasks.plots import COLOURS, new_figure, save_figure, say_above
 from imi.tasks.report import Findings, Phrase, Reported, ReportTable, span
 from imi.tasks.rows import Rows, check_share, check_varied, read_rows
 from imi.types import Floats

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.errors import UsageError
+from imi.figures import draw_confusion, save_figure
 from imi.tasks.classify import PlainAnswer, beside, macro_f1, metrics_table, plain_answers, plain_label, surest_wrong
 from imi.tasks.intervals import Interval, wilson
 from imi.tasks.label_phrasings import phrasings, stars_as
 from imi.tasks.labelled import LabelledRows
 from imi.tasks.parts import PARTS, in_parts, tiled
 from imi.tasks.plain import commonest, shared_words
-from imi.tasks.plots import draw_confusion, save_figure
 from imi.tasks.report import Findings, Phrase, Reported, confusion_table, worst_table
 from imi.tasks.rows import Rows, is_collection, read_rows
 from imi.types import Floats

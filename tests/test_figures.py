@@ -4,8 +4,8 @@ from importlib import import_module
 import numpy as np
 import pytest
 
+from imi import figures as plots
 from imi import tasks
-from imi.tasks import plots
 from imi.tasks.compare import Comparison, Scale
 
 pytest.importorskip("matplotlib")

@@ -1,7 +1,11 @@
-"""Pictures of results: matplotlib without global state, in fonts that this machine has, to PNG, SVG or HTML."""
+"""Pictures of results: matplotlib without global state, in fonts that this machine has, to PNG, SVG, PDF or HTML.
+
+Where IMI_LANG or the locale asks for Japanese, titles, axes and legends are written in it.
+"""
 
 from __future__ import annotations
 
+import html
 import io
 import warnings
 from collections.abc import Sequence
@@ -11,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from imi.atomic import whole
 from imi.errors import MissingExtra, UsageError
+from imi.language import language, local
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -106,8 +111,8 @@ def new_figure(width: float = 7, height: float = 5) -> tuple[Figure, Any]:
     return figure, axes
 
 
-def save_figure(figure: Figure, path: str | Path) -> None:
-    """Write a figure; the suffix tells the kind.
+def save_figure(figure: Figure, path: str | Path, below: str = "") -> None:
+    """Write a figure; the suffix tells the kind. `below` is text that an HTML page shows under it.
 
     SVG and HTML hold their text as text. A PNG whose text no font here draws is written with boxes, and a warning says
     once how to get a font.
@@ -123,6 +128,7 @@ def save_figure(figure: Figure, path: str | Path) -> None:
         raise UsageError(
             f"a figure cannot be written as {kind or 'a file without suffix'}: {path}", hint="use .png, .svg or .html"
         )
+    _say_locally(figure)
     for text in figure.findobj(Text):  # made outside the context below, in matplotlib's default font
         text.set_fontfamily([*_fonts(), "sans-serif"])
     buffer = io.BytesIO()
@@ -136,11 +142,12 @@ def save_figure(figure: Figure, path: str | Path) -> None:
     content = buffer.getvalue()
     if kind == ".html":
         svg = content.decode("utf-8")
+        shown = f"<pre>{html.escape(below)}</pre>" if below else ""
         page = (
             '<!doctype html><html lang="en"><meta charset="utf-8"><title>imi</title>'
             '<meta http-equiv="Content-Security-Policy" '
             "content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\">"
-            f"<body>{svg[svg.index('<svg') :]}</body></html>\n"
+            f"<body>{svg[svg.index('<svg') :]}{shown}</body></html>\n"
         )
         content = page.encode("utf-8")
     with whole(Path(path)) as beside:
@@ -148,6 +155,18 @@ def save_figure(figure: Figure, path: str | Path) -> None:
     missing = _undrawn(figure) if kind == ".png" else ""
     if missing:
         _say_boxes(any(map(_is_east_asian, missing)))
+
+
+def _say_locally(figure: Figure) -> None:
+    """Put what a figure says of itself in the language of whoever looks at it; labels of rows are data and stay."""
+    if language() == "en":
+        return
+    from matplotlib.text import Text
+
+    data = {id(text) for axes in figure.axes for axis in (axes.xaxis, axes.yaxis) for text in axis.get_ticklabels()}
+    for text in figure.findobj(Text):
+        if text.get_text() and id(text) not in data:
+            text.set_text(local(text.get_text()))
 
 
 def say_above(axes: Any, see: str, figures: str = "") -> None:
