@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 import imi
+from imi.language import FOLDER, entries
+from tests.cli.texts import said_anywhere
 
 SOURCE = Path(imi.__file__).parent
 FILES = sorted(SOURCE.rglob("*.py"))
@@ -232,3 +234,15 @@ def test_public_names_change_only_on_purpose():
         "truncate",
     }
     assert all(name in dir(imi) for name in imi.__all__)
+
+
+def test_what_is_said_on_the_command_line_has_its_japanese():
+    """Help, errors, hints, notes, heads and labels of figures, as `tests/cli/texts.py` finds them."""
+    missing = {text: sorted(where)[0] for text, where in said_anywhere().items() if text not in dict(entries(FOLDER))}
+    assert not missing, "their Japanese belongs in src/imi/japanese/*.txt, English and Japanese on a line each"
+
+
+def test_the_japanese_of_what_nobody_says_is_gone():
+    # What only a run tells, such as the names of figures that --json prints, is in a file of its own.
+    labels = (FOLDER / "labels.txt").read_text("utf-8").splitlines()
+    assert not {english for english, _ in entries(FOLDER)} - said_anywhere().keys() - set(labels)

@@ -217,3 +217,8 @@ def helped():
                     if said:
                         found.setdefault(flat(said), set()).add(name)
     return found
+
+
+def said_anywhere():
+    """Return all templates, each with the files or verbs that say it."""
+    return {**spoken(), **helped()}
