@@ -71,6 +71,11 @@ def main() -> None:
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as made:
         os.environ["IMI_HOME"] = str(Path(made, "home"))
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # modules are compiled wherever a package is installed
+        os.environ["PYTHONPYCACHEPREFIX"] = str(Path(made, "bytecode"))
+        few = Path(made, "few")
+        fill(few, 5)
+        subprocess.run([sys.executable, "-m", "imi", "search", str(few), "x"], capture_output=True, check=True)
         many, some = Path(made, "many"), Path(made, "some")
         fill(many, asked.files)
         fill(some, asked.unchanged)

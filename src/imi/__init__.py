@@ -13,12 +13,12 @@ Names are loaded when they are first used, so that `import imi` costs next to no
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
-
 from imi._version import __version__
 
+TYPE_CHECKING = False  # as type checkers read it; `typing` takes longer to import than all else here
 if TYPE_CHECKING:
+    from typing import Any
+
     from imi import evaluate, tasks, train
     from imi.collection import Collection
     from imi.collection.rankings import Rerank
@@ -91,6 +91,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    import importlib
+
     if name in _LAZY:
         value = getattr(importlib.import_module(_LAZY[name]), name)
         globals()[name] = value

@@ -1,5 +1,6 @@
 """The helper that is kept warm answers as the command itself does, or not at all."""
 
+import dataclasses
 import os
 import signal
 import socket
@@ -36,6 +37,7 @@ def helper(tmp_path_factory):
     (folder / "lines.txt").write_text("river bank\nmountain path\n猫が寝ている\n", "utf-8")
     assert imi("add", "lines.imi", "lines.txt").returncode == 0
     running = subprocess.Popen([sys.executable, "-m", "imi.cli.warm_helper"])
+    (folder / "number").write_text(str(running.pid))
     wait_for(lambda: os.path.exists(warm.socket_path()))
     patch.undo()
     yield folder
@@ -160,6 +162,41 @@ def test_ctrl_c_ends_the_command(place):
         time.sleep(1)
         asking.send_signal(signal.SIGINT)
         assert asking.wait(timeout=10) in (130, -signal.SIGINT)
+        assert asking.stderr.read().count(b"interrupted") == 1
+
+
+def test_umask_and_time_zone_are_the_callers(place):
+    made = warm_helper._Asked.of(warm.message(["search", "a=b", ""], "/", [("utf-8", "strict")] * 3, 0o027))
+    assert (made.arguments, made.umask, made.folder) == (["search", "a=b", ""], 0o027, "/")
+    assert made.environment == dict(os.environ)
+    before = os.umask(0), time.tzname
+    try:
+        changed = dataclasses.replace(made, environment={**os.environ, "TZ": "Asia/Tokyo"})
+        streams = sys.stdin, sys.stdout, sys.stderr
+        environment = dict(os.environ)
+        warm_helper._take_over([os.dup(at) for at in range(3)], changed)
+        assert (os.umask(0), time.tzname[0]) == (0o027, "JST")
+    finally:
+        sys.stdin, sys.stdout, sys.stderr = streams
+        os.environ.clear()
+        os.environ.update(environment)
+        time.tzset()
+        os.umask(before[0])
+
+
+@pytest.mark.skipif(not os.path.exists(f"/proc/self/task/{os.getpid()}/children"), reason="asks /proc for children")
+def test_a_copy_waits_for_the_next_question(place):
+    number = (place / "number").read_text()
+
+    def children():
+        with open(f"/proc/{number}/task/{number}/children") as file:
+            return file.read().split()
+
+    wait_for(lambda: len(children()) == 1)
+    first = children()
+    time.sleep(1)  # it has asked itself its question
+    assert imi(*SEARCH).returncode == 0
+    wait_for(lambda: len(children()) == 1 and children() != first)
 
 
 def test_no_helper_is_left_where_none_is_to_be_asked_or_none_can_start(tmp_path, monkeypatch, capsys):

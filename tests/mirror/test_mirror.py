@@ -11,7 +11,7 @@ import time
 import pytest
 
 from imi.collection.paths import is_plain_folder
-from imi.errors import Locked, UsageError
+from imi.errors import Damaged, Locked, UsageError
 from imi.mirror import Follower, Mirror, following, forget, open_mirror, refresh, update
 
 
@@ -204,12 +204,63 @@ def test_a_damaged_index_heals(root, damage):
     assert again == {**held, "new.txt:1": "new"}
 
 
+def test_damage_that_a_search_meets_is_mended_by_the_next(root):
+    write(root, {f"{n}.md": f"# Note {n}\n\nrivers and windows {n}\n" for n in range(80)})
+    mirror = Mirror.of(root)
+    held, _ = rows(mirror)
+    file = mirror.collection / "collection.sqlite"
+    whole = file.read_bytes()
+    met = 0
+    for page in range(8, len(whole) // 4096, 5):
+        damaged = bytearray(whole)
+        damaged[page * 4096 + 100 : page * 4096 + 140] = bytes(40)
+        file.write_bytes(damaged)
+        try:
+            with open_mirror(mirror)[0] as collection:
+                collection.search("rivers", k=100)
+                [collection.get(id_) for id_ in held]
+        except Damaged as damage:
+            met += 1
+            assert "made again from its files" in damage.hint
+            assert rows(mirror)[0] == held
+            file = mirror.collection / "collection.sqlite"
+            whole = file.read_bytes()
+    assert met
+
+
+@pytest.mark.parametrize("damage", ["a page", "cut", "gone"])
+def test_a_follower_mends_a_damaged_index(root, damage):
+    mirror = Mirror.of(root)
+    held, _ = rows(mirror)
+    file = mirror.collection / "collection.sqlite"
+    before = file.stat().st_ctime_ns
+    if damage == "a page":
+        mirror.suspect(Damaged("a page does not agree"))
+    elif damage == "cut":
+        file.write_bytes(file.read_bytes()[:3000])
+        before = file.stat().st_ctime_ns
+    else:
+        file.unlink()
+    for name in ("-wal", "-shm"):
+        (mirror.collection / f"collection.sqlite{name}").unlink(missing_ok=True)
+    follower = Follower([mirror], every=0.02)
+    follower.start()
+    try:
+        until = time.monotonic() + 20
+        while not file.exists() or file.stat().st_ctime_ns == before or mirror.suspected or mirror.holder():
+            assert time.monotonic() < until
+            time.sleep(0.02)
+    finally:
+        follower.stop()
+    assert rows(mirror)[0] == held
+
+
 def test_killed_at_any_time_it_heals(root):
     write(root, {f"d{n % 7}/{n}.txt": "".join(f"line {n} {m}\n" for m in range(5)) for n in range(300)})
     mirror = Mirror.of(root)
     chance = random.Random(4)
     code = "import sys; from imi.mirror import *; refresh(Mirror.of(sys.argv[1]))"
-    for _ in range(4):
+    for _ in range(int(os.environ.get("IMI_KILLS", "4"))):
         process = subprocess.Popen([sys.executable, "-c", code, str(root)])
         time.sleep(chance.uniform(0.2, 0.9))
         process.send_signal(signal.SIGKILL)

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from imi.errors import UsageError
+from imi.errors import Damaged, UsageError
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +62,19 @@ def test_what_is_written_changed_and_deleted_is_found_within_seconds(served, not
     within_seconds(lambda: texts(served, "giraffe") and not texts(served, "zebra"))
     (notes / "new.md").unlink()
     within_seconds(lambda: not texts(served, "giraffe"))
+
+
+def test_an_index_that_a_search_finds_damaged_is_made_again(served, notes, home):
+    file = next(home.rglob("collection.sqlite"))
+    served.state.registry.mirrors[0].suspect(Damaged("a page does not agree"))
+    until = time.monotonic() + 20
+    before = file.stat().st_ctime_ns
+    while served.state.registry.mirrors[0].suspected or not file.exists() or file.stat().st_ctime_ns == before:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    while not texts(served, "deadline"):
+        assert time.monotonic() < until
+        time.sleep(0.05)
 
 
 def test_rows_of_its_own_are_refused_and_no_path_of_the_cache_is_told(served):

@@ -11,9 +11,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
 
 from imi._version import __version__
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
 
 VERBS = frozenset({"search", "similar", "ask"})
 """Verbs that only read, and are over sooner than what they need is loaded."""
@@ -97,37 +101,53 @@ def socket_path() -> str:
     return f"/tmp/imi-run-{os.getuid()}/{which}-{by_home}.sock"  # noqa: S108
 
 
+def message(arguments: Sequence[str], folder: str, encodings: Sequence[tuple[str, str]], umask: int) -> bytes:
+    """Return what a helper is sent: all that a command finds in its process, in parts that end with a zero byte."""
+    parts = [folder, str(umask), *(word for pair in encodings for word in pair), str(len(arguments)), *arguments]
+    parts += [f"{name}={value}" for name, value in os.environ.items()]
+    return b"".join(os.fsencode(part) + b"\0" for part in parts)
+
+
 def _ask(address: str, arguments: Sequence[str]) -> int | None:
-    import json
-    import socket
+    import _socket  # `socket` itself takes longer to import than the helper takes to answer
 
     streams = (sys.stdin, sys.stdout, sys.stderr)
     try:
-        handles = [stream.fileno() for stream in streams]
-        message = json.dumps(
-            {
-                "arguments": list(arguments),
-                "folder": os.getcwd(),
-                "environment": dict(os.environ),
-                "encodings": [[stream.encoding, stream.errors] for stream in streams],
-            }
-        ).encode()
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
-            link.settimeout(_PATIENCE)
-            try:
-                link.connect(address)
-            except ConnectionRefusedError:
-                os.unlink(address)  # left by a helper that was killed
-                return None
-            socket.send_fds(link, [len(message).to_bytes(8, "big")], handles)
-            link.sendall(message)
-            if link.recv(1) != READY:
-                return None
-            link.sendall(GO)
-            link.settimeout(None)
-            return _ended(link.recv(1))
+        handles = b"".join(stream.fileno().to_bytes(4, sys.byteorder) for stream in streams)
+        umask = os.umask(0)
+        os.umask(umask)
+        encodings = [(stream.encoding, stream.errors or "strict") for stream in streams]
+        sent = message(arguments, os.getcwd(), encodings, umask)
+        link = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+        try:
+            return _answer_by(link, address, sent, handles)
+        finally:
+            link.close()
     except (OSError, ValueError, AttributeError):
         return None  # nothing has been printed yet: once the helper has begun, nothing here raises these
+
+
+def _answer_by(link: Any, address: str, sent: bytes, handles: bytes) -> int | None:
+    """Send a command with the handles of its streams; return its exit code, None where the helper does not begin."""
+    import _socket
+
+    link.settimeout(_PATIENCE)
+    try:
+        link.connect(address)
+    except ConnectionRefusedError:
+        os.unlink(address)  # left by a helper that was killed
+        return None
+    link.sendmsg([len(sent).to_bytes(8, "big")], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, handles)])
+    link.sendall(sent)
+    if link.recv(1) != READY:
+        return None
+    link.sendall(GO)
+    link.settimeout(None)
+    try:
+        return _ended(link.recv(1))
+    except KeyboardInterrupt:
+        link.shutdown(_socket.SHUT_WR)  # the helper's copy stops as by Ctrl-C itself, says so, and sends its code
+        return _ended(link.recv(1))
 
 
 def _ended(code: bytes) -> int:

@@ -1,27 +1,27 @@
 """The helper that is kept warm: loads what a question needs, and lets a copy of itself answer each; see `imi.cli.warm`.
 
 Each command runs in a fork: it has the caller's terminal, folder and environment, changes nothing for the next, and two
-do not wait for each other. The helper itself opens no collection after its start, and ends after an hour without a
-question, when imi was replaced by another version, or with `imi forget --warm`.
+do not wait for each other. One fork is made ahead and asks itself a question first: what a fresh one takes longest for
+is the memory that it shares until it writes to it. The helper itself opens no collection of the user's, and ends after
+an hour without a question, when imi was replaced by another version, or with `imi forget --warm`.
 """
 
 from __future__ import annotations
 
 import gc
-import json
 import os
+import shutil
 import signal
 import socket
 import stat
 import sys
-import tempfile
 import threading
 import time
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from imi.cli import warm
 
@@ -40,16 +40,20 @@ def main() -> int:
     path = warm.socket_path()
     if _is_alive(path):
         return 0
-    load()
-    listener = listen(path)
-    if listener is None:
-        return 0
-    made = os.stat(path).st_ino
+    rehearsed = Path(f"{path}.{os.getpid()}.imi")
     try:
-        serve(listener, lambda: _inode(path) == made)
+        load(rehearsed)
+        listener = listen(path)
+        if listener is None:
+            return 0
+        made = os.stat(path).st_ino
+        try:
+            serve(listener, lambda: _inode(path) == made, rehearse=lambda: rehearse(rehearsed))
+        finally:
+            if _inode(path) == made:
+                os.unlink(path)
     finally:
-        if _inode(path) == made:
-            os.unlink(path)
+        shutil.rmtree(rehearsed, ignore_errors=True)
     return 0
 
 
@@ -66,11 +70,7 @@ def listen(path: str) -> socket.socket | None:
     Raises:
         PermissionError: the folder is another user's, or others may enter it.
     """
-    folder = Path(path).parent
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    about = folder.lstat()
-    if not stat.S_ISDIR(about.st_mode) or about.st_uid != os.getuid() or about.st_mode & 0o077:
-        raise PermissionError(f"{folder} has to be a folder of this user alone")
+    _own_folder(Path(path).parent)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     own = f"{path}.{os.getpid()}"
     listener.bind(own)
@@ -93,10 +93,22 @@ def _is_alive(path: str) -> bool:
         return True
 
 
-def load() -> None:
-    """Import and read what a search needs, by making one; afterwards this process has no file of it open."""
+def _own_folder(folder: Path) -> None:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    about = folder.lstat()
+    if not stat.S_ISDIR(about.st_mode) or about.st_uid != os.getuid() or about.st_mode & 0o077:
+        raise PermissionError(f"{folder} has to be a folder of this user alone")
+
+
+def load(collection: Path) -> None:
+    """Import and read what a search needs, by making one; afterwards this process has no file of it open.
+
+    Args:
+        collection: made for it, and kept for what `rehearse` asks.
+    """
     from imi.embedders.load import keep
 
+    _own_folder(collection.parent)
     keep("built-in")
     with suppress(Exception):
         keep("deep")
@@ -106,13 +118,13 @@ def load() -> None:
     before = [os.dup(handle) for handle in (1, 2)]
     for handle in (1, 2):
         os.dup2(silence, handle)
-    with tempfile.TemporaryDirectory() as folder:
-        collection, lines = f"{folder}/warm.imi", Path(folder, "warm.txt")
-        lines.write_text("a first line\n最初の行\n", encoding="utf-8")
-        with warnings.catch_warnings():  # what is warned of here, unheard, is not taken for said in a copy
-            run(["add", collection, str(lines), "--model", "built-in", "-q"])
-            run(["search", collection, "first line", "--budget", "1000"])
-            run(["ask", collection, "what is the first line?"])
+    lines = collection.with_suffix(".txt")
+    lines.write_text("a first line\n最初の行\n", encoding="utf-8")
+    with warnings.catch_warnings():  # what is warned of here, unheard, is not taken for said in a copy
+        run(["add", str(collection), str(lines), "--model", "built-in", "-q"])
+        rehearse(collection)
+        run(["ask", str(collection), "what is the first line?"])
+    lines.unlink()
     for handle, kept in zip((1, 2), before, strict=True):
         os.dup2(kept, handle)
         os.close(kept)
@@ -121,44 +133,121 @@ def load() -> None:
     gc.freeze()  # copies then share these objects' memory for as long as they live
 
 
-def serve(listener: socket.socket, wanted: Callable[[], bool], idle: float = IDLE_SECONDS) -> None:
+def rehearse(collection: Path) -> None:
+    """Ask a question whose answer nobody reads."""
+    from imi.cli.command import run
+
+    with warnings.catch_warnings():
+        run(["search", str(collection), "first line", "--budget", "1000"])
+
+
+class _Spare:
+    """A copy of the helper that is made ahead, and waits for the one command that it will answer."""
+
+    def __init__(self, listener: socket.socket, prepare: Callable[[], None]) -> None:
+        self._link, inside = socket.socketpair()
+        self.number = os.fork()
+        if self.number:
+            inside.close()
+            return
+        code = 1
+        try:
+            listener.close()
+            self._link.close()
+            silence = os.open(os.devnull, os.O_RDWR)
+            for handle in (1, 2):
+                os.dup2(silence, handle)
+            os.close(silence)
+            with suppress(Exception):
+                prepare()
+            inside.sendall(warm.READY)
+            _, handles, _, _ = socket.recv_fds(inside, 1, 1)
+            inside.close()
+            if handles:
+                with socket.socket(fileno=handles[0]) as link:
+                    code = answer(link)
+        finally:
+            os._exit(code)
+
+    def take(self, link: socket.socket) -> bool:
+        """Hand a command over; False where this copy is not ready."""
+        try:
+            self._link.setblocking(False)
+            if self._link.recv(1, socket.MSG_PEEK) != warm.READY:
+                return False
+            socket.send_fds(self._link, [warm.GO], [link.fileno()])
+        except OSError:
+            return False
+        self._link.close()
+        return True
+
+    def dismiss(self) -> None:
+        """Let it end."""
+        self._link.close()
+
+
+def serve(
+    listener: socket.socket,
+    wanted: Callable[[], bool],
+    idle: float = IDLE_SECONDS,
+    rehearse: Callable[[], None] | None = None,
+) -> None:
     """Answer commands until none has come for so many seconds, the socket is gone, or imi was replaced.
 
     Args:
         listener: where commands come in.
         wanted: whether this helper is still the one that is asked.
         idle: seconds without a command after which it ends.
+        rehearse: what a copy made ahead does before it waits for a command; None makes none ahead.
     """
     running: set[int] = set()
+    spare: _Spare | None = None
     files, last = _stamp(), time.monotonic()
-    listener.settimeout(min(_LOOK_SECONDS, idle))
-    while wanted() and time.monotonic() - last < idle:
-        with suppress(ChildProcessError):
-            while running and (ended := os.waitpid(-1, os.WNOHANG)[0]):
-                running.discard(ended)
-        try:
-            link = listener.accept()[0]
-        except TimeoutError:
-            continue
-        except OSError:  # no file handle is free, or memory: it does not become better by asking at once
-            time.sleep(_PAUSE_SECONDS)
-            continue
-        last = time.monotonic()
-        with link:
-            if _stamp() != files:
-                return
-            if len(running) >= _MOST:
-                continue
-            child = os.fork()
-            if child:
-                running.add(child)
-                continue
-            code = 1
+    try:
+        while wanted() and time.monotonic() - last < idle:
+            with suppress(ChildProcessError):
+                while (running or spare) and (ended := os.waitpid(-1, os.WNOHANG)[0]):
+                    running.discard(ended)
+                    spare = None if spare and spare.number == ended else spare
+            # While a command runs, it has the processor to itself.
+            short = rehearse is not None and spare is None
+            if short and not running:
+                spare = _Spare(listener, rehearse or (lambda: None))
+            listener.settimeout(min(_PAUSE_SECONDS if short and running else _LOOK_SECONDS, idle))
             try:
-                listener.close()
-                code = answer(link)
-            finally:
-                os._exit(code)
+                link = listener.accept()[0]
+            except TimeoutError:
+                continue
+            except OSError:  # no file handle is free, or memory: it does not become better by asking at once
+                time.sleep(_PAUSE_SECONDS)
+                continue
+            last = time.monotonic()
+            with link:
+                if _stamp() != files:
+                    return
+                if len(running) >= _MOST:
+                    continue
+                if spare is not None and spare.take(link):
+                    running.add(spare.number)
+                    spare = None
+                    continue
+                running.add(_forked(listener, link))
+    finally:
+        if spare is not None:
+            spare.dismiss()
+
+
+def _forked(listener: socket.socket, link: socket.socket) -> int:
+    """Let a copy made now answer a command; return its number."""
+    child = os.fork()
+    if child:
+        return child
+    code = 1
+    try:
+        listener.close()
+        code = answer(link)
+    finally:
+        os._exit(code)
 
 
 def _stamp() -> tuple[int, int]:
@@ -179,9 +268,9 @@ def answer(link: socket.socket) -> int:
     if len(size) != 8 or len(handles) != 3 or length > _LARGEST:
         return 1
     asked = _read(link, length)
-    if asked is None or asked["arguments"][0] not in warm.VERBS:
+    if asked is None or asked.arguments[0] not in warm.VERBS:
         return 1
-    os.chdir(asked["folder"])
+    os.chdir(asked.folder)
     link.sendall(warm.READY)
     if link.recv(1) != warm.GO:
         return 1
@@ -190,7 +279,7 @@ def answer(link: socket.socket) -> int:
     threading.Thread(target=_end_with, args=(link,), daemon=True).start()
     from imi.cli.command import run
 
-    code = run(asked["arguments"])
+    code = run(asked.arguments)
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):
             stream.flush()
@@ -198,25 +287,46 @@ def answer(link: socket.socket) -> int:
     return code
 
 
-def _read(link: socket.socket, length: int) -> Any:
+@dataclass(frozen=True)
+class _Asked:
+    """A command, and what it would find in a process of its own."""
+
+    folder: str
+    umask: int
+    encodings: list[tuple[str, str]]
+    arguments: list[str]
+    environment: dict[str, str]
+
+    @classmethod
+    def of(cls, message: bytes) -> _Asked:
+        """Read what `warm.message` made."""
+        folder, umask, *rest = [os.fsdecode(part) for part in message.split(b"\0")[:-1]]
+        first = 7 + int(rest[6])
+        environment = dict(pair.split("=", 1) for pair in rest[first:])
+        return cls(folder, int(umask), list(zip(rest[:6:2], rest[1:6:2], strict=True)), rest[7:first], environment)
+
+
+def _read(link: socket.socket, length: int) -> _Asked | None:
     parts = bytearray()
     while len(parts) < length:
         part = link.recv(min(1 << 16, length - len(parts)))
         if not part:
             return None
         parts += part
-    return json.loads(bytes(parts))
+    return _Asked.of(bytes(parts))
 
 
-def _take_over(handles: list[int], asked: Any) -> None:
-    """Be the caller's process as far as a command can tell: its streams and its environment."""
+def _take_over(handles: list[int], asked: _Asked) -> None:
+    """Be the caller's process as far as a command can tell: its streams, environment, time zone and umask."""
     for at, handle in enumerate(handles):
         os.dup2(handle, at)
         os.close(handle)
     os.environ.clear()
-    os.environ.update(asked["environment"])
+    os.environ.update(asked.environment)
+    time.tzset()
+    os.umask(asked.umask)
     made = []
-    for at, (encoding, errors) in enumerate(asked["encodings"]):
+    for at, (encoding, errors) in enumerate(asked.encodings):
         stream = open(at, "r" if at == 0 else "w", encoding=encoding, errors=errors, closefd=False)  # noqa: SIM115
         made.append(stream)
     made[1].reconfigure(line_buffering=made[1].isatty())

@@ -21,7 +21,7 @@ from imi.collection.rankings import filter_of
 from imi.collection.searching import Searcher
 from imi.collection.vector_index import CollectionIndex
 from imi.embedders.base import Embedder
-from imi.errors import DataError, ImiError, UsageError
+from imi.errors import Damaged, DataError, ImiError, UsageError
 from imi.index.policy import IndexPolicy
 from imi.records import Added, Document
 from imi.store.pictures import pictures_of
@@ -78,6 +78,7 @@ class FolderCollection(Collection):
             raise UsageError(f"mode is {mode!r}, allowed are 'rw' and 'r'")
         self.folder = Path(path)
         self.label = str(self.folder)
+        self.on_damage: Callable[[Damaged], None] | None = None
         self._counts: dict[tuple[int, str, str], tuple[int, int]] = {}
         find(self.folder, create=mode == "rw", dtype=dtype)
         self._store = Store(self.folder, write=mode == "rw", durable=durable)
@@ -99,6 +100,8 @@ class FolderCollection(Collection):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close, and say with what ends the block early what was written before."""
+        if isinstance(error, Damaged) and self.on_damage is not None:
+            self.on_damage(error)
         if isinstance(error, KeyboardInterrupt | ImiError) and not isinstance(error, DataError):
             for count, done in (
                 (self._store.written, "written to"),

@@ -16,12 +16,13 @@ from typing import Any
 
 import apsw
 
-from imi.errors import Locked, UsageError
+from imi.errors import Damaged, Locked, UsageError
 from imi.store.store import FILE
 from imi.text.walk import Walking
 
 _ABOUT = "folder.json"
 _HOLDER = "holder.json"
+_SUSPECT = "damaged"
 _LOCK = "lock"
 
 
@@ -113,6 +114,18 @@ class Mirror:
     def discard(self) -> None:
         """Delete the collection, which comes back by reading the folder again."""
         shutil.rmtree(self.collection, ignore_errors=True)
+        (self.home / _SUSPECT).unlink(missing_ok=True)
+
+    def suspect(self, damage: Damaged) -> None:
+        """Note that a page of the index is damaged: whoever opens or follows it next makes it again."""
+        with suppress(OSError):
+            (self.home / _SUSPECT).touch()
+            damage.hint = f"the same again: the index of {self.root} is then made again from its files"
+
+    @property
+    def suspected(self) -> bool:
+        """Whether damage was met since the index was made."""
+        return (self.home / _SUSPECT).exists()
 
 
 @dataclass(frozen=True, slots=True)

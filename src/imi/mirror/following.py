@@ -6,9 +6,9 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from imi.errors import ImiError
+from imi.errors import CollectionError, ImiError, Locked, ModelMismatch
 from imi.mirror.cache import Mirror
-from imi.mirror.update import refresh
+from imi.mirror.update import open_mirror, refresh
 
 EVERY_SECONDS = 1.0
 _SHARE = 20
@@ -59,9 +59,21 @@ class Follower:
                 self._look(mirror)
             pause = max(self._every, _SHARE * (time.monotonic() - began))
 
+    def _refresh(self, mirror: Mirror) -> None:
+        try:
+            if not mirror.suspected:
+                refresh(mirror, seconds=self._every)
+                return
+        except Locked:
+            return
+        except (CollectionError, ModelMismatch):
+            pass
+        # The index is damaged, as a search or this look has found: it is made again from the files.
+        open_mirror(mirror, seconds=self._every)[0].close()
+
     def _look(self, mirror: Mirror) -> None:
         try:
-            refresh(mirror, seconds=self._every)
+            self._refresh(mirror)
         except (ImiError, OSError):
             pass  # a folder that is gone for now keeps its last rows, and is followed again when it is back
         except Exception as error:  # a full disk, as SQLite says it: the thread has to outlive it

@@ -83,7 +83,9 @@ def open_mirror(
 
 
 def _heal(mirror: Mirror) -> None:
-    """Delete an index that cannot be opened: cut short, of another format, or not even a collection."""
+    """Delete an index that is damaged or cannot be opened: cut short, of another format, or not even a collection."""
+    if mirror.suspected:
+        _discard(mirror)
     if mirror.exists:
         try:
             FolderCollection(mirror.collection, mirror.model, "r").close()
@@ -111,6 +113,7 @@ def _opened(mirror: Mirror, seconds: float | None, progress: Progress | None) ->
         raise _nothing(mirror, done)
     if done.pending and done.holder is None:
         read_on(mirror)
+    collection.on_damage = mirror.suspect
     return collection, done
 
 

@@ -19,7 +19,7 @@ from imi.backends.address import Address, is_address, read_address
 from imi.collection import Collection
 from imi.collection.paths import SUFFIX, is_plain_folder, resolve
 from imi.collection.rankings import VARIABLE, Rerank
-from imi.errors import ImiError, UsageError
+from imi.errors import Damaged, ImiError, UsageError
 from imi.mirror import Mirror, open_mirror
 from imi.server.http.responses import ApiError
 from imi.server.models import Models
@@ -176,6 +176,11 @@ class Registry:
         one = self._take(name)
         try:
             yield one.collection
+        except Damaged as damage:
+            place = self._places.get(name)
+            if place is not None and place.mirror is not None:
+                place.mirror.suspect(damage)
+            raise
         finally:
             self._give_back(one)
 
