@@ -56,6 +56,8 @@ def whole(path: Path) -> Iterator[Path]:
     """Give a name to write a file under that gets its own name, and the rights of what was there, when it is whole."""
     target = Path(os.path.realpath(path))
     beside = sibling(target)
+    if not target.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "No such folder", str(target.parent))
     try:
         yield beside
         if target.exists():

@@ -99,7 +99,7 @@ def test_zero_shot_judges_abstains_and_calibrates(tmp_path):
     assert unsure.predictions[4] is None and unsure.predictions[:2] == ("good", "bad")
     described = tasks.zero_shot(texts[:2], {"+": "good thing", "-": ["bad thing", "bad"]}, Words())
     assert described.predictions == ("+", "-")
-    for labels, words in ((["a"], "1 different"), ("a,b", "one text"), (["a", " "], "not empty")):
+    for labels, words in ((["a"], "not 1"), ("a,b", "one text"), (["a", " "], "not empty")):
         with pytest.raises(UsageError, match=words):
             tasks.zero_shot(texts, labels, Words())
     with pytest.raises(UsageError, match="need a model"):

@@ -48,7 +48,7 @@ def run(arguments: Sequence[str]) -> int:
             return _interrupted(error, stopping)
         if os.environ.get("IMI_DEBUG") == "1" and _exit_code(error) is None:
             raise
-        return _explain(error)
+        return _explain(error, arguments)
 
 
 @contextmanager
@@ -114,7 +114,7 @@ def _quick(name: str, arguments: list[str]) -> Callable[[], None] | None:
     return None
 
 
-def _explain(error: Exception) -> int:
+def _explain(error: Exception, arguments: Sequence[str]) -> int:
     if isinstance(error, DataError):
         _list_failures(error)
     if isinstance(error, ImiError):
@@ -123,7 +123,7 @@ def _explain(error: Exception) -> int:
         complaint: Any = error
         context = getattr(complaint, "ctx", None)
         path = context.command_path if context is not None else "imi"
-        message = complaint.format_message().rstrip(".")
+        message = _in_words(complaint, arguments)
         return _complain(message[:1].lower() + message[1:], f"{path} --help", 2)
     leave = _exit_code(error)
     if leave is not None:
@@ -136,6 +136,34 @@ def _explain(error: Exception) -> int:
     return _complain(
         f"unexpected {type(error).__name__}: {error}", "IMI_DEBUG=1 in front of the command shows where", 1
     )
+
+
+def _in_words(complaint: Any, arguments: Sequence[str]) -> str:
+    """Return what Typer complains of with the value that was given, and without the words of its own machinery."""
+    message: str = complaint.format_message().rstrip(".")
+    for theirs, ours in _THEIR_WORDS.items():
+        message = message.replace(theirs, ours)
+    names = getattr(getattr(complaint, "param", None), "opts", ())
+    if ": it " not in message:
+        return message
+    for at, word in enumerate(arguments):
+        name, _, given = word.partition("=")
+        given = given if "=" in word else " ".join(arguments[at + 1 : at + 2])
+        if name in names:
+            return message.replace(": it ", f": {given!r} ", 1)
+    return message
+
+
+_THEIR_WORDS = {
+    "Input should be a valid integer, unable to parse string as an integer": "it is not a whole number",
+    "Input should be a valid integer, got a number with a fractional part": "it is not a whole number",
+    "Input should be a valid integer": "it is not a whole number",
+    "Input should be a valid number, unable to parse string as a number": "it is not a number",
+    "Input should be a valid number": "it is not a number",
+    "Input should be less than or equal to": "it is above",
+    "Input should be greater than or equal to": "it is below",
+    "Input should be": "it should be",
+}
 
 
 def _is_bad_use(error: Exception) -> bool:

@@ -47,6 +47,10 @@ def _vectors(path: Path) -> Any:
         held = np.load(path, allow_pickle=False)
         return held if isinstance(held, np.ndarray) else held[held.files[0]]
     except (OSError, ValueError, IndexError) as wrong:
+        if "pickle" in str(wrong):
+            raise DataError(
+                f"{path} is not a file of vectors", hint="give .npy or .npz, or imi add the file first"
+            ) from wrong
         raise DataError(
             f"{path} holds no vectors: {wrong}", hint="give .npy or .npz, or imi add the file first"
         ) from wrong

@@ -329,6 +329,8 @@ def read_vector(path: Path) -> Any:
     except OSError as error:
         raise DataError(f"{path}: {(error.strerror or str(error)).lower()}") from error
     except (ValueError, TypeError) as wrong:
+        if isinstance(wrong, json.JSONDecodeError):
+            raise DataError(f"{path} holds no vector and no JSON", hint="a JSON list of numbers, or .npy") from wrong
         raise DataError(f"{path} holds no vector: {wrong}", hint="a JSON list of numbers, or .npy") from wrong
     vector = vector[0] if vector.ndim == 2 and len(vector) == 1 else vector
     if vector.ndim != 1:

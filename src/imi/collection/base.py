@@ -300,7 +300,9 @@ class Collection(ABC):
             found = self.vectors_by_id(wanted)
             missing = [id_ for id_ in wanted if id_ not in found]
             if missing:
-                raise UsageError(f"{self.label} has no vector for the id {missing[0]!r}")
+                raise UsageError(
+                    f"{self.label} has no vector for the id {missing[0]!r}", hint=f"imi search {self.label} finds ids"
+                )
             bound = self.bound
             z = np.array([found[id_] for id_ in wanted], dtype=np.float32)
             z = z.reshape(len(wanted), 1 if bound is None else bound.width)

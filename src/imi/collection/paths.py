@@ -10,6 +10,11 @@ from imi.store.rows import Dtype
 from imi.store.store import FILE, MAKING, make
 
 SUFFIX = ".imi"
+_OF_FILES = (
+    *(".npy", ".npz", ".csv", ".tsv", ".json", ".jsonl", ".parquet", ".db", ".sqlite", ".xlsx", ".ods"),
+    *(".txt", ".md", ".html", ".pdf", ".docx", ".pptx", ".zip", ".gz", ".png", ".jpg", ".jpeg", ".gif", ".webp"),
+)
+"""Endings of what is no collection's name."""
 
 
 def resolve(path: str | Path) -> Path:
@@ -49,6 +54,11 @@ def find(folder: Path, *, create: bool, dtype: Dtype) -> None:
             f"{folder} is a folder, but no collection of imi: it has no {FILE}", hint="choose another name"
         )
     if not create:
+        if folder.suffix.lower() in _OF_FILES:
+            raise UsageError(
+                f"there is no file {folder}, nor a collection of that name",
+                hint=f"look at its path; a collection is a folder such as {folder.stem}{SUFFIX}",
+            )
         raise UsageError(
             f"there is no collection {folder}", hint=f"imi add {folder} FILE makes one; imi ls lists those here"
         )

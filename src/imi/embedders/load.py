@@ -92,7 +92,9 @@ def load(name: str | Path | None = None, *, send_key: bool = True) -> Embedder:
         for point in entry_points(group="imi.embedders", name=kind):
             made: Embedder = point.load()(rest)
             return made
-    raise UsageError(f"unknown model {asked!r}; there are: {', '.join(NAMES)}", hint="imi.load() for the built-in one")
+    raise UsageError(
+        f"unknown model {asked!r}; there are: {', '.join(NAMES)}", hint="leave it out for the built-in one"
+    )
 
 
 def _of_pictures(kind: str, rest: str) -> Embedder:

@@ -152,7 +152,10 @@ def forget(folder: str | Path) -> Forgotten:
     if not found:
         roots = sorted({str(mirror.root) for mirror in known()})
         shown = ", ".join(roots[:5]) + (" …" if len(roots) > 5 else "")
-        raise UsageError(f"there is no index of the folder {folder}", hint=f"known are: {shown}" if roots else None)
+        raise UsageError(
+            f"there is no index of the folder {folder}",
+            hint=f"known are: {shown}" if roots else "only folders that were searched have one",
+        )
     size = 0
     for mirror in found:
         with mirror.writing() as mine:

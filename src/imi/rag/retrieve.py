@@ -11,6 +11,7 @@ import numpy as np
 
 from imi.collection import Collection
 from imi.collection.parent_expansion import expand
+from imi.errors import UsageError
 from imi.llm import LanguageModel
 from imi.llm.model import required
 from imi.rag.rerank import Reranker, load_reranker, scores_of
@@ -67,6 +68,8 @@ def find_passages(
         DataError: a reranker of another package gave no score a passage.
     """
     together = collection if isinstance(collection, Together) else Together([collection], folded=False)
+    if finding.k < 1:
+        raise UsageError(f"k is {finding.k!r}, allowed are whole numbers from 1", hint="5 passages are read by default")
     how = None if finding.rerank == "none" else finding.rerank
     wide = finding.k * _WIDER if finding.rewrite or how not in (None, "auto") else finding.k
     queries = [question, *(_rewritten(question, required(llm)) if finding.rewrite else ())]

@@ -71,7 +71,13 @@ def definitions(folder: str | Path) -> list[Function]:
     """
     root = Path(folder)
     if not root.exists():
-        raise UsageError(f"there is no folder or file {str(folder)!r}")
+        raise UsageError(
+            f"there is no folder or file {str(folder)!r}", hint="imi code . searches the folder that you are in"
+        )
+    if root.is_file() and root.suffix not in {".py", *GRAMMARS}:
+        raise UsageError(
+            f"{folder} is not source code that can be read", hint=f"read are .py, {', '.join(sorted(GRAMMARS))}"
+        )
     found: list[Function] = []
     for path in [root] if root.is_file() else _source_files(root):
         source = path.read_text(encoding="utf-8", errors="replace")

@@ -129,7 +129,10 @@ def check_varied(z: Floats, what: str) -> None:
 def check_count(k: int, n: int, name: str = "k", least: int = 1) -> int:
     """Return k, or raise UsageError where it is not a whole number from `least` to n."""
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or not least <= k <= n:
-        raise UsageError(f"{name} is {k!r}, allowed are whole numbers from {least} to {n}, the number of rows")
+        raise UsageError(
+            f"{name} is {k!r}, allowed are whole numbers from {least} to {n}, the number of rows",
+            hint=f"give {n} or fewer" if isinstance(k, int) and k > n >= least else f"give {least} or more",
+        )
     return int(k)
 
 

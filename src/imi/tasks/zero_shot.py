@@ -172,7 +172,9 @@ def _descriptions(labels: Sequence[str] | Mapping[str, str | Sequence[str]]) -> 
         own = [texts] if isinstance(texts, str) else list(texts)
         described[label] = own or phrasings(label, list(given))
     if len(described) < 2:
-        raise UsageError(f"there are {len(described)} different labels, at least 2 are needed")
+        raise UsageError(
+            f"at least 2 different labels are needed, not {len(described)}", hint='--labels "good,bad" gives two'
+        )
     return described
 
 
