@@ -7,7 +7,7 @@ import pytest
 VERBS = [
     (
         ("classify", "--column", "Score"),
-        {"accuracy", "macro_f1", "interval", "labels", "confusion", "n", "baseline", "baselines"},
+        {"accuracy", "macro_f1", "interval", "labels", "confusion", "n", "baseline", "baselines", "certainty"},
     ),
     (("regress", "--column", "Score"), {"mae", "mse", "interval", "dummy", "n", "baseline", "baselines"}),
     (("cluster", "-k", "4"), {"clusters", "silhouette", "stability", "labels", "baseline"}),
@@ -47,13 +47,20 @@ def test_zero_shot_with_and_without_truth(run, reviews):
     assert {one["label"] is None for one in unsure} == {True, False}
     (reviews / "d.json").write_text(json.dumps({"5": "I love it", "1": ["awful", "never again"]}))
     judged = run("zero-shot", "reviews", "--describe", "d.json", "--column", "Score", "--json")
-    assert {"accuracy", "macro_f1", "interval", "labels", "confusion", "n"} <= set(judged.json)
+    assert {"accuracy", "macro_f1", "interval", "labels", "confusion", "n", "certainty"} <= set(judged.json)
+    assert judged.json["method"] == "descriptions"
+    assert run("zero-shot", "reviews", "--labels", "a,b", "--method", "x").err.startswith("imi: method is 'x'")
 
 
 def test_a_saved_head_labels_rows(run, reviews):
     assert run("classify", "reviews", "--column", "Score", "--head", "knn", "--save", "h.npz", "-q").code == 0
     rows = run("classify", "reviews", "--with", "h.npz", "--json").json
     assert len(rows) == 60 and set(rows[0]) == {"id", "label", "confidence"} and rows[0]["label"] in {1, 2, 3, 4, 5}
+    unsure = run("classify", "reviews", "--with", "h.npz", "--abstain", ".6", "--json").json
+    assert [one["label"] is None for one in unsure] == [one["confidence"] < 0.6 for one in unsure]
+    assert any(one["label"] is None for one in unsure)
+    assert "add --with HEAD.npz" in run("classify", "reviews", "--column", "Score", "--abstain", ".6").err
+    assert "allowed are numbers from 0" in run("classify", "reviews", "--with", "h.npz", "--abstain", "2").err
 
 
 def test_map_code_and_customize(run, reviews):

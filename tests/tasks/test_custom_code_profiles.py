@@ -1,13 +1,18 @@
 """Customising, profiles, zero-shot and code search on data whose answer is known."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
 from imi import tasks
 from imi.errors import DataError, UsageError
+from imi.tasks.certainty import certainty_of
 from imi.tasks.code import functions
 from imi.tasks.customize import best_threshold, load_customization, roc_area
+from imi.tasks.label_phrasings import known, phrasings, star_of
+from imi.tasks.self_taught import sure_as
 from imi.vectors import normalize
 
 
@@ -80,6 +85,9 @@ def test_profiles_are_means_and_foretell_without_themselves():
         tasks.profiles(z, [list(range(300))], stars.tolist())
 
 
+GOOD_OR_BAD = {"good": "good", "bad": "bad"}
+
+
 class Words:
     """An embedder for which texts are near when they share words."""
 
@@ -104,6 +112,53 @@ def test_zero_shot_judges_abstains_and_calibrates(tmp_path):
             tasks.zero_shot(texts, labels, Words())
     with pytest.raises(UsageError, match="need a model"):
         tasks.zero_shot(texts, ["a", "b"])
+
+
+def test_surest_rows_teach_zero_shot_where_there_are_enough():
+    texts = ["good food yum", "bad food yuck", "good movie", "bad movie", "movie yum", "movie yuck"] * 20
+    truth = ["good", "bad"] * 60
+
+    class Tasting(Words):
+        def embed(self, texts, kind="document", dims=None):
+            known = ["good", "bad", "food", "movie", "yum", "yuck"]
+            z = np.array([[text.lower().split().count(word) + 0.01 for word in known] for text in texts], np.float32)
+            return normalize(z)
+
+    alone = tasks.zero_shot(texts, GOOD_OR_BAD, Tasting(), truth=truth, method="descriptions")
+    taught = tasks.zero_shot(texts, GOOD_OR_BAD, Tasting(), truth=truth)
+    assert (alone.method, taught.method) == ("descriptions", "rows")
+    # No description says "yum"; rows that are good do.
+    assert taught.accuracy == 1 > alone.accuracy
+    assert {one.method for one in taught.baselines} == {"descriptions", "commonest", "shared words"}
+    assert tasks.zero_shot(texts[:99], GOOD_OR_BAD, Tasting()).method == "descriptions"
+    with pytest.raises(UsageError, match="method is 'best', allowed are rows, descriptions"):
+        tasks.zero_shot(texts, GOOD_OR_BAD, Tasting(), method="best")
+
+
+def test_labels_of_a_known_scale_are_described_by_what_their_texts_say():
+    for labels in (["good", "bad"], ["ポジティブ", "ネガティブ", "中立"], ["👍", "👎"], ["spam", "ham"], list("12345")):
+        assert known(labels) and all(len(phrasings(label, labels)) >= 6 for label in labels), labels
+    for labels in (["good", "movie"], ["good", "neutral"], ["1", "2"], ["weather", "recipe"], ["spam", "good"]):
+        assert not known(labels) and len(phrasings(labels[0], labels)) == 4, labels
+    stars = ["★", "星2つ", "3 stars", "4", "5つ星"]
+    assert [star_of(one) for one in stars] == [1, 2, 3, 4, 5] and known(stars)
+    assert [star_of(one) for one in (4.0, "6 stars", "good", True, None, 2.5)] == [4, None, None, None, None, None]
+
+
+def test_confidence_is_told_from_what_is_right():
+    rng = np.random.default_rng(0)
+    sure = rng.uniform(0.5, 1, 5000).astype(np.float32)
+    honest = certainty_of(sure, rng.uniform(size=5000) < sure)
+    boastful = certainty_of(sure, rng.uniform(size=5000) < 0.5)
+    assert honest.error < 0.03 < 0.2 < boastful.error
+    assert [one[0] for one in honest.limits] == [0.5, 0.6, 0.7, 0.8, 0.9, 0.95]
+    assert all(later[1] < first[1] and later[2] > first[2] for first, later in pairwise(honest.limits))
+    assert certainty_of(sure[:9], sure[:9] > 0) is None
+    scores = rng.normal(size=(200, 3))
+    for goal in (0.5, 0.9):
+        assert sure_as(scores, goal).max(axis=1).mean() == pytest.approx(goal, abs=0.01)
+    assert 0.9 < sure_as(scores, 2.0).max(axis=1).mean() < 0.995
+    assert (sure_as(np.zeros((4, 2)), 0.9) == 0.5).all()
 
 
 SOURCES = {

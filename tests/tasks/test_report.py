@@ -90,10 +90,15 @@ def test_zero_shot_of_sentiment_is_not_below_always_the_commonest(shared_data, m
     texts, signs = zip(*[(text, int(np.sign(sign))) for text, sign in rows if sign], strict=True)
     labels = ["ポジティブ", "ネガティブ"] if name == "hotels" else ["positive", "negative"]
     found = tasks.zero_shot(list(texts), labels, model, truth=list(signs))
-    commonest = next(one for one in found.baselines if one.method == "commonest")
+    plain = {one.method: one for one in found.baselines}
     # The interval of the paired difference: of 925 reviews 85 % are positive.
-    assert commonest.interval[0] <= 0 and found.accuracy >= commonest.accuracy - 0.015
-    assert found.to_dict()["baseline"]["accuracy"] >= commonest.accuracy
+    assert plain["commonest"].interval[1] < 0 and plain["descriptions"].interval[1] < 0
+    assert found.macro_f1 > plain["descriptions"].macro_f1
+    assert found.to_dict()["baseline"]["accuracy"] >= plain["commonest"].accuracy
+    # The confidence is known without the truth, and holds.
+    assert found.certainty.error < 0.08
+    by_limit = {limit: right for limit, _, right, _ in found.certainty.limits}
+    assert by_limit[0.9] > 0.94 > by_limit[0.5]
     assert found.worst and found.worst[0][1] in texts
 
 

@@ -28,6 +28,12 @@ class ClassifyOptions(ReportedTaskOptions):
     method: Annotated[
         str, typer.Option("--method", metavar="NAME", help="vectors; or a plain one: words (TF-IDF), commonest.")
     ] = "vectors"
+    abstain: Annotated[
+        float,
+        typer.Option(
+            "--abstain", metavar="CONFIDENCE", help="With --with: below this confidence the label is left out."
+        ),
+    ] = 0.0
     save: Annotated[Path | None, typer.Option("--save", metavar="FILE", help="Keep the trained head (.npz).")] = None
     use: Annotated[
         Path | None, typer.Option("--with", metavar="FILE", help="Label the rows by a head that was saved.")
@@ -40,6 +46,13 @@ def classify(options: ClassifyOptions) -> None:
 
     if (options.column is None) == (options.use is None):
         raise UsageError("give either --column to learn from or --with a saved head", hint="imi classify --help")
+    if not 0 <= options.abstain < 1:
+        raise UsageError(f"--abstain is {options.abstain:g}, allowed are numbers from 0 to below 1")
+    if options.abstain and options.use is None:
+        raise UsageError(
+            "--abstain leaves out labels that a head gives, and no head is given",
+            hint="add --with HEAD.npz; without it, all held-out rows are judged at each confidence",
+        )
     with open_to_read(options.collection) as collection:
         if options.use is not None:
             _label(collection, options)
@@ -70,8 +83,9 @@ def _label(collection: Any, options: ClassifyOptions) -> None:
     rows = read_rows(collection, sentences=head.sentences)
     confidences = head.confidences(rows.z)
     best = confidences.argmax(axis=1)
-    labels = tuple(head.labels[code] for code in best)
-    present(LabelledRows(tuple(rows.ids), labels, confidences.max(axis=1), tuple(rows.texts or ())), options)
+    sure = confidences.max(axis=1)
+    labels = tuple(head.labels[code] if one >= options.abstain else None for code, one in zip(best, sure, strict=True))
+    present(LabelledRows(tuple(rows.ids), labels, sure, tuple(rows.texts or ())), options)
 
 
 def register(app: typer.Typer) -> None:

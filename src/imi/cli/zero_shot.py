@@ -33,10 +33,16 @@ class ZeroShotOptions(ReportedTaskOptions):
         float, typer.Option("--abstain", metavar="CONFIDENCE", help="Below this confidence the label is left out.")
     ] = 0.0
     sentences: Sentences = False
+    method: Annotated[
+        str | None,
+        typer.Option(
+            "--method", metavar="NAME", help="rows (the surest teach the rest) or descriptions; chosen when left out."
+        ),
+    ] = None
 
 
 def zero_shot(options: ZeroShotOptions) -> None:
-    """Label rows by what labels mean, without training; with --column, say how often that is right."""
+    """Label rows by what labels mean, without labelled rows; with --column, say how often that is right."""
     from imi import tasks
     from imi.tasks.labelled import LabelledRows
 
@@ -46,7 +52,7 @@ def zero_shot(options: ZeroShotOptions) -> None:
         labels = {one: described.get(one, ()) for one in labels} if labels else described
     with open_to_read(options.collection) as collection:
         how: Any = {"truth": options.column, "abstain": options.abstain, "dims": options.dims, "seed": options.seed}
-        how["sentences"] = options.sentences or None
+        how |= {"sentences": options.sentences or None, "method": options.method}
         result = tasks.zero_shot(collection, labels, **how)
     if result.accuracy is not None:
         present(result, options)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from imi.errors import UsageError
 from imi.figures import draw_confusion, save_figure
+from imi.tasks.certainty import Certainty, certainty_of
 from imi.tasks.classifier_heads import ClassifierHead, Kind, as_labels, train_head
 from imi.tasks.intervals import Interval, bootstrap, wilson
 from imi.tasks.neighbours import copies_of
@@ -27,7 +28,8 @@ NAMES = {
     "vectors": Phrase("vectors", "ベクトル"),
     "words": Phrase("TF-IDF and logistic regression", "TF-IDF とロジスティック回帰"),
     "commonest": Phrase("always the commonest label", "常に最多のラベル"),
-    "meaning": Phrase("nearest descriptions", "最も近い説明文"),
+    "descriptions": Phrase("nearest descriptions", "最も近い説明文"),
+    "rows": Phrase("what the surest rows teach", "確信度の高い行から学習"),
     "shared words": Phrase("words shared with the descriptions", "説明文と共通する単語"),
 }
 
@@ -59,7 +61,7 @@ class Classification(Reported):
 
     confusion: (c, c) counts, rows the truth, columns the prediction, in the order of `labels`. interval: 95 % of the
     accuracy. baselines: the plain methods on the same rows, the best first. worst: the surest wrong answers, as (id,
-    text, true, predicted, confidence).
+    text, true, predicted, confidence). certainty: how often answers of a confidence are right.
     """
 
     accuracy: float
@@ -72,6 +74,7 @@ class Classification(Reported):
     baselines: tuple[PlainAnswer, ...] = ()
     worst: tuple[tuple[Any, ...], ...] = ()
     method: str = "vectors"
+    certainty: Certainty | None = None
 
     def predict(self, z: Any) -> NDArray[Any]:
         """Return the label of each vector, (n,)."""
@@ -84,6 +87,8 @@ class Classification(Reported):
             says.append(beside(self.baselines[0], METHODS))
         metrics = metrics_table(self.method, self.accuracy, self.macro_f1, self.interval, self.baselines)
         tables = [metrics, confusion_table(self.confusion, self.labels)]
+        if self.certainty is not None:
+            tables.append(self.certainty.table())
         if self.worst:
             tables.append(worst_table(self.worst))
         return Findings(Phrase("Classification", "分類"), tuple(says), tuple(tables))
@@ -99,6 +104,7 @@ class Classification(Reported):
             "n": self.n,
             "baseline": self.baselines[0].to_dict() if self.baselines else None,
             "baselines": [one.to_dict() for one in self.baselines],
+            "certainty": None if self.certainty is None else self.certainty.to_dict(),
         }
 
     def figure(self, path: str | Path) -> None:
@@ -163,6 +169,7 @@ def classify(
         *(len(held), final, plain_answers(said, method, codes[held], len(names), seed)),
         surest_wrong(rows, held, codes[held], said[method], sure, names),
         method,
+        certainty_of(confidences.max(axis=1), right) if method == "vectors" else None,
     )
 
 

@@ -6,6 +6,7 @@ what its texts say; any other by four phrasings of the label itself.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -62,25 +63,75 @@ _BLAME_JA = (
 _PLAIN = ("it is ok", "average", "neither good nor bad", "not great, not terrible", "so so")
 _PLAIN_JA = ("普通でした", "可もなく不可もなく", "まあまあです", "特に問題ありません", "どちらとも言えません")
 
-_KNOWN: dict[str, Sequence[str]] = {
-    **dict.fromkeys(("positive", "positive review", "good", "satisfied", "praise"), _PRAISE),
-    **dict.fromkeys(("negative", "negative review", "bad", "dissatisfied", "complaint"), _BLAME),
-    **dict.fromkeys(("neutral", "mixed"), _PLAIN),
-    **dict.fromkeys(("ポジティブ", "肯定", "肯定的", "良い", "満足", "好評", "高評価"), _PRAISE_JA),
-    **dict.fromkeys(("ネガティブ", "否定", "否定的", "悪い", "不満", "不評", "低評価"), _BLAME_JA),
-    **dict.fromkeys(("ニュートラル", "中立", "中立的", "普通"), _PLAIN_JA),
-}
-_POSITIVE = frozenset(label for label, said in _KNOWN.items() if said in (_PRAISE, _PRAISE_JA))
-_NEGATIVE = frozenset(label for label, said in _KNOWN.items() if said in (_BLAME, _BLAME_JA))
-_STARS: dict[str, Sequence[str]] = {
-    "1": _BLAME,
-    "2": ("disappointed", "not very good", "would not buy again"),
-    "3": ("it is ok", "average", "so so", "not bad but not great"),
-    "4": ("good", "pretty good", "I like it", "nice", "tasty"),
-    "5": _PRAISE,
+_SPAM = (
+    "you have won a prize, claim it now",
+    "click here for free money",
+    "limited offer, act now",
+    "earn money fast from home",
+    "your account will be closed, confirm your password",
+    "cheap pills, no prescription",
+    "congratulations, you have been selected",
+    "当選おめでとうございます、今すぐ受け取ってください",
+    "無料で稼げる方法を今すぐクリック",
+    "アカウントが停止されます。こちらで確認してください",
+    "期間限定の特別なご案内です",
+)
+_HAM = (
+    "see you tomorrow at the meeting",
+    "thanks for your message, I will answer later",
+    "can you call me when you are home",
+    "the report is attached",
+    "happy birthday, how are you",
+    "let us have lunch on Friday",
+    "明日の会議でお会いしましょう",
+    "ご連絡ありがとうございます。後で返信します",
+    "資料を添付しました",
+    "今日は何時に帰りますか",
+)
+_Said = Sequence[str]
+_GOOD_WORDS: dict[str, _Said] = dict.fromkeys(
+    (
+        *("positive", "positive review", "good", "satisfied", "praise", "pos", "👍", "😀"),
+        *("ポジティブ", "肯定", "肯定的", "良い", "満足", "好評", "高評価", "好意的"),
+    ),
+    _PRAISE + _PRAISE_JA,
+)
+_BAD_WORDS: dict[str, _Said] = dict.fromkeys(
+    (
+        *("negative", "negative review", "bad", "dissatisfied", "complaint", "neg", "👎", "😞"),
+        *("ネガティブ", "否定", "否定的", "悪い", "不満", "不評", "低評価", "批判的"),
+    ),
+    _BLAME + _BLAME_JA,
+)
+_MIDDLE_WORDS: dict[str, _Said] = dict.fromkeys(
+    ("neutral", "mixed", "ニュートラル", "中立", "中立的", "普通", "どちらでもない"), _PLAIN + _PLAIN_JA
+)
+_SPAM_WORDS: dict[str, _Said] = dict.fromkeys(("spam", "junk", "スパム", "迷惑メール"), _SPAM)
+_HAM_WORDS: dict[str, _Said] = dict.fromkeys(("ham", "not spam", "no spam", "通常", "通常のメール"), _HAM)
+_SCALES: tuple[tuple[dict[str, _Said], dict[str, _Said], dict[str, _Said]], ...] = (
+    (_GOOD_WORDS, _BAD_WORDS, _MIDDLE_WORDS),
+    (_SPAM_WORDS, _HAM_WORDS, {}),
+)
+"""What belongs together: labels of one scale are known where its first two are both among them."""
+_STARS: dict[int, _Said] = {
+    1: _BLAME + _BLAME_JA,
+    2: (
+        *("disappointed", "not very good", "would not buy again"),
+        *("がっかりしました", "あまり良くありませんでした", "もう買いません"),
+    ),
+    3: (
+        *("it is ok", "average", "so so", "not bad but not great"),
+        *("普通でした", "まあまあです", "悪くはないが良くもない"),
+    ),
+    4: (
+        *("good", "pretty good", "I like it", "nice", "tasty"),
+        *("良かったです", "なかなか良いです", "気に入りました", "おいしいです"),
+    ),
+    5: _PRAISE + _PRAISE_JA,
 }
 _ENGLISH = ("{}", "This is {}.", "A text that is {}.", "A text about {}.")
 _JAPANESE = ("{}", "これは{}です。", "{}な文章", "{}についての文章")
+_STAR = re.compile(r"(?:星|★|☆|rating |score )?\s*([1-5])\s*(?:-?\s*stars?|つ星|つ|点)?|(★{1,5})☆{0,4}|(⭐{1,5})")
 
 
 def phrasings(label: str, labels: Sequence[str]) -> list[str]:
@@ -88,15 +139,41 @@ def phrasings(label: str, labels: Sequence[str]) -> list[str]:
 
     Args:
         label: one of them.
-        labels: all; stars are known only as a scale of 1 to 5, sentiments only together.
+        labels: all; see `known`.
     """
-    folded = {one.strip().casefold() for one in labels}
-    own = label.strip().casefold()
-    if len(folded) > 2 and folded <= set(_STARS):
-        return list(_STARS[own])
-    if own in _KNOWN and folded & _POSITIVE and folded & _NEGATIVE and folded <= set(_KNOWN):
-        return list(_KNOWN[own])
+    scale = _scale(labels)
+    if scale is not None:
+        return list(scale[label])
     return [template.format(label) for template in (_ENGLISH if label.isascii() else _JAPANESE)]
+
+
+def known(labels: Sequence[str]) -> bool:
+    """Return whether these labels are a scale of opinions that is known: sentiments, stars of 1 to 5, spam and not."""
+    return _scale(labels) is not None
+
+
+def _scale(labels: Sequence[str]) -> dict[str, _Said] | None:
+    """Return what the texts of each label say where all are of one known scale with both its ends, else None."""
+    stars = {label: star_of(label) for label in labels}
+    if len(set(stars.values())) > 2 and None not in stars.values():
+        return {label: _STARS[star] for label, star in stars.items() if star is not None}
+    folded = {label: label.strip().casefold() for label in labels}
+    for first, second, rest in _SCALES:
+        words = {**first, **second, **rest}
+        own = set(folded.values())
+        if own <= set(words) and own & set(first) and own & set(second):
+            return {label: words[one] for label, one in folded.items()}
+    return None
+
+
+def star_of(value: Any) -> int | None:
+    """Return 1 to 5 where a label says so many stars ("4", "4 stars", "★★★★", "星4つ"), else None."""
+    if isinstance(value, bool) or value is None:
+        return None
+    if isinstance(value, int | float):
+        return int(value) if value in _STARS else None
+    found = _STAR.fullmatch(str(value).strip().casefold())
+    return None if found is None else int(found[1] or len(found[2] or found[3]))
 
 
 def stars_as(labels: Sequence[str], truth: Sequence[Any]) -> list[Any] | None:
@@ -105,8 +182,8 @@ def stars_as(labels: Sequence[str], truth: Sequence[Any]) -> list[Any] | None:
     One to five stars: one and two are negative, four and five positive, three neither, as in the OpenAI cookbook. 1
     and -1, and True and False, are read the same way.
     """
-    good = [label for label in labels if label.strip().casefold() in _POSITIVE]
-    bad = [label for label in labels if label.strip().casefold() in _NEGATIVE]
+    good = [label for label in labels if label.strip().casefold() in _GOOD_WORDS]
+    bad = [label for label in labels if label.strip().casefold() in _BAD_WORDS]
     if len(good) != 1 or len(bad) != 1 or len(labels) > 3:
         return None
     try:
