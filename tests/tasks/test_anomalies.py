@@ -18,14 +18,14 @@ def average_precision(odd, score):
 
 
 def not_below(odd, ours, plain):
-    """Return whether the 95 % interval of the difference in average precision, over all rows, reaches -.02."""
+    """Return whether the 95 % interval of the difference in average precision, over all rows, reaches zero."""
     rng = np.random.default_rng(0)
     gains = []
     for _ in range(200):
         drawn = rng.integers(0, len(odd), len(odd))
         if odd[drawn].any():
             gains.append(average_precision(odd[drawn], ours[drawn]) - average_precision(odd[drawn], plain[drawn]))
-    return np.quantile(gains, 0.975) >= -0.02
+    return np.quantile(gains, 0.975) >= 0
 
 
 GARBAGE = [
@@ -79,13 +79,12 @@ def test_planted_texts_come_first_and_no_later_than_by_the_mean_of_nearest(share
         odd = np.repeat([0, 1], [len(texts), len(strange)])
         found = tasks.anomalies(rows, texts=texts + strange)
         assert not_below(odd, found.score, found.baseline), case
-        assert not_below(odd, tasks.anomalies(rows).score, found.baseline), case
+        # Vectors know nothing of how long a text is.
+        assert case == "length" or not_below(odd, tasks.anomalies(rows).score, found.baseline), case
         means[case] = average_precision(odd, found.score)
         copied = found.score[len(texts) - len(texts) // 6 : len(texts)]
         assert copied.mean() < found.score[len(texts) :].mean()
-    floor = {"banking": 0.9, "hotels": 0.8, "reviews": 0.9}[name]
-    assert np.mean(list(means.values())) >= floor, means
-    assert min(means["language"], means["length"], means["garbage"]) >= 0.9, means
+    assert min(means.values()) >= 0.9, means
 
 
 def test_a_family_of_nineteen_is_found_by_twenty_neighbours(groups):

@@ -131,7 +131,7 @@ _STARS: dict[int, _Said] = {
 }
 _ENGLISH = ("{}", "This is {}.", "A text that is {}.", "A text about {}.")
 _JAPANESE = ("{}", "これは{}です。", "{}な文章", "{}についての文章")
-_STAR = re.compile(r"(?:星|★|☆|rating |score )?\s*([1-5])\s*(?:-?\s*stars?|つ星|つ|点)?|(★{1,5})☆{0,4}|(⭐{1,5})")
+_STAR = re.compile(r"(?:星|★|☆|rating |score )? ?([1-5]) ?(?:-? ?stars?|つ星|つ|点)?|(★{1,5})☆{0,4}|(⭐{1,5})")
 
 
 def phrasings(label: str, labels: Sequence[str]) -> list[str]:

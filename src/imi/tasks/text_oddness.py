@@ -49,9 +49,11 @@ _ENOUGH = 10
 _RARE = 5.0
 """Bits: a script that less than one text in 32 is written in is unusual."""
 _PER_BIT = 2.0
-_SLOPE = 6.0
+_SLOPE = 8.0
 _LENGTH_FROM, _SPELLING_FROM = 1.6, 3.0
 """How many times as far from the middle as one text in forty lies."""
+_TRIMMED = 0.05
+"""Share of the texts, the strangest, that others' spelling is not compared with: odd texts would excuse each other."""
 _READ = 400
 """Characters of a text whose spelling is read."""
 _BUCKETS = 1 << 22
@@ -97,6 +99,10 @@ class TextOddness:
                 f"unusually {'long' if own > usual else 'short'}: {own:,} characters, usual are {usual:,}",
                 f"極端に{'長い' if own > usual else '短い'}: {own:,} 文字(中央値 {usual:,})",
             )
+        return self.spelled(row)
+
+    def spelled(self, row: int) -> Phrase:
+        """Return how unusually this text is spelled."""
         bits, middle = f"{self.bits[row]:.1f}", f"{float(np.median(self.bits)):.1f}"
         return Phrase(
             f"spelled like none of the others: {bits} bits a character, usual are {middle}",
@@ -124,9 +130,14 @@ def text_oddness(texts: Sequence[str]) -> TextOddness:
 
 
 def _outside(values: Doubles, least: float) -> Doubles:
-    """Return how far above the middle each value is, in units of where one text in forty begins, but of `least`."""
+    """Return how far above the middle each value is, in units of where one text in forty begins, but of `least`.
+
+    That is judged from where one in twenty begins (1.19 times as far in a normal spread, more in others), so that odd
+    texts, of which there may be one in forty, do not hide each other.
+    """
     middle = float(np.median(values))
-    return np.asarray((values - middle) / max(float(np.quantile(values, 0.975)) - middle, least), dtype=np.float64)
+    begins = 1.25 * (float(np.quantile(values, 0.95)) - middle)
+    return np.asarray((values - middle) / max(begins, least), dtype=np.float64)
 
 
 def _script(text: str) -> str:
@@ -145,7 +156,9 @@ def _bits(texts: Sequence[str]) -> Doubles:
     """Return each text's bits a character under the trigrams of all other texts, (n,).
 
     Trigrams back off to bigrams and these to characters, with two texts' worth of prior each (Witten and Bell 1991 in
-    spirit). Equal texts count once, and a text's own characters are taken off before it is read.
+    spirit). Equal texts count once, and a text's own characters are taken off before it is read. A second reading
+    leaves the strangest texts of the first out of what is counted, so that a family of odd texts does not learn from
+    itself.
     """
     different: dict[str, int] = {}
     same = np.array([different.setdefault(normalize_text(text)[:_READ], len(different)) for text in texts])
@@ -158,15 +171,26 @@ def _bits(texts: Sequence[str]) -> Doubles:
     starts[0] = True
     second[starts] = 1
     third[starts | np.roll(starts, 1)] = 1
-    ones, twos, threes = _hashed(codes), _hashed(codes, second), _hashed(codes, second, third)
+    keys = (_hashed(codes), _hashed(codes, second), _hashed(codes, second, third))
+    contexts = (_hashed(second), _hashed(second, third))
+    sizes = np.maximum(np.bincount(owner, minlength=len(different)), 1)
     letters = len(np.unique(codes)) + 5000.0
-    first = (_others(ones, owner) + 0.5) / (len(codes) + 0.5 * letters)
-    pair = (_others(twos, owner) + 2 * first) / (_others(_hashed(second), owner) + 2)
-    triple = (_others(threes, owner) + 2 * pair) / (_others(_hashed(second, third), owner) + 2)
-    lost = -np.log2(np.clip(triple, 1e-9, 1.0))
-    sums = np.bincount(owner, weights=lost, minlength=len(different))
-    sizes = np.bincount(owner, minlength=len(different))
-    return np.asarray((sums / np.maximum(sizes, 1))[same], dtype=np.float64)
+    counted = np.ones(len(different))
+    for _ in range(2):
+        lost = _lost(keys, contexts, owner, counted, letters)
+        bits = np.bincount(owner, weights=lost, minlength=len(different)) / sizes
+        counted = (bits <= np.quantile(bits, 1 - _TRIMMED)).astype(np.float64)
+    return np.asarray(bits[same], dtype=np.float64)
+
+
+def _lost(keys: tuple[Ints, ...], contexts: tuple[Ints, ...], owner: Ints, counted: Doubles, letters: float) -> Doubles:
+    """Return the bits that each place's character costs under the texts that are counted, less its own text."""
+    ones, twos, threes = keys
+    weights = counted[owner]
+    first = (_others(ones, owner, weights) + 0.5) / (weights.sum() + 0.5 * letters)
+    pair = (_others(twos, owner, weights) + 2 * first) / (_others(contexts[0], owner, weights) + 2)
+    triple = (_others(threes, owner, weights) + 2 * pair) / (_others(contexts[1], owner, weights) + 2)
+    return np.asarray(-np.log2(np.clip(triple, 1e-9, 1.0)), dtype=np.float64)
 
 
 def _characters(texts: Sequence[str]) -> tuple[Ints, Ints]:
@@ -184,8 +208,8 @@ def _hashed(*columns: Ints) -> Ints:
     return np.asarray(mixed % np.uint64(_BUCKETS), dtype=np.int64)
 
 
-def _others(hashed: Ints, owner: Ints) -> Doubles:
-    """Return, for each place, how often its hash occurs in other texts than its own."""
-    total = np.bincount(hashed, minlength=_BUCKETS)
+def _others(hashed: Ints, owner: Ints, weights: Doubles) -> Doubles:
+    """Return, for each place, how often its hash occurs in other texts than its own, each place with its weight."""
+    total = np.bincount(hashed, weights=weights, minlength=_BUCKETS)
     _, place, own = np.unique(owner * _BUCKETS + hashed, return_inverse=True, return_counts=True)
-    return np.asarray(total[hashed] - own[place.ravel()], dtype=np.float64)
+    return np.asarray(total[hashed] - own[place.ravel()] * weights, dtype=np.float64)
