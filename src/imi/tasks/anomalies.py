@@ -179,11 +179,10 @@ def anomalies(
     """Score how far each row is from all others, and flag those that stand out.
 
     A first look takes the mean distance to the k nearest rows, or to the last tenth of them, whichever stands out more,
-    and calls nine rows in ten ordinary. A row is then as odd as its mean distance to the k nearest ordinary rows (its
-    own copies among them), so that a family of odd rows does not make itself look usual, and as its mean distance to
-    the nearest tenth of them: how unlike the whole collection it is. Copies of neighbours count once. Where there are
-    texts, an unusual script, length or spelling adds to the score (`imi.tasks.text_oddness`). Distances are put on one
-    scale by their median and the median deviation above it, which the odd ones themselves hardly move.
+    and calls nine rows in ten ordinary. A row is then as odd as its mean distance to the k nearest ordinary rows, so
+    that a family of odd rows does not look usual to itself, and to the nearest tenth of them: how unlike the whole
+    collection it is. Where there are texts, an unusual script, length or spelling adds to the score
+    (`imi.tasks.text_oddness`). Distances are put on one scale by their median and the median deviation above it.
 
     Args:
         data: (n, d) vectors, or a collection.
