@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 
+import openpyxl
 import pytest
 
 from imi.collection.paths import is_plain_folder
@@ -202,6 +203,15 @@ def test_a_damaged_index_heals(root, damage):
     write(root, {"new.txt": "new\n"})
     again, _ = rows(mirror)
     assert again == {**held, "new.txt:1": "new"}
+
+
+def test_spreadsheets_are_read_a_row_each(root):
+    book = openpyxl.Workbook()
+    for row in (["item", "price"], ["coffee beans", 1200], ["tea", 800]):
+        book.active.append(row)
+    book.save(root / "shopping.xlsx")
+    held, done = rows(Mirror.of(root))
+    assert "coffee beans" in held["shopping.xlsx#Sheet:2"] and "binary" not in done.left_out
 
 
 def test_damage_that_a_search_meets_is_mended_by_the_next(root):

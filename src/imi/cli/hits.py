@@ -23,13 +23,15 @@ _UNLIKELY = "    ── the hits below are unlikely to answer the question ─�
 _NONE_LIKELY = "    ── no hit is likely to answer the question; these are the nearest ──"
 _HALF = 8.0
 """The BM25 score that is shown as .5."""
+_NOISE = 1e-9
+"""What a score of nothing may be after rounding."""
 
 
 def scaled(score: float, mode: str) -> float:
     """Return a score between 0 and 1, in the order of the scores: a cosine as it is, BM25 by what it grows towards."""
     if mode == "text":
         score = score / (score + _HALF) if score > 0 else 0.0
-    return min(1.0, max(0.0, score))
+    return min(1.0, score) if score > _NOISE else 0.0
 
 
 def show_hits(
