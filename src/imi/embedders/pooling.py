@@ -19,6 +19,8 @@ def repeated(ids: NDArray[np.int32], offsets: NDArray[np.int64], repeats: float)
         offsets: (n + 1,) where each text starts.
         repeats: 1 counts every occurrence alike, 0 a piece once, however often it occurs.
     """
+    if len(offsets) == 2 and len(set(ids.tolist())) == len(ids):  # one text without repeats is the usual question
+        return np.ones(len(ids), np.float32)
     text = np.repeat(np.arange(len(offsets) - 1, dtype=np.int64), np.diff(offsets))
     keys = (text << 32) | ids
     in_order = np.sort(keys)

@@ -96,6 +96,8 @@ class Batcher:
 
     def _embed_jobs(self, jobs: Sequence[Job]) -> list[Floats | Exception]:
         """Embed all texts, a call for each kind; job by job where one fails, so that a bad text spoils only its own."""
+        if len(jobs) == 1:
+            return self._embed_texts([jobs[0][0]], jobs[0][1])
         out: list[Floats | Exception | None] = [None] * len(jobs)
         for kind in dict.fromkeys(job[1] for job in jobs):
             rows = [at for at, job in enumerate(jobs) if job[1] == kind]
@@ -117,6 +119,8 @@ class Batcher:
         if size > 1000:
             self._rate += 0.1 * (seconds / size - self._rate)
         self._on_batch(len(texts), seconds)
+        if len(lists) == 1:
+            return [z]
         cuts = np.cumsum([len(one) for one in lists])[:-1]
         return list(np.split(z, cuts))
 

@@ -108,19 +108,26 @@ class Bodies:
         return refused
 
 
-def check_json_type(request: Request, *, given: bool = False) -> None:
-    """Refuse a body of another type than JSON, which a page of another site can send without asking first.
+_JSON = "application/json"
 
-    Args:
-        request: the request.
-        given: accept none at all for now, where something else may be wrong with the body.
+
+def check_json_type(request: Request) -> None:
+    """Refuse a body of another type than JSON, which a page of another site can send without asking first.
 
     Raises:
         ApiError: 415.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json" and not (given and not kind):
-        raise unsupported(kind, "application/json")
+    kind = _type_of(request)
+    if kind != _JSON:
+        raise unsupported(kind, _JSON)
+
+
+def _type_of(request: Request) -> str:
+    for name, value in request.scope["headers"]:
+        if name == b"content-type":
+            kind: str = value.decode("latin-1")
+            return kind if kind == _JSON else kind.partition(";")[0].strip().lower()
+    return ""
 
 
 async def read_object(request: Request, limits: Limits) -> dict[str, Any]:
@@ -129,11 +136,14 @@ async def read_object(request: Request, limits: Limits) -> dict[str, Any]:
     Raises:
         ApiError: it has another type, is too long, too slow, or not a JSON object.
     """
-    check_json_type(request, given=True)
+    kind = _type_of(request)
+    if kind and kind != _JSON:
+        raise unsupported(kind, _JSON)
     value = await parsed(await read_body(request, limits))
     if not isinstance(value, dict):
         raise ApiError(400, f"The body must be a JSON object, it is {kind_of(value)}.", code="invalid_type")
-    check_json_type(request)
+    if not kind:  # said last: something else may be wrong with the body
+        raise unsupported(kind, _JSON)
     return value
 
 
