@@ -1,6 +1,7 @@
 """Clients that do not read, do not end or do not go: each costs a connection for some seconds, and nobody else."""
 
 import json
+import random
 import socket
 import threading
 import time
@@ -215,3 +216,22 @@ def test_connections_and_collections_fit_the_files_that_a_process_may_open(files
     assert 8 <= limits.connections <= 2048
     assert limits.collections >= 1
     assert limits.connections + limits.collections * limits.files_each < files
+
+
+def test_a_reply_to_nobody_is_no_error(served, monkeypatch):
+    errors = []
+    monkeypatch.setattr("imi.server.http.logs.Log.error", lambda _, kind, where: errors.append((kind, where)))
+    chance = random.Random(1)
+    for _ in range(2):
+        held = [unread(served) for _ in range(30)]
+        for _ in range(8):
+            for one in held:
+                send(one, chance.choice([CSS, SEARCH, b"GET /heal", b"\r\n"]))
+            time.sleep(0.05)
+        for one in held:
+            one.close()
+    limit = time.monotonic() + ANY_TIME
+    while connections(served) > 1 and time.monotonic() < limit:
+        time.sleep(0.05)
+    assert served.http.get("/health").status_code == 200
+    assert not errors

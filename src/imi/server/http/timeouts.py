@@ -101,6 +101,7 @@ class Patient(HttpToolsProtocol):  # type: ignore[misc]  # untyped to us
     def connection_made(self, transport: Any) -> None:
         """Begin to wait for the first request."""
         super().connection_made(transport)
+        self._asked: list[Any] = []  # requests that are not answered yet, and the last one
         self._since = self._last = self.loop.time()
         self.wire.welcome(self)
 
@@ -108,6 +109,7 @@ class Patient(HttpToolsProtocol):  # type: ignore[misc]  # untyped to us
         """Forget the connection."""
         self.wire.forget(self)
         super().connection_lost(exc)
+        self._nobody_reads()
 
     def data_received(self, data: bytes) -> None:
         """Take some bytes; empty lines between requests are none, and leave the time of the wait as it is."""
@@ -138,6 +140,8 @@ class Patient(HttpToolsProtocol):  # type: ignore[misc]  # untyped to us
         self._since = None
         self._trailing = 0
         super().on_headers_complete()
+        self._asked = [one for one in self._asked if not one.response_complete]
+        self._asked.append(self.cycle)
 
     def on_body(self, body: bytes) -> None:
         """Take a part of a body; of one that was answered already only so much."""
@@ -214,6 +218,14 @@ class Patient(HttpToolsProtocol):  # type: ignore[misc]  # untyped to us
         """End the connection at once, whatever was still to be sent."""
         self.wire.forget(self)
         self.transport.abort()
+        self._nobody_reads()
+
+    def _nobody_reads(self) -> None:
+        """Let what is answered just now end in silence; uvicorn says so to the request that came last alone."""
+        for one in self._asked:
+            if not one.response_complete:
+                one.disconnected = True
+                one.message_event.set()
 
     def _measure(self, size: int) -> None:
         self._head += size
@@ -227,6 +239,7 @@ class Patient(HttpToolsProtocol):  # type: ignore[misc]  # untyped to us
         head = b"content-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(body)
         self.transport.write(STATUS_LINE[error.status] + head + body)
         self.transport.close()
+        self._nobody_reads()
 
 
 def protocol_class(limits: Limits) -> type[asyncio.Protocol]:
