@@ -6,7 +6,8 @@ SEMBLE is a clone of github.com/MinishLab/semble, whose `benchmarks/repos.json` 
 repositories at which commits, which questions, and which files or lines answer them (MIT licence; none of it is kept
 here). FOLDER holds the repositories, each in a folder of its name. Those that are not there are left out and named. The
 measure is theirs: a target counts at the rank of the first hit that lies in it. Words alone (BM25 over the same
-definitions, as they stand) is printed beside, and semble itself where `--semble PYTHON` has the package and its model.
+definitions, as they stand) is printed beside, and semble itself where `--semble PYTHON` has the package and its model;
+`--without-model` leaves the model out, which comes from a hub, and weighs meaning with 0.
 """
 
 from __future__ import annotations
@@ -28,13 +29,24 @@ from imi.tasks.code_index import CodeIndex
 from imi.text.bm25 import BM25
 
 Place = tuple[str, int, int]
+PLAIN = "made, asked = {}, {}"
+WITHOUT_MODEL = """
+import tempfile
+import numpy as np
+from model2vec import StaticModel
+from tokenizers import Tokenizer, models
+blank = tempfile.mkdtemp()
+words = Tokenizer(models.WordLevel({"?": 0, "a": 1}, unk_token="?"))
+StaticModel(np.ones((2, 8), np.float32), words).save_pretrained(blank)
+made, asked = {"model_path": blank}, {"alpha": 0.0}
+"""
 SEMBLE = """
 import json, sys
 from semble import SembleIndex
 root, questions = sys.argv[1], json.load(sys.stdin)
-index = SembleIndex.from_path(root)
+index = SembleIndex.from_path(root, **made)
 for one in questions:
-    hits = index.search(one, top_k=10)
+    hits = index.search(one, top_k=10, **asked)
     print(json.dumps([[hit.chunk.file_path, hit.chunk.start_line, hit.chunk.end_line] for hit in hits]))
 """
 
@@ -70,9 +82,10 @@ def ours(index: CodeIndex) -> Callable[[str], list[Place]]:
     return search
 
 
-def semble(python: str, root: Path, questions: list[str]) -> list[list[Place]]:
+def semble(python: str, root: Path, questions: list[str], *, without_model: bool) -> list[list[Place]]:
+    script = (WITHOUT_MODEL if without_model else PLAIN) + SEMBLE
     done = subprocess.run(
-        [python, "-c", SEMBLE, str(root)], input=json.dumps(questions), capture_output=True, text=True, check=True
+        [python, "-c", script, str(root)], input=json.dumps(questions), capture_output=True, text=True, check=True
     )
     return [[tuple(one) for one in json.loads(line)] for line in done.stdout.splitlines()]
 
@@ -89,6 +102,7 @@ def main() -> None:
     parser.add_argument("--checkouts", type=Path, required=True)
     parser.add_argument("--repository", action="append")
     parser.add_argument("--semble", metavar="PYTHON")
+    parser.add_argument("--without-model", action="store_true", help="Semble by its words and ranking alone.")
     asked = parser.parse_args()
     model = imi.load()
     model.embed(["warm"])
@@ -112,7 +126,9 @@ def main() -> None:
         took = (time.process_time() - start) / len(questions)
         answers["words alone"] = list(map(by_words(found), [one["query"] for one in questions]))
         if asked.semble:
-            answers["semble"] = semble(asked.semble, root, [one["query"] for one in questions])
+            answers["semble"] = semble(
+                asked.semble, root, [one["query"] for one in questions], without_model=asked.without_model
+            )
         files = len({one.path for one in found})
         print(
             f"{name}: {files} files, {len(found):,} definitions, index {built:.2f} s, {took * 1000:.1f} ms a question"
