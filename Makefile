@@ -59,8 +59,7 @@ docs: $(VENV)/.dev ## the documentation as a site, in build/docs
 	@echo "read it: $(BIN)/python -m http.server --directory build/docs"
 
 model: $(VENV)/.dev ## train the built-in model again
-	$(BIN)/python -m recipes.builtin.train --data $(DATA)
-	$(BIN)/python -m recipes.builtin.retrieval --data $(DATA)
+	$(BIN)/python -m recipes.builtin --data $(DATA)
 
 deep: $(VENV)/.dev ## make the transformer of the package again
 	$(BIN)/python -m recipes.deep --data $(DATA)

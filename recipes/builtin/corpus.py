@@ -60,6 +60,22 @@ class Corpus:
         if text is not None and found:
             self.stand_ins[text] = found
 
+    def thinned(self, part: int) -> Corpus:
+        """Return one pair in `part` and one other text in as many, with all emoji and what they stand for."""
+        taken = set(range(0, len(self.texts), part))
+        pairs = {kind: some[::part] for kind, some in self.pairs.items()}
+        taken.update(number for some in pairs.values() for pair in some for number in pair)
+        kept = {text: sources for text, sources in self.stand_ins.items() if self.languages[text] == "emoji"}
+        taken.update(number for text, sources in kept.items() for number in (text, *sources))
+        out = Corpus(banned=self.banned)
+        for number in sorted(taken):
+            out.reading = self.origins[number]
+            out.add(self.texts[number], self.languages[number])
+        new = {number: at for at, number in enumerate(sorted(taken))}
+        out.pairs = {kind: [(new[a], new[b]) for a, b in some] for kind, some in pairs.items()}
+        out.stand_ins = {new[text]: tuple(new[one] for one in sources) for text, sources in kept.items()}
+        return out
+
     def pair_array(self, kind: PairKind) -> NDArray[np.int64]:
         """Return the pairs of a kind without repeats, (n, 2) int64."""
         pairs = self.pairs.get(kind, [])

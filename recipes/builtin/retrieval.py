@@ -268,6 +268,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--start", type=Path, default=FOLDER, help="the model folder to begin with")
     parser.add_argument("--out", type=Path, default=FOLDER, help="the model folder to write")
     parser.add_argument("--steps", type=int, default=Lesson().steps)
+    parser.add_argument("--few", action="store_true", help="five steps: does it run?")
     options = parser.parse_args(arguments)
     options.work.mkdir(parents=True, exist_ok=True)
 
@@ -275,7 +276,8 @@ def main(arguments: list[str] | None = None) -> None:
         sys.stderr.write(f"{time.strftime('%H:%M:%S')} {line}\n")
         sys.stderr.flush()
 
-    learn(options.start, options.out, options.data, options.work, Lesson(steps=options.steps), say)
+    lesson = Lesson(steps=5 if options.few else options.steps)
+    learn(options.start, options.out, options.data, options.work, lesson, say)
     say(f"wrote {options.out}")
 
 

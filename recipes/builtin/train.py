@@ -12,11 +12,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -57,11 +56,19 @@ class Recipe:
     second_share: float = 0.5
     group_share: float = 0.6
     seed: int = 0
+    pieces: int = vocabulary.SIZE
+    part: int = 1  # one text in so many is read
+
+
+FEW_PIECES = 9_000
+"""Of a vocabulary that so few texts can fill: emoji, bytes and characters are most of it."""
 
 
 def gather(data: Path, work: Path, recipe: Recipe, say: Say) -> tuple[Corpus, list[tuple[str, ...]]]:
     """Read the sources and make the groups of small differences (kept in the work folder)."""
     corpus = sources.read_all(data)
+    if recipe.part > 1:
+        corpus = corpus.thinned(recipe.part)
     say(
         f"{len(corpus.texts):,} texts, "
         + ", ".join(f"{len(pairs):,} {kind} pairs" for kind, pairs in corpus.pairs.items())
@@ -85,7 +92,7 @@ def prepare(data: Path, work: Path, recipe: Recipe, say: Say) -> tuple[Prepared,
     if not vocabulary_file.exists():
         say("training the vocabulary")
         partial = vocabulary_file.with_suffix(".partial")
-        vocabulary.train(corpus.texts, symbols, partial, seed=recipe.seed)
+        vocabulary.train(corpus.texts, symbols, partial, size=recipe.pieces, seed=recipe.seed)
         rare = vocabulary.rare_words(corpus.texts, Pieces(partial))
         kana = readings.whole_readings(data, corpus.texts, Pieces(partial))
         whole = vocabulary.keep_whole(partial, [*spellings.variants(), *rare, *kana])
@@ -247,9 +254,12 @@ def main(arguments: list[str] | None = None) -> None:
         help="of the English teacher; 0: do not ask it",
     )
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--few", action="store_true", help="one text in four hundred and twenty steps: does it run?")
     options = parser.parse_args(arguments)
     options.work.mkdir(parents=True, exist_ok=True)
     recipe = Recipe(steps=options.steps, hidden=options.hidden, second_share=options.second_share, seed=options.seed)
+    if options.few:
+        recipe = replace(recipe, steps=20, pieces=FEW_PIECES, part=400, group_share=0.02)
 
     def say(line: str) -> None:
         sys.stderr.write(f"{time.strftime('%H:%M:%S')} {line}\n")
@@ -263,9 +273,6 @@ def main(arguments: list[str] | None = None) -> None:
     finish(student, options.data, options.work, say)
     torch.save(student.state(), options.work / "finished.pt")
     _write(options.out, student, pieces)
-    if options.out == MODELS / "built-in":
-        (MODELS / "quality").mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(options.work / "rotation.npy", MODELS / "quality" / "rotation.npy")
     say(f"wrote {options.out}")
 
 

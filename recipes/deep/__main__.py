@@ -39,7 +39,9 @@ def main() -> None:
     vocabulary.write_pieces(tokenizer, kept, given.out / "pieces.model")
     gathered = texts.gather(given.data, few=given.few)
     means = states.means(read, rows, Pieces(given.out / "pieces.model"), gathered, given.scratch)
-    made = learn.Trainer(means, gathered, learn.Settings()).train()
+    trainer = learn.Trainer(means, gathered, learn.Settings())
+    trainer.train()
+    made = trainer.turned(learn.TURN)
     pack.write(given.out, read, rows, made)
 
 

@@ -6,6 +6,9 @@ Begins at the eigenvectors of the covariance, the hidden layer at zero. Every pr
 that a question is nearest to its paragraph among those of the batch, whole articles of them; that translations are
 nearest to each other; and, so that nothing else is forgotten, to order the batch as the published network does at its
 full width (a KL divergence between softmaxed rows of cosines). The network itself stays as published.
+
+In the end all is turned once more (`recipes.turning`): that keeps every cosine at full width, and the small sizes find
+more.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from torch.nn import functional
 from imi.train.losses import MatryoshkaLoss
 from recipes.deep.states import say
 from recipes.deep.texts import Texts
+from recipes.turning import Turn, Turner
 
 Ints = NDArray[np.int64]
 DIMS = (32, 64, 128, 256, 384)
@@ -45,6 +49,11 @@ class Settings:
     translations: float = 0.4  # the same for translations, at all sizes
     weights: tuple[float, ...] = (0.7, 1.0, 1.5, 1.5, 6.0)  # of the sizes
     cosines: float = 5.0  # weight of the squared difference of cosines between documents
+
+
+TURN = Turn(DIMS[:-1], (0.5, 1.5, 1.5, 0.7), steps=400, rate=6e-3)
+TURNED = {"asked": 384, "translations": 128}
+"""Pairs in a batch of the last turn."""
 
 
 class Map(nn.Module):
@@ -140,6 +149,20 @@ class Trainer:
                     self.say(f"step {step} of {given.steps}, loss {loss.item():.3f}")
                 if step == given.steps:
                     break
+        return self.map
+
+    def turned(self, turn: Turn) -> Map:
+        """Turn the trained map so that its small sizes find more, and return it."""
+        asked = np.array([(at, home) for home, some in self.texts.asked.items() for at in some], np.int64)
+        everyday = np.unique(np.concatenate([np.array(sorted(self.texts.asked), np.int64), self.pairs.ravel()]))
+        with torch.no_grad():
+            z = functional.normalize(self.map(self.states, self.kinds), dim=-1).numpy()
+        pairs = {"asked": asked, "translations": self.pairs}
+        matrix = torch.from_numpy(Turner(z, pairs, everyday, TURNED, turn).train(say))
+        with torch.no_grad():
+            self.map.map.copy_(self.map.map @ matrix)
+            self.map.outward.copy_(self.map.outward @ matrix)
+        self.say("turned")
         return self.map
 
     def say(self, what: str) -> None:
