@@ -20,9 +20,15 @@ TEXTS = {
     "pet": ("うちのペットはいつも寝ています", {"lang": "ja", "score": 4.5, "tags": ["pet"], "draft": True}),
     "fish": ("金魚は夜は休むのかな？", {"lang": "ja", "score": 1, "note": None}),
     "beans": ("Delicious beans, delivered late", {"lang": "en", "score": 4, "tags": ["food"]}),
-    "coffee": ("The coffee was bitter but the beans were fresh", {"lang": "en", "score": 2, "day": "2024/9/1"}),
+    "coffee": (
+        "The coffee was bitter but the beans were fresh",
+        {"lang": "en", "score": 2, "day": "2024/9/1", "at": "9:30"},
+    ),
     "sql": ("SQLiteを使う全文検索エンジン", {"lang": "ja", "score": -1, "odd.key": "x", "day": "令和6年10月1日"}),
-    "emoji": ("🐱 sleeps all day", {"lang": "en", "score": 10**12, "day": "2024-09-01T23:30:00-02:00"}),
+    "emoji": (
+        "🐱 sleeps all day",
+        {"lang": "en", "score": 10**12, "day": "2024-09-01T23:30:00-02:00", "at": "2024-09-01"},
+    ),
     "tokyo": ("東京都の天気予報と京都の紅葉", {"lang": "ja", "score": 0, "nested": {"a": [1]}, "day": "soon"}),
 }
 DOCUMENTS = [imi.Document(id_, text, metadata) for id_, (text, metadata) in TEXTS.items()]
@@ -168,6 +174,9 @@ WHERES = [
     {"day": {"!=": "2024-09-01"}},
     {"day": {"in": ["2024-10-01", "soon"]}},
     {"not": {"day": {">=": "2024-09-02"}}},
+    {"at": {">=": "09:00"}},
+    {"at": {"<": "10:00 pm"}},
+    {"at": {"<": "2024-10"}},
 ]
 
 
@@ -277,7 +286,7 @@ def test_what_is_written_stays_when_it_is_opened_again(place, embedder):
     with imi.open(place.url(), model=embedder, mode="r") as c:
         assert len(c) == 9
         assert c.info.dims == 64 and c.info.fields == tuple(
-            sorted({"day", "lang", "score", "tags", "draft", "note", "odd.key", "nested"})
+            sorted({"at", "day", "lang", "score", "tags", "draft", "note", "odd.key", "nested"})
         )
         assert c.info.to_dict()["model"] == "hash"
         assert c.search("猫", k=1, mode="text")[0].id == "cat"

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from imi.errors import UsageError
 from imi.store.filters import compile_where
-from imi.values import as_date
+from imi.values import TIMES_END, as_date
 
 Scalar = str | int | float | bool | None
 
@@ -118,8 +118,10 @@ def _dates(name: str, operator: str, value: Any) -> list[DateRange]:
             continue
         start, end = period
         # After a month is after its end; from a month on is from its beginning.
+        # Times of day and dates are of different kinds, and neither is before the other.
+        first, last = (None, TIMES_END) if start < TIMES_END else (TIMES_END, None)
         bounds: dict[str, tuple[str | None, str | None]] = {
-            "<": (None, start), "<=": (None, end), ">": (end, None), ">=": (start, None),
+            "<": (first, start), "<=": (first, end), ">": (end, last), ">=": (start, last),
         }  # fmt: skip
         found.append(DateRange(name, *bounds.get(operator, (start, end))))
     return found

@@ -17,7 +17,7 @@ from typing import Any
 
 from imi.errors import UsageError
 from imi.records import FACTS, composed
-from imi.values import TypedFloat, TypedInt, as_date
+from imi.values import TIMES_END, TypedFloat, TypedInt, as_date
 
 OPERATORS = ("=", "!=", "<", "<=", ">", ">=", "in", "contains")
 _LOGIC = ("and", "or", "not")
@@ -157,7 +157,12 @@ def _compare_text(read: _Reader, operator: str, value: str) -> Condition:
     # After a month is after its end; from a month on is from its beginning.
     edge = end if operator in (">", "<=") else start
     than = {">": ">=", "<=": "<"}.get(operator, operator)
-    return read.condition(f"({{type}} = 'text' AND {AS_DATE}({{value}}) {than} ?)", edge)
+    found = read.condition(f"({{type}} = 'text' AND {AS_DATE}({{value}}) {than} ?)", edge)
+    # Times of day and dates are of different kinds, and neither is before the other.
+    if (start < TIMES_END) == (operator in ("<", "<=")):
+        return found
+    side = "<" if start < TIMES_END else ">="
+    return _join([found, read.condition(f"{AS_DATE}({{value}}) {side} ?", TIMES_END)], "AND")
 
 
 def uncompared(where: Mapping[str, Any]) -> list[tuple[str, str, Condition]]:
@@ -187,10 +192,13 @@ def _uncompared(name: str, value: object) -> tuple[str, Condition]:
         return "true or false", read.condition("{type} NOT IN ('true', 'false', 'null')")
     if not isinstance(value, str):
         return "numbers", read.condition("{type} NOT IN ('integer', 'real', 'null')")
-    if as_date(value) is None:
+    period = as_date(value)
+    if period is None:
         return "texts", read.condition("{type} NOT IN ('text', 'null')")
-    other = f"({{type}} NOT IN ('text', 'null') OR ({{type}} = 'text' AND {AS_DATE}({{value}}) IS NULL))"
-    return "dates", read.condition(other)
+    timed = period[0] < TIMES_END
+    alike = f"coalesce({AS_DATE}({{value}}) {'<' if timed else '>='} ?, 0)"
+    other = f"({{type}} NOT IN ('text', 'null') OR ({{type}} = 'text' AND NOT {alike}))"
+    return "times" if timed else "dates", read.condition(other, TIMES_END)
 
 
 def _one_of(read: _Reader, values: list[object]) -> Condition:

@@ -5,7 +5,7 @@ import pytest
 
 from imi.errors import DataError, Failure, UsageError
 from imi.records import with_facts
-from imi.text.readers import ReadOptions, files_of, read
+from imi.text.readers import ReadOptions, Report, Row, files_of, read
 
 FOUR = "AIは素晴らしい！\nうちの猫はタマと言います\nうちのペットはいつも寝ています\n金魚は夜は休むのかな？\n"
 
@@ -91,3 +91,61 @@ def test_a_stray_byte_costs_its_line_only(tmp_path):
 def test_standard_input_is_lines_or_json_lines(monkeypatch, given, expected):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given.encode())))
     assert texts(read("-")) == expected
+
+
+def test_readings_of_aozora_bunko_split_no_word(tmp_path):
+    path = tmp_path / "a.txt"
+    written = [
+        "吾輩《わがはい》は｜ベテラン《プロ》の※［＃「弓＋椁のつくり」、第3水準1-84-22］［＃「の」に傍点］猫《ねこ》だ。"
+    ]
+    path.write_text("\n".join([*written, "", "《本の題》と《A》はそのまま。漢字《kanji》も。"]), "utf-8")
+    report = Report()
+    texts = [item.document.text for item in read(str(path), ReadOptions(report=report))]
+    assert "吾輩はベテランの弴猫だ。" in "".join(texts).replace("\n", "")
+    assert "《本の題》と《A》はそのまま。漢字《kanji》も。" in "".join(texts)
+    assert ["Aozora" in notice.text for notice in report.notices] == [True]
+
+
+def test_a_text_without_readings_keeps_its_brackets(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("映画《ゆめ》を見た。歌《song》もよい。a|b《x》\n", "utf-8")
+    assert next(iter(read(str(path)))).document.text == "映画《ゆめ》を見た。歌《song》もよい。a|b《x》"
+
+
+@pytest.mark.parametrize("other", ["cp932", "euc-jp"])
+def test_lines_in_two_encodings(tmp_path, other):
+    words = "東京の店です"
+    lines = [
+        "京都の庭園を歩く".encode(),
+        words.encode(other),
+        b"plain",
+        "奈良の鹿と公園".encode(),
+        b"\xe5\x8c\x97\xe6\xb5",
+    ]
+    (tmp_path / "a.txt").write_bytes(b"\n".join(lines) + b"\n")
+    report = Report()
+    items = list(read(str(tmp_path / "a.txt"), ReadOptions(report=report, rows="lines")))
+    assert [item.document.text for item in items if isinstance(item, Row)] == [
+        "京都の庭園を歩く",
+        words,
+        "plain",
+        "奈良の鹿と公園",
+    ]
+    assert [item.line for item in items if isinstance(item, Failure)] == [5]
+    assert [notice.text for notice in report.notices] == [f"line 2 is in {other} and read so; the others are UTF-8"]
+
+
+def test_rows_of_a_table_in_two_encodings(tmp_path):
+    rows = [
+        "id,品名\n".encode(),
+        *(f"{at},りんごとみかん\n".encode("cp932" if at % 2 else "utf-8") for at in range(1, 9)),
+    ]
+    (tmp_path / "a.csv").write_bytes(b"".join(rows))
+    items = list(read(str(tmp_path / "a.csv")))
+    assert [item.document.text for item in items] == [f"id: {at}; 品名: りんごとみかん" for at in range(1, 9)]
+
+
+def test_halves_of_kana_are_no_second_encoding(tmp_path):
+    (tmp_path / "a.txt").write_bytes("ﾃｱ\n東京の店です\nｶﾀｶﾅの名前\n".encode("cp932"))
+    items = list(read(str(tmp_path / "a.txt"), ReadOptions(rows="lines")))
+    assert [item.document.text for item in items] == ["ﾃｱ", "東京の店です", "ｶﾀｶﾅの名前"]

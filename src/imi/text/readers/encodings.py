@@ -46,11 +46,15 @@ codecs.register_error(ESCAPE, _stray)
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """The codec to read a file by; `reason` says why where it is a guess, `hint` what may be right."""
+    """The codec to read a file by; `reason` says why where it is a guess, `hint` what may be right.
+
+    guessed: the file is not valid UTF-8.
+    """
 
     name: str
     reason: str | None = None
     hint: str | None = None
+    guessed: bool = False
 
 
 def check_encoding(name: str) -> None:
@@ -141,14 +145,14 @@ def _not_utf8(raw: bytes, wished: str | None) -> Encoding:
     good = sum(char > "\x7f" for char in text) - stray
     if good > 2 * stray:
         # A text in another encoding has hardly a byte that fits: this one is UTF-8 with damage.
-        return Encoding("utf-8", hint=None)
+        return Encoding("utf-8", guessed=True)
     if wished is not None:
         return Encoding(wished)
     guess, sure = guess_encoding(raw)
     if not sure:
-        return Encoding("utf-8", hint=guess)
+        return Encoding("utf-8", hint=guess, guessed=True)
     read_so = "western words" if guess in ("latin-1", "cp1252") else "Japanese"
-    return Encoding(guess, f"it is not valid UTF-8, and as {guess} it gives {read_so}")
+    return Encoding(guess, f"it is not valid UTF-8, and as {guess} it gives {read_so}", guessed=True)
 
 
 def guess_encoding(raw: bytes) -> tuple[str, bool]:

@@ -17,6 +17,7 @@ from typing import IO
 from imi.errors import DataError, Failure
 from imi.text.readers.encodings import ESCAPE, STRAY, Encoding, encoding_of
 from imi.text.readers.limits import RATIO, WHOLE, too_large, too_much
+from imi.text.readers.mixed import in_one_encoding
 
 STDIN = "-"
 Numbered = tuple[int, str]
@@ -110,8 +111,9 @@ def open_text(source: str, encoding: str, say: Say | None = None) -> Iterator[Te
                 spool.write(piece)
             spool.seek(0)
             known = encoding_of(spool, encoding)
+            whole, known = _whole(spool, known, encoding, source, say)
             spool.seek(0)
-            text = _text(io.BufferedReader(spool), known)
+            text = _text(io.BufferedReader(whole or spool), known)  # type: ignore[type-var]
             if known.reason and say is not None:
                 say(source, None, f"read as {known.name}: {known.reason}; --encoding NAME says it otherwise")
             yield text
@@ -120,7 +122,8 @@ def open_text(source: str, encoding: str, say: Say | None = None) -> Iterator[Te
     try:
         with open_bytes(source) as bytes_:
             known = encoding_of(bytes_, encoding)
-        file = _text(open_bytes(source), known)
+            whole, known = _whole(bytes_, known, encoding, source, say)
+        file = _text(whole or open_bytes(source), known)
     except OSError as error:
         raise unreadable(source, error) from error
     if known.reason and say is not None:
@@ -130,6 +133,20 @@ def open_text(source: str, encoding: str, say: Say | None = None) -> Iterator[Te
             yield file
         except OSError as error:
             raise unreadable(source, error) from error
+
+
+def _whole(
+    file: IO[bytes], known: Encoding, wished: str, source: str, say: Say | None
+) -> tuple[IO[bytes] | None, Encoding]:
+    """Return a file all in UTF-8 where its lines are in two encodings; else None, and the encoding that it is in."""
+    if not known.guessed or wished.lower().replace("_", "-") not in ("utf-8", "utf8"):
+        return None, known
+    found = in_one_encoding(file)
+    if found is None:
+        return None, known
+    if say is not None:
+        say(source, None, found[1])
+    return found[0], Encoding("utf-8")
 
 
 def _text(file: IO[bytes], known: Encoding) -> Text:

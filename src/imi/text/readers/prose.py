@@ -18,6 +18,7 @@ from imi.text.readers.jsons import json_rows
 from imi.text.readers.lines import Numbered, read_lines
 from imi.text.readers.pieces import cut, passage_rows
 from imi.text.readers.rows import ReadOptions, Row, place_id, refuse_columns
+from imi.text.readers.ruby import without_readings
 
 _LOOKED_AT = 65_536
 """How many of a text's first characters decide whether it is a list of lines."""
@@ -30,15 +31,17 @@ def read_text(source: str, options: ReadOptions) -> Items:
     refuse_columns(source, options)
     lines = read_lines(source, options.encoding, options.say)
     head = list(_head(lines))
+    # Readings are told from the first lines, and left out of all.
+    lines = without_readings(head, lines, source, options.say)
     by_line = options.rows == "lines" or (
         options.rows is None and is_list_of_lines([one[1] for one in head if not isinstance(one, Failure)])
     )
     if options.noted is not None and head and options.rows is None:
         options.noted(source, "lines" if by_line else "passages")
     if by_line:
-        yield from _by_line(source, chain(head, lines), options)
+        yield from _by_line(source, lines, options)
     else:
-        yield from passage_rows(plain_blocks(placed(chain(head, lines))), source, options)
+        yield from passage_rows(plain_blocks(placed(lines)), source, options)
 
 
 def read_markdown(source: str, options: ReadOptions) -> Items:
