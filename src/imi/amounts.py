@@ -20,6 +20,8 @@ Style = Literal["point", "comma"]
 _LONGEST = 40
 _DIGITS = 15
 """Digits of a fraction that a float keeps."""
+_TELEPHONE = 6
+"""Digits behind a plus from which it is rather a telephone's."""
 _UNITS = {
     "US$": "$", "$": "$", "USD": "$", "€": "€", "EUR": "€", "£": "£", "GBP": "£", "¥": "¥", "円": "¥", "JPY": "¥",
     "₩": "₩", "KRW": "₩", "₹": "₹", "INR": "₹", "CHF": "CHF", "CNY": "CNY", "元": "CNY", "A$": "A$", "C$": "C$",
@@ -79,6 +81,8 @@ def read_amount(text: str, style: Style | None = None) -> Amount | None:
         return None
     if not units and (" " in number or "'" in number) and "," not in number and "." not in number:
         return None  # 555 123 is rather a telephone's
+    if not units and found["sign"] == "+" and len(number) > _TELEPHONE:
+        return None
     unit = _UNITS[units[0]] if units else ""
     return Amount(-read if any(signs) else read, unit, _style_of(number), signs[2])
 

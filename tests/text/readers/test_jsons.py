@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from imi.errors import DataError, Failure
-from imi.text.readers import ReadOptions, jsons, read
+from imi.text.readers import ReadOptions, Report, jsons, read
 
 
 def write(folder, name, text):
@@ -86,3 +86,30 @@ def test_tables_in_the_shapes_that_programs_write(tmp_path, text, texts):
 def test_empty_file_and_empty_array_hold_nothing(tmp_path):
     assert list(read(write(tmp_path, "a.json", ""))) == []
     assert list(read(write(tmp_path, "b.json", "[]"))) == []
+
+
+@pytest.mark.parametrize(("name", "text"), [("a.jsonl", "{}\n{}\n"), ("a.json", "[{},\n{}]"), ("b.json", "[{}]")])
+def test_a_field_that_occurs_twice_is_said(tmp_path, name, text):
+    report = Report()
+    odd = '{"text": "a", "x": 1, "x": 2}'
+    rows = list(
+        read(
+            write(tmp_path, name, text.replace("{}", odd, 1).replace("{}", '{"text": "b"}')), ReadOptions(report=report)
+        )
+    )
+    assert rows[0].document.metadata["x"] == 2
+    assert [(one.line, one.text) for one in report.notices] == [
+        (1, "the field 'x' occurs twice in one object: the last is kept")
+    ]
+
+
+def test_rows_below_a_key_below_a_key(tmp_path):
+    report = Report()
+    source = write(
+        tmp_path, "a.json", '{"data": {"total": 2, "items": [{"text": "a", "n": 1}, {"text": "b", "n": 2}]}}'
+    )
+    rows = list(read(source, ReadOptions(report=report)))
+    assert [(row.document.text, row.document.metadata["n"]) for row in rows] == [("a", 1), ("b", 2)]
+    assert [one.text for one in report.notices] == [
+        "below 'data', its rows are those below 'items'; 'total' beside it are left out"
+    ]

@@ -2,6 +2,7 @@
 
 import datetime
 import gzip
+from decimal import Decimal
 
 import pytest
 
@@ -216,3 +217,62 @@ def test_options_that_speak_of_columns_are_refused_where_there_are_none(tmp_path
     (tmp_path / "p.html").write_text("<p>text</p>")
     with pytest.raises(UsageError, match="--id speaks of columns"):
         list(read(str(tmp_path / "p.html"), ReadOptions(id="x")))
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("id,code,text\n1,NA,a\n2,null,b\n3,None,c\n4,nan,d\n", ["NA", "null", "None", "nan"]),
+        ("id,code,text\n1,5,a\n2,NA,b\n3,7,c\n", [5, "NA", 7]),
+        ("phone,code,text\n+81312345678,+5,a\n+81312345679,-3,b\n", [5, -3]),
+        ("time,code,text\n(s),(C),u\n1,20.5,a\n2,21,b\n3,22,c\n", ["(C)", 20.5, 21, 22]),
+        ('\ufeff"last, first",code\r\n"Doe, Jane",30\r\n', [30]),
+        ("\ufeffsep=;\r\nid;code\r\n1;x\r\n", ["x"]),
+        ("# made by a tool\n# v 2\nid,code\n1,7\n2,8\n", [7, 8]),
+        ("id,code\r1,a\r2,b\r", ["a", "b"]),
+        ("id,code\r\n1,a\n2,b\r3,c\r\n", ["a", "b", "c"]),
+        ("region,code,2019,2020\nN,5,1,2\nS,6,3,4\n", [5, 6]),
+    ],
+)
+def test_cells_that_other_programs_lose(tmp_path, text, kept):
+    (tmp_path / "a.csv").write_bytes(text.encode())
+    rows, failed, _ = taken(tmp_path / "a.csv")
+    assert not failed and [row.metadata.get("code") for row in rows] == kept
+
+
+def test_sheets_of_1904_with_times_and_errors(tmp_path):
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    book.epoch = openpyxl.utils.datetime.CALENDAR_MAC_1904
+    for row in (
+        ["at", "text"],
+        [datetime.datetime(2024, 9, 1), "a"],
+        [datetime.time(9, 30), "b"],
+        [datetime.timedelta(hours=30), "c"],
+        ["#N/A", "d"],
+    ):
+        book.active.append(row)
+    book.save(tmp_path / "a.xlsx")
+    rows, failed, _ = taken(tmp_path / "a.xlsx")
+    assert not failed and [row.metadata["at"] for row in rows] == ["2024-09-01", "09:30:00", "1 day, 6:00:00", "#N/A"]
+
+
+def test_parquet_keeps_what_its_types_say(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+
+    zoned = pyarrow.array(
+        [datetime.datetime(2024, 9, 1, tzinfo=datetime.UTC)], pyarrow.timestamp("us", tz="Asia/Tokyo")
+    )
+    columns = {"text": ["a"], "list": [[1, 2]], "nested": [{"x": {"y": 1}}], "exact": [Decimal("12345678901234567.89")]}
+    columns |= {
+        "at": zoned,
+        "large": pyarrow.array([2**64 - 1], pyarrow.uint64()),
+        "long": [datetime.timedelta(hours=30)],
+    }
+    parquet.write_table(pyarrow.table(columns), tmp_path / "a.parquet")
+    (row,), _, _ = taken(tmp_path / "a.parquet")
+    assert {name: value for name, value in row.metadata.items() if name not in ("source", "line", "imi")} == {
+        "list": [1, 2], "nested": {"x": {"y": 1}}, "exact": "12345678901234567.89", "large": 2**64 - 1,
+        "at": "2024-09-01T09:00:00+09:00", "long": "1 day, 6:00:00",
+    }  # fmt: skip

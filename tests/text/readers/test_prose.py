@@ -149,3 +149,9 @@ def test_halves_of_kana_are_no_second_encoding(tmp_path):
     (tmp_path / "a.txt").write_bytes("ﾃｱ\n東京の店です\nｶﾀｶﾅの名前\n".encode("cp932"))
     items = list(read(str(tmp_path / "a.txt"), ReadOptions(rows="lines")))
     assert [item.document.text for item in items] == ["ﾃｱ", "東京の店です", "ｶﾀｶﾅの名前"]
+
+
+def test_chinese_is_not_read_as_japanese(tmp_path):
+    (tmp_path / "a.txt").write_bytes("中文内容测试\n这是第二行\n".encode("gb18030"))
+    items = list(read(str(tmp_path / "a.txt"), ReadOptions(rows="lines")))
+    assert [type(item) for item in items] == [Failure, Failure] and "is not utf-8" in items[0].reason

@@ -174,7 +174,9 @@ def guess_encoding(raw: bytes) -> tuple[str, bool]:
     if score <= letters + signs and (letters or score <= 0.6):
         return western, letters + signs > 0.5
     han = _HAN.findall(_decoded(raw, name) or raw.decode(name, ESCAPE))
-    return name, score > 0.6 and (kana > 0 or (len(han) >= _ENOUGH and not (name == "euc-jp" and _is_korean(han))))
+    # Chinese read as EUC-JP has no kana, and kanji that hardly anybody writes.
+    least = 0.82 if name == "euc-jp" and not kana else 0.6
+    return name, score > least and (kana > 0 or (len(han) >= _ENOUGH and not (name == "euc-jp" and _is_korean(han))))
 
 
 def _is_korean(han: Sequence[str]) -> bool:

@@ -21,7 +21,13 @@ def rows_inside(value: Mapping[str, Any], asked: Sequence[str]) -> tuple[Rows, s
         return None
     if any(name.lower() in TEXT_COLUMNS and isinstance(inner, str) for name, inner in value.items()):
         return None
-    return _split(value) or _below_a_key(value) or _columns(value) or _by_key(value)
+    found = _split(value) or _below_a_key(value) or _columns(value) or _by_key(value)
+    if found is None and len(value) == 1:
+        # What programs answer: rows below a key below a key.
+        name, inner = next(iter(value.items()))
+        if isinstance(inner, dict) and (below := _below_a_key(inner)) is not None:
+            return below[0], f"below {name!r}, {below[1]}"
+    return found
 
 
 def _split(value: Mapping[str, Any]) -> tuple[Rows, str] | None:

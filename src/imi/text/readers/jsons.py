@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from imi.errors import DataError, Failure
@@ -25,6 +27,8 @@ def read_jsonl(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
 def json_rows(source: str, lines: Iterable[Numbered | Failure], options: ReadOptions) -> Iterator[Row | Failure]:
     """Yield the documents of lines of JSON; the first object tells the columns, a later one may lack none of them."""
     reader: RowReader | None = None
+    twice: list[str] = []
+    decoder = json.JSONDecoder(object_pairs_hook=partial(_held, twice))
     for line in lines:
         if isinstance(line, Failure):
             yield line
@@ -33,16 +37,31 @@ def json_rows(source: str, lines: Iterable[Numbered | Failure], options: ReadOpt
         if not text.strip():
             continue
         try:
-            value = json.loads(text)
+            twice.clear()
+            value = decoder.decode(text)
         except (ValueError, RecursionError) as wrong:
             yield Failure(source, number, f"not JSON: {_reason(wrong)}")
             continue
+        if twice:
+            options.say(source, number, _twice(twice))
         values = _as_row(value)
         if values is None:
             yield Failure(source, number, f"a JSON {_kind(value)}, an object is needed")
             continue
         reader = reader or RowReader(source, list(values), options)
         yield reader.row(number, values)
+
+
+def _held(twice: list[str], pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object, and note the fields that occur in it again."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice += [name for name, often in Counter(name for name, _ in pairs).items() if often > 1]
+    return found
+
+
+def _twice(names: Sequence[str]) -> str:
+    return f"the field {names[0]!r} occurs twice in one object: the last is kept"
 
 
 def read_json(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
@@ -97,7 +116,8 @@ def _items(source: str, file: Text, say: Say) -> Iterator[tuple[int, Any, bool] 
 
     A value that is alone in its file comes with True.
     """
-    decoder = json.JSONDecoder()
+    twice: list[str] = []
+    decoder = json.JSONDecoder(object_pairs_hook=partial(_held, twice))
     buffer, at, line, ended = _piece(source, file, _PIECE), 0, 1, False
     inside, before = buffer.lstrip().startswith("["), 0
     if inside:
@@ -110,6 +130,7 @@ def _items(source: str, file: Text, say: Say) -> Iterator[tuple[int, Any, bool] 
             return
         wrong: Exception | None = None
         try:
+            twice.clear()  # of a piece that was cut off
             value, end = decoder.raw_decode(buffer, start)
         except (ValueError, RecursionError) as error:
             value, end, wrong = None, len(buffer), error
@@ -126,6 +147,8 @@ def _items(source: str, file: Text, say: Say) -> Iterator[tuple[int, Any, bool] 
             yield Failure(source, line, f"not JSON from here on: {_reason(wrong)}")
             return
         before += 1
+        if twice:
+            say(source, line, _twice(twice))
         more = inside or _between(buffer, end) < len(buffer)
         if before == 2 and not inside:
             say(source, line, "several JSON values follow one another, and are read one by one")
