@@ -40,6 +40,15 @@ def album(folder: Path) -> dict[str, Path]:
     return found
 
 
+def page(seed: int = 0) -> Image.Image:
+    """Return lines of small print on white, as a scanned page has them."""
+    picture = Image.new("RGB", (300, 400), "white")
+    pen, words = ImageDraw.Draw(picture), ["lorem", "ipsum", "dolor", "sit", "amet", "consectetur"]
+    for line, y in enumerate(range(20, 380, 14)):
+        pen.text((20, y), " ".join(words[(seed + line + 2 * word) % 6] for word in range(8)), fill="black")
+    return picture
+
+
 def noise(width: int = 96, height: int = 64, seed: int = 0) -> np.ndarray:
     """Return a picture whose neighbours differ, (height, width, 3) uint8."""
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)

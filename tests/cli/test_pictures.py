@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from tests.drawn import album, draw
+from tests.drawn import album, draw, page
 
 
 @pytest.fixture
@@ -117,3 +117,15 @@ def test_what_cameras_write_filters(here, run):
     for where, wanted in (("taken>=2024-01", "sapporo"), ("latitude<40", "tokyo"), ("camera=phone of tokyo", "tokyo")):
         found = run("search", "trips", "--image", "tokyo.jpg", "--where", where, "--no-fold", "--json").json
         assert [hit["id"] for hit in found] == [f"{wanted}.jpg"], where
+
+
+def test_an_album_unlike_all_that_the_model_has_seen_is_said_to_be_so(here, run):
+    (here / "scans").mkdir()
+    for seed in range(8):
+        page(seed).save(here / "scans" / f"{seed}.png")
+    done = run("add", "scans.imi", "scans", "--model", "built-in")
+    assert done.code == 0 and "8 of 8 pictures looked at are unlike the photos" in done.err
+    (here / "more.txt").write_text("a note about scans")
+    assert "unlike" not in run("add", "scans.imi", "more.txt").err
+    (finding,) = [one for one in run("doctor", "scans.imi", "--json").json["findings"] if "pictures" in one["check"]]
+    assert (finding["level"], finding["value"]) == ("warning", 8) and "caption" in finding["remedy"]

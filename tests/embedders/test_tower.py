@@ -1,9 +1,10 @@
 import json
 import shutil
+import zipfile
 
 import numpy as np
 import pytest
-from tests.drawn import draw, noise
+from tests.drawn import draw, noise, page
 
 import imi
 from imi.embedders.picture_guesses import Guesser
@@ -181,3 +182,13 @@ def test_a_word_finds_photos_of_it_in_both_languages_and_by_kind(shared_data):
     best = np.argsort(-(z @ model.embed(list(asked), kind="query").T), axis=0)[:5]
     shares = [np.isin(classes[best[:, at]], list(wanted)).mean() for at, wanted in enumerate(asked.values())]
     assert np.mean(shares) >= 0.4, dict(zip(asked, shares, strict=True))
+
+
+def test_pictures_unlike_all_that_was_seen_are_known_as_such(tower):
+    assert tower.unfamiliar([page(1), page(2), noise(224, 224)]).all()
+
+
+def test_photos_are_familiar(tower, shared_data):
+    with zipfile.ZipFile(shared_data / "images" / "cifar10_train_10k.zip") as archive:
+        names = [name for name in archive.namelist() if name.endswith((".png", ".jpg"))][::500]
+        assert tower.unfamiliar([archive.read(name) for name in names]).mean() < 0.2

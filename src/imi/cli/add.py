@@ -146,6 +146,7 @@ def _add_again(options: AddOptions) -> bool:
 
 
 def _add(options: AddOptions) -> None:
+    from imi.collection.pictures import unfamiliar_pictures
     from imi.ingest import Ingest
     from imi.text.readers import ReadOptions
 
@@ -175,11 +176,16 @@ def _add(options: AddOptions) -> None:
             else:
                 ingest.look(None, bar)
         with open_to_write(options.collection, options.model, own_vectors=options.vectors is not None) as collection:
+            store = None if on_engine else collection.store
+            last = -1 if store is None else store.last_row
             with progress("adding", quiet=options.quiet) as bar:
-                added = ingest.write(collection, None if on_engine else collection.store, bar)
+                added = ingest.write(collection, store, bar)
             name = collection.info.path
+            strange = None if store is None else unfamiliar_pictures(store, collection.model, last)
     _show_added(added, name, options)
     _say_how(result, quiet=options.quiet)
+    if strange is not None and strange.most:
+        note(str(strange), quiet=options.quiet)
 
 
 def _rows(given: str | None) -> Literal["lines", "passages"] | None:

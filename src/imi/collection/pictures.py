@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
 import numpy as np
@@ -15,7 +15,7 @@ from imi.embedders.base import Embedder, PictureEmbedder
 from imi.errors import ModelMismatch, UsageError
 from imi.pictures import Picture, Source
 from imi.records import Hits
-from imi.store.pictures import MADE_BY, holds_pictures, pictures_of
+from imi.store.pictures import MADE_BY, holds_pictures, picture_rows, pictures_of
 from imi.store.store import Store
 from imi.types import Floats
 
@@ -26,6 +26,9 @@ Query: TypeAlias = Union[str, ArrayLike, os.PathLike[str], bytes, "Image", tuple
 """What can be asked: words; a picture, by path, bytes, image or array (h, w, 3) uint8; both, as a pair; a vector."""
 
 _AT_ONCE = 512
+_LOOKED_AT = 48
+_FEWEST = 8
+_MANY = 0.4
 
 
 def painter_of(embedder: Embedder) -> PictureEmbedder:
@@ -106,6 +109,46 @@ def looks_of(store: Store, ids: Sequence[str]) -> dict[int, Floats]:
         places = [at for at, name in enumerate(part, first) if name in kept]
         found |= dict(zip(places, reader.embed_images([kept[ids[at]] for at in places]), strict=True))
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Unfamiliar:
+    """How many of the pictures that were looked at are unlike all that the model was trained on."""
+
+    count: int
+    looked_at: int
+
+    @property
+    def most(self) -> bool:
+        """Whether so many are that words may find the wrong ones."""
+        return self.looked_at >= _FEWEST and self.count >= _MANY * self.looked_at
+
+    def __str__(self) -> str:
+        return (
+            f"{self.count} of {self.looked_at} pictures looked at are unlike the photos, clothing and drawings that "
+            "the model was trained on: words may find the wrong ones, likeness still compares them"
+        )
+
+
+def unfamiliar_pictures(store: Store | None, model: Any, after: int = -1) -> Unfamiliar:
+    """Look at up to 48 kept pictures, evenly spaced, and say how many the collection's model does not know the like of.
+
+    Args:
+        store: of the collection; where there is none, or it has no pictures, nothing is looked at.
+        model: the collection's; where it has no picture tower, nothing is looked at.
+        after: only rows with a higher number.
+    """
+    if store is None:
+        return Unfamiliar(0, 0)
+    with store.reading():
+        rows = [row for row in picture_rows(store) if row > after]
+    tower = getattr(model, "tower", None) if rows else None
+    if tower is None:
+        return Unfamiliar(0, 0)
+    some = [rows[at * len(rows) // min(len(rows), _LOOKED_AT)] for at in range(min(len(rows), _LOOKED_AT))]
+    with store.reading():
+        kept = [one.thumbnail for one in pictures_of(store, some).values()]
+    return Unfamiliar(int(tower.unfamiliar(kept).sum()), len(kept))
 
 
 _GUESS = {"en": "(a guess: {})", "ja": "(推測: {})"}

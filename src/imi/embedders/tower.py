@@ -37,6 +37,10 @@ FOLDER = Path(__file__).parent.parent / "models" / "pictures"
 FORMAT = 2
 _AT_ONCE = 64
 """Pictures that are opened at once."""
+_SILENT = 1e-3
+_UNFAMILIAR = 0.52
+"""Share of silent features above which the network has not seen a picture's like: of photos, clothing and drawings a
+twentieth have so many, of charts half, of scanned pages, digits, cells under a microscope and noise nearly all."""
 _BATCH = 16
 """Pictures that go through the network at once; each core has its own batch."""
 
@@ -115,6 +119,10 @@ class Network:
         with ThreadPoolExecutor(cores, "imi pictures") as pool:
             yield from pool.map(one, batches)
 
+    def unfamiliar(self, features: Floats) -> NDArray[np.bool_]:
+        """Say of which pictures the network sees so little that it may never have seen their like, (n,)."""
+        return np.asarray((features < _SILENT).mean(axis=1) > _UNFAMILIAR)
+
     def logits(self, features: Floats) -> Floats:
         """Return how much each kind speaks for itself, (n, kinds)."""
         return np.asarray(features @ self._weight + self._bias)
@@ -184,6 +192,14 @@ class PictureTower:
             DataError: a picture cannot be read.
         """
         return self.of_features(self.network.features(pictures, progress))
+
+    def unfamiliar(self, pictures: Sequence[Source]) -> NDArray[np.bool_]:
+        """Say which pictures are unlike all that the network was trained on, (n,).
+
+        Raises:
+            DataError: a picture cannot be read.
+        """
+        return self.network.unfamiliar(self.network.features(pictures))
 
     def guesses(self, pictures: Sequence[Source], language: str = "en") -> list[tuple[str, ...]]:
         """Return what pictures most likely show, the likeliest first, in "en" or "ja"; none where nothing is likely.

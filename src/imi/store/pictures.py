@@ -52,6 +52,13 @@ def pictures_of(store: Store, rows: Iterable[int]) -> dict[int, StoredPicture]:
     return {values[0]: decode_picture(values) for values in _found(store, COLUMNS, rows)}
 
 
+def picture_rows(store: Store) -> list[int]:
+    """Return the rows that have a picture, ascending."""
+    if not holds_pictures(store):
+        return []
+    return [row for (row,) in store.connection.execute("SELECT row FROM pictures ORDER BY row")]
+
+
 def decode_picture(values: tuple[Any, ...]) -> StoredPicture:
     """Return the picture read as COLUMNS, verified.
 

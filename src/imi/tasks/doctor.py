@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from imi.collection.pictures import Unfamiliar, unfamiliar_pictures
 from imi.errors import ImiError, UsageError
 from imi.tasks.compare import unrelated_texts
 from imi.tasks.geometry import geometry_findings
@@ -74,11 +75,14 @@ def doctor(
     Raises:
         UsageError: it is not a table of numbers, it has no rows, or the number of texts differs.
     """
+    pictured: list[Finding] = []
     if is_collection(data):
         documents = list(data.documents())
         texts = [document.text or "" for document in documents]
         z = np.asarray(data.vectors())
         model = model or _own_model(data)
+        if (seen := unfamiliar_pictures(getattr(data, "store", None), model)).looked_at:
+            pictured = [_unfamiliar(seen)]
         bound = getattr(data, "bound", None)
         width = width or (None if bound is None else int(bound.info.width))
         # Vectors without text are as they should be; only rows that have neither are empty.
@@ -92,7 +96,7 @@ def doctor(
             )
     if width is None and model is not None:
         width = int(model.info.width)
-    found = [*_vector_findings(z, width)]
+    found = [*_vector_findings(z, width), *pictured]
     sound = np.isfinite(z).all(axis=1)
     sound &= np.where(sound, np.abs(np.where(np.isfinite(z), z, 0)).max(axis=1, initial=0) > 0, False)
     if sound.sum() >= 10:
@@ -103,6 +107,12 @@ def doctor(
         found += _text_findings(texts, model)
     worst: dict[str, int] = {"error": 0, "warning": 1, "info": 2, "ok": 3}
     return Diagnosis(tuple(sorted(found, key=lambda finding: worst[finding.level])))
+
+
+def _unfamiliar(seen: Unfamiliar) -> Finding:
+    """Return how many of an album's pictures are unlike all that the picture tower has seen."""
+    remedy = "search by a picture, add captions, or imi migrate ALBUM --model clip:NAME" if seen.most else ""
+    return Finding("unfamiliar pictures", "warning" if seen.most else "ok", seen.count, str(seen), remedy)
 
 
 def _table(data: Any) -> NDArray[Any]:

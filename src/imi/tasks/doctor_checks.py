@@ -82,6 +82,13 @@ CHECKS = {
         "Copies fill the hits of a search and leak from training rows into test rows.",
         "`imi dedupe COLLECTION` lists groups and which row to keep.",
     ),
+    "unfamiliar pictures": Check(
+        "Pictures that are unlike the photos, clothing and drawings that the picture tower was trained on.",
+        "Charts, scans, X-rays or cells under a microscope are given the names of what they resemble, so that words "
+        "find the wrong ones. Likeness still compares them.",
+        "Search by a picture, give pictures a caption (`imi.Document(text=…, picture=…)`), or use a model that knows "
+        "their like: `imi migrate ALBUM --model clip:NAME`.",
+    ),
     "long texts": Check(
         "Texts with more tokens than the model reads.",
         "What comes after the model's limit is ignored, so it cannot be found by meaning.",
