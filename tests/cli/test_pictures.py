@@ -25,6 +25,13 @@ def test_an_album_is_searched_by_a_picture(photos, run):
     assert narrowed[0]["metadata"]["folder"] == "disc"
 
 
+def test_a_report_shows_the_pictures_that_its_tables_name(photos, run):
+    done = run("cluster", "shapes", "-k", 3, "--report", "r.html")
+    assert done.code == 0, done.err
+    page = (photos / "r.html").read_text("utf-8")
+    assert page.count('<img src="data:image/jpeg;base64,/9j/') >= 3 and "photos/box/" in page
+
+
 def test_adding_again_reads_nothing(photos, run):
     assert run("add", "shapes", "photos", "--json").json["unchanged"] == 9
     (photos / "photos" / "box" / "red.png").unlink()

@@ -7,7 +7,9 @@ import re
 
 import numpy as np
 import pytest
+from tests.drawn import album
 
+import imi
 from imi import tasks
 from imi.errors import UsageError
 from imi.tasks.layout import _repulsion, _repulsion_of_pairs, symmetric_affinities, tsne_gradient, tsne_plane
@@ -84,6 +86,21 @@ def test_the_page_is_whole_safe_and_allows_only_its_own_script(drawn, tmp_path):
     points = np.frombuffer(base64.b64decode(data["points"]), "<f4").reshape(-1, 2)
     np.testing.assert_array_equal(points, drawn.points)
     assert data["texts"][7].startswith("</script>") and data["columns"]["<b>name"][1] is None
+
+
+def test_an_album_s_map_carries_its_pictures(tmp_path):
+    found = album(tmp_path / "photos")
+    with imi.open(tmp_path / "a.imi", model="pixels") as shapes:
+        shapes.add([imi.Document(name, picture=path) for name, path in found.items()])
+        shapes.add([imi.Document("words", "no picture")], vectors=shapes.vectors()[:1])
+        drawn = tasks.map(shapes, method="pca")
+    assert set(drawn.pictures) == set(found)
+    drawn.save(tmp_path / "map.html")
+    page = (tmp_path / "map.html").read_text("utf-8")
+    data = json.loads(re.search(r'id="map-data">(.*?)</script>', page, re.DOTALL)[1])
+    assert [drawn.ids[int(row)] for row in data["pictures"]] == [name for name in drawn.ids if name in found]
+    assert all(one.startswith("data:image/jpeg;base64,/9j/") for one in data["pictures"].values())
+    assert "img-src data:" in page
 
 
 def test_pictures_and_tables(drawn, tmp_path):

@@ -181,7 +181,7 @@ def _add(options: AddOptions) -> None:
             with progress("adding", quiet=options.quiet) as bar:
                 added = ingest.write(collection, store, bar)
             name = collection.info.path
-            strange = None if store is None else unfamiliar_pictures(store, collection.model, last)
+            strange = None if store is None else unfamiliar_pictures(store, lambda: collection.model, last)
     _show_added(added, name, options)
     _say_how(result, quiet=options.quiet)
     if strange is not None and strange.most:

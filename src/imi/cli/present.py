@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from imi.tasks.report import Findings, Phrase, Reported, ReportTable
 
 _WIDE = 200
+_SIDE = 96
+"""Pixels of a side of a picture in a report."""
 
 
 def present(
@@ -31,7 +33,9 @@ def present(
     if options.report:
         from imi.tasks.report import write_report
 
-        write_report(options.report, found, getattr(result, "figure", None), settings_of(options))
+        write_report(
+            options.report, found, getattr(result, "figure", None), settings_of(options), _pictures(options, found)
+        )
         note(f"the report is in {options.report}", quiet=options.quiet)
     spoken = language()
     if not options.as_json or not options.quiet:
@@ -42,6 +46,17 @@ def present(
         return
     for at, table in enumerate(found.tables):
         _show_table(table, spoken, first=at == 0)
+
+
+def _pictures(options: ReportedTaskOptions, findings: Findings) -> dict[str, bytes]:
+    """Return the pictures of the rows that tables name, small, by id."""
+    from imi.cli.opening import open_to_read
+    from imi.collection.pictures import small_pictures
+
+    said = [cell for table in findings.tables for row in table.rows for cell in row if isinstance(cell, str)]
+    named = {*said, *(id_ for cell in said for id_ in cell.split())}
+    with open_to_read(options.collection) as collection:
+        return small_pictures(collection.store, named, _SIDE)
 
 
 def settings_of(options: ReportedTaskOptions) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
@@ -13,9 +13,9 @@ from numpy.typing import ArrayLike
 from imi.collection.description import Bound, read_bound
 from imi.embedders.base import Embedder, PictureEmbedder
 from imi.errors import ModelMismatch, UsageError
-from imi.pictures import Picture, Source
+from imi.pictures import Picture, Source, open_picture
 from imi.records import Hits
-from imi.store.pictures import MADE_BY, holds_pictures, picture_rows, pictures_of
+from imi.store.pictures import MADE_BY, has_pictures, picture_rows, pictures_of
 from imi.store.store import Store
 from imi.types import Floats
 
@@ -98,7 +98,7 @@ def looks_of(store: Store, ids: Sequence[str]) -> dict[int, Floats]:
     from imi.embedders.pixels import Pixels
 
     with store.reading():
-        if not holds_pictures(store) or store.connection.execute("SELECT 1 FROM pictures LIMIT 1").fetchone() is None:
+        if not has_pictures(store):
             return {}
     reader, found = Pixels(), dict[int, Floats]()
     for first in range(0, len(ids), _AT_ONCE):
@@ -108,6 +108,21 @@ def looks_of(store: Store, ids: Sequence[str]) -> dict[int, Floats]:
             kept = {rows[row]: one.thumbnail for row, one in pictures_of(store, rows).items()}
         places = [at for at, name in enumerate(part, first) if name in kept]
         found |= dict(zip(places, reader.embed_images([kept[ids[at]] for at in places]), strict=True))
+    return found
+
+
+def small_pictures(store: Store | None, ids: Iterable[str], side: int) -> dict[str, bytes]:
+    """Return the kept pictures of those ids that have one, as JPEG files of at most `side` pixels a side."""
+    if store is None:
+        return {}
+    found: dict[str, bytes] = {}
+    with store.reading():
+        if not has_pictures(store):
+            return {}
+        rows = {stored.row: name for name, stored in store.by_ids(list(ids)).items()}
+        kept = {rows[row]: one.thumbnail for row, one in pictures_of(store, rows).items()}
+    for name, content in kept.items():
+        found[name] = open_picture(content, side).thumbnail()
     return found
 
 
@@ -130,19 +145,20 @@ class Unfamiliar:
         )
 
 
-def unfamiliar_pictures(store: Store | None, model: Any, after: int = -1) -> Unfamiliar:
+def unfamiliar_pictures(store: Store | None, model: Callable[[], Any], after: int = -1) -> Unfamiliar:
     """Look at up to 48 kept pictures, evenly spaced, and say how many the collection's model does not know the like of.
 
     Args:
         store: of the collection; where there is none, or it has no pictures, nothing is looked at.
-        model: the collection's; where it has no picture tower, nothing is looked at.
+        model: returns the collection's, asked only where there are pictures; without a picture tower, nothing is
+            looked at.
         after: only rows with a higher number.
     """
     if store is None:
         return Unfamiliar(0, 0)
     with store.reading():
         rows = [row for row in picture_rows(store) if row > after]
-    tower = getattr(model, "tower", None) if rows else None
+    tower = getattr(model(), "tower", None) if rows else None
     if tower is None:
         return Unfamiliar(0, 0)
     some = [rows[at * len(rows) // min(len(rows), _LOOKED_AT)] for at in range(min(len(rows), _LOOKED_AT))]

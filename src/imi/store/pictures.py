@@ -52,6 +52,11 @@ def pictures_of(store: Store, rows: Iterable[int]) -> dict[int, StoredPicture]:
     return {values[0]: decode_picture(values) for values in _found(store, COLUMNS, rows)}
 
 
+def has_pictures(store: Store) -> bool:
+    """Say whether any row has a picture."""
+    return holds_pictures(store) and store.connection.execute("SELECT 1 FROM pictures LIMIT 1").fetchone() is not None
+
+
 def picture_rows(store: Store) -> list[int]:
     """Return the rows that have a picture, ascending."""
     if not holds_pictures(store):

@@ -81,7 +81,7 @@ def doctor(
         texts = [document.text or "" for document in documents]
         z = np.asarray(data.vectors())
         model = model or _own_model(data)
-        if (seen := unfamiliar_pictures(getattr(data, "store", None), model)).looked_at:
+        if (seen := unfamiliar_pictures(getattr(data, "store", None), lambda: model)).looked_at:
             pictured = [_unfamiliar(seen)]
         bound = getattr(data, "bound", None)
         width = width or (None if bound is None else int(bound.info.width))

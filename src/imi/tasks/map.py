@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from imi.collection.pictures import small_pictures
 from imi.errors import MissingExtra, UsageError
 from imi.figures import COLOURS, new_figure, save_figure, say_above, short
 from imi.records import FACTS
@@ -22,6 +23,9 @@ from imi.types import Floats
 Method = Literal["tsne", "pca", "umap", "pacmap"]
 METHODS: tuple[Method, ...] = ("tsne", "pca", "umap", "pacmap")
 _SHOWN = 10
+_PICTURES = 2000
+"""Pictures that a page carries, of more evenly chosen ones: two kilobytes each."""
+_SIDE = 92
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,7 @@ class Map:
     """Points (n, 2), each row's nearest rows (n, k) with cosines, and what the points are.
 
     columns: metadata columns that can colour the points, by name; values one a row, None where a row lacks it.
+    pictures: small JPEG files by id, of rows that are pictures; the page shows them.
     """
 
     points: Floats
@@ -38,6 +43,7 @@ class Map:
     texts: tuple[str, ...]
     columns: Mapping[str, Sequence[Any]]
     colour: str | None = None
+    pictures: Mapping[str, bytes] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plain figures: how many points there are and where they lie."""
@@ -169,7 +175,9 @@ def map(
     cosines, near = nearest_rows(rows.z, min(45, len(rows) - 1), seed=seed)
     points = _points(rows.z, method, cosines, near, seed, progress)
     shown = rows.texts if rows.texts is not None else rows.ids
-    return Map(points, near[:, :_SHOWN], cosines[:, :_SHOWN], tuple(rows.ids), tuple(shown), known, colour)
+    near, cosines = near[:, :_SHOWN], cosines[:, :_SHOWN]
+    pictures = small_pictures(getattr(data, "store", None), rows.ids[:: -(-len(rows) // _PICTURES)], _SIDE)
+    return Map(points, near, cosines, tuple(rows.ids), tuple(shown), known, colour, pictures)
 
 
 def _points(

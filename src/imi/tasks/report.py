@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import json
 import math
 import tempfile
+import types
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -111,15 +113,27 @@ def check_report(path: str | Path) -> None:
 
 
 def write_report(
-    path: str | Path, findings: Findings, figure: Any = None, settings: Mapping[str, Any] | None = None
+    path: str | Path,
+    findings: Findings,
+    figure: Any = None,
+    settings: Mapping[str, Any] | None = None,
+    pictures: Mapping[str, bytes] | None = None,
 ) -> None:
-    """Write findings as one page; see `Reported.report`."""
+    """Write findings as one page; see `Reported.report`.
+
+    Args:
+        path: ends in .html.
+        findings: sentences and tables.
+        figure: draws into a file.
+        settings: what the task was called with.
+        pictures: small JPEG files by id; a cell of such ids shows the pictures.
+    """
     check_report(path)
     drawn = _drawn(figure)
     result = {**findings.settings, **(settings or {})}
     parts = [f"<h1>{both(findings.title)}</h1>"]
     parts += [f"<p>{both(phrase)}</p>" for phrase in findings.says]
-    parts += [_table(table) for table in findings.tables]
+    parts += [_table(table, pictures or {}) for table in findings.tables]
     if drawn:
         parts.append(f"<figure>{drawn}</figure>")
     if result:
@@ -158,10 +172,16 @@ def both(phrase: Phrase) -> str:
     return f'<span lang="en">{html.escape(phrase.en)}</span><span lang="ja">{html.escape(phrase.ja)}</span>'
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any, pictures: Mapping[str, bytes] = types.MappingProxyType({})) -> str:
     if isinstance(value, Phrase):
         return both(value)
-    return html.escape(as_text(value))
+    shown = html.escape(as_text(value))
+    if not isinstance(value, str):
+        return shown
+    # Several ids in one cell have spaces between them.
+    images = [pictures[one] for one in ([value] if value in pictures else value.split()) if one in pictures]
+    coded = (base64.b64encode(content).decode("ascii") for content in images)
+    return "".join(f'<img src="data:image/jpeg;base64,{content}" alt="">' for content in coded) + shown
 
 
 def as_text(value: Any) -> str:
@@ -177,7 +197,7 @@ def as_text(value: Any) -> str:
     return str(value)
 
 
-def _table(table: ReportTable) -> str:
+def _table(table: ReportTable, pictures: Mapping[str, bytes]) -> str:
     heads = "".join(f"<th>{both(column)}</th>" for column in table.columns)
     numeric = [
         all(
@@ -189,7 +209,8 @@ def _table(table: ReportTable) -> str:
     rows = "".join(
         "<tr>"
         + "".join(
-            f"<td{' class=n' if right else ''}>{_cell(cell)}</td>" for cell, right in zip(row, numeric, strict=True)
+            f"<td{' class=n' if right else ''}>{_cell(cell, pictures)}</td>"
+            for cell, right in zip(row, numeric, strict=True)
         )
         + "</tr>"
         for row in table.rows
@@ -210,6 +231,8 @@ table { border-collapse: collapse; font-size: .92rem } .wide { overflow-x: auto 
 th, td { text-align: left; vertical-align: top; padding: .35rem .8rem .35rem 0; border-bottom: 1px solid var(--line) }
 td { overflow-wrap: anywhere; min-width: 3rem } .n { text-align: right; font-variant-numeric: tabular-nums }
 pre { overflow-x: auto; padding: .6rem .8rem; border: 1px solid var(--line); font-size: .85rem; line-height: 1.4 }
+td img { max-width: 96px; max-height: 96px; margin: 0 .3rem .2rem 0; vertical-align: top; border-radius: 6px }
+td:has(img) { font-size: .75rem; color: #888 }
 figure { margin: 2rem 0 } figure svg { max-width: 100%; height: auto; background: #fff }
 #ja:checked ~ main [lang=en], #en:checked ~ main [lang=ja] { display: none }
 label { margin-right: 1rem; cursor: pointer } input:checked + label { font-weight: 600 }

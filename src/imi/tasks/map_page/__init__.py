@@ -48,6 +48,10 @@ class MapData(Protocol):
     def colour(self) -> str | None:
         """The column that colours them first."""
 
+    @property
+    def pictures(self) -> Mapping[str, bytes]:
+        """Small JPEG files by id, of rows that are pictures."""
+
 
 MODULES = (
     "words.js",
@@ -85,6 +89,11 @@ def page_data(drawn: MapData, title: str) -> dict[str, Any]:
         "neighbours": base64.b64encode(near.tobytes()).decode("ascii"),
         "near": int(near.shape[1]),
         "colour": drawn.colour,
+        "pictures": {
+            row: f"data:image/jpeg;base64,{base64.b64encode(drawn.pictures[id_]).decode('ascii')}"
+            for row, id_ in enumerate(drawn.ids)
+            if id_ in drawn.pictures
+        },
         "regions": regions(drawn.points, drawn.texts).to_dict(),
         **rows_data(drawn.ids, drawn.texts, drawn.columns, keep=drawn.colour),
     }
@@ -122,7 +131,7 @@ def page(data: dict[str, Any]) -> str:
     # "<" cannot end the data's element, nor begin a comment in it, once it is written as an escape.
     inside = json.dumps(data, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c").replace("\u2028", "\\u2028")
     allowed = f"script-src '{_hash(script)}'; style-src '{_hash(style)}'"
-    policy = f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'"
+    policy = f"default-src 'none'; {allowed}; img-src data:; base-uri 'none'; form-action 'none'"
     parts = {"policy": policy, "title": html.escape(data["title"]), "style": style, "data": inside, "script": script}
     return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], _read("page.html"))
 
