@@ -1,4 +1,6 @@
 import json
+import zipfile
+from pathlib import Path
 
 import pytest
 from tests.drawn import album, draw, page
@@ -136,3 +138,14 @@ def test_an_album_unlike_all_that_the_model_has_seen_is_said_to_be_so(here, run)
     assert "unlike" not in run("add", "scans.imi", "more.txt").err
     (finding,) = [one for one in run("doctor", "scans.imi", "--json").json["findings"] if "pictures" in one["check"]]
     assert (finding["level"], finding["value"]) == ("warning", 8) and "caption" in finding["remedy"]
+
+
+def test_groups_of_pictures_are_named_by_what_they_show(here, run, shared_data):
+    with zipfile.ZipFile(shared_data / "images" / "clothing_small_96px.zip") as archive:
+        for kind in ("hat", "shoes"):
+            (here / "photos" / kind).mkdir(parents=True)
+            for name in [one for one in archive.namelist() if f"/{kind}/" in one and one.endswith(".jpg")][:8]:
+                (here / "photos" / kind / Path(name).name).write_bytes(archive.read(name))
+    assert run("add", "album", "photos", "--model", "built-in").code == 0
+    rows = run("cluster", "album", "-k", 2).rows
+    assert sorted(row[0].split(", ")[0] for row in rows) == ["hat", "shoes"]

@@ -12,6 +12,7 @@ from imi.cli.output import progress
 from imi.cli.present import present
 from imi.cli.task_options import ReportedTaskOptions
 from imi.cli.verbs import verb
+from imi.language import language
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +30,13 @@ def cluster(options: ClusterOptions) -> None:
     from imi import tasks
 
     with open_to_read(options.collection) as collection, progress("clustering", quiet=options.quiet) as tell:
-        how: Any = {"method": options.method, "dims": options.dims, "seed": options.seed, "progress": tell}
+        how: Any = {
+            "method": options.method,
+            "dims": options.dims,
+            "seed": options.seed,
+            "language": language(),
+            "progress": tell,
+        }
         result = tasks.cluster(collection, options.k, **how)
     present(result, options)
 

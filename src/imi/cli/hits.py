@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 _BAR = 5
 _SNIPPET = 240
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
-_UNLIKELY = "    ── the hits below are unlikely to answer the question ──"
-_NONE_LIKELY = "    ── no hit is likely to answer the question; these are the nearest ──"
+_UNLIKELY = "the hits below are unlikely to answer the question"
+_NONE_LIKELY = "no hit is likely to answer the question; these are the nearest"
 _HALF = 8.0
 """The BM25 score that is shown as .5."""
 _NOISE = 1e-9
@@ -60,7 +60,7 @@ def show_hits(
         console.print(visible(title), style="bold", markup=False)
     for at, hit in enumerate(hits, first):
         if at - first == likely:
-            console.print(_UNLIKELY if likely else _NONE_LIKELY, style="yellow")
+            console.print(f"    ── {local(_UNLIKELY if likely else _NONE_LIKELY)} ──", style="yellow")
         for line in _block(at, hit, hits.mode, question, full):
             line.plain = visible(line.plain)
             console.print(line)

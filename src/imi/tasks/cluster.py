@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from imi.errors import UsageError
 from imi.figures import COLOURS, new_figure, save_figure, say_above, short
+from imi.tasks.album_names import shown_by_groups
 from imi.tasks.keywords import distinctive_words, nearest_in_meaning
 from imi.tasks.kmeans import agreement, density_groups, silhouette, spherical_kmeans, towards_neighbours
 from imi.tasks.report import Findings, Phrase, Reported, ReportTable
@@ -145,6 +146,7 @@ def cluster(
     namer: Namer | None = None,
     dims: int | None = None,
     seed: int = 0,
+    language: str = "en",
     progress: Callable[[int, int], None] | None = None,
 ) -> Clusters:
     """Group rows by meaning.
@@ -159,6 +161,7 @@ def cluster(
             distinctive words.
         dims: leading dimensions of each vector to use.
         seed: of the starts.
+        language: "en" or "ja", of the names of groups of pictures, which are what most of a group seems to show.
         progress: called as progress(done, total) in groupings.
 
     Raises:
@@ -191,8 +194,22 @@ def cluster(
                 "stability": plain_steady,
             }
     found = _named(rows, groups, namer, own_model(data))
+    found = _named_by_pictures(found, shown_by_groups(data, _typical(rows, groups), language))
     quality = silhouette(rows.z, groups, seed=seed) if len(found) > 1 else 0.0
     return Clusters(groups, found, quality, steady, tuple(rows.ids), _plane(rows.z, groups), baseline, k is None)
+
+
+def _named_by_pictures(found: tuple[Cluster, ...], names: Sequence[str]) -> tuple[Cluster, ...]:
+    """Return groups of pictures by what they show; those that have texts keep their names."""
+    return tuple(
+        replace(one, name=name) if name and not one.text else one for one, name in zip(found, names, strict=True)
+    )
+
+
+def _typical(rows: Rows, groups: NDArray[np.int64]) -> list[list[str]]:
+    """Return the ids of each group, the most typical first."""
+    central = (_central(rows.z, np.flatnonzero(groups == group)) for group in range(int(groups.max()) + 1))
+    return [[rows.ids[row] for row in one] for one in central]
 
 
 def _named(rows: Rows, groups: NDArray[np.int64], namer: Namer | None, model: Any) -> tuple[Cluster, ...]:
