@@ -8,6 +8,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # One worker a core: threads of numerical libraries would only wait for each other. Read when numpy is loaded.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import pytest
 from hypothesis import settings

@@ -1,3 +1,4 @@
+import copy
 import os
 import signal
 
@@ -19,10 +20,17 @@ FAST = ["symphonyqg/64:80@100,128", "symphonyqg.float32/128:10@80", "symphonyqg.
 FAST += ["hnsw-rabitq/64:80@100,128"]
 
 
+BUILT = {}
+
+
 def built(vectors, text, metric="cosine"):
+    """Return a ladder of its own over structures that tests of the same vectors share."""
     if text in FAST and load_rabitqlib() is None:
         pytest.skip("rabitqlib is not installed")
-    return Ladder.build(vectors, parse_ladder(text, vectors.shape[1]), metric)
+    key = (id(vectors), text, metric)
+    if key not in BUILT:
+        BUILT[key] = vectors, Ladder.build(vectors, parse_ladder(text, vectors.shape[1]), metric)
+    return copy.copy(BUILT[key][1])
 
 
 @pytest.mark.parametrize("text", FAISS + FAST)

@@ -18,7 +18,7 @@ from imi.index.live import Live
 from imi.index.policy import IndexPolicy
 
 RNG = np.random.default_rng(0)
-Z = RNG.standard_normal((3000, 16)).astype("f4")
+Z = RNG.standard_normal((1000, 16)).astype("f4")
 
 
 @pytest.fixture
