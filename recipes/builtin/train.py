@@ -58,6 +58,7 @@ class Recipe:
     seed: int = 0
     pieces: int = vocabulary.SIZE
     part: int = 1  # one text in so many is read
+    emoji_steps: int = 120
 
 
 FEW_PIECES = 9_000
@@ -225,12 +226,13 @@ def narrow(student: Student, ready: Prepared, recipe: Recipe, say: Say) -> Stude
     return small
 
 
-def finish(student: Student, data: Path, work: Path, say: Say) -> None:
+def finish(student: Student, data: Path, work: Path, recipe: Recipe, say: Say) -> None:
     """Fit readings to their words and all emoji to their names, also those held out, which are measured before."""
     both = splits.emoji(data)
     kana = json.loads((work / "readings.json").read_text())
     say(f"{readings.copy_rows(student, kana, Pieces(work / 'pieces.model')):,} readings like their words")
-    count = emoji.fold_in(student, (*both.train, *both.dev), Pieces(work / "pieces.model"))
+    pieces = Pieces(work / "pieces.model")
+    count = emoji.fold_in(student, (*both.train, *both.dev), pieces, steps=recipe.emoji_steps)
     say(f"{count} rows of emoji")
 
 
@@ -259,7 +261,7 @@ def main(arguments: list[str] | None = None) -> None:
     options.work.mkdir(parents=True, exist_ok=True)
     recipe = Recipe(steps=options.steps, hidden=options.hidden, second_share=options.second_share, seed=options.seed)
     if options.few:
-        recipe = replace(recipe, steps=20, pieces=FEW_PIECES, part=400, group_share=0.02)
+        recipe = replace(recipe, steps=20, pieces=FEW_PIECES, part=400, group_share=0.02, emoji_steps=3)
 
     def say(line: str) -> None:
         sys.stderr.write(f"{time.strftime('%H:%M:%S')} {line}\n")
@@ -270,7 +272,7 @@ def main(arguments: list[str] | None = None) -> None:
     average(student, options.work, recipe)
     student = narrow(student, ready, recipe, say)
     _write(options.work / "before-emoji", student, pieces)
-    finish(student, options.data, options.work, say)
+    finish(student, options.data, options.work, recipe, say)
     torch.save(student.state(), options.work / "finished.pt")
     _write(options.out, student, pieces)
     say(f"wrote {options.out}")
