@@ -1,3 +1,5 @@
+import errno
+import os
 import sqlite3
 
 import numpy as np
@@ -66,3 +68,14 @@ def test_none_of_them_makes_a_collection(here, run, verb):
     done = run(verb, "nowhere", *arguments)
     assert done.code == 2 and "there is no collection nowhere" in done.err
     assert [path.name for path in here.iterdir()] == ["reviews.csv"]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_said_with_a_way_on_by_verbs_that_write_plain_files(here, run, monkeypatch, number):
+    def full(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("imi.server.http.keys.Keys._write", full)
+    done = run("keys", "add", "alice")
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith("imi: no room left on the disk; ") and "\ntry: free disk space\n" in done.err

@@ -217,3 +217,20 @@ def test_the_summary_is_json(collection, tmp_path):
         {"source": "a.csv", "line": 1, "text": "the line is above the header and not a row: '売上'"},
         {"source": "a.csv", "line": 5, "text": "1 row is blank: 5"},
     ]
+
+
+@pytest.mark.parametrize("name", ["zero.txt", "zero", "pipe.csv"])
+def test_a_file_without_an_end_is_refused_by_name_too(tmp_path, name):
+    from imi.ingest.sources import file_digest
+
+    if name.startswith("zero"):
+        os.symlink("/dev/zero", tmp_path / name)
+    else:
+        os.mkfifo(tmp_path / name)
+    with pytest.raises(OSError, match="not a regular file"):
+        file_digest(str(tmp_path / name), "")
+    with (
+        pytest.raises(DataError, match="not a regular file|without a suffix"),
+        imi.open(tmp_path / "c.imi", model="hash") as c,
+    ):
+        c.add_files(tmp_path / name)

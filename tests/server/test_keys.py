@@ -1,5 +1,6 @@
 """The file of keys: changes at once, a right of its own for the language model, and a file that breaks."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -103,3 +104,10 @@ def test_an_unknown_permission_is_said_with_what_is_allowed(tmp_path):
     with pytest.raises(UsageError, match="unknown permission 'own' for 'notes'; allowed: read, write"):
         Keys(tmp_path / "k.json").add("a", {"notes": "own"})
     assert not (tmp_path / "k.json").exists()
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: os.symlink("/dev/zero", path)])
+def test_what_is_no_file_is_not_waited_for(tmp_path, make):
+    make(tmp_path / "keys.json")
+    with pytest.raises(DataError, match="not a regular file"):
+        Keys(tmp_path / "keys.json")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -19,6 +20,8 @@ from imi.cli.verbs import first_page
 from imi.errors import DataError, ImiError
 from imi.language import language, local
 
+_FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
+"""The disk, or what the user may put on it, is full."""
 _SHORT = frozenset({"search", "similar", "show", "ls", "ask"})
 """Verbs that are over in a blink, and multiply no large matrices."""
 
@@ -128,7 +131,7 @@ def _explain(error: Exception, arguments: Sequence[str]) -> int:
     leave = _exit_code(error)
     if leave is not None:
         return leave
-    if type(error).__name__ == "FullError":  # of SQLite, wherever it was met
+    if type(error).__name__ == "FullError" or getattr(error, "errno", None) in _FULL:  # of SQLite or the system
         return _complain("no room left on the disk; what was acknowledged before is safe", "free disk space", 1)
     if isinstance(error, OSError):
         where = f": {error.filename}" if error.filename else ""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Collection as Ids
-from pathlib import Path
 
 from imi.store.sources import count_from, digests, forget, ids_from, note_digests
 from imi.store.store import Store
+from imi.text.readers.lines import open_regular
 
 _NOTED = "2:"
 """Begins what is noted of files whose rows carry imi's own facts; before, only the field `source` said it."""
@@ -18,9 +18,13 @@ Delete = Callable[[list[str]], int]
 
 
 def file_digest(path: str, reading: str) -> str:
-    """Return 32 hex digits over a file's bytes and the way it is read."""
+    """Return 32 hex digits over a file's bytes and the way it is read.
+
+    Raises:
+        OSError: it cannot be read, or has no end: a pipe or a device.
+    """
     digest = hashlib.blake2b(f"{_READING}{reading}".encode("utf-8", "surrogatepass"), digest_size=16)
-    with Path(path).open("rb") as file:
+    with open_regular(path) as file:
         while piece := file.read(2**20):
             digest.update(piece)
     return digest.hexdigest()

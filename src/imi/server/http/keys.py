@@ -10,6 +10,7 @@ import hmac
 import json
 import re
 import secrets
+import stat
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -104,6 +105,8 @@ class Keys:
             return
         except OSError as wrong:
             raise _unreadable(self.path, wrong) from wrong
+        if not stat.S_ISREG(state.st_mode):  # a pipe would be waited for
+            raise _unreadable(self.path, OSError(0, "it is not a regular file"))
         stamp = (state.st_mtime_ns, state.st_ino, state.st_size)
         if stamp != self._stamp:
             self._keys = _read(self.path)
@@ -198,7 +201,7 @@ def _key(row: Any) -> Key:
 
 def _unreadable(path: Path, wrong: Exception) -> DataError:
     return DataError(
-        f"{path} holds no keys that can be read: {wrong}",
+        f"{path} holds no keys that can be read: {getattr(wrong, 'strerror', None) or wrong}",
         hint=f"mend the file, or remove it and make new keys: rm {path}, then imi keys add NAME",
     )
 

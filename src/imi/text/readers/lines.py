@@ -155,8 +155,8 @@ def _text(file: IO[bytes], known: Encoding) -> Text:
     return text
 
 
-def open_bytes(source: str) -> IO[bytes]:
-    """Open a regular file, unpacked where its name ends in `.gz`.
+def open_regular(source: str) -> IO[bytes]:
+    """Open a regular file as it is.
 
     Raises:
         OSError: it is not there, cannot be read, or is a pipe, a socket or a device.
@@ -167,6 +167,16 @@ def open_bytes(source: str) -> IO[bytes]:
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
         raise OSError(0, "it is not a regular file")
+    return file
+
+
+def open_bytes(source: str) -> IO[bytes]:
+    """Open a regular file, unpacked where its name ends in `.gz`.
+
+    Raises:
+        OSError: as `open_regular`.
+    """
+    file = open_regular(source)
     if not source.lower().endswith(".gz"):
         return file
     # Closing the one closes the other.
