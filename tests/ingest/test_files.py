@@ -230,7 +230,7 @@ def test_a_file_without_an_end_is_refused_by_name_too(tmp_path, name):
     with pytest.raises(OSError, match="not a regular file"):
         file_digest(str(tmp_path / name), "")
     with (
-        pytest.raises(DataError, match="not a regular file|without a suffix"),
+        pytest.raises(DataError, match=r"not a regular file|without a suffix"),
         imi.open(tmp_path / "c.imi", model="hash") as c,
     ):
         c.add_files(tmp_path / name)

@@ -193,6 +193,7 @@ class Store(FullText):
             Gone: its file was replaced, moved or deleted meanwhile, so that nothing of this is in what is there now.
         """
         self.check_writable()
+        self._fresh_after_fork()  # before the lock is taken: in a child, a thread of the parent may hold the old one
         with self._writer, database.translated(self.path):
             connection = self._begun()
             self._local.inserted = 0
