@@ -10,7 +10,7 @@ VERBS = [
         {"accuracy", "macro_f1", "interval", "labels", "confusion", "n", "baseline", "baselines", "certainty"},
     ),
     (("regress", "--column", "Score"), {"mae", "mse", "interval", "dummy", "n", "baseline", "baselines"}),
-    (("cluster", "-k", "4"), {"clusters", "silhouette", "stability", "labels", "baseline"}),
+    (("cluster", "-k", "4"), {"clusters", "silhouette", "stability", "labels", "baseline", "families"}),
     (("diversity", "--subset", "3"), {"mean_distance", "vendi", "subset", "interval", "n", "baseline"}),
     (
         ("profiles", "--by", "UserId,ProductId", "--column", "Score"),
@@ -147,3 +147,30 @@ def test_japanese_is_spoken_where_it_is_asked_for(run, reviews, monkeypatch):
     assert "〜" in interval and "to" not in interval
     monkeypatch.setenv("IMI_LANG", "en")
     assert "baseline" in run("anomalies", "reviews", "--share", ".05").err
+
+
+def test_groups_are_shown_under_the_larger_ones_they_belong_to(run, reviews):
+    found = run("cluster", "reviews", "-k", "8", "--tree", "--json").json
+    assert sorted(at for family in found["families"] for at in family["clusters"]) == list(range(8))
+    assert 2 <= len(found["families"]) <= 4
+    assert sum(family["size"] for family in found["families"]) == 60
+    shown = run("cluster", "reviews", "-k", "8", "--tree").out
+    assert shown.count("├ ") + shown.count("└ ") == 8 and shown.count("└ ") == len(found["families"])
+    assert run("cluster", "reviews", "-k", "4", "--json").json["families"] == []
+
+
+def test_every_task_has_a_report_in_which_texts_are_only_texts(run, reviews):
+    (reviews / "bad.csv").write_text('id,text\nx,"<script>alert(1)</script> </main> beans"\n')
+    assert run("add", "reviews", "bad.csv", "--id", "id", "--template", "{text}").code == 0
+    (reviews / "pairs.csv").write_text("\n".join(f"{a},{a + 1},{a % 3 % 2}" for a in range(1, 50, 2)))
+    for verb, *rest in (
+        ("recommend", "--like", "1", "-k", "60"),
+        ("map", "--out", "m.html"),
+        ("customize", "--pairs", "pairs.csv", "--out", "m.npz"),
+    ):
+        done = run(verb, "reviews", *rest, "--report", "r.html", "-q")
+        assert done.code == 0, done.err
+        page = (reviews / "r.html").read_text("utf-8")
+        assert "<script" not in page and page.count("</main>") == 1 and 'lang="ja"' in page
+        assert verb != "recommend" or "&lt;script&gt;" in page
+    assert run("recommend", "reviews", "--like", "1", "--report", "r.txt").err.startswith("imi: a report cannot be")

@@ -25,7 +25,7 @@ def test_known_groups_are_found_and_named(groups, how):
     assert result.stability > 0.9
     first = [int(row) for row in result.clusters[0].representatives]
     assert set(labels[first]) == {0}
-    assert set(result.to_dict()) == {"clusters", "silhouette", "stability", "labels", "baseline"}
+    assert set(result.to_dict()) == {"clusters", "silhouette", "stability", "labels", "baseline", "families"}
 
 
 def test_silhouette_and_agreement_are_the_textbook_ones(groups):

@@ -23,6 +23,7 @@ class ClusterOptions(ReportedTaskOptions):
     method: Annotated[
         str, typer.Option("--method", metavar="NAME", help="kmeans, plain (k-means alone) or hdbscan.")
     ] = "kmeans"
+    tree: Annotated[bool, typer.Option("--tree", help="Show groups under the larger ones that they belong to.")] = False
 
 
 def cluster(options: ClusterOptions) -> None:
@@ -38,9 +39,9 @@ def cluster(options: ClusterOptions) -> None:
             "progress": tell,
         }
         result = tasks.cluster(collection, options.k, **how)
-    present(result, options)
+    present(result, options, findings=result.findings(options.tree))
 
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
-    verb(app, "cluster", ClusterOptions, cluster, example="imi cluster reviews.imi -k 5")
+    verb(app, "cluster", ClusterOptions, cluster, example="imi cluster reviews.imi -k 12 --tree")

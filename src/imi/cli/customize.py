@@ -10,14 +10,15 @@ from typing import Annotated, Any
 import typer
 
 from imi.cli.opening import open_to_read
-from imi.cli.output import named, note, show
-from imi.cli.task_options import TaskOptions
+from imi.cli.output import note
+from imi.cli.present import present
+from imi.cli.task_options import ReportedTaskOptions
 from imi.cli.verbs import verb
 from imi.errors import DataError, Failure
 
 
 @dataclass(frozen=True, kw_only=True)
-class CustomizeOptions(TaskOptions):
+class CustomizeOptions(ReportedTaskOptions):
     """What `imi customize` takes."""
 
     pairs: Annotated[
@@ -33,12 +34,8 @@ def customize(options: CustomizeOptions) -> None:
     with open_to_read(options.collection) as collection:
         result = tasks.customize(collection, _read_pairs(options.pairs), dims=options.dims, seed=options.seed)
     result.save(options.out)
-    if options.figure:
-        result.figure(options.figure)
     note(f"the matrix is in {options.out}", quiet=options.quiet)
-    sides = {"before": result.before, "after": result.after}
-    rows = [[name, side["accuracy"], side["auc"]] for name, side in sides.items()]
-    show(result.to_dict(), ["", "accuracy", "area under the curve"], named(rows), as_json=options.as_json)
+    present(result, options)
 
 
 def _read_pairs(path: Path) -> list[tuple[Any, Any, float]]:

@@ -10,13 +10,14 @@ import typer
 
 from imi.cli.opening import open_to_read
 from imi.cli.options import Column
-from imi.cli.output import progress, show
-from imi.cli.task_options import TaskOptions
+from imi.cli.output import note, progress, show
+from imi.cli.present import settings_of
+from imi.cli.task_options import ReportedTaskOptions
 from imi.cli.verbs import verb
 
 
 @dataclass(frozen=True, kw_only=True)
-class MapOptions(TaskOptions):
+class MapOptions(ReportedTaskOptions):
     """What `imi map` takes."""
 
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help=".html, .png, .svg or .parquet.")]
@@ -37,6 +38,9 @@ def map_(options: MapOptions) -> None:
     drawn.save(options.out, title)
     if options.figure:
         drawn.figure(options.figure)
+    if options.report:
+        drawn.report(options.report, settings_of(options))
+        note(f"the report is in {options.report}", quiet=options.quiet)
     value = {"out": str(options.out), "points": len(drawn.points)}
     show(value, ["out", "points"], [list(value.values())], as_json=options.as_json)
 

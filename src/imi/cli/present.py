@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from imi.cli.output import note, one_line, show, show_json
 from imi.language import language
 
 if TYPE_CHECKING:
-    from imi.cli.task_options import ReportedTaskOptions
+    from pathlib import Path
+
     from imi.tasks.report import Findings, Phrase, Reported, ReportTable
 
 _WIDE = 200
@@ -16,9 +17,27 @@ _SIDE = 96
 """Pixels of a side of a picture in a report."""
 
 
-def present(
-    result: Reported, options: ReportedTaskOptions, value: Any = None, findings: Findings | None = None
-) -> None:
+class Shown(Protocol):
+    """The options that say how a result is shown; `figure` too, where the verb has one."""
+
+    @property
+    def collection(self) -> str:
+        """Return which collection the result is of."""
+
+    @property
+    def as_json(self) -> bool:
+        """Return whether JSON is asked for."""
+
+    @property
+    def quiet(self) -> bool:
+        """Return whether only the result is."""
+
+    @property
+    def report(self) -> Path | None:
+        """Return where the report goes."""
+
+
+def present(result: Reported, options: Shown, value: Any = None, findings: Findings | None = None) -> None:
     """Show a result as it was asked for.
 
     Args:
@@ -28,8 +47,8 @@ def present(
         findings: what to show; None for the result's own.
     """
     found = findings or result.findings()
-    if options.figure:
-        result.figure(options.figure)  # type: ignore[attr-defined]
+    if drawn := getattr(options, "figure", None):
+        result.figure(drawn)  # type: ignore[attr-defined]
     if options.report:
         from imi.tasks.report import write_report
 
@@ -48,7 +67,7 @@ def present(
         _show_table(table, spoken, first=at == 0)
 
 
-def _pictures(options: ReportedTaskOptions, findings: Findings) -> dict[str, bytes]:
+def _pictures(options: Shown, findings: Findings) -> dict[str, bytes]:
     """Return the pictures of the rows that tables name, small, by id."""
     from imi.cli.opening import open_to_read
     from imi.collection.pictures import small_pictures
@@ -59,7 +78,7 @@ def _pictures(options: ReportedTaskOptions, findings: Findings) -> dict[str, byt
         return small_pictures(collection.store, named, _SIDE)
 
 
-def settings_of(options: ReportedTaskOptions) -> dict[str, Any]:
+def settings_of(options: Shown) -> dict[str, Any]:
     """Return what the verb was called with, without what only says how to show it."""
     hidden = {"as_json", "quiet", "figure", "report", "trust"}
     return {name: value for name, value in vars(options).items() if name not in hidden and value not in (None, [])}

@@ -9,7 +9,8 @@ import typer
 
 from imi.cli.opening import open_to_read
 from imi.cli.options import Dims, K, Output, Where
-from imi.cli.output import note, one_line, show
+from imi.cli.present import present
+from imi.cli.task_options import Report, check_reported
 from imi.cli.verbs import verb
 from imi.cli.where import parse_where
 
@@ -29,29 +30,23 @@ class RecommendOptions(Output):
     ] = 0.3
     where: Where = field(default_factory=list)
     dims: Dims = None
+    report: Report = None
+
+    def __post_init__(self) -> None:
+        """Refuse a report that could not be written before anything is computed."""
+        check_reported(self.report)
 
 
 def recommend(options: RecommendOptions) -> None:
     """Find rows like the liked ones, unlike the disliked ones, and not all the same."""
     from imi import tasks
-    from imi.tasks.recommend import reasons
+    from imi.tasks.recommend import Recommended, reasons
 
     with open_to_read(options.collection) as collection:
         how: Any = {"where": parse_where(options.where), "dims": options.dims}
         found: Any = tasks.recommend(collection, options.like, options.dislike, options.k, options.diversity, **how)
         why = reasons(collection, found, options.like, options.dislike, dims=options.dims)
-    against = "" if not options.dislike else f" and unlike {', '.join(options.dislike)}"
-    note(f"like {', '.join(options.like)}{against}; plain rank: by nearness to the liked alone", quiet=options.quiet)
-    value = [
-        hit | {"reason": one.to_dict(), "baseline": {"method": "nearest", "rank": one.plain}}
-        for hit, one in zip(found.to_dicts(), why, strict=True)
-    ]
-    rows = [
-        [hit.score, hit.id, one_line(hit.text), one.liked, ", ".join(one.words), one.disliked, one.plain]
-        for hit, one in zip(found, why, strict=True)
-    ]
-    columns = ["score", "id", "text", "nearest liked", "words in common", "to the disliked", "plain rank"]
-    show(value, columns, rows, as_json=options.as_json)
+    present(Recommended(found, tuple(why), tuple(options.like), tuple(options.dislike)), options)
 
 
 def register(app: typer.Typer) -> None:

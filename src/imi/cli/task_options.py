@@ -36,10 +36,15 @@ class ReportedTaskOptions(TaskOptions):
 
     def __post_init__(self) -> None:
         """Refuse a report that could not be written before anything is computed."""
-        if self.report is not None:
-            from imi.tasks.report import check_report
+        check_reported(self.report)
 
-            check_report(self.report)
+
+def check_reported(report: Path | None) -> None:
+    """Raise UsageError where a report was asked for that cannot be written."""
+    if report is not None:
+        from imi.tasks.report import check_report
+
+        check_report(report)
 
 
 Sentences = Annotated[

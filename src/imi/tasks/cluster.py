@@ -14,10 +14,11 @@ from imi.errors import UsageError
 from imi.figures import COLOURS, new_figure, save_figure, say_above, short
 from imi.tasks.album_names import shown_by_groups
 from imi.tasks.keywords import distinctive_words, nearest_in_meaning
-from imi.tasks.kmeans import agreement, density_groups, silhouette, spherical_kmeans, towards_neighbours
+from imi.tasks.kmeans import agreement, by_size, density_groups, silhouette, spherical_kmeans, towards_neighbours
 from imi.tasks.report import Findings, Phrase, Reported, ReportTable
 from imi.tasks.rows import Rows, check_count, check_varied, own_model, read_rows
 from imi.types import Floats
+from imi.vectors import normalize
 
 Namer = Callable[[Sequence[Sequence[str]]], Sequence[str]]
 Method = Literal["kmeans", "plain", "hdbscan"]
@@ -25,6 +26,8 @@ METHODS: tuple[Method, ...] = get_args(Method)
 _STABLE = 0.8
 """Adjusted Rand index from which groupings by two seeds are called the same."""
 _JUDGED = 20_000
+_MANY = 6
+"""Groups from which it helps to see which of them are near each other."""
 _CANDIDATES = (2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 64)
 
 
@@ -48,12 +51,26 @@ class Cluster:
 
 
 @dataclass(frozen=True)
+class Family:
+    """Groups that are near each other: a name, how many rows they have together, and which groups they are."""
+
+    name: str
+    size: int
+    clusters: tuple[int, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the keys that `--json` prints."""
+        return {"name": self.name, "size": self.size, "clusters": list(self.clusters)}
+
+
+@dataclass(frozen=True)
 class Clusters(Reported):
     """Groups of rows, the largest first; `labels` (n,) says which group a row is in, -1 for none.
 
     silhouette: -1 to 1, how much nearer rows are to their own group than to the next. stability: the mean adjusted
     Rand index between this grouping and those of other seeds, 1 for always the same. baseline: silhouette and stability
-    of plain k-means with as many groups. found: whether the number of groups was found and not given.
+    of plain k-means with as many groups. found: whether the number of groups was found and not given. families: the
+    groups joined into a few by the likeness of their middles, the largest first; none for fewer than six groups.
     """
 
     labels: NDArray[np.int64]
@@ -64,6 +81,7 @@ class Clusters(Reported):
     plane: Floats
     baseline: dict[str, Any] | None = None
     found: bool = False
+    families: tuple[Family, ...] = ()
 
     @property
     def names(self) -> list[str]:
@@ -78,10 +96,15 @@ class Clusters(Reported):
             "stability": self.stability,
             "labels": dict(zip(self.ids, self.labels.tolist(), strict=True)),
             "baseline": self.baseline,
+            "families": [family.to_dict() for family in self.families],
         }
 
-    def findings(self) -> Findings:
-        """Return the groups with their most typical texts, and how far to trust them."""
+    def findings(self, tree: bool = False) -> Findings:
+        """Return the groups with their most typical texts, and how far to trust them.
+
+        Args:
+            tree: show groups under the families that they belong to.
+        """
         says = [
             Phrase(
                 f"{len(self.clusters)} groups; silhouette {self.silhouette:.3f}, stability {self.stability:.2f}",
@@ -104,9 +127,7 @@ class Clusters(Reported):
                     f"ベースライン: 単純な k-means はシルエット {silhouette_:.3f}、安定性 {stability:.2f}",
                 )
             )
-        rows: list[list[Any]] = [
-            [one.name, one.size, one.text, " ".join(one.representatives[:3])] for one in self.clusters
-        ]
+        rows = self._rows(tree)
         outside = int((self.labels < 0).sum())
         if outside:
             rows.append([Phrase("in no group", "どのグループにも属さない"), outside, None, ""])
@@ -117,6 +138,20 @@ class Clusters(Reported):
             Phrase("typical ids", "代表の ID"),
         )
         return Findings(Phrase("Clusters", "クラスタリング"), tuple(says), (ReportTable(columns, rows),))
+
+    def _rows(self, tree: bool) -> list[list[Any]]:
+        rows: list[list[Any]] = [
+            [one.name, one.size, one.text, " ".join(one.representatives[:3])] for one in self.clusters
+        ]
+        if not tree or not self.families:
+            return rows
+        nested: list[list[Any]] = []
+        for family in self.families:
+            nested.append([family.name, family.size, None, ""])
+            for at, group in enumerate(family.clusters):
+                branch = "└ " if at == len(family.clusters) - 1 else "├ "
+                nested.append([branch + rows[group][0], *rows[group][1:]])
+        return nested
 
     def figure(self, path: str | Path) -> None:
         """Draw the rows on the plane that parts the group centres most, coloured by group."""
@@ -196,7 +231,25 @@ def cluster(
     found = _named(rows, groups, namer, own_model(data))
     found = _named_by_pictures(found, shown_by_groups(data, _typical(rows, groups), language))
     quality = silhouette(rows.z, groups, seed=seed) if len(found) > 1 else 0.0
-    return Clusters(groups, found, quality, steady, tuple(rows.ids), _plane(rows.z, groups), baseline, k is None)
+    families = _families(rows, groups, own_model(data)) if len(found) >= _MANY else ()
+    plane = _plane(rows.z, groups)
+    return Clusters(groups, found, quality, steady, tuple(rows.ids), plane, baseline, k is None, families)
+
+
+def _families(rows: Rows, groups: NDArray[np.int64], model: Any) -> tuple[Family, ...]:
+    """Join groups by the likeness of their middles (average linkage), into as many as the root of their number."""
+    from scipy.cluster.hierarchy import fcluster, linkage
+
+    count = int(groups.max()) + 1
+    middles = normalize(np.stack([rows.z[groups == group].mean(axis=0) for group in range(count)]))
+    cut = fcluster(linkage(middles, "average", metric="cosine"), max(2, round(np.sqrt(count))), "maxclust") - 1
+    joined, _ = by_size(np.where(groups >= 0, cut[np.maximum(groups, 0)], -1), middles[: int(cut.max()) + 1])
+    names = _named(rows, joined, None, model)
+    place = [int(joined[np.flatnonzero(groups == group)[0]]) for group in range(count)]
+    return tuple(
+        Family(one.name, one.size, tuple(group for group in range(count) if place[group] == at))
+        for at, one in enumerate(names)
+    )
 
 
 def _named_by_pictures(found: tuple[Cluster, ...], names: Sequence[str]) -> tuple[Cluster, ...]:

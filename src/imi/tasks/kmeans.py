@@ -13,11 +13,15 @@ from imi.types import Floats
 from imi.vectors import normalize
 
 Ints = NDArray[np.int64]
-_BLOCK = 2048
+_SHARP, _STEPS, _SHARE = 4, 8, 0.9
+"""The power of cosines that weighs neighbours, and how often and how far rows move (on Banking77, CLINC and JaQuAD)."""
 
 
 def spherical_kmeans(z: Floats, k: int, *, seed: int = 0, tries: int = 5) -> tuple[Ints, Floats]:
     """Group unit rows by k-means on the sphere (Dhillon and Modha 2001), the best of several starts.
+
+    A start draws centres far from each other (greedy k-means++, Arthur and Vassilvitskii 2007): drawn at random, two
+    may share a group for good.
 
     Args:
         z: (n, d) unit rows.
@@ -30,46 +34,67 @@ def spherical_kmeans(z: Floats, k: int, *, seed: int = 0, tries: int = 5) -> tup
     """
     import faiss
 
-    train = (
-        z
-        if len(z) <= 256 * k + 10_000
-        else z[np.sort(np.random.default_rng(seed).choice(len(z), 256 * k + 10_000, replace=False))]
-    )
-    means = faiss.Kmeans(
-        z.shape[1],
-        k,
-        niter=25,
-        nredo=tries,
-        seed=(seed + 1) % 2**31,  # an int of C
-        spherical=True,
-        min_points_per_centroid=1,
-        max_points_per_centroid=1_000_000,
-    )
-    means.train(train)
-    _, nearest = means.index.search(z, 1)
-    return by_size(nearest[:, 0].astype(np.int64), np.asarray(means.centroids, dtype=np.float32))
+    rng = np.random.default_rng(seed)
+    most = 256 * k + 10_000
+    train = z if len(z) <= most else z[np.sort(rng.choice(len(z), most, replace=False))]
+    found: list[tuple[float, Floats]] = []
+    for _ in range(tries):
+        means = faiss.Kmeans(
+            z.shape[1],
+            k,
+            niter=25,
+            seed=(seed + 1) % 2**31,  # an int of C
+            spherical=True,
+            min_points_per_centroid=1,
+            max_points_per_centroid=1_000_000,
+        )
+        near = means.train(train, init_centroids=_far_apart(train, k, rng))  # the sum of cosines
+        found.append((float(near), np.asarray(means.centroids, dtype=np.float32)))
+    centres = max(found, key=lambda one: one[0])[1]
+    flat = faiss.IndexFlatIP(z.shape[1])
+    flat.add(centres)
+    return by_size(flat.search(z, 1)[1][:, 0].astype(np.int64), centres)
 
 
-def towards_neighbours(z: Floats, k: int = 10, *, seed: int = 0) -> Floats:
-    """Return unit rows moved half way to the weighted mean of their k nearest rows, twice over.
+def _far_apart(z: Floats, k: int, rng: np.random.Generator) -> Floats:
+    """Return k rows drawn far apart: each of the few drawn by distance that brings all rows nearest to a centre."""
+    draws = 2 + int(np.log(k))
+    chosen = np.empty(k, np.int64)
+    chosen[0] = rng.integers(len(z))
+    far = np.maximum(1 - z @ z[chosen[0]], 0).astype(np.float64)
+    for at in range(1, k):
+        total = far.sum()
+        shares = far / total if total > 0 else None  # all rows lie on centres
+        drawn = rng.choice(len(z), draws, p=shares)
+        left = np.minimum(far, np.maximum(1 - z[drawn] @ z.T, 0))
+        best = int(left.sum(axis=1).argmin())
+        chosen[at], far = drawn[best], left[best]
+    return np.ascontiguousarray(z[chosen])
 
-    What groups have in common stays, what is particular to a row fades: V-measure on 9,974 bank requests of 77 kinds
-    goes from .743 to .774 with the same k-means. A step of low-pass filtering on the neighbour graph (Zhang et al.
-    2019, adaptive graph convolution).
+
+def towards_neighbours(z: Floats, k: int = 15, *, seed: int = 0) -> Floats:
+    """Return unit rows moved nine tenths of the way to the weighted mean of their k nearest rows, eight times over.
+
+    What groups have in common stays, what is particular to a row fades. A neighbour that does not count the row among
+    its own counts a tenth: common rows are near to many. A low-pass filter on the neighbour graph (Zhang et al. 2019,
+    adaptive graph convolution).
     """
-    k = min(k, len(z) - 1)
+    from scipy.sparse import csr_matrix, diags
+
+    k, n = min(k, len(z) - 1), len(z)
     if k < 3:
         return z
     cosines, rows = nearest_rows(z, k, seed=seed)
-    weights = np.maximum(cosines, 0) ** 2 + np.float32(1e-6)
-    weights /= weights.sum(axis=1, keepdims=True)
+    weights = (np.maximum(cosines, 0) ** _SHARP + np.float32(1e-6)).ravel()
+    ends = np.arange(0, n * k + 1, k)
+    graph = csr_matrix((weights, rows.ravel(), ends), shape=(n, n))
+    graph.sum_duplicates()
+    mutual = graph.multiply(graph.T > 0)
+    graph = (0.9 * mutual + 0.1 * graph).tocsr()
+    graph = (diags(1 / np.maximum(np.asarray(graph.sum(axis=1)).ravel(), 1e-12)) @ graph).astype(np.float32)
     moved = z
-    for _ in range(2):
-        mean = np.empty_like(z)
-        for at in range(0, len(z), _BLOCK):
-            some = slice(at, at + _BLOCK)
-            mean[some] = np.einsum("nk,nkd->nd", weights[some], moved[rows[some]])
-        moved = normalize(z + mean)
+    for _ in range(_STEPS):
+        moved = normalize((1 - _SHARE) * z + _SHARE * (graph @ moved))
     return moved
 
 

@@ -17,6 +17,7 @@ from imi.records import FACTS
 from imi.tasks.layout import principal_plane, tsne_plane
 from imi.tasks.map_page import write_page
 from imi.tasks.neighbours import nearest_rows
+from imi.tasks.report import Findings, Phrase, Reported, ReportTable
 from imi.tasks.rows import check_count, read_rows
 from imi.types import Floats
 
@@ -29,7 +30,7 @@ _SIDE = 92
 
 
 @dataclass(frozen=True)
-class Map:
+class Map(Reported):
     """Points (n, 2), each row's nearest rows (n, k) with cosines, and what the points are.
 
     columns: metadata columns that can colour the points, by name; values one a row, None where a row lacks it.
@@ -66,6 +67,21 @@ class Map:
             self._save_table(path)
         else:
             self.figure(path)
+
+    def findings(self) -> Findings:
+        """Return how many rows lie on the map, and its regions with their names and sizes."""
+        from imi.tasks.regions import regions
+
+        named = regions(self.points, self.texts).named if any(self.texts) else ()
+        says = [
+            Phrase(f"{len(self.points):,} rows; near ones mean alike", f"{len(self.points):,} 件。近い行は意味が近い")
+        ]
+        if self.colour:
+            says.append(Phrase(f"coloured by {self.colour}", f"色分け: {self.colour}"))
+        columns = (Phrase("region", "領域"), Phrase("rows", "件数"))
+        rows = [[one.name, one.size] for one in sorted(named, key=lambda one: -one.size) if one.level == 0]
+        table = ReportTable(columns, rows, Phrase("Regions", "領域"))
+        return Findings(Phrase("Map", "地図"), tuple(says), (table,) if rows else ())
 
     def figure(self, path: str | Path) -> None:
         """Draw the points, coloured by the chosen column where it has few values or numbers."""

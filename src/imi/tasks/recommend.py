@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from imi.errors import UsageError
 from imi.records import Hit, Hits
 from imi.tasks.keywords import words_of
+from imi.tasks.report import Findings, Phrase, Reported, ReportTable
 from imi.tasks.rows import is_collection, read_rows
 from imi.types import Floats
 from imi.vectors import normalize
@@ -102,6 +103,46 @@ class RecommendationReason:
     def to_dict(self) -> dict[str, Any]:
         """Return the keys that `--json` prints."""
         return {"liked": self.liked, "cosine": self.cosine, "words": list(self.words), "disliked": self.disliked}
+
+
+@dataclass(frozen=True)
+class Recommended(Reported):
+    """What was recommended from a collection, each with its reason; `like` and `dislike` are what was asked by."""
+
+    hits: Hits
+    reasons: tuple[RecommendationReason, ...]
+    like: tuple[str, ...]
+    dislike: tuple[str, ...] = ()
+
+    def to_dict(self) -> list[dict[str, Any]]:
+        """Return one dict a row."""
+        return [
+            hit | {"reason": one.to_dict(), "baseline": {"method": "nearest", "rank": one.plain}}
+            for hit, one in zip(self.hits.to_dicts(), self.reasons, strict=True)
+        ]
+
+    def findings(self) -> Findings:
+        """Return the recommended rows with their reasons, beside their rank by nearness alone."""
+        liked, disliked = ", ".join(self.like), ", ".join(self.dislike)
+        says = Phrase(
+            f"like {liked}{f' and unlike {disliked}' if disliked else ''}; plain rank: by nearness to the liked alone",
+            f"{liked} に似ていて{f' {disliked} に似ていない' if disliked else ''}行。"
+            "単純順位: 気に入った行への近さだけの順位",
+        )
+        rows = [
+            [hit.score, hit.id, hit.text, one.liked, ", ".join(one.words), one.disliked, one.plain]
+            for hit, one in zip(self.hits, self.reasons, strict=True)
+        ]
+        columns = (
+            Phrase("score", "スコア"),
+            Phrase("id", "ID"),
+            Phrase("text", "テキスト"),
+            Phrase("nearest liked", "最も近い気に入った行"),
+            Phrase("words in common", "共通する単語"),
+            Phrase("to the disliked", "気に入らない行との近さ"),
+            Phrase("plain rank", "単純順位"),
+        )
+        return Findings(Phrase("Recommendations", "推薦"), (says,), (ReportTable(columns, rows),))
 
 
 def reasons(
