@@ -18,7 +18,6 @@ from imi.tasks.kmeans import agreement, by_size, density_groups, silhouette, sph
 from imi.tasks.report import Findings, Phrase, Reported, ReportTable
 from imi.tasks.rows import Rows, check_count, check_varied, own_model, read_rows
 from imi.types import Floats
-from imi.vectors import normalize
 
 Namer = Callable[[Sequence[Sequence[str]]], Sequence[str]]
 Method = Literal["kmeans", "plain", "hdbscan"]
@@ -237,18 +236,16 @@ def cluster(
 
 
 def _families(rows: Rows, groups: NDArray[np.int64], model: Any) -> tuple[Family, ...]:
-    """Join groups by the likeness of their middles (average linkage), into as many as the root of their number."""
-    from scipy.cluster.hierarchy import fcluster, linkage
-
+    """Join groups into as many families as the root of their number, and name these."""
     count = int(groups.max()) + 1
-    middles = normalize(np.stack([rows.z[groups == group].mean(axis=0) for group in range(count)]))
-    cut = fcluster(linkage(middles, "average", metric="cosine"), max(2, round(np.sqrt(count))), "maxclust") - 1
-    joined, _ = by_size(np.where(groups >= 0, cut[np.maximum(groups, 0)], -1), middles[: int(cut.max()) + 1])
-    names = _named(rows, joined, None, model)
-    place = [int(joined[np.flatnonzero(groups == group)[0]]) for group in range(count)]
+    middles = np.stack([rows.z[groups == group].mean(axis=0) for group in range(count)])
+    place = _joined(middles, np.bincount(groups[groups >= 0], minlength=count), max(2, round(np.sqrt(count))))
+    joined, _ = by_size(np.where(groups >= 0, place[np.maximum(groups, 0)], -1), middles[: int(place.max()) + 1])
+    named = _named(rows, joined, None, model)
+    of = [int(joined[np.flatnonzero(groups == group)[0]]) for group in range(count)]
     return tuple(
-        Family(one.name, one.size, tuple(group for group in range(count) if place[group] == at))
-        for at, one in enumerate(names)
+        Family(one.name, one.size, tuple(group for group in range(count) if of[group] == at))
+        for at, one in enumerate(named)
     )
 
 
@@ -263,6 +260,27 @@ def _typical(rows: Rows, groups: NDArray[np.int64]) -> list[list[str]]:
     """Return the ids of each group, the most typical first."""
     central = (_central(rows.z, np.flatnonzero(groups == group)) for group in range(int(groups.max()) + 1))
     return [[rows.ids[row] for row in one] for one in central]
+
+
+def _joined(middles: Floats, sizes: NDArray[np.int64], wanted: int) -> NDArray[np.int64]:
+    """Return which of `wanted` families each group joins: the two whose rows spread least together, again and again.
+
+    Ward's method (1963) on groups of known sizes, so that a few rows far off join others before large groups do.
+    """
+    means, counts = middles.astype(np.float64), sizes.astype(np.float64)
+    place = np.arange(len(sizes), dtype=np.int64)
+    while len(means) > wanted:
+        far = ((means[:, None] - means[None]) ** 2).sum(axis=2)
+        cost = far * (counts[:, None] * counts / (counts[:, None] + counts))
+        cost[np.tril_indices(len(means))] = np.inf
+        one, other = np.unravel_index(int(cost.argmin()), cost.shape)
+        both = counts[one] + counts[other]
+        means[one] = (counts[one] * means[one] + counts[other] * means[other]) / both
+        counts[one] = both
+        place[place == other] = one
+        place[place > other] -= 1
+        means, counts = np.delete(means, other, axis=0), np.delete(counts, other)
+    return place
 
 
 def _named(rows: Rows, groups: NDArray[np.int64], namer: Namer | None, model: Any) -> tuple[Cluster, ...]:
