@@ -230,18 +230,19 @@ def cluster(
     found = _named(rows, groups, namer, own_model(data))
     found = _named_by_pictures(found, shown_by_groups(data, _typical(rows, groups), language))
     quality = silhouette(rows.z, groups, seed=seed) if len(found) > 1 else 0.0
-    families = _families(rows, groups, own_model(data)) if len(found) >= _MANY else ()
+    families = _families(rows, groups, data, language) if len(found) >= _MANY else ()
     plane = _plane(rows.z, groups)
     return Clusters(groups, found, quality, steady, tuple(rows.ids), plane, baseline, k is None, families)
 
 
-def _families(rows: Rows, groups: NDArray[np.int64], model: Any) -> tuple[Family, ...]:
+def _families(rows: Rows, groups: NDArray[np.int64], data: Any, language: str) -> tuple[Family, ...]:
     """Join groups into as many families as the root of their number, and name these."""
     count = int(groups.max()) + 1
     middles = np.stack([rows.z[groups == group].mean(axis=0) for group in range(count)])
     place = _joined(middles, np.bincount(groups[groups >= 0], minlength=count), max(2, round(np.sqrt(count))))
     joined, _ = by_size(np.where(groups >= 0, place[np.maximum(groups, 0)], -1), middles[: int(place.max()) + 1])
-    named = _named(rows, joined, None, model)
+    named = _named(rows, joined, None, own_model(data))
+    named = _named_by_pictures(named, shown_by_groups(data, _typical(rows, joined), language))
     of = [int(joined[np.flatnonzero(groups == group)[0]]) for group in range(count)]
     return tuple(
         Family(one.name, one.size, tuple(group for group in range(count) if of[group] == at))
