@@ -220,19 +220,20 @@ def cluster(
     else:
         moved = rows.z if method == "plain" else towards_neighbours(rows.z, seed=seed)
         groups, steady = _by_kmeans(moved, k, seed, progress)
-        if method == "kmeans" and (count := int(groups.max()) + 1) > 1:
-            plain, plain_steady = _by_kmeans(rows.z, count, seed, None, others=1)
-            baseline = {
-                "method": "plain",
-                "silhouette": silhouette(rows.z, plain, seed=seed),
-                "stability": plain_steady,
-            }
+        if method == "kmeans" and groups.max() > 0:
+            baseline = _plain(rows.z, int(groups.max()) + 1, seed)
     found = _named(rows, groups, namer, own_model(data))
     found = _named_by_pictures(found, shown_by_groups(data, _typical(rows, groups), language))
     quality = silhouette(rows.z, groups, seed=seed) if len(found) > 1 else 0.0
     families = _families(rows, groups, data, language) if len(found) >= _MANY else ()
     plane = _plane(rows.z, groups)
     return Clusters(groups, found, quality, steady, tuple(rows.ids), plane, baseline, k is None, families)
+
+
+def _plain(z: Floats, count: int, seed: int) -> dict[str, Any]:
+    """Return what k-means on the vectors as they are comes to with as many groups."""
+    groups, steady = _by_kmeans(z, count, seed, None, others=1)
+    return {"method": "plain", "silhouette": silhouette(z, groups, seed=seed), "stability": steady}
 
 
 def _families(rows: Rows, groups: NDArray[np.int64], data: Any, language: str) -> tuple[Family, ...]:
