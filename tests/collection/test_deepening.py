@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -309,6 +310,14 @@ def test_a_wrong_budget_of_the_environment_is_said(filled, monkeypatch):
 
 def test_a_small_budget_reads_the_best_first(tmp_path, monkeypatch):
     """Rows are read in the order of the shortlist, so that a short time is spent on those that matter."""
+    now, read = [0.0], deepening.finer.Deep.embed
+
+    def two_thousand_tokens_a_second(model, texts, *args, **kwargs):
+        now[0] += float(model.count_tokens(texts).sum()) / 2000
+        return read(model, texts, *args, **kwargs)
+
+    monkeypatch.setattr(deepening.finer.Deep, "embed", two_thousand_tokens_a_second)
+    monkeypatch.setattr(deepening, "time", SimpleNamespace(perf_counter=lambda: now[0]))
     with imi.open(tmp_path / "c.imi") as c:
         c.add([imi.Document(str(at), f"note {at} about green tea and " + "other things " * 60) for at in range(60)])
         c.rerank = imi.Rerank("deep", 250)
