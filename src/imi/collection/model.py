@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
@@ -14,6 +13,7 @@ from imi.embedders.load import load
 from imi.errors import CollectionError, NotTrusted
 from imi.llm.endpoint import public_name
 from imi.records import Mode
+from imi.store.forking import ForkedLock
 
 DEFAULT = "built-in"
 
@@ -50,7 +50,7 @@ class CollectionModel:
         self._given = given
         self._trusted = trusted or trust.granted_now()
         self._loaded: Embedder | None = None
-        self._lock = threading.Lock()
+        self._lock = ForkedLock()
 
     @property
     def given(self) -> bool:

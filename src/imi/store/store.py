@@ -25,6 +25,7 @@ from imi.errors import CollectionError, Gone, Locked, UsageError
 from imi.records import Document
 from imi.store import database
 from imi.store.filters import Condition, read_field, read_type
+from imi.store.forking import inside
 from imi.store.fulltext import FullText
 from imi.store.names import FILE as FILE
 from imi.store.names import MAKING as MAKING
@@ -76,7 +77,8 @@ class Store(FullText):
         self._fresh_after_fork()
         opened: database.Opened | None = getattr(self._local, "opened", None)
         if opened is None:
-            opened = database.connect(self.path, write=self.write, durable=self._durable, vfs=self._vfs)
+            with inside:
+                opened = database.connect(self.path, write=self.write, durable=self._durable, vfs=self._vfs)
             self._local.opened = opened
             self._open.append(opened)
         return opened.connection
@@ -138,7 +140,8 @@ class Store(FullText):
         if opened is not None:
             self._open.remove(opened)
             self._local.opened = None
-            opened.close(self.path)
+            with inside:
+                opened.close(self.path)
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -146,7 +149,7 @@ class Store(FullText):
         if self.connection.in_transaction:
             yield
             return
-        with database.translated(self.path), database.transaction(self._present(), write=False):
+        with inside, database.translated(self.path), database.transaction(self._present(), write=False):
             self._local.meta = {}
             try:
                 yield
@@ -194,7 +197,7 @@ class Store(FullText):
         """
         self.check_writable()
         self._fresh_after_fork()  # before the lock is taken: in a child, a thread of the parent may hold the old one
-        with self._writer, database.translated(self.path):
+        with self._writer, inside, database.translated(self.path):
             connection = self._begun()
             self._local.inserted = 0
             with database.transaction(connection, begun=True):
@@ -237,7 +240,7 @@ class Store(FullText):
         if not self._writer.acquire(blocking=wait):
             raise Locked(f"{self.folder} is being written", hint="wait for the other writer to end")
         try:
-            with database.translated(self.path):
+            with inside, database.translated(self.path):
                 self._present().set_busy_timeout(database.WAIT_MS if wait else 0)
                 try:
                     connection = self._begun()
