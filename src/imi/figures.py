@@ -87,11 +87,17 @@ def _is_east_asian(character: str) -> bool:
 
 @cache
 def _say_boxes(east_asian: bool) -> None:
-    what, advice = "some characters", "save the picture as .svg or .html, which keep text as text"
     if east_asian:
-        what = "Japanese text"
-        advice += ", or install a font: `apt install fonts-noto-cjk` on Debian and Ubuntu, Noto Sans JP elsewhere"
-    warnings.warn(f"no font here draws {what}: boxes stand for it; {advice}", RuntimeWarning, stacklevel=4)
+        message = (
+            "no font here draws Japanese text: boxes stand for it; save the picture as .svg or .html, which keep text "
+            "as text, or install a font: `apt install fonts-noto-cjk` on Debian and Ubuntu, Noto Sans JP elsewhere"
+        )
+    else:
+        message = (
+            "no font here draws some characters: boxes stand for them; save the picture as .svg or .html, which keep "
+            "text as text"
+        )
+    warnings.warn(message, RuntimeWarning, stacklevel=4)
 
 
 def new_figure(width: float = 7, height: float = 5) -> tuple[Figure, Any]:
@@ -128,7 +134,8 @@ def save_figure(figure: Figure, path: str | Path, below: str = "") -> None:
         raise UsageError(
             f"a figure cannot be written as {kind or 'a file without suffix'}: {path}", hint="use .png, .svg or .html"
         )
-    _say_locally(figure)
+    if kind != ".png" or set(_fonts()) & set(_CJK):  # better in English than in boxes
+        _say_locally(figure)
     for text in figure.findobj(Text):  # made outside the context below, in matplotlib's default font
         text.set_fontfamily([*_fonts(), "sans-serif"])
     buffer = io.BytesIO()

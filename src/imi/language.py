@@ -77,6 +77,11 @@ class Phrasebook:
 
     def translate(self, text: str, least: int = _LEAST) -> str:
         """Return the Japanese of a text, of its lines or of its parts; what is not known stays as it is."""
+        before, colon, tail = text.rpartition(": ")
+        if colon and tail in self._exact and _letters(tail) >= _WITHIN and text not in self._exact:
+            known = self._whole(before, _WITHIN)
+            if known is not None:
+                return f"{known}。{self._exact[tail]}"
         known = self._whole(text, least)
         if known is not None:
             return known

@@ -29,16 +29,21 @@ def show_collection(options: ShowOptions) -> None:
     with open_to_read(options.collection) as collection:
         found: Any = collection.info if options.id is None else collection.get(options.id)
     value = found.to_dict()
-    rows = [["rows" if key == "count" else key, _told(item)] for key, item in value.items() if item is not None]
+    rows = [
+        ["rows" if key == "count" else key, _told(item, counts=options.id is None)]
+        for key, item in value.items()
+        if item is not None
+    ]
     show(value, ["what", "value"], named(rows), as_json=options.as_json)
 
 
-def _told(value: Any) -> str:
+def _told(value: Any, *, counts: bool = True) -> str:
+    """Return a value as people read it: `counts` have separators, which a year or a time in seconds has not."""
     if isinstance(value, dict):
-        return ", ".join(f"{key}: {_told(item)}" for key, item in value.items())
+        return ", ".join(f"{key}: {_told(item, counts=counts)}" for key, item in value.items() if item is not None)
     if isinstance(value, list | tuple):
         return ", ".join(map(str, value))
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    return f"{value:,}" if counts and isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
 @dataclass(frozen=True, kw_only=True)

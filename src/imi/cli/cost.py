@@ -114,7 +114,7 @@ def _cost_of_search(options: CostOptions, search: str) -> None:
         ]
         rows.append(row + ([] if embedding is None else ["" if one["share"] is None else f"{one['share']:.1%}"]))
     values = {"rows": count, "width": width, "shortlist": options.shortlist, "first": options.first}
-    show({**values, "network_mflops": embedding, "ways": found}, columns, rows, as_json=options.as_json)
+    show({**values, "network_mflops": embedding, "ways": found}, columns, named(rows), as_json=options.as_json)
 
 
 def _texts(sources: Sequence[str], how: ReadOptions) -> Iterator[str]:

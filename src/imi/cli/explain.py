@@ -12,6 +12,7 @@ from imi.cli.options import K, Model, Output
 from imi.cli.output import named, note, number, one_line, show, show_json
 from imi.cli.verbs import verb
 from imi.errors import UsageError
+from imi.language import local
 from imi.pictures import is_picture_file
 
 if TYPE_CHECKING:
@@ -70,7 +71,8 @@ def explain(options: ExplainOptions) -> None:
     if any(reading.tokens for reading in found.readings):
         note(
             "dim 1, 2 …: the first of the token's row of the table; weight: how long that row is; share: its "
-            "part of the vector, of two texts of their similarity; effect: how much the similarity falls without it",
+            "part of the vector, of two texts of their similarity; effect: how much the similarity falls without it; "
+            "▁: a word begins here",
             quiet=options.quiet,
         )
     if found.parameters is None:
@@ -105,8 +107,8 @@ def _explain_index(options: ExplainOptions, term: str) -> None:
         raise UsageError(f"--index looks into a collection; the text {options.other!r} has no place beside it")
     with open_to_read(options.text) as collection:
         found = postings(collection, term, options.k)
-    lists = ", ".join(f"{one.text} in {one.documents}" for one in found.tokens)
-    longer = ", ".join(f"{one.text} in {one.documents}" for one in found.longer)
+    lists = ", ".join(local(f"{one.text} in {one.documents:,} documents") for one in found.tokens)
+    longer = ", ".join(local(f"{one.text} in {one.documents:,} documents") for one in found.longer)
     note(f"{term}: {found.documents} of {found.total} documents, idf {found.idf:.2f}", quiet=options.quiet)
     note(f"lists: {lists}" + (f"; words that begin with it: {longer}" if longer else ""), quiet=options.quiet)
     rows = [
@@ -122,8 +124,7 @@ def _show(reading: Reading) -> None:
     show(None, ["character", "code point", "UTF-8", "name"], characters, as_json=False, title=title)
     if reading.tokens:
         rows: list[list[Any]] = [
-            [one.text, one.id, *one.row, "…", one.weight, one.share, number(one.effect)]
-            for one in reading.tokens[:_TOKENS]
+            [one.text, one.id, *one.row, "…", one.weight, one.share, one.effect] for one in reading.tokens[:_TOKENS]
         ]
         first_of_row = [f"dim {at}" for at in range(1, len(reading.tokens[0].row) + 1)]
         head = ["token", "id", *first_of_row, "", "weight", "share", "effect"]

@@ -16,6 +16,9 @@ from imi.cli.terminal import say, say_json, visible
 from imi.language import local
 from imi.progress import Progress
 
+_LONG, _ROOM = 60, 24
+"""Characters from which a cell is a text, and columns of the terminal that such a column keeps."""
+
 
 def show(
     value: Any,
@@ -141,8 +144,16 @@ def _show_rich(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str
 
     table = Table(title=None if title is None else Text(visible(title)), box=SIMPLE_HEAD, title_justify="left")
     numeric = [all(isinstance(row[at], int | float) or row[at] is None for row in rows) for at in range(len(columns))]
-    for name, right in zip(columns, numeric, strict=True):
-        table.add_column(Text(visible(name)), justify="right" if right else "left", overflow="fold", no_wrap=right)
+    for at, (name, right) in enumerate(zip(columns, numeric, strict=True)):
+        # A column of whole texts is not squeezed to a word a line by the heads beside it.
+        long = max((len(str(row[at] or "")) for row in rows), default=0) > _LONG
+        table.add_column(
+            Text(visible(name)),
+            justify="right" if right else "left",
+            overflow="fold",
+            no_wrap=right,
+            min_width=_ROOM if long and not right else None,
+        )
     for row in rows:
         # Text, not str: square brackets in a document are not markup.
         table.add_row(*(Text(visible(number(cell) if isinstance(cell, float) else _flat(cell))) for cell in row))

@@ -14,6 +14,7 @@ from imi.cli.options import Figure, Output, Seed
 from imi.cli.output import note, number, progress, show
 from imi.cli.verbs import verb
 from imi.errors import DataError, UsageError
+from imi.language import local
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,7 +75,7 @@ def plan(options: PlanOptions) -> None:
         mark = "→" if one is found.chosen else ""
         unlike = "" if one.outside is None else number(one.outside, 4)
         figures = [number(one.recall, 4), unlike, number(one.qps, 0), number(one.bytes / 1e6, 1)]
-        tried.append([mark, plain["ladder"], *figures, one.where])
+        tried.append([mark, plain["ladder"], *figures, local(one.where)])
     show(
         found,
         ["", "ladder", "recall", "of questions unlike the rows", "queries/s", "MB", "on"],

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from imi.collection import Collection
 
 MODES = ("text", "meaning", "hybrid")
+_SEARCHES = ("full text", "by meaning", "both")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -258,7 +259,7 @@ def _read(story: dict[str, Any]) -> list[list[str]]:
     for name, value in story.items():
         if name == "steps":
             for at, step in enumerate(value, 1):
-                counts = f"{step['candidates']:,} rows, {step['numbers_read']:,.0f} multiply-adds"
+                counts = f"{step['candidates']:,.0f} rows, {step['numbers_read']:,.0f} multiply-adds"
                 rows.append([f"step {at}", f"{step['rung']}: {local(counts)}, {1000 * step['seconds']:.3g} ms"])
         elif value is not None:
             rows.append([names.get(name, name), _figure(value)])
@@ -281,7 +282,7 @@ def _show_compared(results: Sequence[tuple[Any, dict[str, Hits]]], options: Sear
     for question, compared in results:
         longest = max(len(hits) for hits in compared.values())
         rows = [[_cell(compared[mode], at) for mode in MODES] for at in range(longest)]
-        show(None, MODES, rows or [[local("nothing")] * len(MODES)], as_json=False, title=_title(question, results))
+        show(None, _SEARCHES, rows or [[local("nothing")] * len(MODES)], as_json=False, title=_title(question, results))
 
 
 def _show_answers(results: Sequence[tuple[Any, Any]], options: SearchOptions) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 
 from imi.errors import MissingExtra, UsageError
 from imi.evaluate.run import Results
-from imi.language import local
 
 COLUMNS = ("model", "set", "dims", "metric", "value", "low", "high")
 _SUFFIXES = (".png", ".svg", ".pdf")
@@ -93,6 +92,6 @@ def _panel(axes: Any, results: Results, name: str) -> None:
         axes.set_xscale("log", base=2)
         axes.set_xticks(sizes, [str(size) for size in sizes])
     axes.set_title(f"{name} ({metric})", fontsize=9)
-    axes.set_xlabel(local("dims"), fontsize=8)
+    axes.set_xlabel("dims", fontsize=8)
     axes.tick_params(labelsize=8)
     axes.grid(alpha=0.3)
