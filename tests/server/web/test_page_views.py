@@ -210,6 +210,28 @@ def test_the_map_names_its_regions_and_says_what_stands_out(visit, shop):
     expect(said).not_to_contain_text("Drawn from")
 
 
+def test_two_sizes_stand_beside_each_other_and_share_what_is_chosen(visit, shop):
+    page = visit(f"{shop.url}/#reviews/map?q=dogs", reduced_motion="reduce", viewport={"width": 2000, "height": 900})
+    expect(page.locator("#map-said")).to_contain_text("nearest in meaning")
+    page.get_by_role("button", name="Side by side").click()
+    beside = page.locator("#map-beside-said")
+    expect(page.locator("#map-said")).to_contain_text("Drawn from all 512 dimensions.")
+    expect(beside).to_contain_text("Drawn from 64 of 512 dimensions.")
+    left, right = page.locator("#map canvas"), page.locator("#map-beside canvas")
+    expect(page.locator("#map-beside .imi-panel")).to_be_hidden()
+    kept, drawn = left.screenshot(), right.screenshot()
+    page.locator(".stop").first.click()  # the second map moves, the first stays
+    expect(beside).to_contain_text("Drawn from 32 of 512 dimensions.")
+    assert right.screenshot() != drawn and left.screenshot() == kept
+    page.locator("#map").get_by_label("Find a word on the map").fill("beans")
+    page.locator("#map .imi-panel > .imi-found button").first.click()
+    expect(page.locator("#map .imi-ring")).to_be_visible()
+    expect(page.locator("#map-beside .imi-ring")).to_be_visible()
+    page.get_by_role("button", name="Side by side").click()
+    expect(page.locator("#map-beside")).to_be_hidden()
+    expect(page.locator("#map-said")).to_contain_text("Drawn from 32 of 512 dimensions.")
+
+
 @pytest.mark.parametrize("view", ["?q=cat", "/ask?q=which%20cat%20is%20it%20here", "/map"])
 def test_markup_in_titles_texts_and_ids_stays_text(visit, shop, view):
     page = visit(f"{shop.url}/#bad{view}")

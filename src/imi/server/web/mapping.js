@@ -5,15 +5,15 @@ const WAIT = 500;
 
 /** The map of a collection: a sketch at first, moved into its finished layout, and into that of fewer dimensions. */
 export class Mapping {
-  constructor(root, said, { api, open, trouble, picture }) {
-    Object.assign(this, { root, said, api, open, trouble, picture });
+  constructor(root, said, { api, open, trouble, picture }, both = {}, panel = true) {
+    Object.assign(this, { root, said, api, open, trouble, picture, both, panel });
     this.turn = 0;
     this.drop();
   }
 
   /** Shows the map of a collection by some dimensions, null for all; hits are ids that stand out on it. */
-  async show(name, { hits, query, dims, width }) {
-    Object.assign(this, { hits, query, width });
+  async show(name, { hits, query, dims, width, whole = false }) {
+    Object.assign(this, { hits, query, width, whole });
     if (this.name === name && this.wanted === dims) return this.map && this.find();
     const turn = ++this.turn;
     if (this.name !== name) this.drop();
@@ -59,11 +59,15 @@ export class Mapping {
     this.rows = new Map(rows.ids.map((id, row) => [id, row]));
     this.map = mountMap(this.root, { title: name, points: plane.points, regions: plane.regions, colour: null, ...rows }, {
       language: spoken(),
+      panel: this.panel,
+      chosen: this.both.chosen,
+      coloured: this.both.coloured,
       nearest: (row) => this.nearest(name, rows.ids[row]),
       open: this.open,
       picture: rows.pictures ? (row) => this.picture(rows.ids[row]) : null,
-      searched: (word, count) => {
-        this.searched = word ? [word, count] : null;
+      searched: (word, rows) => {
+        this.searched = word ? [word, rows ? rows.length : 0] : null;
+        this.both.looked?.(rows || (this.found.length ? this.found : null));
         this.caption();
       },
     });
@@ -83,7 +87,7 @@ export class Mapping {
   /** What the large points are, and what the map is drawn from: always what is so at this moment. */
   caption() {
     if (!this.map || !this.ready) return;
-    const size = this.drawn === null ? "" : t("mapDims", this.drawn, this.width);
+    const size = this.drawn !== null ? t("mapDims", this.drawn, this.width) : this.whole ? t("mapAll", this.width) : "";
     if (this.searched) this.say(`${t("wordOnMap", ...this.searched)} ${size}`);
     else this.say(`${this.found?.length ? t("hitsOnMap", this.query, this.found.length) : ""} ${size}`);
   }

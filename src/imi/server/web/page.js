@@ -5,8 +5,8 @@ import { takeColumns } from "./columns.js";
 import { at, button, make, quietly } from "./dom.js";
 import { Filters } from "./filters.js";
 import { hitItem, Modes, MODES } from "./hits.js";
-import { Mapping } from "./mapping.js";
 import { isPicture, PictureQuery } from "./pictures.js";
+import { PairedMaps } from "./pairing.js";
 import { Reading } from "./reading.js";
 import { moved, Size } from "./size.js";
 import { Tasking } from "./tasking.js";
@@ -30,7 +30,7 @@ const reading = new Reading(at("reading"), { ask: (...given) => api.ask(...given
 const modes = new Modes(at("modes"), at("mode-tabs"), { open, picture, more, chose: remember });
 const filters = new Filters({ opener: at("filter-button"), panel: at("filters"), chips: at("chips"), changed: () => ask() });
 const size = new Size(at("size"), quietly(() => ask(["meaning", "hybrid"]), 30));
-const mapping = new Mapping(at("map"), at("map-said"), { api, trouble, open, picture });
+const mapping = new PairedMaps(at("view-map"), size, { api, trouble, open, picture });
 const asking = new Asking(at("view-ask"), { api, open, picture, trouble });
 const tasking = new Tasking(at("view-tasks"), { api, open, picture, trouble, map: () => look("map") });
 const upload = new Upload({ api, say, trouble, ready: (name) => load(name) });
@@ -238,15 +238,16 @@ async function ask(wanted = MODES) {
   if (turn !== state.turn) return;
   at("modes").setAttribute("aria-busy", "false");
   at("modes").dataset.asked = query;
-  if (view === "map") place(modes.ids.meaning || []);
+  if (view === "map") place(modes.ids.meaning || [], await full);
 }
 
 /** The question as the server takes it: words, or a picture. */
 const what = () => (pictured.data ? { picture: pictured.data } : { query: state.query });
 
-function place(hits) {
+/** Shows the map with what was found by the slider's dimensions, and where two are shown also by all (`best`). */
+function place(hits, best = null) {
   const { current, query } = state;
-  mapping.show(current.name, { hits, query, dims: size.dims, width: current.dims });
+  mapping.show(current.name, { hits, best: best || hits, query, dims: size.dims, width: current.dims });
 }
 
 async function answer(mode, found, full, { turn, where, key, dims }) {

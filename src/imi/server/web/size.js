@@ -35,6 +35,13 @@ export class Size {
     this.show();
   }
 
+  /** Moves the slider to a stop, as a hand would. */
+  pick(dims) {
+    const at = this.stops?.indexOf(dims) ?? -1;
+    this.slider.value = at < 0 ? 0 : at;
+    this.slider.dispatchEvent(new Event("input"));
+  }
+
   build() {
     this.root.hidden = !this.width || this.width <= LEAST;
     if (this.root.hidden) return;

@@ -35,7 +35,8 @@ function topics(regions, words) {
  *
  * options: `language`; `theme`, whether there is a button for dark and light; `nearest(row)`, a promise of pairs of row
  * and score, where the data has no neighbours of its own; `open(id)`, to read a whole document; `picture(row)`, a promise
- * of an address, where the points are pictures; `searched(word, count)`, told what was looked for on the map.
+ * of an address, where the points are pictures; `panel`, false for a map without one; and what is told to whoever shows
+ * another map of the same rows: `searched(word, rows)`, `chosen(row)`, `coloured(column)`.
  */
 export function mountMap(root, data, options = {}) {
   const words = mapWords(options.language);
@@ -101,8 +102,9 @@ export function mountMap(root, data, options = {}) {
     return Promise.resolve(Array.from({ length: data.near }, (_, at) => [near[row * data.near + at]]));
   }
 
-  function choose(row, go = false) {
+  function choose(row, go = false, told = true) {
     chosen = row;
+    if (told) options.chosen?.(row);
     around = [];
     ring.hidden = row < 0;
     mark();
@@ -134,11 +136,12 @@ export function mountMap(root, data, options = {}) {
     colour: (name) => {
       column = name;
       recolour();
+      options.coloured?.(name);
     },
     found: (rows, word) => {
       matches = rows;
       mark();
-      options.searched?.(word, rows ? rows.length : 0);
+      options.searched?.(word, rows);
     },
     zoomIn: () => moving.zoom(1.5),
     zoomOut: () => moving.zoom(1 / 1.5),
@@ -148,6 +151,7 @@ export function mountMap(root, data, options = {}) {
   });
   const layer = element("div", "imi-labels");
   layer.setAttribute("aria-hidden", "true");
+  panel.root.hidden = options.panel === false;
   root.replaceChildren(canvas, layer, ring, panel.root, card);
   const labels = new Labels(layer, moving, xy, { texts: data.texts, pictures: options.picture });
   panel.fill(column);
@@ -191,7 +195,8 @@ export function mountMap(root, data, options = {}) {
     if (!root.clientWidth) return;
     const wide = root.clientWidth > 720;
     const first = canvas.width <= 1 || moving.view.unit === moving.home;
-    moving.resize(wide ? PANEL : 0, wide ? 0 : root.clientHeight * 0.42);
+    const panelled = panel.root.offsetWidth > 0;
+    moving.resize(wide && panelled ? PANEL : 0, wide || !panelled ? 0 : root.clientHeight * 0.42);
     if (first) moving.showAll();
     redraw();
   });
@@ -208,6 +213,13 @@ export function mountMap(root, data, options = {}) {
     choose,
     redraw,
     shift,
+    /** Colours by a column of the data, "" by none. */
+    colour: (name) => {
+      if (name && !(name in data.columns)) return;
+      column = name;
+      panel.select.value = name;
+      recolour();
+    },
     /** Makes these rows stand out; null none. */
     find: (rows) => {
       matches = rows;
