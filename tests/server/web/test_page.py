@@ -168,6 +168,7 @@ def test_japanese_and_english(visit, pets):
     page.click("#language")
     expect(page.locator("html")).to_have_attribute("lang", "en")
     expect(column(page, "meaning").locator("h2")).to_have_text("Meaning")
+    expect(column(page, "meaning").locator(".hit").first).to_be_visible()
     assert ids(page, "meaning") == found(pets, "cat", mode="meaning")
     page.reload()
     expect(page.locator("#to-map")).to_have_text("Map")
