@@ -40,6 +40,10 @@ class Record:
     def put(self, name: str, rows: list[dict]) -> None:
         """Keep one result and write all."""
         self.results[name] = [{**row, "at": time.strftime("%Y-%m-%d %H:%M")} for row in rows]
+        self.write()
+
+    def write(self) -> None:
+        """Write all that is kept."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         plain = {"about": self.about, "processor": processor(), "results": self.results}
         self.path.write_text(json.dumps(plain, indent=1, ensure_ascii=False) + "\n")

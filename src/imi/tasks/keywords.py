@@ -33,6 +33,8 @@ _COMMON = frozenset(
     that that's the their theirs them themselves then there these they thing things think this those though through
     thus too took toward under until upon use used using very was way we well went were weren't what when where
     which while who whom whose why will with within without won't would yet you you're your yours yourself i'll i'd
+    probably actually definitely especially absolutely usually simply maybe already today yesterday tomorrow ago
+    ahead ready thinking anyway somewhat lot bit etc
     didn't doesn't wasn't can't couldn't wouldn't aren't haven't hasn't they're there's of to in on at by as is be
     or if it do so an my am us up title content http https www com
     """.split()  # noqa: SIM905 — a list of one word a line would hide the code

@@ -229,7 +229,8 @@ body { font: 16px/1.55 system-ui, sans-serif; max-width: 68rem; margin: 2rem aut
 h1 { font-size: 1.6rem } h2 { font-size: 1.15rem; margin-top: 2rem }
 table { border-collapse: collapse; font-size: .92rem } .wide { overflow-x: auto }
 th, td { text-align: left; vertical-align: top; padding: .35rem .8rem .35rem 0; border-bottom: 1px solid var(--line) }
-td { overflow-wrap: anywhere; min-width: 3rem } .n { text-align: right; font-variant-numeric: tabular-nums }
+td { overflow-wrap: anywhere; min-width: 3rem } td:not(.n) { min-width: 6.5rem }
+.n { text-align: right; font-variant-numeric: tabular-nums }
 pre { overflow-x: auto; padding: .6rem .8rem; border: 1px solid var(--line); font-size: .85rem; line-height: 1.4 }
 td img { max-width: 96px; max-height: 96px; margin: 0 .3rem .2rem 0; vertical-align: top; border-radius: 6px }
 td:has(img) { font-size: .75rem; color: #888 }
