@@ -77,6 +77,9 @@ def test_dates(text, start, end):
         "12/5",
         "0024-01-01",
         "昭和六十",
+        "十十年",
+        "二十十日",
+        "〇十〇十月",
     ],
 )
 def test_what_is_no_date(text):

@@ -21,7 +21,8 @@ _LEAST = 4
 """Letters that a template must have outside its fields, or it would fit everything."""
 _WITHIN = 12
 """The same for what a field holds: a sentence within a sentence is translated, a name is not."""
-
+_DEEPEST = 8
+"""Sentences within sentences that are translated: our own are three deep, what a document says may be without end."""
 _LONGEST = 4000
 """Characters of what is looked up; whatever is longer was not written here."""
 
@@ -75,25 +76,27 @@ class Phrasebook:
                 self._templates.append((letters, pieces, japanese))
         self._templates.sort(key=lambda one: -one[0])
 
-    def translate(self, text: str, least: int = _LEAST) -> str:
+    def translate(self, text: str, least: int = _LEAST, depth: int = _DEEPEST) -> str:
         """Return the Japanese of a text, of its lines or of its parts; what is not known stays as it is."""
+        if not depth:
+            return text
         before, colon, tail = text.rpartition(": ")
         if colon and tail in self._exact and _letters(tail) >= _WITHIN and text not in self._exact:
-            known = self._whole(before, _WITHIN)
+            known = self._whole(before, _WITHIN, depth)
             if known is not None:
                 return f"{known}。{self._exact[tail]}"
-        known = self._whole(text, least)
+        known = self._whole(text, least, depth)
         if known is not None:
             return known
         for between, joined in (("\n", "\n"), ("; ", "。"), (": ", "：")):
             parts = text.split(between) if between != ": " else text.split(between, 1)
             if len(parts) > 1:
-                said = [self.translate(part, _WITHIN) for part in parts]
+                said = [self.translate(part, _WITHIN, depth - 1) for part in parts]
                 if said != parts:
                     return joined.join(said)
         return text
 
-    def _whole(self, text: str, least: int) -> str | None:
+    def _whole(self, text: str, least: int, depth: int) -> str | None:
         if text in self._exact:
             return self._exact[text] if least == _LEAST or _letters(text) >= _WITHIN or " " in text else None
         for letters, pieces, japanese in self._templates:
@@ -102,7 +105,7 @@ class Phrasebook:
             if text.startswith(pieces[0]) and text.endswith(pieces[-1]):
                 found = _fields_in(text, pieces)
                 if found is not None:
-                    return _filled(japanese, [self.translate(field, _WITHIN) for field in found])
+                    return _filled(japanese, [self.translate(field, _WITHIN, depth - 1) for field in found])
         return None
 
 

@@ -117,10 +117,8 @@ def as_date(text: str) -> Period | None:
     if not 3 <= len(text) <= 48 or (text.isascii() and text.isalpha()):
         return None
     text = text.strip() if text.isascii() else normalize_form("NFKC", text).strip()
-    if not text.isascii() and _COUNTED.search(text):
-        text = _COUNTED.sub(lambda match: _counted(match[0]), text)
     try:
-        return _read(text)
+        return _read(text if text.isascii() else _COUNTED.sub(lambda match: _counted(match[0]), text))
     except (ValueError, OverflowError):
         return None
 
@@ -148,7 +146,11 @@ def _read(text: str) -> Period | None:
 
 
 def _counted(kanji: str) -> str:
-    """Return a number below 100, or a year digit by digit, in digits."""
+    """Return a number below 100, or a year digit by digit, in digits.
+
+    Raises:
+        ValueError: it is no number, such as 十十.
+    """
     before, ten, after = kanji.partition("十")
     if not ten:
         return kanji.translate(_KANJI)

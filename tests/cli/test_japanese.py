@@ -68,6 +68,17 @@ def test_a_text_of_any_length_and_kind_comes_back(japanese):
     assert "\x1b" in local("imi: \x1b; : \n;")
 
 
+@pytest.mark.parametrize("text", [": " * 1500, "x: " * 1000, "a file: " * 400, "; : \n" * 800])
+def test_what_a_document_repeats_without_end_is_given_back(text, japanese):
+    assert local(text).count(":") + local(text).count("：") == text.count(":")
+
+
+def test_sentences_within_sentences_do_not_grow_without_end():
+    book = Phrasebook(iter([("the file {} is no file", "{0} は {0} ではありません")]))
+    text = "the file " * 200 + "x" + " is no file" * 200
+    assert len(book.translate(text)) < 1_000_000
+
+
 def test_words_of_a_user_are_not_translated_within_a_message(japanese):
     assert "'text'" in local("there is no verb 'text'")
     assert local("score of one thing") == "score of one thing"
