@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 
 from imi.errors import UsageError
 from imi.index.base import check_metric, check_queries, check_vectors
+from imi.index.codes import Code, RowCodes
 from imi.index.exact import Exact
 from imi.index.heldout import HeldOut
 from imi.index.manifest import CheckedVectors, Write, vector_parts, write_files
 from imi.index.native import processors
-from imi.index.passing import Passing, PassingScan, cut_to_passing
+from imi.index.passing import Filtering, Passing, PassingScan, cut_to_passing
 from imi.index.rabitq import DEGREE, HnswRabitq, SymphonyQG
 from imi.index.rerank import VectorReranker, inverse_lengths
 from imi.index.rungs import Rung, check_rungs
@@ -50,25 +51,6 @@ class Step:
             "numbers_read": self.numbers,
             "seconds": self.seconds,
         }
-
-
-@dataclass(frozen=True, slots=True)
-class Filtering:
-    """How rows that pass a filter are compared: a prefix and its shortlist, None for none, and the seconds a row."""
-
-    prefix: Rung | None = None
-    seconds: float | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON values."""
-        return {"prefix": None if self.prefix is None else self.prefix.to_dict(), "seconds": self.seconds}
-
-    @classmethod
-    def from_dict(cls, plain: Mapping[str, Any] | None) -> Filtering:
-        """Read what `to_dict` wrote; indexes of before have none."""
-        if plain is None:
-            return cls()
-        return cls(None if plain["prefix"] is None else Rung.from_dict(plain["prefix"]), plain["seconds"])
 
 
 class Ladder:
@@ -112,9 +94,25 @@ class Ladder:
         self._later = [VectorReranker(vectors, rung, space.metric, scales.get(rung.dims)) for rung in later]
         self._exact = Exact(vectors, space.metric, self._later[-1].rung.dims)
         self.filtering = filtering or Filtering()
+        self._filter_by(None)
+
+    def _filter_by(self, codes: RowCodes | None) -> None:
         by = self.filtering.prefix
-        prefix = None if by is None else VectorReranker(vectors, by, space.metric, None)
-        self.scan_of_passing = PassingScan(self._later[-1], prefix, self.filtering.seconds)
+        prefix = None if by is None else VectorReranker(self.vectors, by, self.metric, None)
+        self.scan_of_passing = PassingScan(self._later[-1], prefix, self.filtering, codes)
+
+    def code_rows(self, code: Code) -> RowCodes:
+        """Return the codes of all rows, for `with_filtering`."""
+        return RowCodes.build(self.vectors, code, self.metric, self.scales.get(self.width), self.threads)
+
+    def scan_over(self, vectors: Floats, scale: Floats | None, codes: RowCodes) -> PassingScan:
+        """Return what compares rows that pass over other vectors of the same kind: for measuring on a sample."""
+        return PassingScan(VectorReranker(vectors, self._later[-1].rung, self.metric, scale), None, None, codes)
+
+    @property
+    def codes(self) -> RowCodes | None:
+        """The codes by which many rows that pass a filter are compared."""
+        return self.scan_of_passing.codes
 
     @classmethod
     def build(
@@ -214,24 +212,28 @@ class Ladder:
         for rung in checked[-1:] + checked[1:]:
             if self.metric == "cosine" and rung.dims not in scales:
                 scales[rung.dims] = inverse_lengths(self.vectors, rung.dims)
-        parts = self.structure, self.space, scales, self.latency, self.held_out, self.filtering
-        ladder = Ladder(self.vectors, checked, *parts)
-        ladder.threads = self.threads
-        return ladder
+        return self._like(checked, scales, self.held_out, self.filtering, self.codes)
 
     def without_held_out(self) -> Ladder:
         """Return the same ladder, by which the rows held out of its structure are not found: for measuring by them."""
         held = None if self.held_out is None else self.held_out.unlinked
-        parts = self.structure, self.space, self.scales, self.latency, held, self.filtering
-        ladder = Ladder(self.vectors, self.rungs, *parts)
-        ladder.threads = self.threads
-        return ladder
+        return self._like(self.rungs, self.scales, held, self.filtering, self.codes)
 
-    def with_filtering(self, filtering: Filtering) -> Ladder:
-        """Return the same ladder that compares rows passing a filter in another way."""
-        parts = self.structure, self.space, self.scales, self.latency, self.held_out, filtering
-        ladder = Ladder(self.vectors, self.rungs, *parts)
+    def with_filtering(self, filtering: Filtering, codes: RowCodes | None = None) -> Ladder:
+        """Return the same ladder that compares rows passing a filter in another way, by codes where they are given."""
+        return self._like(self.rungs, self.scales, self.held_out, filtering, codes)
+
+    def _like(
+        self,
+        rungs: tuple[Rung, ...],
+        scales: dict[int, Floats | None],
+        held: HeldOut | None,
+        filtering: Filtering,
+        codes: RowCodes | None,
+    ) -> Ladder:
+        ladder = Ladder(self.vectors, rungs, self.structure, self.space, scales, self.latency, held, filtering)
         ladder.threads = self.threads
+        ladder._filter_by(codes)
         return ladder
 
     def search(
@@ -265,25 +267,50 @@ class Ladder:
             return self._exactly(queries, k, passing, steps)
         if passing is None:
             return self._by_rungs(queries, k, None, 1.0, steps)[:2]
-        if self._scan_is_quicker(passing, passing.widening):
+        scan = self.scan_of_passing
+        alone = scan.time(passing)
+        # Where a filter went against queries before, the graph was asked for nothing.
+        again = passing.against / max(passing.asked, 1) * min(alone, scan.coded_time(passing))
+        climbing = self._time(passing.widening) + again
+        if scan.has_packed(len(queries), passing, min(alone, climbing)):
+            return self._coded(queries, k, passing, steps)
+        if alone < climbing:
             return self._scanned(queries, k, passing, steps)
         scores, rows, wider = self._by_rungs(queries, k, passing.mask, passing.widening, steps)
         against = np.flatnonzero(wider > passing.widening)
+        passing.asked += len(queries)
+        passing.against += len(against)
         if len(against):
             most = float(wider[against].max())
-            if not self._scan_is_quicker(passing, most):
+            coded = scan.has_packed(len(against), passing, alone)
+            # A wider shortlist holds rows that pass, but not always the nearest of them: the last resort.
+            if scan.codes is None and self._time(most) <= alone:
                 widened = self._by_rungs(queries[against], k, passing.mask, most, steps)
                 scores[against], rows[against] = widened[:2]
                 against = against[widened[2] > most]
             if len(against):
-                scores[against], rows[against] = self._scanned(queries[against], k, passing, steps)
+                search = self._coded if coded else self._scanned
+                scores[against], rows[against] = search(queries[against], k, passing, steps)
         if (short := rows[:, -1] < 0).any():
             scores[short], rows[short] = self._scanned(queries[short], k, passing, steps)
         return scores, rows
 
-    def _scan_is_quicker(self, passing: Passing, widening: float) -> bool:
-        """Compare reading the passing rows with a first rung whose work grows with the widening."""
-        return bool(self.scan_of_passing.time(passing) < self.latency * widening**0.9)
+    def _time(self, widening: float) -> float:
+        """Estimate the seconds of a query whose first rung looks so many times as far: its work grows with it."""
+        return float(self.latency * widening**0.9)
+
+    def _coded(self, queries: Floats, k: int, passing: Passing, steps: list[Step] | None) -> tuple[Floats, Rows]:
+        packed = passing.packed
+        if packed is None:
+            return self._scanned(queries, k, passing, steps)
+        started = time.perf_counter()
+        scores, rows = self.scan_of_passing.search_packed(queries, k, packed)
+        if steps is not None:
+            code, seconds = packed.codes.code, (time.perf_counter() - started) / len(queries)
+            steps.append(Step(f"codes/{code.dims}", len(passing), float(len(passing) * code.dims), seconds))
+        if (short := rows[:, -1] < 0).any():
+            scores[short], rows[short] = self._scanned(queries[short], k, passing, steps)
+        return scores, rows
 
     def _scanned(self, queries: Floats, k: int, passing: Passing, steps: list[Step] | None) -> tuple[Floats, Rows]:
         if not self.scan_of_passing.fits(len(queries), passing):
@@ -380,6 +407,8 @@ def ladder_parts(ladder: Ladder, tail: str = "") -> tuple[dict[str, Any], dict[s
         writers[f"rotation{tail}"] = ladder.space.rotation.tofile
     if held is not None:
         writers[f"heldout{tail}"] = np.column_stack([held.rows, held.through]).tofile
+    if ladder.codes is not None:
+        writers[f"codes{tail}"] = ladder.codes.save
     description = {
         "metric": ladder.metric,
         "rungs": [rung.to_dict() for rung in ladder.rungs],
@@ -387,6 +416,7 @@ def ladder_parts(ladder: Ladder, tail: str = "") -> tuple[dict[str, Any], dict[s
         "latency": ladder.latency,
         "held_out": None if held is None else held.through.shape[1],
         "filtering": ladder.filtering.to_dict(),
+        "coded": ladder.codes is not None,
         "unit": [dims for dims, scale in ladder.scales.items() if scale is None],
         "lengths": [dims for dims, scale in ladder.scales.items() if scale is not None],
     }

@@ -335,7 +335,7 @@ class Live:
         if tail > max(self.policy.tail_rows, len(base) // 8):
             return f"{tail} rows came after the ladder was built"
         if self.plan is not None and self.plan.outdated:
-            return "the ladder was measured by an earlier imi, not yet by questions unlike the rows"
+            return "the ladder was made by an earlier imi, which measured less: questions unlike the rows, filters"
         return None
 
     def build(

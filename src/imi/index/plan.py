@@ -16,9 +16,10 @@ from imi.figures import new_figure, save_figure, say_above
 from imi.index.base import check_metric, check_vectors
 from imi.index.exact import Exact
 from imi.index.goal import Goal
-from imi.index.ladder import Filtering, Ladder
+from imi.index.ladder import Ladder
 from imi.index.manifest import CheckedVectors
 from imi.index.measure import Prefix, Vectors
+from imi.index.passing import Filtering
 from imi.index.rungs import Rung, format_ladder
 from imi.language import local
 from imi.progress import Progress
@@ -26,8 +27,8 @@ from imi.vectors import Metric
 
 _NEAR = 0.03
 """Recall below the target at which a ladder is still worth showing."""
-VERSION = 2
-"""What plans are measured by: 1 by rows alone, 2 by questions unlike the rows too."""
+VERSION = 3
+"""What plans are measured by: 1 by rows alone, 2 by questions unlike the rows too, 3 with codes for filters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +173,8 @@ class Plan:
         if not self.chosen.rungs:
             return Exact(vectors, self.metric)
         ladder = Ladder.build(vectors, self.chosen.rungs, self.metric, progress=progress)
-        ladder = ladder.with_filtering(self.filtering)
+        code = self.filtering.code
+        ladder = ladder.with_filtering(self.filtering, None if code is None else ladder.code_rows(code))
         ladder.latency = 1 / self.chosen.qps
         return ladder
 

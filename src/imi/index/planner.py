@@ -18,9 +18,10 @@ from imi.errors import UsageError
 from imi.index.base import check_metric, check_queries
 from imi.index.candidates import building_bytes, first_rungs, prefix_sizes, row_bytes
 from imi.index.exact import Exact
+from imi.index.filter_plan import choose_filtering
 from imi.index.goal import Goal
 from imi.index.heldout import LINKS, HeldOut
-from imi.index.ladder import Filtering, Ladder
+from imi.index.ladder import Ladder
 from imi.index.manifest import CheckedVectors
 from imi.index.measure import (
     Point,
@@ -35,7 +36,7 @@ from imi.index.measure import (
 )
 from imi.index.measure import latency as median_latency
 from imi.index.memory import free_memory
-from imi.index.passing import measured_seconds
+from imi.index.passing import Filtering
 from imi.index.plan import Plan, Tried, as_table
 from imi.index.questions import unlike
 from imi.index.rungs import Rung
@@ -133,7 +134,7 @@ class Planner:
             done = self._set_and_verify(rung, truths)
             if done is not None:
                 self._tell(5)
-                done = done[0], done[1].with_filtering(self._filtering(done[1], prefixes, truth.queries))
+                done = done[0], self._filtering(done[1], prefixes, truths, done[0].bytes)
                 note = f"{self._note(matryoshka, prefixes, done[0])}{self._promise(done[0])}"
                 return self._plan(*done, prefixes, matryoshka, note)
         exact = Exact(self.vectors, self.metric)
@@ -296,19 +297,10 @@ class Planner:
             return self._tried(verified, size, "all rows", "verified"), done
         return None
 
-    def _filtering(self, ladder: Ladder, prefixes: Sequence[Prefix], queries: Floats) -> Filtering:
-        """Choose the prefix by which rows passing a filter are compared, and measure what a row costs.
-
-        Its shortlist is several times what unfiltered searches need, since a filter may leave no row near a query: by
-        half the dimensions and the same shortlist, recall fell to .87 where it did.
-        """
-        last = ladder.rungs[-1].dims
-        unit = ladder.scales.get(last) is None  # products of prefixes say nothing of rows of all lengths
-        small = [one for one in prefixes if one.dims >= 64 and 2 * one.dims <= last and self.width % one.dims == 0]
-        fitting = [one.dims for one in small if one.keep is not None and one.keep <= 6 * self.k and unit]
-        prefix = Rung(fitting[0], 20 * self.k) if fitting else None
-        tried = ladder.with_filtering(Filtering(prefix))
-        return Filtering(prefix, measured_seconds(tried.scan_of_passing, queries, self.rows, self.random))
+    def _filtering(self, ladder: Ladder, prefixes: Sequence[Prefix], truths: list[Truth], size: int) -> Ladder:
+        """Choose how rows passing a filter are compared; the codes for it must fit the memory, too."""
+        room = None if self.memory is None else self.memory - size
+        return choose_filtering(ladder, prefixes, [one.queries for one in truths], self.k, self.random, room)
 
     def _with_funnels(self, ladder: Ladder, truths: list[Truth], points: list[Point]) -> list[Point]:
         """Add deeper ladders made of the two quickest that reach the recall; return all, the quickest first."""

@@ -62,18 +62,18 @@ class VectorReranker:
         return self._pointer is not None
 
     def nearest(self, queries: Floats, rows: Rows, keep: int) -> Rows:
-        """Return which `keep` of some rows are nearest to each query, (b, keep) in any order, -1 for none.
+        """Return which `keep` of some rows are nearest to each query, (b, keep), the nearest first, -1 for none.
 
         Args:
             queries: (b, d) full queries.
             rows: (n,) int64, each once.
             keep: how many.
         """
+        keep = min(keep, len(rows))
         if self._pointer is None or self.scale is not None:
             scores = self.score(queries, np.ascontiguousarray(np.broadcast_to(rows, (len(queries), len(rows)))))
             scores[np.isnan(scores)] = -np.inf
-            at = np.argpartition(scores, len(rows) - keep, axis=1)[:, -keep:] if keep < len(rows) else None
-            return np.broadcast_to(rows, scores.shape) if at is None else rows[at]
+            return np.asarray(rows[np.argsort(-scores, axis=1, kind="stable")[:, :keep]])
         if self._checked is not None:
             self._checked.ensure(rows)
         faiss, dims = self._faiss, self.rung.dims

@@ -11,15 +11,17 @@ from numpy.typing import NDArray
 
 from imi.errors import Damaged
 from imi.index.base import check_metric
+from imi.index.codes import RowCodes
 from imi.index.exact import Exact
 from imi.index.heldout import HeldOut
-from imi.index.ladder import Filtering, Ladder, structure_name
+from imi.index.ladder import Ladder, structure_name
 from imi.index.manifest import (
     CheckedVectors,
     Manifest,
     read_manifest,
     verified,
 )
+from imi.index.passing import Filtering
 from imi.index.rabitq import HnswRabitq, SymphonyQG
 from imi.index.rungs import Rung
 from imi.index.space import Space
@@ -102,7 +104,11 @@ def read_ladder(
         table = np.fromfile(verified(folder, manifest, f"heldout{tail}"), dtype="<i8").reshape(-1, 1 + int(links))
         held = HeldOut(table[:, 0].copy(), table[:, 1:].copy(), len(vectors))
     filtering = Filtering.from_dict(description.get("filtering"))
-    return Ladder(vectors, rungs, structure, space, scales, float(description["latency"]), held, filtering)
+    ladder = Ladder(vectors, rungs, structure, space, scales, float(description["latency"]), held, filtering)
+    if not description.get("coded") or filtering.code is None:
+        return ladder
+    codes = RowCodes.load(verified(folder, manifest, f"codes{tail}"), filtering.code, metric, len(vectors))
+    return ladder.with_filtering(filtering, codes)
 
 
 def map_vectors(folder: Path, manifest: Manifest, shape: tuple[int, int], dtype: str, tail: str = "") -> CheckedVectors:

@@ -15,6 +15,10 @@ from imi.index.passing import Passing
 from imi.types import Floats, Rows
 from imi.vectors import Metric
 
+_FILTERS = 16
+_FILTER_BYTES = 1 << 27
+"""What the filters that a part remembers may take of memory, with the codes of the rows that pass."""
+
 Keys = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
@@ -107,15 +111,20 @@ class Part:
         """
         if allowed is None:
             return Passing(self.alive) if self.dead else None
-        known = next(iter(self.known), None)  # read once: another thread may put another filter there
-        if known is not None and known[0] is allowed:
-            return known[1]
+        known = list(self.known)  # read once: another thread may put another filter there
+        for keys, passing in known:
+            if keys is allowed:
+                return passing
         places = self.lookup.places(allowed)
         mask = np.zeros(len(self), dtype=bool)
         mask[places[places >= 0]] = True
-        passing = Passing(mask & self.alive if self.dead else mask)
+        if self.dead:
+            mask &= self.alive
+        # After a write a filter comes in another array, and lets the same rows of this part pass.
+        same = (passing for _, passing in known if np.array_equal(passing.mask, mask))
+        passing = next(same, None) or Passing(mask)
         if not allowed.flags.writeable:
-            self.known[:] = [(allowed, passing)]
+            self.known[:] = _kept([(allowed, passing), *(pair for pair in known if pair[1] is not passing)])
         return passing
 
     def search_exactly(
@@ -124,6 +133,16 @@ class Part:
         """Search every row that passes, by all dimensions or the first `dims`."""
         index = self.exact if dims is None and self.exact is not None else Exact(self.vectors, self.metric, dims)
         return index.search(queries, k, None if passing is None else passing.rows)
+
+
+def _kept(known: list[tuple[Keys, Passing]]) -> list[tuple[Keys, Passing]]:
+    """Return the filters asked for last, as many as may be remembered; always the first."""
+    total = 0
+    for at, (_, passing) in enumerate(known[:_FILTERS]):
+        total += passing.nbytes
+        if total > _FILTER_BYTES and at:
+            return known[:at]
+    return known[:_FILTERS]
 
 
 def with_newest(parts: tuple[Part, ...], newest: Part, frozen: int = 0) -> tuple[Part, ...]:

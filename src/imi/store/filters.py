@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from imi.errors import UsageError
@@ -32,11 +32,18 @@ _TYPE, _VALUE = "json_type(documents.metadata, ?)", "json_extract(documents.meta
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A piece of SQL over `documents`, its parameters in order, and the fields it names."""
+    """A piece of SQL over `documents`, its parameters in order, and the fields it names.
+
+    word and parts: what it was joined of, by AND, OR or NOT; a row that does not pass a part is as one of which that
+    is unknown. number: the operator and the number of a comparison that holds between numbers alone.
+    """
 
     sql: str
     parameters: tuple[Any, ...]
     fields: frozenset[str]
+    word: str = ""
+    parts: tuple[Condition, ...] = ()
+    number: tuple[str, int | float] | None = None
 
 
 def compile_where(where: Mapping[str, Any]) -> Condition:
@@ -72,8 +79,7 @@ def _all(where: object, depth: int) -> Condition:
                 raise UsageError(f"{name!r} is followed by an empty list, at least one filter is needed")
             parts.append(_join([_all(part, depth + 1) for part in wanted], name.upper()))
         elif name == "not" and isinstance(wanted, Mapping):
-            inner = _all(wanted, depth + 1)
-            parts.append(Condition(f"NOT coalesce({inner.sql}, 0)", inner.parameters, inner.fields))
+            parts.append(_not(_all(wanted, depth + 1)))
         else:
             parts.append(_field(composed(name), wanted))
     return _join(parts, "AND")
@@ -84,7 +90,11 @@ def _join(parts: Sequence[Condition], word: str) -> Condition:
         return parts[0]
     sql = "(" + f" {word} ".join(part.sql for part in parts) + ")"
     fields = frozenset().union(*(part.fields for part in parts))
-    return Condition(sql, tuple(value for part in parts for value in part.parameters), fields)
+    return Condition(sql, tuple(value for part in parts for value in part.parameters), fields, word, tuple(parts))
+
+
+def _not(part: Condition) -> Condition:
+    return Condition(f"NOT coalesce({part.sql}, 0)", part.parameters, part.fields, "NOT", (part,))
 
 
 def _field(name: str, wanted: object) -> Condition:
@@ -108,8 +118,7 @@ def _compare(name: str, operator: str, value: object) -> Condition:
     if operator == "contains":
         return _contains(read, value)
     if operator == "!=":
-        equal = _compare(name, "=", value)
-        return Condition(f"NOT coalesce({equal.sql}, 0)", equal.parameters, equal.fields)
+        return _not(_compare(name, "=", value))
     if value is None:
         if operator != "=":
             raise UsageError(f"{operator!r} on {name!r} cannot compare with null", hint="use = or !=")
@@ -128,8 +137,7 @@ def _compare(name: str, operator: str, value: object) -> Condition:
     _scalar(name, operator, value)
     if isinstance(value, str):
         return _compare_text(read, operator, composed(value))
-    # The operator is one of a fixed tuple, so no data can get in here.
-    return read.condition(f"({{type}} IN ('integer', 'real') AND {{value}} {operator} ?)", _plain(value))
+    return _number(read, operator, _plain(value))
 
 
 def _as_number(read: _Reader, value: Any) -> Condition:
@@ -137,7 +145,13 @@ def _as_number(read: _Reader, value: Any) -> Condition:
         # SQLite has no whole number as large: the digits are compared.
         return read.condition("({type} IN ('integer', 'real') AND {raw} = ?)", str(int(value)))
     _scalar(read.name, "=", value)
-    return read.condition("({type} IN ('integer', 'real') AND {value} = ?)", _plain(value))
+    return _number(read, "=", _plain(value))
+
+
+def _number(read: _Reader, operator: str, value: int | float) -> Condition:
+    # The operator is one of a fixed tuple, so no data can get in here.
+    compared = read.condition(f"({{type}} IN ('integer', 'real') AND {{value}} {operator} ?)", value)
+    return replace(compared, number=(operator, value))
 
 
 def _plain(value: Any) -> int | float:
@@ -261,6 +275,12 @@ def _encodable(text: str) -> None:
 def read_field(name: str) -> Condition:
     """Return SQL for a field's value as people write it: true and false by name, lists and dicts as JSON."""
     return _Reader(name).condition("CASE {type} WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' ELSE {value} END")
+
+
+def read_raw(name: str) -> Condition | None:
+    """Return SQL for a field's value as the JSON that was written, None where its name cannot be quoted in a path."""
+    read = _Reader(name)
+    return None if read.raw is None else read.condition("{raw}")
 
 
 def read_type(name: str) -> Condition:

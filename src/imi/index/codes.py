@@ -1,0 +1,162 @@
+"""Codes of four bits for two or four dimensions of each row, of which those that pass a filter are compared at once.
+
+A graph is of no use where a filter goes against the query: the rows near it do not pass. Rows that pass, gathered and
+packed once for a filter, are compared 32 at a time from registers (André et al., 2015, "Cache locality is not enough",
+PQ Fast Scan), two nanoseconds a row for 256 dimensions, and the best of them by their full vectors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imi.errors import Damaged
+from imi.index.manifest import CheckedVectors
+from imi.index.native import load_faiss, set_threads
+from imi.types import Floats, Rows
+from imi.vectors import Metric
+
+_BLOCK = 1 << 14
+_TRAIN_ROWS = 20_000
+_CENTRES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """What a code holds: the leading `dims` dimensions, `parts` centres of sixteen for them; `keep` go on for ten."""
+
+    dims: int
+    parts: int
+    keep: int = 200
+
+    @property
+    def bytes(self) -> int:
+        """Of a row."""
+        return (self.parts + 1) // 2
+
+    def to_dict(self) -> dict[str, int]:
+        """Return the fields as JSON values."""
+        return {"dims": self.dims, "parts": self.parts, "keep": self.keep}
+
+
+def codes_to_try(width: int) -> list[Code]:
+    """Return the codes that suit vectors of this width, the shortest first."""
+    tried = [(width // 2, width // 4), (width, width // 4), (width, width // 2)]
+    return [Code(dims, parts) for dims, parts in tried if parts >= 16 and dims % parts == 0]
+
+
+class RowCodes:
+    """The codes of all rows of a table, from which those of some are packed for searches."""
+
+    def __init__(self, code: Code, metric: Metric, centres: Floats, codes: NDArray[np.uint8]) -> None:
+        """Put parts together; `build` and `load` make them.
+
+        Args:
+            code: what a code holds.
+            metric: of the vectors.
+            centres: (parts, 16, dims / parts).
+            codes: (n, bytes).
+        """
+        self.code = code
+        self.metric = metric
+        self.centres = centres
+        self.codes = codes
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    @classmethod
+    def build(
+        cls,
+        vectors: NDArray[Any] | CheckedVectors,
+        code: Code,
+        metric: Metric,
+        scale: Floats | None = None,
+        threads: int = 1,
+    ) -> RowCodes:
+        """Learn the centres from at most 20,000 rows spread over the table, and code all rows.
+
+        Args:
+            vectors: (n, d).
+            code: what to hold.
+            metric: "cosine", "dot" or "l2".
+            scale: under cosine, one over each row's length, None where rows are unit.
+            threads: for the native code.
+        """
+        faiss = load_faiss()
+        count = len(vectors)
+        some = np.arange(0, count, max(1, count // _TRAIN_ROWS))
+        quantizer = faiss.ProductQuantizer(code.dims, code.parts, 4)
+        set_threads(threads)
+        quantizer.train(_leading(vectors, some, code.dims, scale))
+        codes = np.empty((count, code.bytes), dtype=np.uint8)
+        for start in range(0, count, _BLOCK):
+            rows = np.arange(start, min(start + _BLOCK, count))
+            codes[rows] = quantizer.compute_codes(_leading(vectors, rows, code.dims, scale))
+        centres = faiss.vector_to_array(quantizer.centroids).reshape(code.parts, _CENTRES, -1)
+        return cls(code, metric, centres, codes)
+
+    def save(self, path: Path) -> None:
+        """Write centres and codes to a file that `load` reads."""
+        with path.open("wb") as file:
+            file.write(np.ascontiguousarray(self.centres, dtype="<f4").data)
+            file.write(np.ascontiguousarray(self.codes).data)
+
+    @classmethod
+    def load(cls, path: Path, code: Code, metric: Metric, count: int) -> RowCodes:
+        """Map a file whose checksum has been verified.
+
+        Raises:
+            Damaged: it has not the size of so many rows.
+        """
+        head = 4 * _CENTRES * code.dims
+        if path.stat().st_size != head + count * code.bytes:
+            raise Damaged(f"{path} does not hold the codes of {count} rows")
+        whole = np.asarray(np.memmap(path, np.uint8, "r"))
+        centres = whole[:head].view("<f4").reshape(code.parts, _CENTRES, -1)
+        return cls(code, metric, centres, whole[head:].reshape(count, code.bytes))
+
+    def packed(self, rows: Rows) -> PackedCodes:
+        """Gather and pack the codes of rows: a tenth to a sixth of a microsecond for each."""
+        faiss = load_faiss()
+        kind = faiss.METRIC_L2 if self.metric == "l2" else faiss.METRIC_INNER_PRODUCT
+        plain = faiss.IndexPQ(self.code.dims, self.code.parts, 4, kind)
+        faiss.copy_array_to_vector(np.ascontiguousarray(self.centres).reshape(-1), plain.pq.centroids)
+        faiss.copy_array_to_vector(self.codes[rows].reshape(-1), plain.codes)
+        plain.ntotal, plain.is_trained = len(rows), True
+        return PackedCodes(self, rows, faiss.IndexPQFastScan(plain))
+
+
+class PackedCodes:
+    """The codes of the rows that pass a filter, packed for comparing 32 at a time."""
+
+    def __init__(self, codes: RowCodes, rows: Rows, index: Any) -> None:
+        """Wrap what `RowCodes.packed` made."""
+        self.codes = codes
+        self.rows = rows
+        self._index = index
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory."""
+        return int(len(self.rows) * (self.codes.code.bytes + 8))
+
+    def nearest(self, queries: Floats, keep: int) -> Rows:
+        """Return (b, keep) of the rows that the codes say are nearest, these first; -1 where there are fewer."""
+        prefix = np.ascontiguousarray(queries[:, : self.codes.code.dims])
+        set_threads(1)
+        places = self._index.search(prefix, min(keep, len(self.rows)))[1]
+        found = self.rows[places]
+        found[places < 0] = -1
+        return np.asarray(found, dtype=np.int64)
+
+
+def _leading(vectors: NDArray[Any] | CheckedVectors, rows: Rows, dims: int, scale: Floats | None) -> Floats:
+    block = np.asarray(vectors[rows, :dims], dtype=np.float32)
+    if scale is not None:
+        block = block * scale[rows, None]
+    return np.ascontiguousarray(np.nan_to_num(block, posinf=0, neginf=0))

@@ -1,0 +1,137 @@
+"""Codes for rows that pass a filter, beside the exact oracle."""
+
+import numpy as np
+import pytest
+
+import imi.index.passing as passing_rows
+from imi.errors import Damaged
+from imi.index.codes import Code, RowCodes, codes_to_try
+from imi.index.exact import Exact
+from imi.index.filter_plan import choose_filtering, code_for
+from imi.index.ladder import Ladder
+from imi.index.measure import Prefix
+from imi.index.passing import Filtering, Passing
+from imi.index.questions import unlike
+from imi.index.rungs import Rung
+from imi.index.saved import load_index
+
+CODE = Code(128, 64)
+DEAR = Filtering(None, 1.0, CODE, packing=1e-9, base=0.0, coded=1e-9)
+"""Every other way is said to take long, so that codes are packed at once."""
+
+
+@pytest.fixture(autouse=True)
+def few(monkeypatch):
+    monkeypatch.setattr(passing_rows, "_WHOLE", 64)
+
+
+def ladder_over(rows, metric, filtering=DEAR):
+    plain = Ladder.build(rows, (Rung(128, 40, "float32", "hnsw"), Rung(128, 10)), metric)
+    plain.latency = 1.0
+    return plain.with_filtering(filtering, plain.code_rows(filtering.code))
+
+
+@pytest.mark.parametrize("metric", ["cosine", "dot", "l2"])
+def test_packed_codes_find_what_the_oracle_finds_among_rows_that_pass(nested, metric):
+    rows, queries = nested
+    index, exact, found = ladder_over(rows, metric), Exact(rows, metric), []
+    random = np.random.default_rng(3)
+    for query in queries[:12]:
+        products = rows @ query
+        for mask in (
+            random.random(3000) < 0.3,
+            products < np.median(products),
+            products < 0,
+            random.random(3000) < 0.04,
+        ):
+            passing = Passing(mask)
+            scores, hits, steps = index.explain(query[None], 10, passing)
+            assert [step.rung for step in steps] == ["codes/128"] and passing.packed is not None
+            assert mask[hits[0]].all() and len(set(hits[0])) == 10 and (np.diff(scores[0]) <= 0).all()
+            bar = exact.search(query[None], 10, passing.rows)[0][0, -1]
+            found.append((scores[0] >= bar - 1e-4 * max(1, abs(bar))).mean())
+    assert np.mean(found) >= 0.99
+
+
+def test_many_queries_at_once_find_what_single_ones_find(nested):
+    rows, queries = nested
+    index, passing = ladder_over(rows, "cosine"), Passing(np.arange(3000) % 3 == 0)
+    together = index.search(queries, 10, passing)[1]
+    alone = [index.search(query[None], 10, passing)[1][0] for query in queries]
+    np.testing.assert_array_equal(together, alone)
+    assert (index.search(queries[:2], 1000, passing)[1][:, :900] >= 0).all()
+    assert (index.search(queries[:2], 999, passing)[1] >= 0).all()
+
+
+def test_codes_are_packed_when_searches_have_lost_as_much_time_as_packing_takes(nested):
+    rows, queries = nested
+    index = ladder_over(rows, "cosine", Filtering(None, 2e-6, CODE, packing=5e-6, base=0.0, coded=0.0))
+    passing = Passing(np.arange(3000) % 3 == 0)
+    steps = [index.explain(queries[:1], 10, passing)[2][0].rung for _ in range(4)]
+    assert [one.partition("/")[0] for one in steps] == ["scan", "scan", "codes", "codes"]
+    assert passing.nbytes > 3000 + 1000 * CODE.bytes
+    free = ladder_over(rows, "cosine", Filtering(None, 1e-12, CODE, packing=0.0, base=1e-3))
+    assert free.explain(queries[:1], 10, Passing(passing.mask))[2][0].rung == "scan/128"  # nothing is gained
+
+
+def test_a_filter_against_the_query_is_remembered(nested):
+    rows, queries = nested
+    timed = Filtering(None, 1e-3, CODE, packing=1e-9, base=0.0, coded=1e-6)
+    index = ladder_over(rows, "cosine", timed)
+    index.latency = 1e-5
+    passing = Passing(rows @ queries[0] < np.quantile(rows @ queries[0], 0.3))
+    ways = [[step.rung.partition("/")[0] for step in index.explain(queries[:1], 10, passing)[2]] for _ in range(3)]
+    assert ways[0][0].startswith("hnsw") and ways[0][-1] == "codes"
+    assert (passing.asked, passing.against) == (1, 1)
+    assert ways[1] == ways[2] == ["codes"]  # the graph is not asked again
+
+
+def test_codes_are_kept_with_the_ladder_and_checked(nested, tmp_path):
+    rows, queries = nested
+    index, mask = ladder_over(rows, "cosine"), np.arange(3000) % 2 == 0
+    index.save(tmp_path / "ladder")
+    again = load_index(tmp_path / "ladder")
+    assert isinstance(again, Ladder) and again.codes is not None and again.filtering == DEAR
+    np.testing.assert_array_equal(again.codes.codes, index.codes.codes)
+    np.testing.assert_array_equal(again.search(queries, 10, mask)[1], index.search(queries, 10, mask)[1])
+    again.with_filtering(again.filtering).save(tmp_path / "plain")  # codes that were left out are not looked for
+    assert load_index(tmp_path / "plain").codes is None
+    path = next((tmp_path / "ladder").glob("codes-*"))
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(Damaged, match="codes"):
+        load_index(tmp_path / "ladder")
+    with pytest.raises(Damaged, match="3001 rows"):
+        RowCodes.load(path, CODE, "cosine", 3001)
+
+
+def test_the_shortest_code_that_is_enough_is_chosen_and_fits_the_memory(nested):
+    rows, queries = nested
+    plain = Ladder.build(rows, (Rung(128, 40, "float32", "flat"), Rung(128, 10)))
+    random = np.random.default_rng(0)
+    groups = [queries, unlike(queries, rows, random)]
+    code = code_for(plain, groups, 10, random)
+    assert code in codes_to_try(128)
+    assert code_for(plain, groups, 10, random, room=code.bytes * 3000 - 1) != code
+    assert code_for(plain, groups, 10, random, room=1000) is None
+    chosen = choose_filtering(plain, [Prefix(64, 0.9, 0.1, 20)], groups, 10, random)
+    assert chosen.filtering.code is not None and chosen.codes is not None and len(chosen.codes) == 3000
+    assert Filtering.from_dict(chosen.filtering.to_dict()) == chosen.filtering
+    none = choose_filtering(plain, [], groups, 10, random, room=0)
+    assert none.filtering.code is None and none.codes is None
+
+
+@pytest.mark.parametrize("width", [1, 7, 63, 64, 100, 384, 1024])
+def test_codes_fit_every_width(width):
+    for code in codes_to_try(width):
+        assert code.dims <= width and code.dims % code.parts == 0 and code.bytes * 2 >= code.parts
+
+
+def test_rows_of_no_use_are_coded_and_never_found():
+    rows = np.random.default_rng(0).standard_normal((1000, 64)).astype(np.float32)
+    rows[5], rows[6] = 0, np.nan
+    codes = RowCodes.build(rows, Code(64, 32), "dot")
+    packed = codes.packed(np.arange(400))
+    found = packed.nearest(rows[:3], 500)
+    assert found.shape == (3, 400) and (np.sort(found) == np.arange(400)).all()
