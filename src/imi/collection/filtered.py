@@ -7,11 +7,14 @@ import os
 import threading
 from collections import OrderedDict
 
+from imi.collection.columns import Columns
 from imi.store.filters import Condition
 from imi.store.store import Store
 from imi.types import Rows
 
 _FILTERS = 64
+_COLUMNS_FROM = 5000
+"""Rows from which fields are kept as columns: below, a filter is read in some milliseconds."""
 _ROWS = 8_000_000
 """Rows of all remembered filters together: 64 MB."""
 
@@ -24,6 +27,7 @@ class FilteredRows:
         self._lock, self._pid = threading.Lock(), os.getpid()
         self._version: tuple[str | None, int, int] | None = None
         self._kept: OrderedDict[bytes, Rows] = OrderedDict()
+        self._columns, self._reading = Columns(), threading.Lock()
 
     def rows_of(self, store: Store, condition: Condition) -> Rows:
         """Return the numbers of the rows that pass, ascending, in an array that cannot be written to.
@@ -33,7 +37,9 @@ class FilteredRows:
         if not store.committed:
             return store.rows_of(condition)
         if self._pid != os.getpid():
-            self._lock, self._pid = threading.Lock(), os.getpid()  # another thread of the parent may have held it
+            # Another thread of the parent may have held them.
+            self._lock, self._reading, self._pid = threading.Lock(), threading.Lock(), os.getpid()
+            self._columns = Columns()
         version, key = store.version, _key(condition)
         with self._lock:
             if version != self._version:
@@ -42,7 +48,11 @@ class FilteredRows:
             if key in self._kept:
                 self._kept.move_to_end(key)
                 return self._kept[key]
-        rows = store.rows_of(condition)
+        if store.count() < _COLUMNS_FROM:
+            rows = store.rows_of(condition)
+        else:
+            with self._reading:
+                rows = self._columns.rows_of(store, condition)
         rows.setflags(write=False)
         with self._lock:
             if version == self._version:

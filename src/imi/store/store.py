@@ -24,7 +24,7 @@ from imi.atomic import identity, link_new, rename_new, sibling
 from imi.errors import CollectionError, Gone, Locked, UsageError
 from imi.records import Document
 from imi.store import database
-from imi.store.filters import Condition, read_field, read_type
+from imi.store.filters import Condition, read_field, read_raw, read_type
 from imi.store.forking import inside
 from imi.store.fulltext import FullText
 from imi.store.names import FILE as FILE
@@ -199,13 +199,27 @@ class Store(FullText):
         self._fresh_after_fork()  # before the lock is taken: in a child, a thread of the parent may hold the old one
         with self._writer, inside, database.translated(self.path):
             connection = self._begun()
-            self._local.inserted = 0
+            self._local.inserted, self._local.edited = 0, False
             with database.transaction(connection, begun=True):
                 yield
+                self._note_edits()
                 connection.execute("UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE key = 'changes'")
                 self._check_present()
             self._check_present()
             self.written += self._local.inserted
+
+    def _note_edits(self) -> None:
+        """Count the transactions that changed metadata in place; a writer that counts none is taken for one of them."""
+        at, _, count = (self.meta("edits") or "").partition(":")
+        edits = int(count) if count.isdigit() else 0
+        missed = at != str(self.changes)
+        self.set_meta("edits", f"{self.changes + 1}:{edits + (self._local.edited or missed)}")
+
+    @property
+    def edits(self) -> int | None:
+        """How often metadata was changed in place: rows of one number have what they had. None where nobody counted."""
+        at, _, count = (self.meta("edits") or "").partition(":")
+        return int(count) if at == str(self.changes) and count.isdigit() else None
 
     def _begun(self) -> apsw.Connection:
         """Take the right to write to the file that is at the path; while it was waited for, it may become another."""
@@ -386,11 +400,25 @@ class Store(FullText):
         only = " WHERE row IN (SELECT row FROM vectors)" if with_vector else ""
         return [id_ for (id_,) in self.connection.execute(f"SELECT id FROM documents{only} ORDER BY row")]
 
-    def rows_of(self, condition: Condition) -> Rows:
-        """Return the numbers of the rows that pass, ascending."""
-        sql = f"SELECT row FROM documents WHERE {condition.sql} ORDER BY row"
-        found = ascending(self.connection.execute(sql, condition.parameters), 0, self.path)
+    def rows_of(self, condition: Condition, among: Rows | None = None) -> Rows:
+        """Return the numbers of the rows that pass, ascending, of all rows or of some."""
+        narrowed = "" if among is None else "row IN carray(?) AND "
+        given = () if among is None else (apsw.carray(np.ascontiguousarray(among, dtype=np.int64)),)
+        sql = f"SELECT row FROM documents WHERE {narrowed}{condition.sql} ORDER BY row"
+        found = ascending(self.connection.execute(sql, (*given, *condition.parameters)), 0, self.path)
         return np.fromiter((row for (row,) in found), dtype=np.int64)
+
+    def raw_values(self, field: str, after: int = 0) -> tuple[Rows, list[str | None]] | None:
+        """Return the rows above a number, ascending, and a field of each as the JSON that was written.
+
+        None where the field's name cannot be read so; a row without it has None.
+        """
+        value = read_raw(field)
+        if value is None:
+            return None
+        sql = f"SELECT row, {value.sql} FROM documents WHERE row > ? ORDER BY row"
+        found = list(ascending(self.connection.execute(sql, (*value.parameters, after)), after, self.path))
+        return np.array([row for row, _ in found], dtype=np.int64), [value for _, value in found]
 
     def count(self, condition: Condition | None = None) -> int:
         """Return how many rows there are, or how many pass."""
@@ -446,6 +474,7 @@ class Store(FullText):
 
     def replace_metadata(self, row: int, document: Document, metadata: str) -> None:
         """Change a row's metadata and place in its parent; its text and vector stay."""
+        self._local.edited = True
         self.connection.execute(
             'UPDATE documents SET metadata = ?, parent = ?, start = ?, "end" = ?, checksum = ? WHERE row = ?',
             (metadata, document.parent, document.start, document.end, document_checksum(row, document, metadata), row),
