@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import imi
 import imi.collection.columns as columns_module
 from imi import Document
-from imi.collection.columns import Columns
+from imi.collection.columns import FieldColumns
 from imi.store.filters import compile_where
 from imi.store.store import Store
 from tests.examples import examples
@@ -51,7 +51,7 @@ def collection(request, monkeypatch, tmp_path):
 
 
 def test_columns_agree_with_sql_after_rows_come_go_and_change(collection):
-    random, columns, store = np.random.default_rng(0), Columns(), collection._store
+    random, columns, store = np.random.default_rng(0), FieldColumns(), collection._store
     put(collection, {f"start{at}": {"v": value, "w": at % 4} for at, value in enumerate(EDGES)})
     for _ in range(2):
         agree(store, columns, ASKED)
@@ -72,12 +72,12 @@ def test_columns_agree_with_sql_after_rows_come_go_and_change(collection):
 def test_any_filter_over_any_metadata_agrees(tmp_path_factory, rows, wheres):
     with imi.open(tmp_path_factory.mktemp("any") / "c.imi") as c:
         put(c, {str(at): row for at, row in enumerate(rows)})
-        agree(c._store, Columns(), [*wheres, *wheres])
+        agree(c._store, FieldColumns(), [*wheres, *wheres])
 
 
 def test_a_writer_that_counts_no_edits_is_taken_for_one_that_edits(collection):
     put(collection, {"a": {"v": 1}, "b": {"v": 2}})
-    columns, store = Columns(), collection._store
+    columns, store = FieldColumns(), collection._store
     agree(store, columns, [{"v": 1}, {"v": 1}])
     with store.reading():
         before = store.edits
@@ -94,7 +94,7 @@ def test_a_writer_that_counts_no_edits_is_taken_for_one_that_edits(collection):
 
 def test_a_reader_of_an_older_state_is_answered_from_its_own(collection):
     put(collection, {"a": {"v": 1}, "b": {"v": 2}})
-    columns, store = Columns(), collection._store
+    columns, store = FieldColumns(), collection._store
     condition, seen, ready, written = compile_where({"v": 1}), [], threading.Event(), threading.Event()
 
     def older():

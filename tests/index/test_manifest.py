@@ -124,6 +124,14 @@ def test_blocks_are_checked_when_they_are_first_read(tmp_path):
     vectors = CheckedVectors(tmp_path / "table", (1000, 64), "<f4", sums)
     np.testing.assert_array_equal(vectors[0:256], table[:256])
     np.testing.assert_array_equal(vectors[np.array([999, 600]), :8], table[[999, 600], :8])
+    vectors.ensure(np.array([[-1, 3, 999]]))  # what was read is not read again, and no row is none of a damaged block
+    content[999 * 256] ^= 4
+    (tmp_path / "other").write_bytes(content)
+    other = CheckedVectors(tmp_path / "other", (1000, 64), "<f4", sums)
+    other.ensure(np.array([[-1, 3]]))
+    for rows in (np.array([[3, 999]]), np.int64(999)):
+        with pytest.raises(Damaged, match="rows 768 to 999"):
+            other.ensure(rows)
     for key in (300, slice(200, 700), np.array([5, 400]), np.arange(1000) == 511, slice(None, None, 300)):
         with pytest.raises(Damaged, match="rows 256 to 511"):
             _ = vectors[key]

@@ -63,6 +63,25 @@ def test_the_best_are_those_of_the_oracle(many, monkeypatch, probe, lookup):
         check(words, dict(enumerate(many, 1)), asked(many, 6, seed=k), k)
 
 
+def test_what_long_terms_add_is_remembered_and_changes_nothing(many, monkeypatch):
+    texts, queries = dict(enumerate(many, 1)), asked(many, 8)
+    plain = Words().add(range(1, 2401), many)
+    expected = [plain.search(query, 10) for query in queries]
+    monkeypatch.setattr(maxscore, "_LONG", 50)
+    monkeypatch.setattr(maxscore, "_KEPT", 1500)
+    words = Words().add(range(1, 2001), many[:2000]).add(range(2001, 2401), many[2000:], join=False)
+    for allowed in (None, np.arange(1, 2401, 3), None):
+        check(words, texts, queries, 10, allowed)
+    for query, (rows, scores) in zip(queries, expected, strict=True):
+        found = words.search(query, 10)
+        np.testing.assert_array_equal(found[0], rows)
+        np.testing.assert_array_equal(found[1], scores)
+    parts = words._field.parts
+    assert 0 < parts._postings == sum(map(len, parts._kept.values())) <= 1500
+    fewer = words.remove([1, 3, 5])
+    check(fewer, {row: text for row, text in texts.items() if row not in (1, 3, 5)}, queries)
+
+
 def test_filters_that_are_remembered_are_not_mixed_up_and_end_with_the_state(many):
     words = Words().add(range(1, 2401), many)
     texts = dict(enumerate(many, 1))

@@ -32,7 +32,7 @@ Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Column:
+class FieldColumn:
     """One field of every row, as it was at one state of the collection.
 
     rows: (n,) their numbers, ascending. codes: (n,) int32, which value each has. values: as JSON text, None for no such
@@ -54,12 +54,12 @@ class Column:
         return len(self.values) <= max(_FEW, len(self.rows) // 4)
 
 
-class Columns:
+class FieldColumns:
     """The columns of one collection; not safe to share by threads."""
 
     def __init__(self) -> None:
         """Hold nothing yet."""
-        self._fields: dict[str, Column] = {}
+        self._fields: dict[str, FieldColumn] = {}
         self._asked: set[str] = set()
 
     def rows_of(self, store: Store, condition: Condition) -> Rows:
@@ -72,7 +72,7 @@ class Columns:
             return store.rows_of(condition)
         return rows[_mask(store, condition, columns, rows)]
 
-    def _column(self, store: Store, name: str) -> Column | None:
+    def _column(self, store: Store, name: str) -> FieldColumn | None:
         """Return a field's column in the state that is read now, None where it has none."""
         state = (store.line, store.edits)
         if name not in self._asked:  # a single filter is answered sooner by SQLite
@@ -81,7 +81,7 @@ class Columns:
         column = self._fields.pop(name, None)
         if column is None or column.state != state or store.edits is None:
             no_rows = np.empty(0, dtype=np.int64)
-            column = Column(no_rows, np.empty(0, np.int32), {}, np.empty(0), state, -1, 0)
+            column = FieldColumn(no_rows, np.empty(0, np.int32), {}, np.empty(0), state, -1, 0)
         if column.changes > store.changes:  # an older state is read, beside a newer one
             self._fields[name] = column
             return None
@@ -96,7 +96,7 @@ class Columns:
         return column
 
 
-def _brought_up(store: Store, name: str, column: Column) -> Column | None:
+def _brought_up(store: Store, name: str, column: FieldColumn) -> FieldColumn | None:
     """Return a column without what was deleted and with what was added since."""
     deletion, gone = store.deletions(column.deletion)
     rows, codes = column.rows, column.codes
@@ -114,10 +114,10 @@ def _brought_up(store: Store, name: str, column: Column) -> Column | None:
         new = [_number(value) for value in list(values)[len(numbers) :]]
         numbers = None if None in new else np.concatenate([numbers, np.array(new, dtype=np.float64)])
     rows, codes = np.concatenate([rows, read[0]]), np.concatenate([codes, more])
-    return Column(rows, codes, values, numbers, column.state, store.changes, deletion)
+    return FieldColumn(rows, codes, values, numbers, column.state, store.changes, deletion)
 
 
-def _mask(store: Store, condition: Condition, columns: dict[str, Column], rows: Rows) -> Mask:
+def _mask(store: Store, condition: Condition, columns: dict[str, FieldColumn], rows: Rows) -> Mask:
     """Return which rows pass; a comparison of which nothing is known does not hold, and `not` turns that around."""
     column = columns.get(next(iter(condition.fields))) if len(condition.fields) == 1 else None
     if column is not None and column.numbers is not None and condition.number is not None:
@@ -136,7 +136,7 @@ def _mask(store: Store, condition: Condition, columns: dict[str, Column], rows: 
     return mask
 
 
-def _by_values(store: Store, condition: Condition, column: Column) -> Mask:
+def _by_values(store: Store, condition: Condition, column: FieldColumn) -> Mask:
     """Ask for one row of each value."""
     one = np.full(len(column.values), -1, dtype=np.int64)
     one[column.codes[::-1]] = np.arange(len(column.rows) - 1, -1, -1)

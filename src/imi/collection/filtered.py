@@ -7,7 +7,7 @@ import os
 import threading
 from collections import OrderedDict
 
-from imi.collection.columns import Columns
+from imi.collection.columns import FieldColumns
 from imi.store.filters import Condition
 from imi.store.store import Store
 from imi.types import Rows
@@ -27,7 +27,7 @@ class FilteredRows:
         self._lock, self._pid = threading.Lock(), os.getpid()
         self._version: tuple[str | None, int, int] | None = None
         self._kept: OrderedDict[bytes, Rows] = OrderedDict()
-        self._columns, self._reading = Columns(), threading.Lock()
+        self._columns, self._reading = FieldColumns(), threading.Lock()
 
     def rows_of(self, store: Store, condition: Condition) -> Rows:
         """Return the numbers of the rows that pass, ascending, in an array that cannot be written to.
@@ -39,7 +39,7 @@ class FilteredRows:
         if self._pid != os.getpid():
             # Another thread of the parent may have held them.
             self._lock, self._reading, self._pid = threading.Lock(), threading.Lock(), os.getpid()
-            self._columns = Columns()
+            self._columns = FieldColumns()
         version, key = store.version, _key(condition)
         with self._lock:
             if version != self._version:

@@ -296,7 +296,10 @@ class CheckedVectors:
         self._look()
         if not self._left:
             return
-        blocks = distinct(np.atleast_1d(rows) // self._rows)
+        asked = np.atleast_1d(rows) // self._rows
+        if not np.count_nonzero(self._unread.take(asked, mode="wrap")):
+            return
+        blocks = distinct(asked)
         for block in blocks[blocks >= 0]:
             if not self._unread[block]:
                 continue

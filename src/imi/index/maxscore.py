@@ -8,8 +8,11 @@ scores of the best rows after a few postings.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +26,10 @@ _WORTH = 1_000_000
 """Postings left to read from which an estimate can spare more than it costs: they take some milliseconds."""
 _LOOKUP = 12
 """Postings that are added up in the time that one row is looked for."""
+_LONG = 4096
+"""Postings from which what a term adds is remembered: it takes half the time to add."""
+_KEPT = 16_000_000
+"""Postings that are remembered in all: 64 MB."""
 _RUN = 64
 """Documents of which the best stands for all when a high score is looked for."""
 _LEAST = 1e-30
@@ -30,12 +37,39 @@ _SLACK = 1e-4
 """What rounding may move a float32 score by, in parts of the score."""
 
 
+class Parts:
+    """What a term adds to each document that holds it, but for its weight, of the long terms that were asked last."""
+
+    def __init__(self) -> None:
+        """Hold nothing yet."""
+        self._kept: OrderedDict[tuple[int, int], Floats] = OrderedDict()
+        self._postings = 0
+        self._lock, self._pid = threading.Lock(), os.getpid()
+
+    def get(self, key: tuple[int, int], make: Callable[[], Floats]) -> Floats:
+        """Return a term's parts in a segment, made when they are not there."""
+        if self._pid != os.getpid():
+            self._lock, self._pid = threading.Lock(), os.getpid()  # another thread of the parent may have held it
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        made = make()
+        with self._lock:
+            if key not in self._kept:
+                self._kept[key] = made
+                self._postings += len(made)
+            while self._postings > _KEPT and len(self._kept) > 1:
+                self._postings -= len(self._kept.popitem(last=False)[1])
+        return made
+
+
 @dataclass(frozen=True)
 class Field:
     """Segments side by side: a document's number is its place in its segment plus the segment's offset.
 
     norm: (n,) float32, BM25's norm of every document at the mean length of the live ones. alive: (n,) bool, None for
-    all.
+    all. parts: of long terms, remembered.
     """
 
     segments: Sequence[Segment]
@@ -43,9 +77,21 @@ class Field:
     norm: Floats
     alive: Mask | None
     mean: float
+    parts: Parts = field(repr=False, compare=False, default_factory=Parts)
 
     def __len__(self) -> int:
         return len(self.norm)
+
+    def parts_of(self, number: int, place: int, documents: NDArray[np.intp]) -> Floats:
+        """Return f / (f + norm) of each posting of a term in a segment, whose documents are given."""
+        segment = self.segments[number]
+        span = slice(int(segment.starts[place]), int(segment.starts[place + 1]))
+
+        def made() -> Floats:
+            f = segment.counts[span].astype(np.float32)
+            return np.asarray(f / (f + self.norm[documents]), dtype=np.float32)
+
+        return made() if len(documents) < _LONG else self.parts.get((number, place), made)
 
 
 @dataclass(frozen=True)
@@ -137,19 +183,19 @@ def _pruned(field: Field, terms: Sequence[Term], k: int, mask: Mask | None) -> t
 
 def _add_all(field: Field, term: Term, scores: Floats, mask: Mask | None) -> None:
     """Add a term's part to every document that holds it."""
-    for segment, offset, place in zip(field.segments, field.offsets, term.places, strict=True):
+    for number, place in enumerate(term.places):
         if place < 0:
             continue
-        span = slice(int(segment.starts[place]), int(segment.starts[place + 1]))
-        documents = segment.documents[span].astype(np.intp)
+        segment, offset = field.segments[number], field.offsets[number]
+        documents = segment.documents[int(segment.starts[place]) : int(segment.starts[place + 1])].astype(np.intp)
         if offset:
             documents += offset
-        f = segment.counts[span].astype(np.float32)
+        parts = field.parts_of(number, place, documents)
         if mask is not None:
             passing = mask[documents]
-            documents, f = documents[passing], f[passing]
+            documents, parts = documents[passing], parts[passing]
         # Unlike `scores[documents] += …` this reads and writes each place once, and takes half the time.
-        np.add.at(scores, documents, np.float32(term.weight * (K1 + 1)) * f / (f + field.norm[documents]))
+        np.add.at(scores, documents, np.float32(term.weight * (K1 + 1)) * parts)
 
 
 def _high(scores: Floats, k: int) -> float:
@@ -193,7 +239,7 @@ def _looked_up(field: Field, term: Term, documents: Rows) -> Floats:
         held = np.flatnonzero(listed[at] == wanted)
         f = segment.counts[first + at[held]].astype(np.float32)
         held += low
-        out[held] = np.float32(term.weight * (K1 + 1)) * f / (f + field.norm[documents[held]])
+        out[held] = np.float32(term.weight * (K1 + 1)) * (f / (f + field.norm[documents[held]]))
     return out
 
 
