@@ -92,6 +92,7 @@ def test_the_help_of_each_verb_is_japanese_and_fits_80_columns(name, japanese, c
     assert "使い方: imi" in page and "例:" in page and f"imi {name}" in page.split("例:")[1]
     above = page.split("\n  例:")[0].splitlines()
     assert max(cells(line) for line in above) <= 85  # a mark that may not begin a line hangs over
+    assert not any(re.search(r"[［（「]$", line) or re.match(r"\s*[］）」、。]", line) for line in above), page
     # Every option and paragraph has Japanese in it: three lines on end without any are none of ours.
     plain = [not JAPANESE.search(line) and bool(line.strip()) for line in above]
     assert not any(all(plain[at : at + 3]) for at in range(len(plain) - 2)), page
@@ -119,7 +120,7 @@ def test_the_first_page_is_japanese_and_fits_the_screen(japanese, capsys):
         (["similar", "cat"], "テキストが1つでは比べられません"),
         (["show", "reviews.imi", "none"], "ID が 'none' の行はありません"),
         (["add", "new.imi", "nothing.csv"], "そのようなファイルやフォルダーはありません"),
-        (["classify", "reviews.imi", "--column", "Nope"], "項目 'Nope' のある行がありません"),
+        (["classify", "reviews.imi", "--column", "Nope"], "列 'Nope' のある行がありません"),
         (["export", "reviews.imi", "a.docx"], "拡張子"),
         (["plan", "reviews.imi", "--memory", "much"], "--memory に 'much' は使えません"),
     ],

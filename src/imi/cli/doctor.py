@@ -36,7 +36,7 @@ def doctor(options: DoctorOptions) -> None:
             result = tasks.doctor(collection, width=options.width, seed=options.seed)
     else:
         result = tasks.doctor(_vectors(Path(options.source)), width=options.width, seed=options.seed)
-    rows = [[local(one.level), one.check, local(one.meaning), local(one.remedy)] for one in result.findings]
+    rows = [[local(one.level), local(one.check), local(one.meaning), local(one.remedy)] for one in result.findings]
     show(result.to_dict(), ["level", "check", "meaning", "what to do"], rows, as_json=options.as_json)
 
 

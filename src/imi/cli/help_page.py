@@ -12,8 +12,8 @@ from typer.core import TyperCommand
 
 from imi.language import local
 
-_WORD = re.compile(r"[!-~]+ ?|.", re.DOTALL)
-_NEVER_FIRST = frozenset("、。，．：；？！）」』】〉》〕・ー…っゃゅょッャュョ)]},.:;?!")
+_WORD = re.compile(r"［[^］]*］|[（「『]?(?:[!-~]+ ?|.)", re.DOTALL)
+_NEVER_FIRST = frozenset("、。，．：；？！）」』】〉》〕］・ー…っゃゅょッャュョ)]},.:;?!")
 _NOTES = (
     (re.compile(r"\[default: ([^\]]*)\]"), r"［既定：\1］"),
     (re.compile(r"\[env var: ([^\]]*)\]"), r"［環境変数：\1］"),
@@ -74,10 +74,13 @@ def _columns(rows: list[tuple[str, str]], width: int) -> Iterator[str]:
 
 
 def _folded(text: str, width: int, indent: str) -> Iterator[str]:
-    """Yield the lines of a text, broken between Japanese characters or at spaces; none begins with a full stop."""
+    """Yield the lines of a text, broken between Japanese characters or at spaces.
+
+    None begins with a full stop or ends with an opening bracket.
+    """
     line = ""
     for part in _WORD.findall(text):
-        if line and cells(indent + line + part.rstrip()) > width and part[0] not in _NEVER_FIRST:
+        if line and cells(indent + line + part.rstrip()) > width and not _NEVER_FIRST.issuperset(part.rstrip()):
             yield indent + line.rstrip()
             line = ""
         line += part if line else part.lstrip()

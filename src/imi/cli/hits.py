@@ -125,9 +125,8 @@ def _block(at: int, hit: Hit, mode: str, question: Any, full: bool) -> list[Text
     if hit.collection is not None:
         first.append(f"  in {shortened(hit.collection)}", style="magenta")
     if hit.copies:
-        first.append(
-            "  + " + local(f"{len(hit.copies)} {'copy' if len(hit.copies) == 1 else 'copies'}"), style="yellow"
-        )
+        alike = len(hit.copies)
+        first.append("  " + local(f"+ {alike} copy" if alike == 1 else f"+ {alike} copies"), style="yellow")
     body = body_of(hit)
     lines = [first]
     for line in _marked(body, question, full):
