@@ -43,7 +43,7 @@ _WIDE_ALONE = 0.25
 _SPELLED, _BRIEF = 0.4, 10
 """What a deviation in spelling counts, and the characters at which half of it is believed. These and the rest above
 were set on texts planted among bank requests, hotel sentences, headlines, reviews and captions (docs/tasks.md)."""
-_BLOCK = 2048
+_BLOCK, _FEW = 2048, 256
 _NEARLY = 0.7
 """Share of the wider view from which the distance to the nearest rows, which is easier to see, is the one named."""
 _FAMILIAR = 0.8
@@ -262,8 +262,8 @@ def _nearest_ordinary(
     # Rows whose neighbours are mostly odd are few: they are compared with every ordinary row.
     core = np.flatnonzero(ordinary)
     short = np.flatnonzero(kept.sum(axis=1) < width)
-    for at in range(0, len(short), _BLOCK):
-        some = short[at : at + _BLOCK]
+    for at in range(0, len(short), _FEW):
+        some = short[at : at + _FEW]
         products = z[some] @ z[core].T
         itself = ordinary[some]
         products[np.flatnonzero(itself), np.searchsorted(core, some[itself])] = -2
