@@ -81,3 +81,32 @@ def test_what_was_written_a_moment_ago_is_not_noted(folder, reads, monkeypatch):
     monkeypatch.setattr(checked, "_FRESH_SECONDS", 3600)
     look(folder)
     assert not checked.notes_path().exists()
+
+
+def test_without_a_home_folder_they_are_read_each_time(folder, reads, monkeypatch):
+    for name in ("IMI_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+
+    def homeless():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr("pathlib.Path.home", homeless)
+    look(folder)
+    look(folder)
+    assert reads == ["a", "b"] * 2
+
+
+def test_what_takes_a_file_s_place_while_it_is_read_is_not_noted(folder, reads, monkeypatch):
+    plain = model_folder.hash_files
+
+    def swapped(paths):
+        found = plain(paths)
+        if paths[0].name == "b":
+            (folder / "b").write_bytes(b"c" * 100)
+        return found
+
+    monkeypatch.setattr(model_folder, "hash_files", swapped)
+    look(folder)
+    monkeypatch.setattr(model_folder, "hash_files", plain)
+    with pytest.raises(DataError, match="b was altered or cut"):
+        look(folder)

@@ -128,6 +128,13 @@ def test_a_model_that_cannot_be_loaded_is_tried_again_by_the_next_request():
     assert len(tried) == 2 and models.get("late").embedder.info.id == "hash"
 
 
+def test_an_alias_of_the_name_of_a_model_that_is_loaded_later_stays_an_alias():
+    made = {"hash": HashEmbedder()}
+    models = Models(made, {"late": "hash"}, ThreadPoolExecutor(1), lambda *_: None, {"late": imi.load})
+    asyncio.run(models.ready("late"))
+    assert models.get("late").embedder is made["hash"] and models.names() == ["hash", "late"]
+
+
 def test_what_is_asked_and_what_is_kept_are_embedded_as_such(start):
     server = start({"deep": imi.load("deep")})
     deep = imi.load("deep")

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 
+import imi
 from imi import tasks
-from imi.errors import UsageError
+from imi.errors import MissingExtra, UsageError
 from imi.tasks.keywords import distinctive_words, words_of
 from imi.tasks.kmeans import agreement, silhouette
 from imi.tasks.neighbours import nearest_rows
@@ -101,3 +102,29 @@ def test_the_largest_seed_is_a_seed(groups):
 def test_one_row_is_nothing_to_group(groups, how):
     with pytest.raises(UsageError, match="there is 1 row, clustering needs at least 2"):
         tasks.cluster(groups[0][:1], **how)
+
+
+def test_an_album_is_grouped_where_its_model_cannot_be_asked(tmp_path, monkeypatch):
+    from tests.drawn import album
+
+    from imi import pictures
+    from imi.embedders.testing import HashEmbedder
+
+    class Seen(HashEmbedder):
+        picture_fingerprint = "seen"
+
+        def embed_images(self, pictures, dims=None, *, progress=None):
+            return self.embed([str(at) for at in range(len(pictures))])
+
+    with imi.open(tmp_path / "album.imi", model=Seen()) as made:
+        made.add([imi.Document(name, picture=path) for name, path in album(tmp_path / "photos").items()])
+    with imi.open(tmp_path / "album.imi", mode="r") as alone:
+        assert len(tasks.cluster(alone, 2).clusters) == 2, "the model was an object, which is not known any more"
+
+        def missing():
+            raise MissingExtra("Pillow", "pictures")
+
+        monkeypatch.setattr(pictures, "_pillow", missing)
+        assert len(tasks.cluster(alone, 2).clusters) == 2
+        assert tasks.map(alone, method="pca").pictures == {}
+        assert tasks.doctor(alone).findings

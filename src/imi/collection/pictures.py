@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
@@ -12,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from imi.collection.description import Bound, read_bound
 from imi.embedders.base import Embedder, PictureEmbedder
-from imi.errors import ModelMismatch, UsageError
+from imi.errors import MissingExtra, ModelMismatch, UsageError
 from imi.pictures import Picture, Source, open_picture
 from imi.records import Hits
 from imi.store.pictures import MADE_BY, has_pictures, picture_rows, pictures_of
@@ -112,7 +113,10 @@ def looks_of(store: Store, ids: Sequence[str]) -> dict[int, Floats]:
 
 
 def small_pictures(store: Store | None, ids: Iterable[str], side: int) -> dict[str, bytes]:
-    """Return the kept pictures of those ids that have one, as JPEG files of at most `side` pixels a side."""
+    """Return the kept pictures of those ids that have one, as JPEG files of at most `side` pixels a side.
+
+    Without Pillow there are none.
+    """
     if store is None:
         return {}
     found: dict[str, bytes] = {}
@@ -121,8 +125,9 @@ def small_pictures(store: Store | None, ids: Iterable[str], side: int) -> dict[s
             return {}
         rows = {stored.row: name for name, stored in store.by_ids(list(ids)).items()}
         kept = {rows[row]: one.thumbnail for row, one in pictures_of(store, rows).items()}
-    for name, content in kept.items():
-        found[name] = open_picture(content, side).thumbnail()
+    with suppress(MissingExtra):
+        for name, content in kept.items():
+            found[name] = open_picture(content, side).thumbnail()
     return found
 
 
@@ -164,7 +169,10 @@ def unfamiliar_pictures(store: Store | None, model: Callable[[], Any], after: in
     some = [rows[at * len(rows) // min(len(rows), _LOOKED_AT)] for at in range(min(len(rows), _LOOKED_AT))]
     with store.reading():
         kept = [one.thumbnail for one in pictures_of(store, some).values()]
-    return Unfamiliar(int(tower.unfamiliar(kept).sum()), len(kept))
+    try:
+        return Unfamiliar(int(tower.unfamiliar(kept).sum()), len(kept))
+    except MissingExtra:  # without Pillow none can be opened
+        return Unfamiliar(0, 0)
 
 
 _GUESS = {"en": "(a guess: {})", "ja": "(推測: {})"}

@@ -168,6 +168,7 @@ def packaged(folder: Path, form: int, what: str, *, own: bool) -> dict[str, Any]
         raise DataError(f"{folder} has format {about.get('format')!r}, this imi reads {form}", hint="update imi")
     if checked.seen(folder, files):
         return about
+    before = checked.state_of(folder, files)
     for name, digest in files.items():
         try:
             found = hash_files([folder / name])
@@ -175,5 +176,5 @@ def packaged(folder: Path, form: int, what: str, *, own: bool) -> dict[str, Any]
             raise DataError(f"{folder} lacks {name}: {absent.strerror}", hint=hint) from absent
         if found != digest:
             raise DataError(f"{folder / name} was altered or cut: its hash is {found}, not {digest}", hint=hint)
-    checked.remember(folder, files)
+    checked.remember(folder, files, before)
     return about

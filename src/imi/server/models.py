@@ -62,7 +62,7 @@ class Models:
         """
         self.created = int(time.time())
         self._pool, self._on_batch = pool, on_batch
-        self._later = {name: make for name, make in (later or {}).items() if name not in embedders}
+        self._later = {name: make for name, make in (later or {}).items() if name not in {*embedders, *aliases}}
         self._loading: dict[Callable[[], Embedder], asyncio.Future[Served]] = {}
         self.aliases = {alias: public_name(name) for alias, name in aliases.items()}
         self._by_name: dict[str, Served] = {}

@@ -7,12 +7,20 @@ from collections.abc import Sequence
 from typing import Any
 
 from imi.collection.pictures import small_pictures
+from imi.errors import ImiError
 from imi.tasks.rows import is_collection
 
 _LOOKED_AT = 16
 _SIDE = 224
 _LEAST = 0.2
 """The share of a group's pictures that a name must hold of."""
+
+
+def _tower(collection: Any) -> Any:
+    try:
+        return getattr(collection.model, "tower", None)
+    except ImiError:  # a model of another machine, or not trusted: pictures are grouped without it, and stay unnamed
+        return None
 
 
 def shown_by_groups(data: Any, groups: Sequence[Sequence[str]], language: str) -> list[str]:
@@ -28,7 +36,7 @@ def shown_by_groups(data: Any, groups: Sequence[Sequence[str]], language: str) -
     store = getattr(data, "store", None) if is_collection(data) else None
     some = [list(ids[:_LOOKED_AT]) for ids in groups]
     small = small_pictures(store, [one for ids in some for one in ids], _SIDE)
-    tower = getattr(data.model, "tower", None) if small else None
+    tower = _tower(data) if small else None
     if tower is None:
         return nothing
     said = dict(zip(small, tower.guesses(list(small.values()), language), strict=True))

@@ -106,6 +106,12 @@ def test_readings_of_aozora_bunko_split_no_word(tmp_path):
     assert ["Aozora" in notice.text for notice in report.notices] == [True]
 
 
+def test_a_note_that_names_half_of_a_pair_or_a_control_character_keeps_its_mark(tmp_path):
+    path = tmp_path / "story.txt"
+    path.write_text("吾輩《わがはい》は猫《ねこ》だ。※［＃「口」、U+D83D］※［＃U+0000］※［＃U+20BB7］\n", "utf-8")
+    assert next(iter(read(str(path)))).document.text == "吾輩は猫だ。※※𠮷"
+
+
 def test_a_text_without_readings_keeps_its_brackets(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("映画《ゆめ》を見た。歌《song》もよい。a|b《x》\n", "utf-8")

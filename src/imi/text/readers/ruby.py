@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from itertools import chain
+from unicodedata import category
 
 from imi.errors import Failure
 from imi.text.readers.lines import Numbered, Say
@@ -61,7 +62,8 @@ def _named(note: re.Match[str]) -> str:
     if note[1] is None:
         return ""
     if code := _CODE.search(note[2]):
-        return chr(int(code[1], 16))
+        named = chr(int(code[1], 16))
+        return note[1] if category(named) in ("Cs", "Cc") else named  # half of a pair, or a control character
     if cell := _CELL.search(note[2]):
         plane, row, column = map(int, cell.groups())
         raw = bytes([0xA0 + row, 0xA0 + column]) if max(row, column) <= 94 else b""
