@@ -101,6 +101,23 @@ def test_more_than_planned_for_widens_the_ladder(nested):
     assert (everything[:, 100:] == -1).all()
 
 
+@pytest.mark.parametrize("text", ["hnsw.int8/128:11@300,128:10", "hnsw.int8/128:11@33,128:10"])
+def test_effort_grows_with_the_neighbours_less_where_it_is_high(nested, text):
+    vectors, queries = nested
+    ladder, exact = built(vectors, text), Exact(vectors)
+    first = ladder.rungs[0]
+    high = first.effort > 200
+    assert (0.55 <= ladder._growth < 0.62) if high else (0.95 < ladder._growth <= 1)
+    for k in (40, 100):
+        rows, steps = ladder.explain(queries, k)[1:]
+        assert recall(rows, exact.search(queries, k)[1]) >= 0.97
+        most = ladder.structure.work(len(vectors), round(first.effort * k / 10))
+        assert steps[0].numbers <= (0.6 if high else 1.0) * most / 2
+    mask = np.arange(len(vectors)) % 2 == 0
+    bars = exact.search(queries, 10, np.flatnonzero(mask))[0][:, -1:]
+    assert (ladder.search(queries, 10, mask)[0] >= bars - 1e-5).mean() >= 0.97
+
+
 def test_zero_rows_and_duplicates_do_not_crowd_out_neighbours(nested):
     vectors, queries = nested
     mixed = np.concatenate([np.zeros((500, 128), np.float32), vectors, np.repeat(vectors[:5], 100, axis=0)])

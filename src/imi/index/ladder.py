@@ -297,7 +297,18 @@ class Ladder:
 
     def _time(self, widening: float) -> float:
         """Estimate the seconds of a query whose first rung looks so many times as far: its work grows with it."""
-        return float(self.latency * widening**0.9)
+        return float(self.latency * widening ** (0.9 * self._growth))
+
+    @property
+    def _growth(self) -> float:
+        """The power of the neighbours wanted with which a graph's effort grows: less where it looks at many for each.
+
+        By recall@10 and @100 (`benchmarks/peers.py`): an effort of six for each neighbour must grow nearly as they do,
+        one of twenty by the power .63, which is taken a little higher here.
+        """
+        first = self.rungs[0]
+        many = (first.effort or 2 * first.keep) / first.keep
+        return float(min(1.0, max(0.55, 0.9 - 0.19 * math.log(max(many, 1.0) / 5.5))))
 
     def _coded(self, queries: Floats, k: int, passing: Passing, steps: list[Step] | None) -> tuple[Floats, Rows]:
         packed = passing.packed
@@ -346,7 +357,7 @@ class Ladder:
         keep = max(k, math.ceil(first.keep * grown))
         # By chance alone a shortlist holds fewer that pass: three deviations more are asked for.
         wide = min(len(self), math.ceil((keep + (3 * math.sqrt(keep) if mask is not None else 0)) * widening))
-        effort = math.ceil((first.effort or 2 * first.keep) * grown * widening)
+        effort = math.ceil((first.effort or 2 * first.keep) * (grown * widening) ** self._growth)
         if first.structure == "ivf":
             effort = math.ceil((first.effort or 16) * math.sqrt(grown * widening))
         started = time.perf_counter()
