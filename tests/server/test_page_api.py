@@ -271,3 +271,22 @@ def test_a_map_is_drawn_once_and_again_after_a_change(served):
         collection.delete(["39"])
     again = drawn(served)
     assert again["version"] != first["version"] and again["count"] == 40
+
+
+def test_vectors_of_sentences_are_made_once_and_are_those_of_the_model(monkeypatch):
+    from imi.server.api.cards import SentenceVectors
+
+    model = imi.load()
+    kept = SentenceVectors(most=3)
+    first = kept.of(model, ["a cat", "beans", "a cat"])
+    assert np.allclose(first, model.embed(["a cat", "beans", "a cat"]), atol=1e-6)
+    monkeypatch.setattr(type(model), "embed", None)
+    assert np.array_equal(kept.of(model, ["beans"]), first[1:2])
+    monkeypatch.undo()
+    assert np.allclose(kept.of(model, ["tea", "rain"]), model.embed(["tea", "rain"]), atol=1e-6)  # more than it keeps
+
+
+def test_tokens_are_those_that_the_model_reads():
+    model = imi.load()
+    for text in ("The cat sleeps.", "猫が寝ています", "", "🐱"):
+        assert model.tokens(text) == [(piece.text, piece.id) for piece in model.pieces(text)]

@@ -208,6 +208,11 @@ class BuiltIn(EmbedsPictures):
         unit += hidden @ self._outward
         return unit
 
+    def tokens(self, text: str) -> list[tuple[str, int]]:
+        """Return the names and ids of the pieces that the model reads in a text; `pieces` says what each does."""
+        ids = self._split(encodable([text]))[0].tolist()
+        return [(self._pieces.processor.id_to_piece(number), number) for number in ids]
+
     def pieces(self, text: str) -> list[Piece]:
         """Return the pieces that the model reads in a text, with their exact shares of the sum and measured effects."""
         return list(self.explain(text).a)

@@ -19,6 +19,10 @@ class Explaining(Protocol):
         """Return the pieces of a text, or of two, with what they weigh."""
         ...
 
+    def tokens(self, text: str) -> list[tuple[str, int]]:
+        """Return the names and ids of a text's pieces alone."""
+        ...
+
     def rows(self, ids: Sequence[int]) -> Floats:
         """Return rows of the table, (t, d) float32."""
         ...

@@ -103,6 +103,7 @@ class Asked:
     low: float = 0.0
     mean: float = 0.0
     crowd: Floats | None = field(default=None, repr=False)
+    sentences: SentenceVectors | None = field(default=None, repr=False)
     """Vectors of pictures, whose cosines with words lie on a different scale."""
 
     def near(self, hits: Sequence[Hit], pictured: frozenset[str]) -> dict[str, float]:
@@ -130,12 +131,35 @@ class Asked:
         return max(0.0, (self.low - self.mean) / (_FULL * (1 - self.mean)))
 
 
+class SentenceVectors:
+    """Vectors of sentences that were shown lately: two ways of searching, and a slider, show the same ones again."""
+
+    def __init__(self, most: int = 4096) -> None:
+        """Keep at most this many, 2 KB each."""
+        self._most = most
+        self._kept: dict[tuple[str, str], Floats] = {}
+
+    def of(self, model: Embedder, said: Sequence[str]) -> Floats:
+        """Return the vectors of sentences under a model, (n, d)."""
+        kept, fingerprint = self._kept, model.info.fingerprint
+        found = {one: kept.get((fingerprint, one)) for one in said}
+        fresh = [one for one, vector in found.items() if vector is None]
+        if fresh:
+            made = dict(zip(fresh, model.embed(fresh), strict=True))
+            found |= made
+            if len(kept) + len(made) > self._most:  # another dict, as other threads may be reading this one
+                kept = self._kept = {}
+            kept.update(((fingerprint, one), vector) for one, vector in made.items())
+        return np.stack([vector for one in said if (vector := found[one]) is not None])
+
+
 class Scales:
     """How far unrelated things are under each model, measured once."""
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[float, float]] = {}
         self._crowds: dict[str, tuple[str, Floats | None]] = {}
+        self._sentences = SentenceVectors()
 
     def asked(self, collection: Collection, query: str, terms: list[str]) -> Asked:
         """Return a question with its vector, where a model that answers in microseconds can read it."""
@@ -149,7 +173,7 @@ class Scales:
             self._known[fingerprint] = (scale.mean, scale.mean + _LIKELY * scale.spread)
         mean, low = self._known[fingerprint]
         vector = model.embed([query], kind="query")[0]
-        return Asked(collection, terms, query, vector, model, low, mean, self.crowd(collection))
+        return Asked(collection, terms, query, vector, model, low, mean, self.crowd(collection), self._sentences)
 
     def crowd(self, collection: Collection) -> Floats | None:
         """Return some vectors of a collection that holds pictures alone, None for any other."""
@@ -193,8 +217,8 @@ def meant_spans(asked: Asked, texts: Sequence[str]) -> list[list[tuple[int, int]
     said = [text[start:end] for text, own in zip(texts, spans, strict=True) for start, end in own]
     if not said:
         return found
-    cosines = model.embed(said) @ asked.vector
-    whole = model.rows([piece.id for piece in model.explain(asked.query).a]).sum(axis=0)
+    cosines = (asked.sentences or SentenceVectors()).of(model, said) @ asked.vector
+    whole = model.rows([number for _, number in model.tokens(asked.query)]).sum(axis=0)
     at = 0
     for row, own in enumerate(spans):
         if own:
@@ -211,14 +235,14 @@ def _telling_words(model: Explaining, whole: Floats, said: str, offset: int) -> 
     folded = normalize_text(said)
     if len(folded) != len(said):  # places would shift
         return [(offset, offset + len(said.rstrip()))]
-    pieces = model.explain(said).a
-    rows = model.rows([piece.id for piece in pieces])
+    pieces = model.tokens(said)
+    rows = model.rows([number for _, number in pieces])
     lengths = float(np.linalg.norm(rows.sum(axis=0)) * np.linalg.norm(whole))
     shares = rows @ whole / max(lengths, 1e-9)
     least = max(_LIKE_BEST * float(shares.max(initial=0.0)), _LEAST_SHARE)
     at, found = 0, []
-    for piece, share in zip(pieces, shares.tolist(), strict=True):
-        name = normalize_text(piece.text.replace("▁", ""))
+    for (piece, _), share in zip(pieces, shares.tolist(), strict=True):
+        name = normalize_text(piece.replace("▁", ""))
         place = folded.find(name, at) if name else -1
         if place < 0:
             continue
