@@ -295,6 +295,30 @@ def test_what_something_answers_is_answered(cities, question, said):
     assert said in found.text and found.reason is None
 
 
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        ("When does the flight leave?", "leaves at seven"),
+        ("Who is the vet?", "Dr. Lind"),
+        ("How often does the cat eat?", "twice a day"),
+        ("Where is the hotel?", "near the harbour"),
+        ("What is the capital of Peru?", None),
+        ("When does the train arrive?", None),
+    ],
+)
+def test_three_notes_answer_what_they_say_in_other_forms_of_words(tmp_path, question, said):
+    with imi.open(tmp_path / "n.imi") as notes:
+        notes.add(
+            [
+                Document("trip", "Our flight to Oslo leaves at seven. The hotel is near the harbour."),
+                Document("cat", "The cat eats twice a day. The vet is Dr. Lind."),
+                Document("work", "The deadline for the report is Friday. Send it to Anna."),
+            ]
+        )
+        text = notes.ask(question).text
+        assert text is None if said is None else said in text
+
+
 def test_a_language_model_is_not_asked_what_nothing_answers(cities, server, llm):
     assert answer(cities, "What is the capital of Peru?", llm=llm).answer is None
     assert not server.requests

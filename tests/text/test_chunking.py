@@ -71,8 +71,30 @@ def test_any_text_at_all(text, size):
 def test_sentences_end_where_japanese_sentences_end():
     text = "「もう帰る？」と聞いた。はい！（本当に。）Then U.S. rules apply. 3.14 is pi? Yes."
     assert sentences(text) == [
-        "「もう帰る？」", "と聞いた。", "はい！", "（本当に。）", "Then U.S.", "rules apply.", "3.14 is pi?", "Yes.",
+        "「もう帰る？」", "と聞いた。", "はい！", "（本当に。）", "Then U.S. rules apply.", "3.14 is pi?", "Yes.",
     ]  # fmt: skip
+    assert "".join(text[a:b] for a, b in sentence_spans(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        ("The vet is Dr. Lind. Call him.", "The vet is Dr. Lind."),
+        ("Mr. and Mrs. Smith came. They ate.", "Mr. and Mrs. Smith came."),
+        ("J. K. Rowling wrote it. Good.", "J. K. Rowling wrote it."),
+        ("See fig. 3 first. It shows it.", "See fig. 3 first."),
+        ("It opens at 9 a.m. on Monday. Come.", "It opens at 9 a.m. on Monday."),
+        ("Apple Inc. makes phones. Yes.", "Apple Inc. makes phones."),
+        ("犬です。Mr. 田中は来た。", "犬です。"),
+        ("Apples, pears etc. The shop is open.", "Apples, pears etc."),
+        ("The answer is no. Then go.", "The answer is no."),
+        ("He has vitamin C. The cat does not.", "He has vitamin C."),
+        ("It was Dr.\n\nA new paragraph.", "It was Dr."),
+        ("Why? Because.", "Why?"),
+    ],
+)
+def test_a_shortened_word_ends_no_sentence(text, first):
+    assert sentences(text)[0] == first
     assert "".join(text[a:b] for a, b in sentence_spans(text)) == text
 
 
