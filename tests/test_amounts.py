@@ -3,6 +3,7 @@
 import pytest
 
 from imi.amounts import read_amount
+from imi.text.readers.columns import columns_of
 
 
 @pytest.mark.parametrize(
@@ -42,3 +43,14 @@ def test_what_is_no_amount(text):
 
 def test_a_column_says_what_a_lone_mark_is():
     assert (read_amount("€1.200", "comma").value, read_amount("€1.200", "point").value) == (1200, 1.2)
+
+
+@pytest.mark.parametrize("cells", [("1,234.5", "2.345,5"), ("1,234,567", "2,5"), ("12,345.67", "1,5", "2,25")])
+def test_a_column_in_two_styles_is_one_of_texts(cells):
+    assert columns_of(["a"], [[[cell] for cell in cells]]).kinds == {"a": "text"}
+
+
+@pytest.mark.parametrize(("cells", "values"), [(("1,234.5", "2,345"), [1234.5, 2345]), (("1.234,5", "2"), [1234.5, 2])])
+def test_a_column_in_one_style_is_one_of_numbers(cells, values):
+    columns = columns_of(["a"], [[[cell] for cell in cells]])
+    assert [columns.converters["a"](cell) for cell in cells] == values

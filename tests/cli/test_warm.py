@@ -36,13 +36,19 @@ def helper(tmp_path_factory):
     use(patch, folder)
     (folder / "lines.txt").write_text("river bank\nmountain path\n猫が寝ている\n", "utf-8")
     assert imi("add", "lines.imi", "lines.txt").returncode == 0
-    running = subprocess.Popen([sys.executable, "-m", "imi.cli.warm_helper"])
+    asked = socket.create_server(("127.0.0.1", 0))
+    asked.setblocking(False)
+    llm = f"costly@http://127.0.0.1:{asked.getsockname()[1]}/v1"
+    running = subprocess.Popen([sys.executable, "-m", "imi.cli.warm_helper"], env={**os.environ, "IMI_LLM": llm})
     (folder / "number").write_text(str(running.pid))
     wait_for(lambda: os.path.exists(warm.socket_path()))
     patch.undo()
     yield folder
     running.terminate()
     running.wait()
+    with pytest.raises(BlockingIOError):
+        asked.accept()  # getting ready asks no language model, which may cost money
+    asked.close()
 
 
 def use(patch, folder):

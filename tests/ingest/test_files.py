@@ -11,7 +11,7 @@ import pytest
 import imi
 from imi.embedders.testing import HashEmbedder
 from imi.errors import DataError, Failure, NotFound, UsageError
-from imi.ingest import watching
+from imi.ingest import files, watching
 from imi.records import own_facts
 from imi.text.readers import READERS
 
@@ -64,6 +64,17 @@ def test_a_table_that_is_small_is_read_once(collection, tmp_path, monkeypatch):
     monkeypatch.setitem(READERS, ".jsonl", counted)
     assert collection.add_files("a.jsonl").added == 1
     assert calls == ["a.jsonl"]
+
+
+@pytest.mark.parametrize("room", [0, 2_000, 1_000_000])
+def test_rows_that_take_much_memory_are_read_again_instead(collection, monkeypatch, room):
+    monkeypatch.setattr(files, "_ROOM", room)
+    Path("a.csv").write_text("sku,name\n" + "".join(f"A{at},red {at}\n" for at in range(9)))
+    Path("b.csv").write_text("sku,name\nB1,green\n")
+    ingest = files.Ingest(["a.csv", "b.csv"])
+    ingest.look(None)
+    assert len(ingest._kept) == (2 if room > 10_000 else 0)
+    assert ingest.write(collection, collection.store, None).added == 10
 
 
 def test_ids_that_occur_twice_are_said_with_their_lines(collection, tmp_path):

@@ -41,6 +41,7 @@ def main() -> int:
     if _is_alive(path):
         return 0
     rehearsed = Path(f"{path}.{os.getpid()}.imi")
+    os.environ.pop("IMI_LLM", None)  # it may cost money, and callers bring their own
     try:
         load(rehearsed)
         listener = listen(path)

@@ -27,7 +27,9 @@ from imi.text.readers.folders import shown
 OnError = Literal["raise", "skip"]
 _BATCH = 1024
 _KEPT = 2**23
-"""Bytes of tables up to which their rows are kept from the check for the adding, in memory some seven times that."""
+"""Bytes of tables up to which their rows are kept from the check for the adding."""
+_ROOM, _ROW = 2**27, 700
+"""Bytes that these may take in memory, for a packed table of few bytes may have many rows; and a row without texts."""
 _TABLES = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".json", ".parquet", ".xlsx", ".xlsm")
 _MOST_REPEATED = 1000
 
@@ -153,7 +155,7 @@ class Ingest:
         stopping: list[Failure] = []
         passed: list[Failure] = []
         ids = array("q")
-        budget = _KEPT
+        budget, room = _KEPT, _ROOM
         for path in self.paths:
             failures = passed if self._skips or holds_many(path) else stopping
             keep: dict[str, list[Row | Failure]] = {}
@@ -164,6 +166,9 @@ class Ingest:
                 self._total += 1
                 for kept in keep.values():
                     kept.append(item)
+                    room -= _bytes_of(item)
+                if room < 0:
+                    keep.clear()
                 if isinstance(item, Failure):
                     failures.append(item)
                 elif self.options.id is not None:
@@ -319,6 +324,15 @@ def _broken(failed: Sequence[Failure], paths: Iterable[str]) -> dict[str, set[in
             if failure.source.startswith(f"{archive}/"):
                 found.setdefault(archive, set()).add(None)
     return found
+
+
+def _bytes_of(item: Row | Failure) -> int:
+    """Return about how many bytes a row takes in memory."""
+    if isinstance(item, Failure):
+        return _ROW
+    document = item.document
+    texts = (value for value in document.metadata.values() if isinstance(value, str))
+    return _ROW + len(document.text or "") + sum(map(len, texts)) + (0 if item.vector is None else 4 * len(item.vector))
 
 
 def _repeated(ids: array[int]) -> set[int]:

@@ -78,6 +78,8 @@ class ColumnCensus:
             if as_number(cell) is not None:
                 self.numbers += 1
                 decimal = _DECIMAL.match(cell)
+                if "," in cell and (grouped := read_amount(cell)) and grouped.style:
+                    self.styles.add(grouped.style)
                 if decimal:
                     self.places.add(len(decimal[1]) if decimal[1][-1] != "0" else -len(decimal[1]))
                     if len(decimal[1]) != 3:
