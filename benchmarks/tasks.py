@@ -217,8 +217,9 @@ def profiles(record, data, model):
             ours, floor = (tasks.profiles(one, by, reviews.y.tolist(), copies=copies) for one in (z, reviews.tfidf))
             row = {"ours": ours.correlation, "95 %": span(ours.interval), "floor": floor.correlation, "n": ours.n}
             row |= {"difference": ours.correlation - floor.correlation, "3-small": ".296"}
-            pairs = np.stack([ours.truth, ours.predicted, floor.predicted], axis=1)
-            row["95 % of it"] = span(bootstrap(pairs, gained))
+            if ours.n == floor.n:  # without copies, which are told by vectors, the rows may differ
+                pairs = np.stack([ours.truth, ours.predicted, floor.predicted], axis=1)
+                row["95 % of it"] = span(bootstrap(pairs, gained))
             record(f"user and product, correlation{how}, {kind}", row)
             row = {"ours": ours.cosine, "floor": floor.cosine, "3-small": ".296", "n": ours.n}
             record(f"– the cookbook's cosine of profiles{how}, {kind}", row)

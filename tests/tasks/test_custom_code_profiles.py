@@ -195,3 +195,14 @@ def test_functions_are_found_with_path_and_line(tmp_path, embedder):
     ):
         with pytest.raises(UsageError, match=words):
             tasks.code(folder, question, embedder)
+
+
+def test_copies_that_differ_by_rounding_are_copies_to_profiles():
+    rng = np.random.default_rng(4)
+    z = normalize(rng.normal(size=(200, 16)).astype(np.float32))
+    numbers = rng.normal(size=200)  # which vectors know nothing of
+    both = np.vstack([z, z + rng.uniform(-2e-7, 2e-7, z.shape).astype(np.float32)])
+    owners = [[f"u{row % 40}" for row in range(400)], [f"p{row % 50}" for row in range(400)]]
+    found = tasks.profiles(both, owners, [*numbers, *numbers], copies=False)
+    exact = tasks.profiles(np.vstack([z, z]), owners, [*numbers, *numbers], copies=False)
+    assert found.n == exact.n and found.correlation == pytest.approx(exact.correlation, abs=0.01)

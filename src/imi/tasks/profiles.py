@@ -15,6 +15,7 @@ from imi.figures import COLOURS, new_figure, save_figure, say_above
 from imi.tasks.classifier_heads import as_labels
 from imi.tasks.classify import plain_label
 from imi.tasks.intervals import Interval, bootstrap
+from imi.tasks.neighbours import copies_of
 from imi.tasks.regress import fit_numbers
 from imi.tasks.report import Findings, Phrase, Reported, ReportTable
 from imi.tasks.rows import Rows, read_rows
@@ -195,7 +196,7 @@ def _judged(
 ) -> Profiles:
     """Return the profiles with how well they, and their owners' mean number, predict the rows left out of them."""
     copies, method, seed = how
-    same = np.unique(z, axis=0, return_inverse=True)[1].ravel()
+    same = copies_of(z)[1]
     readings = _cross_readings(z, numbers, same, seed)
     foretold, plain = np.zeros(len(z)), np.zeros(len(z))
     # The plain way: the owners' other numbers themselves, read as every fold would read them.
