@@ -29,7 +29,7 @@ COLUMNS = {
     "times unfiltered": ".2f", "µs, mask new": ".0f", "of questions": ".4f",
 }  # fmt: skip
 _TOPICS = 64
-_BEFORE = 40
+_BEFORE = 100
 
 
 def topics(rows: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -128,8 +128,8 @@ def main() -> None:
     notes = (
         f"`python benchmarks/filters.py --rows {chosen.rows} --cache FOLDER`: {chosen.queries} texts like the rows and "
         "as many questions; hits are those found of the ten, or of as many as pass; recall and hits are the worse of "
-        "known and new. A filter is known after forty searches with it: the codes of its rows were packed where that "
-        "is quicker. A mask is new when it is met for the first time. Each query is also asked without a filter, "
+        "known and new. A filter is known after a hundred searches with it: the codes of its rows were packed where "
+        "that is quicker. A mask is new when it is met for the first time. Each query is also asked without a filter, "
         "beside it."
     )
     say("written", record.page(f"Filtered search, {chosen.rows:,} × 512", COLUMNS, notes))
