@@ -159,6 +159,16 @@ def test_groups_are_shown_under_the_larger_ones_they_belong_to(run, reviews):
     assert run("cluster", "reviews", "-k", "4", "--json").json["families"] == []
 
 
+def test_a_report_of_rows_on_an_engine_in_a_folder_is_written(run, tmp_path):
+    pytest.importorskip("qdrant_client", reason="qdrant-client is not installed")
+    (tmp_path / "a.txt").write_text("".join(f"line {at}\n" for at in range(12)))
+    place = f"qdrant:{tmp_path / 'points'}?collection=lines"
+    assert run("add", place, str(tmp_path / "a.txt")).code == 0
+    done = run("anomalies", place, "--share", ".1", "--report", str(tmp_path / "r.html"))
+    assert done.code == 0, done.err
+    assert (tmp_path / "r.html").exists()
+
+
 def test_every_task_has_a_report_in_which_texts_are_only_texts(run, reviews):
     (reviews / "bad.csv").write_text('id,text\nx,"<script>alert(1)</script> </main> beans"\n')
     assert run("add", "reviews", "bad.csv", "--id", "id", "--template", "{text}").code == 0

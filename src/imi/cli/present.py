@@ -69,9 +69,12 @@ def present(result: Reported, options: Shown, value: Any = None, findings: Findi
 
 def _pictures(options: Shown, findings: Findings) -> dict[str, bytes]:
     """Return the pictures of the rows that tables name, small, by id."""
+    from imi.backends.address import is_address
     from imi.cli.opening import open_to_read
     from imi.collection.pictures import small_pictures
 
+    if is_address(str(options.collection)):
+        return {}  # an engine keeps no pictures, and one in a folder is not opened twice
     said = [cell for table in findings.tables for row in table.rows for cell in row if isinstance(cell, str)]
     named = {*said, *(id_ for cell in said for id_ in cell.split())}
     with open_to_read(options.collection) as collection:
