@@ -46,7 +46,7 @@ def profiles(options: ProfilesOptions) -> None:
     if options.like:
         value["similar"] = {name: [list(pair) for pair in result[by[0]].similar(name)] for name in options.like}
         rows = [[name, *pair] for name, near in value["similar"].items() for pair in near]
-        columns = (Phrase(by[0], by[0]), Phrase("like", "似ている"), Phrase("cosine", "コサイン"))
+        columns = (Phrase(by[0], by[0]), Phrase("like", "似ている"), Phrase("cosine", "コサイン類似度"))
         findings = replace(findings, tables=(ReportTable(columns, rows), *findings.tables[1:]))
     present(result, options, value, findings)
 

@@ -33,7 +33,7 @@ _NEXT = {
 }
 _START = {
     "en": "imi seminar 1.1 shows and runs a step, imi seminar next the one after it; files go to ./seminar",
-    "ja": "imi seminar 1.1 で1つを表示して実行、imi seminar next で次へ。ファイルは ./seminar に置きます",
+    "ja": "imi seminar 1.1 でステップを表示して実行、imi seminar next で次へ。ファイルは ./seminar に置きます",
 }
 _END = {"en": "that was the last step; imi seminar lists all", "ja": "最後のステップです。一覧は imi seminar"}
 

@@ -67,7 +67,7 @@ class SeminarStep:
         name, extra = _EXTRAS[self.package]
         return Phrase(
             f"skipped: {name} is not installed; pip install 'imi[{extra}]'",
-            f"省略しました：{name} がありません。pip install 'imi[{extra}]' で入ります",
+            f"省略しました：{name} がありません。pip install 'imi[{extra}]' でインストールできます",
         )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from imi.seminar.guide import SeminarStep, makes
 from imi.tasks.report import Phrase, both, check_report, write_page
 
-_TITLE = Phrase("The imi seminar, step by step", "imi セミナー、ひとつずつ")
+_TITLE = Phrase("The imi seminar, step by step", "imi セミナーを一歩ずつ")
 _LOOK, _TRY = Phrase("Look at", "見どころ"), Phrase("Try", "試す")
 
 

@@ -26,7 +26,7 @@ _NAMES = {
     "iforest": Phrase("cut off early by an isolation forest", "Isolation Forest で早く切り離される"),
     "lof": Phrase(
         "less dense around it than around its neighbours (local outlier factor)",
-        "周囲の密度が近くの行より低い(局所外れ値因子)",
+        "周囲の密度が近くの行より低い（局所外れ値因子）",
     ),
 }
 _CLOSE = 1e-7
@@ -108,7 +108,7 @@ class Anomalies(Reported):
         says = [
             Phrase(
                 f"{len(found)} of {len(self.score)} rows stand out",
-                f"{len(self.score)} 件中 {len(found)} 件が外れています",
+                f"{len(self.score)} 件中 {len(found)} 件が外れ値です",
             )
         ]
         if not found:
@@ -123,7 +123,7 @@ class Anomalies(Reported):
                 Phrase(
                     f"baseline: the mean distance to the nearest rows alone has {self.by_baseline} of these "
                     f"{len(found)} among as many oddest",
-                    "ベースライン: 最も近い行への平均距離だけでは、"
+                    "ベースライン：最も近い行への平均距離だけでは、"
                     f"同じ件数の上位にこのうち {self.by_baseline} 件が入ります",
                 )
             )
@@ -348,13 +348,13 @@ class _Views:
                 f"far from {'everything' if alone else 'all but a few'}: mean distance {own:.3f} to the "
                 f"{self.k} nearest rows that are not odd themselves, usual is {usual:.3f}; farther than {share:.1%} of "
                 "the rows",
-                f"{'どの' if alone else '少数を除くどの'}行からも遠い: 最も近い通常の行 {self.k} 件への平均距離 "
-                f"{own:.3f}(中央値 {usual:.3f})、{share:.1%} の行より遠い",
+                f"{'どの' if alone else '少数を除くどの'}行からも遠い：最も近い通常の行 {self.k} 件への平均距離 "
+                f"{own:.3f}（中央値 {usual:.3f}）、{share:.1%} の行より遠い",
             )
         return Phrase(
             f"unlike the collection as a whole: mean distance {own:.3f} to the nearest tenth of the rows, usual "
             f"is {usual:.3f}; farther than {share:.1%} of the rows",
-            f"全体と似ていない: 最も近い 1 割の行への平均距離 {own:.3f}(中央値 {usual:.3f})、{share:.1%} の行より遠い",
+            f"全体と似ていない：近い 1 割の行への平均距離 {own:.3f}（中央値 {usual:.3f}）、{share:.1%} の行より遠い",
         )
 
 

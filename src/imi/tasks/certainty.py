@@ -47,7 +47,7 @@ class Certainty:
         off = f"{self.error:.3f}"
         title = Phrase(
             f"How far to trust the confidence (off by {off} on average; {option} sets the limit)",
-            f"確信度の信頼性(平均のずれ {off}、下限は {option} で指定)",
+            f"確信度の信頼性（平均のずれ {off}、下限は {option} で指定）",
         )
         return ReportTable(columns, [list(row) for row in self.limits], title)
 

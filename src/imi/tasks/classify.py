@@ -217,7 +217,7 @@ def surest_wrong(
 def judged_of(n: int) -> Phrase:
     """Return the sentence on how many rows the figures are of, and how far that can be trusted."""
     few = " – few: a difference of less than ten points says nothing" if n < 100 else ""
-    little = "(少数なので、10 ポイント未満の差に意味はありません)" if n < 100 else ""
+    little = "（少数なので、10 ポイント未満の差に意味はありません）" if n < 100 else ""
     return Phrase(f"judged on {n} rows that were held out{few}", f"学習に使わなかった {n} 件で評価{little}")
 
 
@@ -231,12 +231,11 @@ def beside(best: PlainAnswer, methods: Sequence[str] = ()) -> Phrase:
         use = f"; --method {best.method} uses it" if best.method in methods else ""
         return Phrase(
             f"baseline: {name.en} {sure}: {best.accuracy:.3f}, {ahead}{use}",
-            f"ベースライン: {name.ja}のほうが高い値です: {best.accuracy:.3f}、"
-            f"差 {best.ahead:+.3f} ({low:+.3f}〜{high:+.3f})",
+            f"ベースライン：{name.ja}のほうが高く {best.accuracy:.3f}、差 {best.ahead:+.3f}（{low:+.3f}〜{high:+.3f}）",
         )
     return Phrase(
         f"baseline: {name.en} gets {best.accuracy:.3f}, {ahead}",
-        f"ベースライン: {name.ja} {best.accuracy:.3f}、差 {best.ahead:+.3f} ({low:+.3f}〜{high:+.3f})",
+        f"ベースライン：{name.ja} {best.accuracy:.3f}、差 {best.ahead:+.3f}（{low:+.3f}〜{high:+.3f}）",
     )
 
 

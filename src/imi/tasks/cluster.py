@@ -107,7 +107,7 @@ class Clusters(Reported):
         says = [
             Phrase(
                 f"{len(self.clusters)} groups; silhouette {self.silhouette:.3f}, stability {self.stability:.2f}",
-                f"{len(self.clusters)} グループ、シルエット {self.silhouette:.3f}、安定性 {self.stability:.2f}",
+                f"{len(self.clusters)} グループ、シルエット係数 {self.silhouette:.3f}、安定性 {self.stability:.2f}",
             )
         ]
         if self.stability < _STABLE:
@@ -115,7 +115,7 @@ class Clusters(Reported):
             says.append(
                 Phrase(
                     f"{wanted}: with another seed many rows change places (below {_STABLE}); read them as one view",
-                    f"安定していません(安定性 {_STABLE} 未満)。乱数を変えると多くの行が別のグループに移ります",
+                    f"安定していません（安定性 {_STABLE} 未満）。シードを変えると多くの行が別のグループに移ります",
                 )
             )
         if self.baseline:
@@ -123,7 +123,7 @@ class Clusters(Reported):
             says.append(
                 Phrase(
                     f"baseline: plain k-means has silhouette {silhouette_:.3f}, stability {stability:.2f}",
-                    f"ベースライン: 単純な k-means はシルエット {silhouette_:.3f}、安定性 {stability:.2f}",
+                    f"ベースライン：単純な k-means はシルエット係数 {silhouette_:.3f}、安定性 {stability:.2f}",
                 )
             )
         rows = self._rows(tree)

@@ -65,23 +65,23 @@ class Customization(Reported):
             Phrase(f"judged on {self.n} pairs that were held out", f"学習に使わなかった {self.n} 組で評価"),
             Phrase(
                 f"baseline: the vectors as they are; the area under the curve changes by {gained:+.3f}",
-                f"ベースライン: 元のベクトル。曲線下面積の差は {gained:+.3f}",
+                f"ベースライン：元のベクトル。曲線下面積（AUC）の差は {gained:+.3f}",
             ),
             Phrase(
                 f"95 % of the accuracy after: {low:.3f} to {high:.3f}",
-                f"学習後の正解率の 95% 区間: {low:.3f}〜{high:.3f}",
+                f"学習後の正解率の 95% 信頼区間：{low:.3f}〜{high:.3f}",
             ),
         ]
         sides = ((Phrase("before", "前"), self.before), (Phrase("after", "後"), self.after))
-        area = Phrase("area under the curve", "曲線下面積")
+        area = Phrase("area under the curve", "曲線下面積（AUC）")
         whole_ = ReportTable(
             (Phrase("", ""), Phrase("accuracy", "正解率"), area),
             [[name, side["accuracy"], side["auc"]] for name, side in sides],
         )
         shorter = ReportTable(
-            (Phrase("dimensions", "次元"), Phrase("before", "前"), Phrase("after", "後")),
+            (Phrase("dimensions", "次元数"), Phrase("before", "前"), Phrase("after", "後")),
             [[dims, before, after] for dims, (before, after) in self.prefixes.items()],
-            Phrase("Area under the curve by dimensions", "次元ごとの曲線下面積"),
+            Phrase("Area under the curve by dimensions", "次元数ごとの曲線下面積（AUC）"),
         )
         return Findings(Phrase("Customized vectors", "ベクトルの調整"), tuple(says), (whole_, shorter))
 

@@ -107,7 +107,7 @@ class Duplicates(Reported, Sequence[DuplicateGroup]):
             ),
             Phrase(
                 f"baseline: the same text but for case, width, marks, white space and kana finds {self.exact} of them",
-                "ベースライン: 大文字小文字・全角半角・記号・空白・かなの違いを除いた"
+                "ベースライン：大文字小文字・全角半角・記号・空白・かなの違いを除いた"
                 f"完全一致では {self.exact} 件が見つかります",
             ),
         ]

@@ -51,11 +51,11 @@ class Diversity(Reported):
         says = [
             Phrase(
                 f"{self.n} rows count as {self.vendi:.1f} different ones (Vendi score)",
-                f"{self.n} 件は実質 {self.vendi:.1f} 種類に相当します(Vendi スコア)",
+                f"{self.n} 件は実質 {self.vendi:.1f} 種類に相当します（Vendi スコア）",
             ),
             Phrase(
                 f"baseline: {self.distinct} of them are not copies of another",
-                f"ベースライン: 完全な重複を除くと {self.distinct} 件",
+                f"ベースライン：完全な重複を除くと {self.distinct} 件",
             ),
         ]
         columns = (Phrase("", ""), Phrase("value", "値"), Phrase("95 %", "95% 信頼区間"))

@@ -30,9 +30,9 @@ class LabelledRows(Reported):
         """Return how many rows got each label, and the rows with their texts."""
         counts = Counter("–" if label is None else str(label) for label in self.labels)
         totals = ", ".join(f"{label} {count}" for label, count in counts.most_common())
-        says = [Phrase(f"{len(self.ids)} rows: {totals}", f"{len(self.ids)} 件: {totals}")]
+        says = [Phrase(f"{len(self.ids)} rows: {totals}", f"{len(self.ids)} 件：{totals}")]
         if counts["–"]:
-            says.append(Phrase("–: not sure enough to say", "–: 確信度が足りないため判定なし"))
+            says.append(Phrase("–: not sure enough to say", "–：確信度が足りないため判定なし"))
         texts = self.texts or ("",) * len(self.ids)
         rows = [list(one) for one in zip(self.ids, self.labels, map(float, self.confidence), texts, strict=True)]
         columns = (

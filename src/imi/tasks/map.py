@@ -77,7 +77,7 @@ class Map(Reported):
             Phrase(f"{len(self.points):,} rows; near ones mean alike", f"{len(self.points):,} 件。近い行は意味が近い")
         ]
         if self.colour:
-            says.append(Phrase(f"coloured by {self.colour}", f"色分け: {self.colour}"))
+            says.append(Phrase(f"coloured by {self.colour}", f"色分け：{self.colour}"))
         columns = (Phrase("region", "領域"), Phrase("rows", "件数"))
         rows = [[one.name, one.size] for one in sorted(named, key=lambda one: -one.size) if one.level == 0]
         table = ReportTable(columns, rows, Phrase("Regions", "領域"))

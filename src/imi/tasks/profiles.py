@@ -82,12 +82,12 @@ class Profiles(Reported):
                 Phrase(
                     f"predicted from profiles: correlation {self.correlation:.3f} ({low:.3f} to {high:.3f}) over "
                     f"{self.n} rows",
-                    f"プロファイルからの予測: 相関 {self.correlation:.3f} ({low:.3f}〜{high:.3f})、{self.n} 件",
+                    f"プロファイルからの予測：相関 {self.correlation:.3f}（{low:.3f}〜{high:.3f}）、{self.n} 件",
                 ),
                 Phrase(
                     f"baseline: the mean number of the owners' other rows: correlation {own:.3f}"
                     + (", which is higher here; --method mean uses it" if own > self.correlation else ""),
-                    f"ベースライン: 同じ持ち主の他の行の平均値: 相関 {own:.3f}",
+                    f"ベースライン：同じ持ち主のほかの行の平均値で、相関 {own:.3f}",
                 ),
             ]
         rows: list[list[Any]] = []
@@ -101,7 +101,7 @@ class Profiles(Reported):
                 [Phrase("rows judged", "評価した件数"), self.n],
             ]
             if self.cosine is not None:
-                rows.append([Phrase("cosine of profiles", "プロファイル間のコサイン"), self.cosine])
+                rows.append([Phrase("cosine of profiles", "プロファイル間のコサイン類似度"), self.cosine])
         rows += [
             [Phrase(f"profiles by {one.by}", f"{one.by} ごとのプロファイル"), len(one.names)] for one in self.profiles
         ]

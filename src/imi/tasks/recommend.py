@@ -127,7 +127,7 @@ class Recommended(Reported):
         says = Phrase(
             f"like {liked}{f' and unlike {disliked}' if disliked else ''}; plain rank: by nearness to the liked alone",
             f"{liked} に似ていて{f' {disliked} に似ていない' if disliked else ''}行。"
-            "単純順位: 気に入った行への近さだけの順位",
+            "単純順位：気に入った行への近さだけの順位",
         )
         rows = [
             [hit.score, hit.id, hit.text, one.liked, ", ".join(one.words), one.disliked, one.plain]

@@ -70,7 +70,7 @@ class Regression(Reported):
             Phrase(
                 f"judged on {self.n} rows that were held out"
                 + (" – few: small differences say nothing" if few else ""),
-                f"学習に使わなかった {self.n} 件で評価" + ("(少数なので小さな差に意味はありません)" if few else ""),
+                f"学習に使わなかった {self.n} 件で評価" + ("（少数なので小さな差に意味はありません）" if few else ""),
             )
         ]
         best = min(self.baselines, key=lambda one: one["mse"], default=None)
@@ -82,8 +82,8 @@ class Regression(Reported):
                     f"baseline: {NAMES[best['method']].en} has a mean squared error of {best['mse']:.3f}, "
                     f"{best['ahead']:+.3f} ({low:+.3f} to {high:+.3f})"
                     + (f"; --method {best['method']} uses it" if better else ""),
-                    f"ベースライン: {NAMES[best['method']].ja}の平均二乗誤差は {best['mse']:.3f}、"
-                    f"差 {best['ahead']:+.3f} ({low:+.3f}〜{high:+.3f})",
+                    f"ベースライン：{NAMES[best['method']].ja}の平均二乗誤差は {best['mse']:.3f}、"
+                    f"差 {best['ahead']:+.3f}（{low:+.3f}〜{high:+.3f}）",
                 )
             )
         rows: list[list[Any]] = [[NAMES[self.method], self.mse, span(*self.interval), self.mae]]

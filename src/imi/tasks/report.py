@@ -91,7 +91,7 @@ def confusion_table(confusion: Any, labels: Sequence[Any]) -> ReportTable:
     ]
     rows = [[true, said, count] for count, true, said in sorted(wrong, key=lambda one: -one[0])[:12]]
     columns = (Phrase("true", "正解"), Phrase("predicted", "予測"), Phrase("times", "回数"))
-    return ReportTable(columns, rows, Phrase("Mixed up most", "取り違えの多い組"))
+    return ReportTable(columns, rows, Phrase("Mixed up most", "取り違えの多いペア"))
 
 
 def worst_table(rows: Sequence[Sequence[Any]]) -> ReportTable:

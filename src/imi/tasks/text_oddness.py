@@ -87,17 +87,17 @@ class TextOddness:
         if self.script[row] > 0:
             name, share = self.scripts[row], f"{self.shares[row]:.2%}"
             if name == "none":
-                return Phrase(f"holds no word, like {share} of the texts", f"単語がない(全テキストの {share})")
+                return Phrase(f"holds no word, like {share} of the texts", f"単語がない（全テキストの {share}）")
             return Phrase(
                 f"written in {name} script, like {share} of the texts",
-                f"{_IN_JAPANESE[name]}で書かれている(全テキストの {share})",
+                f"{_IN_JAPANESE[name]}で書かれている（全テキストの {share}）",
             )
         brief = self.characters[row] < _ENOUGH and self.length[row] > 0  # too short for its spelling to say much
         if brief or self.length[row] >= self.spelling[row]:
             usual, own = int(np.median(self.characters)), int(self.characters[row])
             return Phrase(
                 f"unusually {'long' if own > usual else 'short'}: {own:,} characters, usual are {usual:,}",
-                f"極端に{'長い' if own > usual else '短い'}: {own:,} 文字(中央値 {usual:,})",
+                f"極端に{'長い' if own > usual else '短い'}：{own:,} 文字（中央値 {usual:,}）",
             )
         return self.spelled(row)
 
@@ -106,7 +106,7 @@ class TextOddness:
         bits, middle = f"{self.bits[row]:.1f}", f"{float(np.median(self.bits)):.1f}"
         return Phrase(
             f"spelled like none of the others: {bits} bits a character, usual are {middle}",
-            f"つづりが他と違う: 1 文字あたり {bits} ビット(中央値 {middle})",
+            f"つづりがほかと違う：1 文字あたり {bits} ビット（中央値 {middle}）",
         )
 
 

@@ -67,7 +67,7 @@ class ZeroShot(Reported):
         says = [
             Phrase(
                 f"judged on {self.n} rows, whose true labels were not looked at before",
-                f"{self.n} 件で評価(正解は予測に使っていません)",
+                f"{self.n} 件で評価（正解は予測に使っていません）",
             )
         ]
         if self.coverage is not None and self.coverage < 1:
@@ -79,7 +79,7 @@ class ZeroShot(Reported):
             says.append(
                 Phrase(
                     f"with thresholds that other rows chose: {self.calibrated:.3f}",
-                    f"他の行の正解からしきい値を決めた場合: {self.calibrated:.3f}",
+                    f"ほかの行の正解からしきい値を決めた場合：{self.calibrated:.3f}",
                 )
             )
         metrics = metrics_table(self.method, self.accuracy, self.macro_f1, self.interval, self.baselines)
