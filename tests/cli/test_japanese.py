@@ -161,6 +161,20 @@ def test_tables_on_a_terminal_have_japanese_heads(japanese, reviews, capsys, mon
     assert "text" in capsys.readouterr().out, "heads that are data stay as they are"
 
 
+def test_japanese_in_a_cell_fills_its_lines():
+    from rich.console import Console
+
+    from imi.cli.wrapped import Wrapped
+
+    said = "無関係な質問 82 個のうち半数は、最良の行でもスコアが 0.13 に届きません（NaN か無限大）。"
+    lines = [line.plain for line in Wrapped(said).wrap(Console(width=80), 20, overflow="fold")]
+    assert "".join(lines).replace(" ", "") == said.replace(" ", "")
+    assert all(14 <= cells(line.rstrip()) <= 20 for line in lines[:-1]), lines
+    assert not any(re.match("[、。）]", line) or re.search("（$", line) for line in lines), lines
+    plain = [line.plain.rstrip() for line in Wrapped("two words and more").wrap(Console(width=80), 9, overflow="fold")]
+    assert plain == ["two words", "and more"]
+
+
 def test_json_stays_as_it_is(japanese, reviews, capsys):
     assert main(["show", "reviews.imi", "--json"]) == 0
     assert '"count"' in capsys.readouterr().out

@@ -150,7 +150,7 @@ def test_why_a_row_is_odd_is_said_in_both_languages():
         "日本語または中国語の文字",
         "極端に短い",
         "極端に長い",
-        "つづりが他と違う",
+        "つづりがほかと違う",
         "単語がない",
     ):
         assert words in japanese

@@ -142,6 +142,8 @@ def _show_rich(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str
     from rich.table import Table
     from rich.text import Text
 
+    from imi.cli.wrapped import Wrapped
+
     table = Table(title=None if title is None else Text(visible(title)), box=SIMPLE_HEAD, title_justify="left")
     numeric = [all(isinstance(row[at], int | float) or row[at] is None for row in rows) for at in range(len(columns))]
     for at, (name, right) in enumerate(zip(columns, numeric, strict=True)):
@@ -156,5 +158,5 @@ def _show_rich(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str
         )
     for row in rows:
         # Text, not str: square brackets in a document are not markup.
-        table.add_row(*(Text(visible(number(cell) if isinstance(cell, float) else _flat(cell))) for cell in row))
+        table.add_row(*(Wrapped(visible(number(cell) if isinstance(cell, float) else _flat(cell))) for cell in row))
     Console().print(table)

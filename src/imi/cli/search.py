@@ -262,7 +262,7 @@ def _read(story: dict[str, Any]) -> list[list[str]]:
                 counts = f"{step['candidates']:,.0f} rows, {step['numbers_read']:,.0f} multiply-adds"
                 rows.append([f"step {at}", f"{step['rung']}: {local(counts)}, {1000 * step['seconds']:.3g} ms"])
         elif value is not None:
-            rows.append([names.get(name, name), _figure(value)])
+            rows.append([names.get(name, name), local(_figure(value))])
     return rows
 
 
