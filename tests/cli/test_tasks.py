@@ -164,9 +164,10 @@ def test_a_report_of_rows_on_an_engine_in_a_folder_is_written(run, tmp_path):
     (tmp_path / "a.txt").write_text("".join(f"line {at}\n" for at in range(12)))
     place = f"qdrant:{tmp_path / 'points'}?collection=lines"
     assert run("add", place, str(tmp_path / "a.txt")).code == 0
-    done = run("anomalies", place, "--share", ".1", "--report", str(tmp_path / "r.html"))
+    done = run("anomalies", f"{place}&api_key=SESAME", "--share", ".1", "--report", str(tmp_path / "r.html"))
     assert done.code == 0, done.err
-    assert (tmp_path / "r.html").exists()
+    page = (tmp_path / "r.html").read_text("utf-8")
+    assert "collection=lines" in page and "SESAME" not in page, "it is sent on, and the key is not"
 
 
 def test_every_task_has_a_report_in_which_texts_are_only_texts(run, reviews):

@@ -82,9 +82,13 @@ def _pictures(options: Shown, findings: Findings) -> dict[str, bytes]:
 
 
 def settings_of(options: Shown) -> dict[str, Any]:
-    """Return what the verb was called with, without what only says how to show it."""
+    """Return what the verb was called with, without what only says how to show it, and without passwords and keys."""
+    from imi.backends.address import is_address, read_address
+
     hidden = {"as_json", "quiet", "figure", "report", "trust"}
-    return {name: value for name, value in vars(options).items() if name not in hidden and value not in (None, [])}
+    found = {name: value for name, value in vars(options).items() if name not in hidden and value not in (None, [])}
+    where = str(options.collection)
+    return {**found, "collection": read_address(where).shown} if is_address(where) else found
 
 
 def _show_table(table: ReportTable, spoken: str, *, first: bool) -> None:

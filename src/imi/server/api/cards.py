@@ -103,8 +103,8 @@ class Asked:
     low: float = 0.0
     mean: float = 0.0
     crowd: Floats | None = field(default=None, repr=False)
-    sentences: SentenceVectors | None = field(default=None, repr=False)
     """Vectors of pictures, whose cosines with words lie on a different scale."""
+    sentences: SentenceVectors | None = field(default=None, repr=False)
 
     def near(self, hits: Sequence[Hit], pictured: frozenset[str]) -> dict[str, float]:
         """Return how near each hit comes, from 0, as far as anything, to 1; below `weak` it says nothing."""
