@@ -98,6 +98,12 @@ def test_the_help_of_each_verb_is_japanese_and_fits_80_columns(name, japanese, c
     assert not any(all(plain[at : at + 3]) for at in range(len(plain) - 2)), page
 
 
+def test_ranges_are_said_in_japanese(japanese, capsys):
+    assert main(["serve", "--help"]) == 0
+    page = capsys.readouterr().out
+    assert "［既定：8000、0〜65535］" in page and "［1 以上］" in page and "x>=" not in page and "<=x" not in page
+
+
 def test_the_first_page_is_japanese_and_fits_the_screen(japanese, capsys):
     assert main(["--help"]) == 0
     lines = capsys.readouterr().out.splitlines()

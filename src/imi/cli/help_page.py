@@ -18,6 +18,10 @@ _NOTES = (
     (re.compile(r"\[default: ([^\]]*)\]"), r"［既定：\1］"),
     (re.compile(r"\[env var: ([^\]]*)\]"), r"［環境変数：\1］"),
     (re.compile(r"\[required\]"), "［必須］"),
+    (re.compile(r"\[(x[<>]=?[\d.]+|[\d.]+<=?x<=?[\d.]+)\]"), r"［\1］"),
+    (re.compile(r"([\d.]+)<=x<=([\d.]+)(?=］)"), r"\1〜\2"),
+    (re.compile(r"x>=([\d.]+)(?=］)"), r"\1 以上"),
+    (re.compile(r"; (?=[^；;］]*］)"), "、"),
 )
 
 
