@@ -76,14 +76,14 @@ class DeepReading:
     asked: bool = False
     identity: str = ""
 
-    def ordered(self, found: Fused, explain: bool, other_script: bool) -> tuple[Ranking, dict[str, Any]]:
+    def ordered(self, found: Fused, explain: bool, by_both: bool) -> tuple[Ranking, dict[str, Any]]:
         """Order the first rows of a shortlist by words and the finer model; must run inside `reading()`.
 
         Args:
             found: the shortlist.
             explain: whether to say what was read.
-            other_script: whether the question is in another script than the rows: then the first model, which learnt
-                from translations and the names of emoji, counts as well.
+            by_both: whether the first model, which learnt from translations, readings and the names of emoji, counts as
+                well: where the question is in another script than the rows, or a word that none of them holds.
         """
         rows, z = self.deepener.held(self, found.ranking.rows[:FIRST])
         story = found.story | {"deep": {"read": len(self.vectors), "held": self.held}} if explain else found.story
@@ -93,7 +93,7 @@ class DeepReading:
             (found.ranking.rows, found.ranking.scores),
             (found.text.rows, found.text.scores),
             (rows, z @ self.question()),
-            nearer=(found.meaning.rows, found.meaning.scores) if other_script else None,
+            nearer=(found.meaning.rows, found.meaning.scores) if by_both else None,
             expected=found.expected,
         )
         return Ranking(*order), story

@@ -24,7 +24,7 @@ from imi.fusion import fuse
 from imi.pictures import Source, is_picture
 from imi.records import Document, Hits, Mode
 from imi.row_sets import among, distinct
-from imi.text.lexical import in_other_script
+from imi.text.lexical import in_other_script, is_unspaced, query_terms
 from imi.types import Floats, Rows
 from imi.vectors import normalize
 
@@ -139,8 +139,8 @@ class Searcher:
                 ranking, story = found.ranking, found.story
                 if deep is not None:
                     best = state.documents(ranking.rows[:_LOOKED_AT]).values()
-                    other = in_other_script(deep.text, [one.text or "" for one in best])
-                    ranking, story = deep.ordered(found, how.explain, other)
+                    by_both = _bare(deep.text, found) or in_other_script(deep.text, [one.text or "" for one in best])
+                    ranking, story = deep.ordered(found, how.explain, by_both)
                 ranking = page.of(ranking)
                 documents = state.documents(ranking.rows)
                 absent = [key for key in ranking.rows.tolist() if key not in documents]
@@ -251,3 +251,11 @@ def _fused(state: Snapshot, text: str, vector: Floats, pool: int, allowed: Any, 
     by_words = (words.ranking.rows, words.ranking.scores)
     fused = Ranking(*fuse(by_words, (meaning.rows, meaning.scores), expected=words.expected))
     return Fused(fused, story, words.ranking, meaning, words.expected)
+
+
+def _bare(text: str, found: Fused) -> bool:
+    """Whether a question is a Japanese word that no row holds: alone, in kana, it says little to the finer model.
+
+    An English word says more to it than to the first one ("spoilt", "bad delivery" over reviews).
+    """
+    return len(found.text.rows) == 0 and is_unspaced(text) and bool(query_terms(text).phrase)
