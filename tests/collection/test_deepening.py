@@ -358,6 +358,6 @@ def test_what_was_read_of_one_file_never_goes_into_another(filled, tmp_path, gen
 def test_a_word_alone_is_found_in_whichever_letters_it_is_written(tmp_path, word):
     said = ["AIは素晴らしい！", "うちの猫はタマと言います", "うちのペットはいつも寝ています", "金魚は夜は休むのかな？"]
     with imi.open(tmp_path / "four.imi") as four:
-        four.add([Document(str(n), text) for n, text in enumerate(said)])
+        four.add([imi.Document(str(n), text) for n, text in enumerate(said)])
         four.deepen()
         assert four.search(word, k=1)[0].id == "1"
