@@ -281,9 +281,9 @@ def _say_summary(summary: Summary, *, quiet: bool) -> None:
         note(f"the column {name!r} was left out: {reason}", quiet=quiet)
     if summary.ignored:
         some = ", ".join(summary.ignored[:3]) + (" …" if len(summary.ignored) > 3 else "")
-        count = len(summary.ignored)
-        files = f"{count} {'file is' if count == 1 else 'files are'}"
-        note(f"{files} of a kind that no reader knows: {some}", quiet=quiet)
+        files = len(summary.ignored)
+        kind = "file is of a kind" if files == 1 else "files are of a kind"
+        note(f"{files} {kind} that no reader knows: {some}", quiet=quiet)
     if summary.columns:
         some = ", ".join(summary.columns[:12]) + (" …" if len(summary.columns) > 12 else "")
         note(f"columns: {some}", quiet=quiet)
