@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="the extra 'train' is not installed")
 
 from recipes.builtin import __main__ as whole
+from recipes.builtin import prefixes, retrieval
+from recipes.builtin.asked import Asked
 from recipes.builtin.corpus import Corpus
 from recipes.turning import Turn, Turner
+
+from imi.embedders.builtin import FOLDER, BuiltIn
+from imi.errors import UsageError
 
 
 def hidden(n: int = 400, width: int = 12) -> tuple[np.ndarray, np.ndarray]:
@@ -72,7 +81,7 @@ def test_a_stopped_run_goes_on_at_the_lesson_that_is_not_done(monkeypatch, tmp_p
             for name in whole.FILES:
                 (out / name).write_text(self.name)
 
-    for name in ("train", "retrieval"):
+    for name in ("train", "retrieval", "prefixes"):
         monkeypatch.setattr(whole, name, Lesson(name))
     out = tmp_path / "out"
     out.mkdir()
@@ -81,5 +90,32 @@ def test_a_stopped_run_goes_on_at_the_lesson_that_is_not_done(monkeypatch, tmp_p
         whole.main(asked)
     assert not list(out.iterdir()), "the model is written when all lessons are done"
     whole.main(asked)
-    assert ran == [("train", ""), ("retrieval", "/first"), ("retrieval", "/first")]
-    assert {path.name: path.read_text() for path in out.iterdir()} == dict.fromkeys(whole.FILES, "retrieval")
+    assert ran == [("train", ""), ("retrieval", "/first"), ("retrieval", "/first"), ("prefixes", "second")]
+    assert {path.name: path.read_text() for path in out.iterdir()} == dict.fromkeys(whole.FILES, "prefixes")
+
+
+def test_the_third_lesson_turns_a_model_and_leaves_its_cosines(monkeypatch, tmp_path):
+    chance, few = np.random.default_rng(0), Asked()
+    words = ("cat", "dog", "river", "train", "bread", "猫", "犬", "川", "電車", "庭")
+
+    def text(length: int) -> str:
+        return " ".join(chance.choice(words, length))
+
+    for kind in prefixes.TURNED:
+        few.put(kind, [(text(4), text(20)) for _ in range(10)])
+    few.keep = np.array([few.add(text(6)) for _ in range(20)])
+    monkeypatch.setattr(prefixes, "gather", lambda *_, **__: few)
+    start, out = tmp_path / "start", tmp_path / "out"
+    shutil.copytree(FOLDER, start)
+    about = json.loads((start / "model.json").read_text()) | {"source": retrieval.SOURCE}
+    (start / "model.json").write_text(json.dumps(about))
+    counts = dict.fromkeys(prefixes.TURNED, 8)
+    monkeypatch.setattr(prefixes, "TURNED", counts)
+    prefixes.learn(start, out, tmp_path, tmp_path, replace(prefixes.TURN, steps=3), lambda _: None)
+    texts = [text(5) for _ in range(30)]
+    before, after = BuiltIn(start).embed(texts), BuiltIn(out).embed(texts)
+    assert np.abs(after @ after.T - before @ before.T).mean() < 0.003, "int8 rows are rounded again"
+    np.testing.assert_allclose(after, before @ np.load(tmp_path / "prefixes.npy"), atol=0.008)
+    assert np.abs(after - before).max() > 0.01
+    with pytest.raises(UsageError, match=r"recipes\.builtin\.prefixes"):
+        prefixes.learn(out, tmp_path / "twice", tmp_path, tmp_path, prefixes.TURN, lambda _: None)
