@@ -111,11 +111,11 @@ def test_the_third_lesson_turns_a_model_and_leaves_its_cosines(monkeypatch, tmp_
     (start / "model.json").write_text(json.dumps(about))
     counts = dict.fromkeys(prefixes.TURNED, 8)
     monkeypatch.setattr(prefixes, "TURNED", counts)
-    prefixes.learn(start, out, tmp_path, tmp_path, replace(prefixes.TURN, steps=3), lambda _: None)
+    prefixes.learn(start, out, tmp_path, tmp_path, replace(prefixes.TURN, steps=3, warmup=1), lambda _: None)
     texts = [text(5) for _ in range(30)]
     before, after = BuiltIn(start).embed(texts), BuiltIn(out).embed(texts)
     assert np.abs(after @ after.T - before @ before.T).mean() < 0.003, "int8 rows are rounded again"
     np.testing.assert_allclose(after, before @ np.load(tmp_path / "prefixes.npy"), atol=0.008)
-    assert np.abs(after - before).max() > 0.01
+    assert np.abs(after - before).max() > 0.05
     with pytest.raises(UsageError, match=r"recipes\.builtin\.prefixes"):
         prefixes.learn(out, tmp_path / "twice", tmp_path, tmp_path, prefixes.TURN, lambda _: None)

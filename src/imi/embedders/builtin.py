@@ -3,7 +3,7 @@
     z = unit(Σ n[i] ** repeats · scale[i] · row[i])          over the pieces i of a text, each n[i] times in it
     vector = unit(z + relu(z·A + a)·B)
 
-The int8 table is read by memory map, so processes share it. The recipe of the weights is `recipes.builtin.train`.
+The int8 table is read by memory map, so processes share it. The recipe of the weights is `recipes.builtin`.
 """
 
 from __future__ import annotations
