@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -182,3 +183,11 @@ def test_memory_does_not_grow_with_the_table(deep):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 2_000_000
+
+
+def test_the_runtime_keeps_no_record_of_its_use(tmp_path):
+    home = {name: value for name, value in os.environ.items() if name not in ("ORT_DISABLE_TELEMETRY", "CI")}
+    code = "import imi; imi.load('deep').embed(['a cat'])"
+    cache = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "HOME": str(tmp_path), "IMI_HOME": str(tmp_path / "imi")}
+    subprocess.run([sys.executable, "-c", code], env={**home, **cache}, check=True)
+    assert [one.name for one in tmp_path.rglob("*") if one.is_file()] in ([], ["checked.json"])

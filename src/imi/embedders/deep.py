@@ -25,9 +25,10 @@ from numpy.typing import NDArray
 
 from imi import vectors
 from imi.embedders.model_folder import packaged
+from imi.embedders.onnx_runtime import load_runtime
 from imi.embedders.pieces import Pieces, encodable, threads
 from imi.embedders.tower import EmbedsPictures
-from imi.errors import MissingExtra, UsageError
+from imi.errors import UsageError
 from imi.progress import Progress
 from imi.records import Kind, ModelInfo
 from imi.types import Floats
@@ -67,10 +68,7 @@ class Deep(EmbedsPictures):
             MissingExtra: onnxruntime is not installed.
             DataError: a file is missing, cut, or not the one that `model.json` names.
         """
-        try:
-            import onnxruntime
-        except ImportError as missing:
-            raise MissingExtra("onnxruntime", EXTRA) from missing
+        onnxruntime = load_runtime(EXTRA)
         self.folder = folder
         self._about = packaged(folder, FORMAT, "the model 'deep'", own=folder == FOLDER)
         self._pieces = Pieces(folder / "pieces.model")

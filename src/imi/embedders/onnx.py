@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from imi import vectors
 from imi.embedders.model_folder import hash_files, needed, prompts_of, read_json, trained_dims
+from imi.embedders.onnx_runtime import load_runtime
 from imi.embedders.pieces import encodable, threads
 from imi.errors import DataError, MissingExtra, UsageError
 from imi.progress import Progress
@@ -35,8 +36,8 @@ class Onnx:
             MissingExtra: onnxruntime or tokenizers is not installed.
             UsageError: there is no such folder; DataError: something of the model is missing in it.
         """
+        onnxruntime = load_runtime("onnx")
         try:
-            import onnxruntime
             from tokenizers import Tokenizer
         except ImportError as missing:
             raise MissingExtra(str(missing.name), "onnx") from missing

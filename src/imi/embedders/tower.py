@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 
 from imi import vectors
 from imi.embedders.model_folder import packaged
+from imi.embedders.onnx_runtime import load_runtime
 from imi.embedders.picture_kinds import Embed, Kind, read_kinds, table
 from imi.embedders.pieces import threads
-from imi.errors import MissingExtra
 from imi.pictures import Pixels, Source, open_all_or_none
 from imi.progress import Progress
 from imi.records import Kind as Role
@@ -65,10 +65,7 @@ class Network:
 
     @cached_property
     def _session(self) -> Any:
-        try:
-            import onnxruntime
-        except ImportError as missing:
-            raise MissingExtra("onnxruntime", "deep") from missing
+        onnxruntime = load_runtime("deep")
         options = onnxruntime.SessionOptions()
         # Several batches at once use several cores better than several threads within one.
         options.intra_op_num_threads = options.inter_op_num_threads = 1
