@@ -88,15 +88,15 @@ def show(pages, links, words):
         print(f"  {rank:.3f}  {page}, linked from {sum(page in targets for targets in links.values())}")
 
 
-def main():
+def main(path=None):
     """Show index, counts and ranks of four pages, then of reviews, where products of one buyer are linked."""
     print("four pages")
     show(PAGES, LINKS, ("cats", "猫"))
-    path = sys.argv[1] if len(sys.argv) > 1 else files("imi.seminar") / "data" / "reviews.csv"
+    path = path or files("imi.seminar") / "data" / "reviews.csv"
     texts, links = reviewed(path)
     print(f"\nreviews of {path}")
     show(texts, links, ("coffee", "delivery"))
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

@@ -12,7 +12,7 @@ from typer.core import TyperCommand
 
 from imi.language import local
 
-_WORD = re.compile(r"［[^］]*］|[（「『]?(?:[!-~]+ ?|.)", re.DOTALL)
+_WORD = re.compile(r"［[^［］]*+］|[（「『]?(?:[!-~]+ ?|.)", re.DOTALL)
 _NEVER_FIRST = frozenset("、。，．：；？！）」』】〉》〕］・ー…っゃゅょッャュョ)]},.:;?!")
 _NOTES = (
     (re.compile(r"\[default: ([^\]]*)\]"), r"［既定：\1］"),

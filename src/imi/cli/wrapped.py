@@ -11,7 +11,9 @@ from rich.text import Text
 
 _JAPANESE = re.compile(r"[\u3041-\u30ff\u4e00-\u9fff]")
 # What may be broken before: a word or a character, with brackets before it and the marks that no line begins with.
-_PIECE = re.compile(r"\s*[（「『［]*(?:[!-~]+|\S)[、。，．：；？！）」』］・ー…っゃゅょッャュョ)\]},.:;?!]*")
+_PIECE = re.compile(
+    r"\s*+(?:[（「『［]++(?:[!-~]++|\S)?+|[!-~]++|\S)[、。，．：；？！）」』］・ー…っゃゅょッャュョ)\]},.:;?!]*+|\s++"
+)
 
 
 class Wrapped(Text):
