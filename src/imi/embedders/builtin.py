@@ -190,6 +190,8 @@ class BuiltIn(EmbedsPictures):
 
     def _split(self, texts: list[str]) -> tuple[Ids, Offsets]:
         ids, offsets = self._pieces.split(texts)
+        if len(texts) == 1 and len(ids):
+            return ids, offsets
         if not (bare := np.diff(offsets) == 0).any():
             return ids, offsets
         return np.insert(ids, offsets[:-1][bare], self._space), offsets + np.concatenate([[0], np.cumsum(bare)])

@@ -19,8 +19,6 @@ def repeated(ids: NDArray[np.int32], offsets: NDArray[np.int64], repeats: float)
         offsets: (n + 1,) where each text starts.
         repeats: 1 counts every occurrence alike, 0 a piece once, however often it occurs.
     """
-    if len(offsets) == 2 and len(set(ids.tolist())) == len(ids):  # one text without repeats is the usual question
-        return np.ones(len(ids), np.float32)
     text = np.repeat(np.arange(len(offsets) - 1, dtype=np.int64), np.diff(offsets))
     keys = (text << 32) | ids
     in_order = np.sort(keys)
@@ -56,8 +54,13 @@ def pool(
     if len(ids) <= FEW_TOKENS:
         if not texts:
             return np.zeros((0, rows.shape[1]), np.float32)
-        weights = scales[ids] if repeats == 1 else scales[ids] * repeated(ids, offsets, repeats)
-        return np.add.reduceat(rows[ids] * weights[:, None], offsets[:-1], axis=0, dtype=np.float32)
+        weights = scales[ids]
+        # One text without repeats is the usual question.
+        if repeats != 1 and not (texts == 1 and len(set(ids.tolist())) == len(ids)):
+            weights = weights * repeated(ids, offsets, repeats)
+        # A view without the class of a memory map, which would be made again for each result.
+        parts = rows.view(np.ndarray)[ids] * weights[:, None]
+        return np.add.reduceat(parts, offsets[:-1], axis=0, dtype=np.float32)
     from scipy.sparse import csr_matrix
 
     seen = np.zeros(len(rows), np.bool_)
