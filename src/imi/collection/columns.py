@@ -36,7 +36,7 @@ class FieldColumn:
     """One field of every row, as it was at one state of the collection.
 
     rows: (n,) their numbers, ascending. codes: (n,) int32, which value each has. values: as JSON text, None for no such
-    field. numbers: (m,) float64 of the values, NaN for what is no number; None where one is too large to be exact.
+    field. numbers: (m,) float64 of the values, NaN where a value is not one; None where one is too large to be exact.
     state: of the file, and how often metadata was changed in place. changes and deletion: the last that it knows.
     """
 

@@ -14,7 +14,7 @@ _OF_FILES = (
     *(".npy", ".npz", ".csv", ".tsv", ".json", ".jsonl", ".parquet", ".db", ".sqlite", ".xlsx", ".ods"),
     *(".txt", ".md", ".html", ".pdf", ".docx", ".pptx", ".zip", ".gz", ".png", ".jpg", ".jpeg", ".gif", ".webp"),
 )
-"""Endings of what is no collection's name."""
+"""Endings that a collection's name never has."""
 
 
 def resolve(path: str | Path) -> Path:

@@ -153,7 +153,7 @@ class PassingScan:
         return self.seconds * len(passing)
 
     def coded_time(self, passing: Passing) -> float:
-        """Estimate the seconds of a query by packed codes; without codes there is no such way."""
+        """Estimate the seconds of a query by packed codes; infinite where there are none."""
         return math.inf if self.codes is None else self._times.base + self._times.coded * len(passing)
 
     def has_packed(self, queries: int, passing: Passing, other: float) -> bool:
