@@ -1,5 +1,7 @@
 """A plain folder in the place of a collection, on the command line."""
 
+import re
+
 import pytest
 
 
@@ -16,7 +18,7 @@ def notes(here, monkeypatch):
 def test_search_ask_map_and_others_take_a_folder(notes, run):
     done = run("search", "notes", "deadline", "--json")
     assert done.code == 0 and [hit["id"] for hit in done.json] == ["plan.md:3"], done.err
-    assert "read 1 of 1 files: 1 rows" in done.err
+    assert "read 1 of 1 file: 1 row" in done.err
     again = run("search", "notes/", "deadline", "--json")
     assert again.json == done.json and again.err == ""
     assert run("ask", "notes", "When is the deadline?", "--json").json["citations"][0]["id"] == "plan.md:3"
@@ -42,8 +44,26 @@ def test_forget_and_what_cannot_be(notes, run):
     assert done.code == 2 and "no collection" in done.err
     (notes.parent / "none").mkdir()
     done = run("search", "none", "plan")
-    assert done.code == 2 and "holds no file that can be read" in done.err and "try:" not in done.err
+    assert done.code == 2 and "holds no file that can be read" in done.err and "try: --hidden reads" in done.err
     (notes.parent / "none" / "cat.png").write_bytes(b"\x89PNG")
     for _ in range(2):  # also when it was looked at before
         said = run("search", "none", "plan").err.splitlines()
         assert "; left out: pictures" in said[0] and said[1].startswith("try: imi add none.imi ")
+
+
+def test_what_was_read_and_left_out_is_said_in_japanese(notes, run, monkeypatch):
+    monkeypatch.setenv("IMI_LANG", "ja")
+    for name, content in {
+        "a.bin": b"\0",
+        "app.min.js": b"x",
+        "b.zip": b"PK",
+        "p.png": b"x",
+        "bad.txt": b"\x81\xff\xfe\x80b\n",
+    }.items():
+        (notes / name).write_bytes(content)
+    said = run("search", "notes", "deadline").err.splitlines()
+    assert said[0] == "5 ファイル中 5 ファイルを読みました：1 行" and len(said) == 6
+    letters = "".join(said).replace("imi add", "")
+    for name in ("a.bin", "app.min.js", "b.zip", "p.png", "bad.txt", "0x81", "utf-8", "--encoding cp1252"):
+        letters = letters.replace(name, "", 1)
+    assert not re.findall(r"[A-Za-z]+", letters)

@@ -22,6 +22,7 @@ ERRORS = {name for name, kind in vars(imi.errors).items() if isinstance(kind, ty
 SAID = {
     **dict.fromkeys(ERRORS - {"MissingExtra"}, (0,)),
     "Failure": (2,),
+    "Unfit": (0,),
     "Notice": (2,),
     "warn": (0,),
     "add_note": (0,),
@@ -42,7 +43,7 @@ SAID_BY_FIGURES = {
 }
 NAMED = {"hint", "reason", "remedy", "meaning"}
 # Modules whose every sentence is said.
-EVERY = {"tasks/geometry.py", "index/planner.py"}
+EVERY = {"tasks/geometry.py", "index/planner.py", "text/readers/archives.py", "text/readers/lines.py"}
 NAMED_BY_FIGURES = {"label"}
 _PLURAL = {"", "s", "es", "is", "are", "was", "were", "copy", "copies", "it", "they", "has", "have", "do", "does"}
 

@@ -118,7 +118,7 @@ def test_what_git_ignores_and_what_nobody_wrote_stays_out_and_is_named(root):
     held, done = rows(mirror)
     assert {id_.partition(":")[0].partition("#")[0] for id_ in held} >= {"plan.md", "deep/cat.txt", "settings.toml"}
     assert not any("secret" in id_ or ".env" in id_ for id_ in held)
-    assert done.left_out["binary"] == ["a.bin"] and done.left_out["minified"] == ["app.js"]
+    assert done.left_out["binary files"] == ["a.bin"] and done.left_out["minified code"] == ["app.js"]
     assert done.left_out["lock files"] == ["uv.lock"] and "p.png" in done.left_out["pictures (imi add keeps them)"]
     # A file that becomes ignored goes, and others come by asking for them.
     (root / ".gitignore").write_text("deep/\n")
@@ -211,7 +211,7 @@ def test_spreadsheets_are_read_a_row_each(root):
         book.active.append(row)
     book.save(root / "shopping.xlsx")
     held, done = rows(Mirror.of(root))
-    assert "coffee beans" in held["shopping.xlsx#Sheet:2"] and "binary" not in done.left_out
+    assert "coffee beans" in held["shopping.xlsx#Sheet:2"] and "binary files" not in done.left_out
 
 
 def test_damage_that_a_search_meets_is_mended_by_the_next(root):

@@ -1,7 +1,7 @@
 """Telling coding agents that imi is there: the entry of its server in their settings, and a skill.
 
-Settings are changed as data, not as text: everything else in them stays. What was there before is kept, so that it can
-be put back to the byte.
+Settings keep every other byte, comments among them. What was there before is kept, so that it can be put back to the
+byte.
 """
 
 from __future__ import annotations
@@ -11,19 +11,20 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import shutil
 import sys
-import tomllib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from imi.bridges.settings_text import Unfit, with_server, without_server
 from imi.errors import DataError, UsageError
 
 NAME = "imi"
 _SKILL = Path(__file__).parent / "skill" / "SKILL.md"
-_TABLE = re.compile(r"(?ms)^\n?\[mcp_servers\.imi(\.[^\]\n]{0,200})?\]\n.*?(?=^\[|\Z)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ class Change:
     path: str
     before: str | None
     after: str | None
+    undo: bool = False
 
     @property
     def kind(self) -> str:
@@ -74,11 +76,36 @@ class Change:
     def diff(self) -> str:
         """How the file differs, as `diff -u` shows it."""
         before, after = ((text or "").splitlines(keepends=True) for text in (self.before, self.after))
-        return "".join(difflib.unified_diff(before, after, self.path, self.path))
+        lines = difflib.unified_diff(before, after, self.path, self.path)
+        return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
 
     def to_dict(self) -> dict[str, str]:
         """Return the keys that `--json` prints."""
         return {"path": self.path, "change": self.kind, "diff": self.diff}
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What a file held before imi wrote it, and what imi wrote; `made` are the folders that were made for it."""
+
+    before: str | None
+    after: str
+    made: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, path: Path) -> _Kept | None:
+        """Return what is kept for a file, None where nothing is, or nothing that can be read."""
+        try:
+            said = json.loads(_kept(path).read_bytes())
+            return cls(said["before"], said["after"], tuple(said.get("made", ())))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return None
+
+    def write(self, path: Path) -> None:
+        """Keep it, for the user alone: settings hold keys."""
+        place = _kept(path)
+        place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _replace(place, json.dumps({"before": self.before, "after": self.after, "made": self.made}), 0o600)
 
 
 def changes(
@@ -94,7 +121,7 @@ def changes(
 
     Raises:
         UsageError: no such agent.
-        DataError: its settings cannot be read, such as JSON with comments; nothing is guessed then.
+        DataError: its settings cannot be read, changed by this alone, or written; nothing is guessed then.
     """
     if agent not in AGENTS:
         raise UsageError(f"the agent {agent!r} is not known", hint=f"{', '.join(AGENTS)}, or all")
@@ -102,36 +129,47 @@ def changes(
     settings = _place(folder, where.project, where.user)
     skill = _place(folder, where.project_skills, where.user_skills) / NAME / "SKILL.md"
     line = list(command or _command(shared=folder is not None))
-    return [_settings(settings, where, line, undo=undo), _skill(skill, undo=undo)]
+    made = [_writable(_settings(settings, where, line, undo=undo)), _writable(_skill(skill, undo=undo))]
+    return made[::-1] if undo else made  # the folders that were made for the first then are empty
 
 
 def apply(change: Change) -> None:
-    """Write a change, and keep what was there for `undo`; a folder that it leaves empty goes with a removed file."""
-    path = Path(change.path)
+    """Write a change, and keep what was there for `undo`, which also removes the folders that were made for it."""
     if change.kind == "unchanged":
         return
+    path = Path(os.path.realpath(change.path))  # a link to the file stays one
+    kept = _Kept.of(path)
     if change.after is None:
         path.unlink(missing_ok=True)
+    else:
+        missing = [str(folder) for folder in path.parents if not folder.exists()]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not change.undo:
+            # Installed twice, the later time by another imi: what was there before the first is what comes back.
+            again = kept is not None and kept.after == change.before
+            before, made = (kept.before, kept.made) if kept is not None and again else (change.before, tuple(missing))
+            _Kept(before, change.after, made).write(path)
+        _replace(path, change.after, path.stat().st_mode & 0o777 if path.exists() else None)
+    if change.undo:
         _kept(path).unlink(missing_ok=True)
-        _remove_empty(path.parent)
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _kept(path).parent.mkdir(parents=True, exist_ok=True)
-    _kept(path).write_text(json.dumps({"before": change.before, "after": change.after}), "utf-8")
+        for folder in kept.made if kept is not None else ():
+            with suppress(OSError):  # somebody else's files are in it
+                os.rmdir(folder)
+
+
+def _replace(path: Path, text: str, mode: int | None) -> None:
+    """Write a file whole or not at all, its newlines as they are, open to nobody but the user while it is written."""
     made = path.with_name(f"{path.name}.{os.getpid()}")
-    made.write_text(change.after, "utf-8", newline="")
-    if path.exists():
-        shutil.copymode(path, made)
-    os.replace(made, path)
-
-
-def _remove_empty(folder: Path) -> None:
-    """Remove the folders that held nothing but what was removed: of skills, and an agent's own hidden one."""
-    while (folder.name in (NAME, "skills") or folder.name.startswith(".")) and folder != Path.home():
-        if not folder.is_dir() or any(folder.iterdir()):
-            return
-        folder.rmdir()
-        folder = folder.parent
+    try:
+        handle = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666 if mode is None else 0o600)
+        with open(handle, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+        if mode is not None:
+            os.chmod(made, mode)
+        os.replace(made, path)
+    except OSError:
+        made.unlink(missing_ok=True)
+        raise
 
 
 def _place(folder: Path | None, project: str, user: str) -> Path:
@@ -147,96 +185,67 @@ def _command(*, shared: bool) -> list[str]:
 
 
 def _read(path: Path) -> str | None:
+    """Return what a file holds, newlines as they are; None where there is none."""
     try:
-        return path.read_text("utf-8")
+        text = path.read_bytes().decode("utf-8")
     except FileNotFoundError:
         return None
-    except (OSError, UnicodeDecodeError) as broken:
-        raise DataError(f"{path} cannot be read: {broken}") from broken
+    except OSError as broken:
+        raise DataError(f"{path} cannot be read: {(broken.strerror or str(broken)).lower()}") from broken
+    except UnicodeDecodeError as broken:
+        raise DataError(f"{path} is not UTF-8, and is left alone", hint="save it as UTF-8") from broken
+    return text
+
+
+def _writable(change: Change) -> Change:
+    """Return a change that can be made, as far as one can know before.
+
+    Raises:
+        DataError: the file or its folder may not be written.
+    """
+    if change.kind == "unchanged":
+        return change
+    path = Path(os.path.realpath(change.path))
+    locked = change.before is not None and not (os.access(path, os.W_OK) and path.stat().st_mode & 0o222)
+    folder = next((one for one in path.parents if one.exists()), path.parent)
+    if locked or not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        at = path if locked else folder
+        if not locked and not folder.is_dir():
+            raise DataError(f"{change.path} cannot be written: {at} is not a folder", hint="move that file away")
+        raise DataError(f"{change.path} cannot be written: {at} is read-only", hint=f"chmod u+w {shlex.quote(str(at))}")
+    return change
 
 
 def _settings(path: Path, agent: Agent, command: list[str], *, undo: bool) -> Change:
-    before = _read(path)
-    if undo:
-        return Change(str(path), before, _as_it_was(path, before, agent))
+    before, toml = _read(path), path.suffix == ".toml"
     entry: dict[str, Any] = {"command": command[0], "args": command[1:]}
-    if path.suffix == ".toml":
-        return Change(str(path), before, _with_table(path, before, entry))
-    value = _json(path, before)
-    servers = value.setdefault(agent.servers, {})
-    if not isinstance(servers, dict):
-        raise DataError(f"{path}: {agent.servers} is not an object, so no server can be added")
     if agent.servers == "servers":
         entry = {"type": "stdio", **entry}
-    if servers.get(NAME) == entry:
-        return Change(str(path), before, before)
-    servers[NAME] = entry
-    return Change(str(path), before, _dumped(value, before))
-
-
-def _as_it_was(path: Path, before: str | None, agent: Agent) -> str | None:
-    """Return settings without the server: to the byte as they were where nobody changed them since."""
-    kept = _read(_kept(path))
-    if kept is not None and before is not None:
-        said = json.loads(kept)
-        if said["after"] == before:
-            was: str | None = said["before"]
-            return was
-    if before is None:
-        return None
-    if path.suffix == ".toml":
-        return _TABLE.sub("", before)
-    value = _json(path, before)
-    servers = value.get(agent.servers)
-    if not isinstance(servers, dict) or NAME not in servers:
-        return before
-    del servers[NAME]
-    return _dumped(value, before)
-
-
-def _json(path: Path, text: str | None) -> dict[str, Any]:
     try:
-        value = json.loads(text) if text and text.strip() else {}
-    except ValueError as broken:
+        if not undo:
+            return Change(str(path), before, with_server(before or "", agent.servers, NAME, entry, toml=toml))
+        kept = _Kept.of(Path(os.path.realpath(path)))
+        if before is None or (kept is not None and kept.after == before):
+            return Change(str(path), before, kept.before if kept and before is not None else None, undo=True)
+        return Change(str(path), before, without_server(before, agent.servers, NAME, toml=toml), undo=True)
+    except Unfit as why:
+        shown = with_server("", agent.servers, NAME, entry, toml=toml).rstrip("\n")
         raise DataError(
-            f"{path} is not plain JSON ({broken}), and is left alone",
-            hint="add the server by hand: imi install AGENT --project --dry-run in an empty folder shows what to add",
-        ) from broken
-    if not isinstance(value, dict):
-        raise DataError(f"{path} holds no JSON object, and is left alone")
-    return value
-
-
-def _dumped(value: dict[str, Any], before: str | None) -> str:
-    """Return JSON indented as it was before."""
-    indent: int | str = 2
-    found = re.search(r"\n([ \t]+)\"", before or "")
-    if found is not None:
-        indent = "\t" if "\t" in found[1] else len(found[1])
-    return json.dumps(value, indent=indent, ensure_ascii=False) + "\n"
-
-
-def _with_table(path: Path, before: str | None, entry: dict[str, Any]) -> str:
-    text = before or ""
-    try:
-        known = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as broken:
-        raise DataError(f"{path} is not TOML ({broken}), and is left alone") from broken
-    if known.get("mcp_servers", {}).get(NAME) == entry:
-        return text
-    bare = _TABLE.sub("", text)
-    values = "\n".join(f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in entry.items())
-    gap = "" if not bare or bare.endswith("\n\n") else "\n" if bare.endswith("\n") else "\n\n"
-    return f"{bare}{gap}[mcp_servers.{NAME}]\n{values}\n"
+            f"{path} is left alone: {why}",
+            hint=f"take the server {NAME!r} out by hand" if undo else f"add to it by hand:\n{shown}",
+        ) from why
 
 
 def _skill(path: Path, *, undo: bool) -> Change:
     before, ours = _read(path), _SKILL.read_text("utf-8")
     if not undo:
         return Change(str(path), before, ours)
+    kept = _Kept.of(Path(os.path.realpath(path)))
+    if kept is not None and kept.after == before:
+        return Change(str(path), before, kept.before, undo=True)
     # A skill that somebody rewrote is theirs.
     mine = before is not None and re.search(r"(?m)^name: imi$", before) is not None
-    return Change(str(path), before, None if mine else before)
+    return Change(str(path), before, None if mine else before, undo=True)
 
 
 def _kept(path: Path) -> Path:

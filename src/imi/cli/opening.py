@@ -49,23 +49,33 @@ def _open_folder(name: str, model: str | None, reading: FolderReading) -> Collec
 
 def described(done: Refreshed) -> list[str]:
     """Return what a person should know of how a folder was read: only what is new, or still to come."""
+    from imi.language import local
+
     lines = []
     if done.rows or done.removed or done.failed:
-        lines.append(f"read {done.read:,} of {done.files:,} files: {done.rows:,} rows" + _removed(done.removed))
+        files, rows = "" if done.files == 1 else "s", "" if done.rows == 1 else "s"
+        lines.append(local(f"read {done.read:,} of {done.files:,} file{files}: {done.rows:,} row{rows}"))
+        if done.removed:
+            lines.append(local(f"rows deleted: {done.removed:,}"))
         for reason, paths in sorted(done.left_out.items()):
-            shown = ", ".join(paths[:3]) + (f" and {len(paths) - 3:,} more" if len(paths) > 3 else "")
-            lines.append(f"left out, {reason}: {shown}")
-        lines += [f"left out {failure.source}: {failure.reason}" for failure in done.failed[:5]]
+            shown = ", ".join(paths[:3])
+            if len(paths) > 3:
+                shown = local(f"{shown} and {len(paths) - 3:,} more")
+            lines.append(local(f"left out, {local(reason)}: {shown}"))
+        for failure in done.failed[:5]:
+            place = failure.source if failure.line is None else f"{failure.source}:{failure.line}"
+            lines.append(local(f"left out {place}: {local(failure.reason)}"))
         if len(done.failed) > 5:
-            lines.append(f"… and {len(done.failed) - 5:,} more that cannot be read")
+            lines.append(local(f"… and {len(done.failed) - 5:,} more that cannot be read"))
     if done.pending:
-        by = "in the background" if done.holder is None else f"by {done.holder}"
-        lines.append(f"{done.pending:,} files are still being read {by}; what is shown is from the others")
+        if done.holder is None:
+            left = f"files still being read in the background: {done.pending:,}; these hits are from the others"
+        else:
+            left = (
+                f"files still being read by {local(str(done.holder))}: {done.pending:,}; these hits are from the others"
+            )
+        lines.append(local(left))
     return lines
-
-
-def _removed(rows: int) -> str:
-    return f", {rows:,} deleted" if rows else ""
 
 
 @contextmanager

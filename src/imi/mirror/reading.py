@@ -20,7 +20,7 @@ _BINARY_READ = frozenset({".pdf", *OFFICE, ".xlsx", ".xlsm", *WORKBOOKS})
 _NOT_READ = {
     **dict.fromkeys(SUFFIXES, "pictures (imi add keeps them)"),
     **dict.fromkeys((".db", ".sqlite", ".sqlite3", ".parquet"), "databases and large tables (imi add reads them)"),
-    **dict.fromkeys((".zip", ".gz", ".tar", ".7z", ".xz", ".bz2", ".tgz", ".rar", ".whl", ".jar"), "archives"),
+    **dict.fromkeys((".zip", ".gz", ".tar", ".7z", ".xz", ".bz2", ".tgz", ".rar", ".whl", ".jar"), "archive files"),
 }
 
 
@@ -57,9 +57,9 @@ def read_file(root: str, path: str, options: ReadOptions) -> FileRows:
             return FileRows(reason=reason)
         items = list(read(full, options) if suffix in READERS else read_code(full, options))
     except MissingExtra as missing:
-        return FileRows(failed=(_failure(path, missing),), extra=missing.package)
+        return FileRows(failed=(_failure(full, path, missing),), extra=missing.package)
     except (ImiError, OSError, ValueError, RecursionError) as broken:
-        return FileRows(failed=(_failure(path, broken),))
+        return FileRows(failed=(_failure(full, path, broken),))
     rows = tuple(_below(item.document, full, path) for item in items if isinstance(item, Row))
     failed = tuple(replace(item, source=path) for item in items if isinstance(item, Failure))
     return FileRows(rows, failed)
@@ -76,5 +76,10 @@ def _below(document: Document, full: str, path: str) -> Document:
     return replace(document, id=short(document.id) or path, metadata=metadata, parent=short(document.parent))
 
 
-def _failure(path: str, broken: Exception) -> Failure:
-    return Failure(path, None, str(broken).replace("\ntry: ", "; "))
+def _failure(full: str, path: str, broken: Exception) -> Failure:
+    """Return what is said of a file, named by its path below the folder, and once."""
+    reason = str(broken).replace("\ntry: ", "; ").replace(full, path).removeprefix(f"{path}:")
+    line, colon, rest = reason.partition(":")
+    if colon and line.isdecimal() and len(line) < 12:
+        return Failure(path, int(line), rest.strip())
+    return Failure(path, None, reason.strip())

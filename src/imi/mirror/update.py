@@ -124,12 +124,15 @@ def _nothing(mirror: Mirror, done: Refreshed) -> UsageError:
     # What was looked at by an earlier search is not looked at again: its name tells.
     kinds = (unread_kind(file.path) for file in _walked(mirror).files)
     reasons = list(dict.fromkeys([*done.left_out, *filter(None, kinds)]))
-    left_out = f"; left out: {'; '.join(reasons)}" if reasons else ""
-    message = f"the folder {mirror.root} holds no file that can be read{left_out}"
+    message = f"the folder {mirror.root} holds no file that can be read"
+    if reasons:
+        message = f"the folder {mirror.root} holds no file that can be read; left out: {'; '.join(reasons)}"
     name = mirror.root.name or "files"
     added = any("imi add" in reason for reason in reasons)
     command = shlex.join(["imi", "add", f"{name}.imi", str(mirror.root)])
-    return UsageError(message, hint=f"{command}; then search that collection" if added else None)
+    if added:
+        return UsageError(message, hint=f"{command}; then search that collection")
+    return UsageError(message, hint="--hidden reads names that begin with a dot too, --no-ignore what git ignores")
 
 
 def refresh(mirror: Mirror, *, seconds: float | None = None, progress: Progress | None = None) -> Refreshed:

@@ -94,23 +94,30 @@ def walk(root: str | os.PathLike[str], walking: Walking | None = None) -> Walk:
     folder = Path(os.path.realpath(root))
     found = Walk()
     ignored = None if walking.no_ignore else Ignored.above(folder)
-    _enter(folder, "", ignored, walking, found, top=True)
+    left: list[_Folder] = [(folder, "", ignored)]
+    while left:  # folders within each other may be deeper than calls may
+        left += reversed(_enter(*left.pop(), walking, found))
     return found
 
 
-def _enter(folder: Path, below: str, ignored: Ignored | None, walking: Walking, found: Walk, *, top: bool) -> None:
+_Folder = tuple[Path, str, Ignored | None]
+"""A folder with its path below the first one, and what is ignored above it."""
+
+
+def _enter(folder: Path, below: str, ignored: Ignored | None, walking: Walking, found: Walk) -> list[_Folder]:
+    """Note the files of a folder; return the folders in it that are to be entered."""
     try:
         with os.scandir(folder) as listing:
             entries = sorted(listing, key=lambda entry: entry.name)
     except OSError:
-        if top:
+        if not below:
             raise
         found.leave(below, UNREAD)
-        return
+        return []
     names = {entry.name for entry in entries}
     if ignored is not None and not names.isdisjoint((*OWN, GIT)):
         ignored = ignored.below(folder, tuple(names))
-    inside: list[tuple[Path, str]] = []
+    inside: list[_Folder] = []
     for entry in entries:
         path = f"{below}/{entry.name}" if below else entry.name
         if entry.name == ".git" or (entry.name.startswith(".") and not walking.hidden):
@@ -123,11 +130,10 @@ def _enter(folder: Path, below: str, ignored: Ignored | None, walking: Walking, 
             ):
                 continue
             if not entry.name.endswith(".imi"):
-                inside.append((folder / entry.name, path))
+                inside.append((folder / entry.name, path, ignored))
         elif ignored is None or not ignored.leaves_out(entry.path, folder=False):
             _take(entry, path, walking, found)
-    for one, path in inside:
-        _enter(one, path, ignored, walking, found, top=False)
+    return inside
 
 
 def _take(entry: os.DirEntry[str], path: str, walking: Walking, found: Walk) -> None:
@@ -139,7 +145,7 @@ def _take(entry: os.DirEntry[str], path: str, walking: Walking, found: Walk) -> 
         found.leave(path, UNREAD)
         return
     if not entry.is_file(follow_symlinks=False):
-        found.leave(path, "no files: sockets, pipes, devices")
+        found.leave(path, "sockets, pipes and devices")
         return
     if walking.written:
         reason = _by_name(path)
@@ -158,8 +164,8 @@ def _by_name(path: str) -> str | None:
     if name in _LOCKS:
         return "lock files"
     if _MINIFIED.search(name):
-        return "minified"
-    return "generated" if _GENERATED.search(name) else None
+        return "minified code"
+    return "generated code" if _GENERATED.search(name) else None
 
 
 def _is_packages(path: str, name: str, below: str, found: Walk) -> bool:
@@ -180,12 +186,12 @@ def unwritten(path: str, *, text: bool) -> str | None:
     with open(path, "rb") as file:
         head = file.read(_HEAD)
     if text and b"\0" in head and not head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "binary"
+        return "binary files"
     if os.path.splitext(path)[1].lower() in _SOURCE:
         if len(head) > 4 * _DENSE and head.count(b"\n") * _DENSE < len(head):
-            return "minified"
+            return "minified code"
         if any(_MARKED.search(line) for line in _comments(head)):
-            return "generated"
+            return "generated code"
     return None
 
 
