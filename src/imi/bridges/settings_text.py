@@ -11,10 +11,10 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from json.decoder import scanstring
 from typing import Any
 
 Server = Mapping[str, Any]
+_VALUE = json.JSONDecoder(strict=False)
 
 
 class Unfit(ValueError):
@@ -133,7 +133,7 @@ def _signs(text: str) -> list[tuple[str, int]]:
     """Return the commas, closing brackets and beginnings of strings in a text without comments, and where they are."""
     found, at, sign = [], 0, re.compile(r'[",}\]]')
     while (match := sign.search(text, at)) is not None:
-        at = scanstring(text, match.end(), False)[1] if match[0] == '"' else match.end()
+        at = _VALUE.raw_decode(text, match.start())[1] if match[0] == '"' else match.end()
         found.append((match[0], match.start()))
     return found
 
@@ -143,7 +143,7 @@ def _comments(text: str) -> list[tuple[int, int]]:
     at, sign = 0, re.compile(r'"|//|/\*')
     while (match := sign.search(text, at)) is not None:
         if match[0] == '"':
-            at = scanstring(text, match.end(), False)[1]
+            at = _VALUE.raw_decode(text, match.start())[1]
             continue
         ends = re.compile(r"[\r\n]" if match[0] == "//" else r"\*/").search(text, match.end())
         if ends is None and match[0] == "/*":
@@ -154,11 +154,11 @@ def _comments(text: str) -> list[tuple[int, int]]:
 
 
 def _object(masked: str, opens: int) -> _Object:
-    members, at, decoder = [], _after_space(masked, opens + 1), json.JSONDecoder(strict=False)
+    members, at = [], _after_space(masked, opens + 1)
     while masked[at] != "}":
-        key, after = scanstring(masked, at + 1, False)
+        key, after = _VALUE.raw_decode(masked, at)
         value = _after_space(masked, _after_space(masked, after) + 1)
-        end = decoder.raw_decode(masked, value)[1]
+        end = _VALUE.raw_decode(masked, value)[1]
         members.append(_Member(key, at, value, end))
         at = _after_space(masked, end)
         if masked[at] == ",":
