@@ -101,6 +101,28 @@ def test_more_than_planned_for_widens_the_ladder(nested):
     assert (everything[:, 100:] == -1).all()
 
 
+@pytest.mark.parametrize("text", ["ivf/64:40@60,128:10", "ivf.pq/64:40@60,128:10"])
+def test_lists_that_few_rows_taught_are_no_warning_on_the_terminal(nested, text, capfd):
+    vectors, queries = nested
+    built(vectors[:400], text).search(queries, 10)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("text", ["hnsw.int8/64:40@60,128:10", "64:40,128:10"])
+def test_rows_beyond_the_promised_ones_come_from_the_same_shortlist(nested, text):
+    vectors, queries = nested
+    ladder, exact = built(vectors, text), Exact(vectors)
+    scores, rows, steps = ladder.explain(queries, 100, promised=10)
+    assert (rows >= 0).all() and (np.diff(scores, axis=1) <= 0).all()
+    assert recall(rows[:, :10], exact.search(queries, 10)[1]) >= recall(
+        ladder.search(queries, 10)[1], exact.search(queries, 10)[1]
+    )
+    assert recall(rows, exact.search(queries, 100)[1]) > 0.5
+    assert steps[-1].candidates == 100 < ladder.explain(queries, 100)[2][-1].candidates
+    np.testing.assert_array_equal(ladder.search(queries, 100, promised=100)[1], ladder.search(queries, 100)[1])
+    np.testing.assert_array_equal(ladder.search(queries, 5, promised=10)[1], ladder.search(queries, 5)[1])
+
+
 @pytest.mark.parametrize("text", ["hnsw.int8/128:11@300,128:10", "hnsw.int8/128:11@33,128:10"])
 def test_effort_grows_with_the_neighbours_less_where_it_is_high(nested, text):
     vectors, queries = nested

@@ -57,7 +57,7 @@ def test_the_best_are_those_of_the_oracle(many, monkeypatch, probe, lookup):
     monkeypatch.setattr(maxscore, "_FIRST_PROBE", probe)
     monkeypatch.setattr(maxscore, "_LOOKUP", lookup)
     monkeypatch.setattr(maxscore, "_WORTH", 0 if probe == 16 else 1_000_000)
-    monkeypatch.setattr(maxscore, "_RUN", 4)
+    monkeypatch.setattr(maxscore, "_GROUP", 4)
     words = Words().add(range(1, 2401), many)
     for k in (1, 10, 100, 3000):
         check(words, dict(enumerate(many, 1)), asked(many, 6, seed=k), k)

@@ -199,7 +199,8 @@ def check_budget(budget: float | None) -> None:
 class How:
     """How vectors are compared: by fewer dimensions, with every row, by a ladder of one's own; and whether to tell.
 
-    `rerank` says whether the finer model orders the first rows of a hybrid search.
+    `rerank` says whether the finer model orders the first rows of a hybrid search, `promised` how many of the rows the
+    index must find with the recall it was planned for (None: all).
     """
 
     dims: int | None = None
@@ -207,6 +208,11 @@ class How:
     ladder: str | None = None
     explain: bool = False
     rerank: Rerank = field(default_factory=Rerank)
+    promised: int | None = None
+
+    def of_index(self) -> dict[str, Any]:
+        """Return what the index is asked with."""
+        return {"dims": self.dims, "exact": self.exact, "ladder": self.ladder, "promised": self.promised}
 
 
 def by_meaning(
@@ -217,9 +223,9 @@ def by_meaning(
     if live is None or (allowed is not None and len(allowed) == 0):
         return Ranking(np.empty(0, np.int64), np.empty(0, np.float32)), story
     if how.explain:
-        scores, keys, story = live.explain(vector, keep, allowed, dims=how.dims, exact=how.exact, ladder=how.ladder)
+        scores, keys, story = live.explain(vector, keep, allowed, **how.of_index())
     else:
-        scores, keys = live.search(vector, keep, allowed, dims=how.dims, exact=how.exact, ladder=how.ladder)
+        scores, keys = live.search(vector, keep, allowed, **how.of_index())
     real = keys[0] >= 0
     return Ranking(keys[0][real], scores[0][real]), story
 

@@ -237,7 +237,12 @@ class Ladder:
         return ladder
 
     def search(
-        self, queries: NDArray[Any], k: int = 10, allowed: Passing | Rows | NDArray[np.bool_] | None = None
+        self,
+        queries: NDArray[Any],
+        k: int = 10,
+        allowed: Passing | Rows | NDArray[np.bool_] | None = None,
+        *,
+        promised: int | None = None,
     ) -> tuple[Floats, Rows]:
         """Find k near rows for each query, as `Index.search` says.
 
@@ -249,24 +254,34 @@ class Ladder:
             queries: (b, width) vectors.
             k: how many; beyond the last rung's keep, shortlists and effort grow in proportion.
             allowed: row numbers, a mask (n,) of bool, or `Passing`, which many searches can share.
+            promised: how many of the k are found with the planned recall; the others are taken from the same shortlist,
+                of which fewer are the nearest. None for all.
         """
         asked = check_queries(queries, self.width, k)
-        return self._climb(asked, k, None if allowed is None else Passing.of(allowed, len(self)), None)
+        return self._climb(asked, k, promised, None if allowed is None else Passing.of(allowed, len(self)), None)
 
     def explain(
-        self, queries: NDArray[Any], k: int = 10, allowed: Passing | Rows | NDArray[np.bool_] | None = None
+        self,
+        queries: NDArray[Any],
+        k: int = 10,
+        allowed: Passing | Rows | NDArray[np.bool_] | None = None,
+        *,
+        promised: int | None = None,
     ) -> tuple[Floats, Rows, list[Step]]:
         """Search and also return what each rung did, averaged over the queries."""
         asked = check_queries(queries, self.width, k)
         steps: list[Step] = []
-        scores, rows = self._climb(asked, k, None if allowed is None else Passing.of(allowed, len(self)), steps)
+        passing = None if allowed is None else Passing.of(allowed, len(self))
+        scores, rows = self._climb(asked, k, promised, passing, steps)
         return scores, rows, steps
 
-    def _climb(self, queries: Floats, k: int, passing: Passing | None, steps: list[Step] | None) -> tuple[Floats, Rows]:
+    def _climb(
+        self, queries: Floats, k: int, promised: int | None, passing: Passing | None, steps: list[Step] | None
+    ) -> tuple[Floats, Rows]:
         if len(self) <= k or (passing is not None and len(passing) <= k):
             return self._exactly(queries, k, passing, steps)
         if passing is None:
-            return self._by_rungs(queries, k, None, 1.0, steps)[:2]
+            return self._by_rungs(queries, k, promised, None, 1.0, steps)[:2]
         scan = self.scan_of_passing
         alone = scan.time(passing)
         # Where a filter went against queries before, the graph was asked for nothing.
@@ -276,7 +291,7 @@ class Ladder:
             return self._coded(queries, k, passing, steps)
         if alone < climbing:
             return self._scanned(queries, k, passing, steps)
-        scores, rows, wider = self._by_rungs(queries, k, passing.mask, passing.widening, steps)
+        scores, rows, wider = self._by_rungs(queries, k, promised, passing.mask, passing.widening, steps)
         against = np.flatnonzero(wider > passing.widening)
         passing.asked += len(queries)
         passing.against += len(against)
@@ -285,7 +300,7 @@ class Ladder:
             coded = scan.has_packed(len(against), passing, alone)
             # A wider shortlist holds rows that pass, but not always the nearest of them: the last resort.
             if scan.codes is None and self._time(most) <= alone:
-                widened = self._by_rungs(queries[against], k, passing.mask, most, steps)
+                widened = self._by_rungs(queries[against], k, promised, passing.mask, most, steps)
                 scores[against], rows[against] = widened[:2]
                 against = against[widened[2] > most]
             if len(against):
@@ -347,13 +362,20 @@ class Ladder:
         return scores, rows
 
     def _by_rungs(
-        self, queries: Floats, k: int, mask: NDArray[np.bool_] | None, widening: float, steps: list[Step] | None
+        self,
+        queries: Floats,
+        k: int,
+        promised: int | None,
+        mask: NDArray[np.bool_] | None,
+        widening: float,
+        steps: list[Step] | None,
     ) -> tuple[Floats, Rows, NDArray[np.float64]]:
         """Climb; also return the widening that each query would have needed by what passed of its shortlist."""
         # Asked again each time: a forked child has one.
         first, threads = self.rungs[0], min(self.threads, processors()) if len(queries) > 1 else 1
         last = self._later[-1].rung.keep
-        grown = 1.0 if k <= 1.1 * last else k / last  # one more than planned for does not justify a wider search
+        sure = k if promised is None else min(k, promised)
+        grown = 1.0 if sure <= 1.1 * last else sure / last  # one more than planned for does not justify a wider search
         keep = max(k, math.ceil(first.keep * grown))
         # By chance alone a shortlist holds fewer that pass: three deviations more are asked for.
         wide = min(len(self), math.ceil((keep + (3 * math.sqrt(keep) if mask is not None else 0)) * widening))

@@ -232,6 +232,7 @@ class Live:
         dims: int | None = None,
         exact: bool = False,
         ladder: str | None = None,
+        promised: int | None = None,
     ) -> tuple[Floats, Keys]:
         """Find the k best rows.
 
@@ -242,11 +243,12 @@ class Live:
             dims: compare the first dimensions only, exactly.
             exact: compare with every row.
             ladder: rungs to climb instead of the built ones, such as "64:200,512:10".
+            promised: how many of the k are found with the planned recall, see `Ladder.search`; None for all.
 
         Returns:
             Scores (b, k) float32, best first, and keys (b, k) int64; -inf and -1 where no more rows pass.
         """
-        return self._search(queries, k, allowed, dims, exact, ladder, None)
+        return self._search(queries, k, allowed, dims, exact, ladder, promised, None)
 
     def explain(
         self,
@@ -257,6 +259,7 @@ class Live:
         dims: int | None = None,
         exact: bool = False,
         ladder: str | None = None,
+        promised: int | None = None,
     ) -> tuple[Floats, Keys, dict[str, Any]]:
         """Search, and report what was read: rows, parts, steps with candidates, dimensions and time, and MFLOPs.
 
@@ -264,7 +267,7 @@ class Live:
         """
         steps: list[Step] = []
         started = time.perf_counter()
-        scores, keys = self._search(queries, k, allowed, dims, exact, ladder, steps)
+        scores, keys = self._search(queries, k, allowed, dims, exact, ladder, promised, steps)
         seconds = time.perf_counter() - started
         story = {
             "rows": len(self),
@@ -283,6 +286,7 @@ class Live:
         dims: int | None,
         exact: bool,
         ladder: str | None,
+        promised: int | None,
         steps: list[Step] | None,
     ) -> tuple[Floats, Keys]:
         asked = check_queries(queries, self.width, k)
@@ -310,10 +314,10 @@ class Live:
                     each = (time.perf_counter() - started) / len(asked)
                     steps.append(Step(f"exact/{dims or self.width}", count, float(count * (dims or self.width)), each))
             elif steps is not None:
-                found, rows, more = index.explain(asked, k, mask)
+                found, rows, more = index.explain(asked, k, mask, promised=promised)
                 steps.extend(more)
             else:
-                found, rows = index.search(asked, k, mask)
+                found, rows = index.search(asked, k, mask, promised=promised)
             named = np.where(rows < 0, -1, part.keys[rows])
             scores, keys = (found, named) if len(parts) == 1 else best_of(scores, keys, found, named, k)
         return scores, keys

@@ -30,8 +30,8 @@ _LONG = 4096
 """Postings from which what a term adds is remembered: it takes half the time to add."""
 _KEPT = 16_000_000
 """Postings that are remembered in all: 64 MB."""
-_RUN = 64
-"""Documents of which the best stands for all when a high score is looked for."""
+_GROUP = 64
+"""Documents in a group, of which the best stands for all when a high score is looked for."""
 _LEAST = 1e-30
 _SLACK = 1e-4
 """What rounding may move a float32 score by, in parts of the score."""
@@ -199,12 +199,12 @@ def _add_all(field: Field, term: Term, scores: Floats, mask: Mask | None) -> Non
 
 
 def _high(scores: Floats, k: int) -> float:
-    """Return a lower bound of the k-th best score so far: k runs of documents have one as good."""
-    runs = len(scores) // _RUN
-    if runs <= k:
+    """Return a lower bound of the k-th best score so far: k groups of documents have one as good."""
+    groups = len(scores) // _GROUP
+    if groups <= k:
         return 0.0
-    tops = scores[: runs * _RUN].reshape(runs, _RUN).max(axis=1)
-    return float(np.partition(tops, runs - k)[-k])
+    tops = scores[: groups * _GROUP].reshape(_GROUP, groups).max(axis=0)  # the other axis takes fifteen times as long
+    return float(np.partition(tops, groups - k)[-k])
 
 
 def _kth(field: Field, terms: Sequence[Term], scores: Floats, k: int) -> float:
