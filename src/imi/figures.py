@@ -54,6 +54,8 @@ _CJK = (
 )
 _CJK_FILES = ("cjk", "notosansjp", "ipa", "takao", "vl-gothic", "hiragino", "yugoth", "meiryo", "msgothic")
 """What the files of such fonts are called, to find those that matplotlib's own list is too old to have."""
+_TEXT = (".svg", ".html")
+_KINDS = (".png", *_TEXT, ".pdf")
 
 
 @cache
@@ -117,24 +119,35 @@ def new_figure(width: float = 7, height: float = 5) -> tuple[Figure, Any]:
     return figure, axes
 
 
+def check_figure(path: str | Path) -> None:
+    """Refuse a suffix that no figure has, before anything is computed.
+
+    Raises:
+        UsageError: it is none of .png, .svg, .html, .pdf.
+    """
+    kind = Path(path).suffix.lower()
+    if kind not in _KINDS:
+        raise UsageError(
+            f"a figure cannot be written as {kind or 'a file without suffix'}: {path}",
+            hint="use .png, .svg, .html or .pdf",
+        )
+
+
 def save_figure(figure: Figure, path: str | Path, below: str = "") -> None:
     """Write a figure; the suffix tells the kind. `below` is text that an HTML page shows under it.
 
-    SVG and HTML hold their text as text. A PNG whose text no font here draws is written with boxes, and a warning says
-    once how to get a font.
+    SVG and HTML hold their text as text. A PNG or PDF whose text no font here draws is written with boxes, and a
+    warning says once how to get a font.
 
     Raises:
-        UsageError: the suffix is none of .png, .svg, .html.
+        UsageError: the suffix is none of .png, .svg, .html, .pdf.
     """
     from matplotlib import rc_context
     from matplotlib.text import Text
 
     kind = Path(path).suffix.lower()
-    if kind not in (".png", ".svg", ".html"):
-        raise UsageError(
-            f"a figure cannot be written as {kind or 'a file without suffix'}: {path}", hint="use .png, .svg or .html"
-        )
-    if kind != ".png" or set(_fonts()) & set(_CJK):  # better in English than in boxes
+    check_figure(path)
+    if kind in _TEXT or set(_fonts()) & set(_CJK):  # better in English than in boxes
         _say_locally(figure)
     for text in figure.findobj(Text):  # made outside the context below, in matplotlib's default font
         text.set_fontfamily([*_fonts(), "sans-serif"])
@@ -143,9 +156,8 @@ def save_figure(figure: Figure, path: str | Path, below: str = "") -> None:
     settings = {"font.sans-serif": [*_fonts(), *_CJK], "svg.fonttype": "none", "svg.hashsalt": "imi"}
     with warnings.catch_warnings(), rc_context(settings):
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        figure.savefig(
-            buffer, format="png" if kind == ".png" else "svg", metadata={} if kind == ".png" else {"Date": None}
-        )
+        form = "svg" if kind in _TEXT else kind[1:]
+        figure.savefig(buffer, format=form, metadata={"Date": None} if form == "svg" else {})
     content = buffer.getvalue()
     if kind == ".html":
         svg = content.decode("utf-8")
@@ -159,7 +171,7 @@ def save_figure(figure: Figure, path: str | Path, below: str = "") -> None:
         content = page.encode("utf-8")
     with whole(Path(path)) as beside:
         beside.write_bytes(content)
-    missing = _undrawn(figure) if kind == ".png" else ""
+    missing = "" if kind in _TEXT else _undrawn(figure)
     if missing:
         _say_boxes(any(map(_is_east_asian, missing)))
 

@@ -1,5 +1,7 @@
 """`imi ask` and `imi translate`."""
 
+import re
+
 import pytest
 from tests.llm.standin import StandIn
 
@@ -17,6 +19,15 @@ def test_without_a_model_it_quotes_and_says_so(reviews, run):
     assert "no language model is set" in done.err
     value = run("ask", "reviews.imi", "coffee", "--json").json
     assert set(value) == {"answer", "citations", "llm"} and value["llm"] is None
+
+
+def test_a_japanese_reader_sees_japanese_quotation_marks(reviews, run, server, monkeypatch):
+    monkeypatch.setenv("IMI_LANG", "ja")
+    quoted = run("ask", "reviews.imi", "coffee").out.split("\n\n")[0].splitlines()
+    assert quoted and all(line.startswith("「") and re.search(r"」 \[\d\]$", line) for line in quoted)
+    assert run("ask", "reviews.imi", "coffee", "--json").json["answer"].startswith("“")
+    server.replies.append("“Good” coffee [1].")
+    assert run("ask", "reviews.imi", "coffee", "--llm", f"m@{server.url}").out.startswith("“Good” coffee [1].")
 
 
 def test_with_a_model(reviews, run, server):

@@ -30,3 +30,16 @@ def test_rm_by_id_by_filter_and_from_standard_input(reviews, run):
     for arguments in ([], ["1", "--where", "Score=1"]):
         assert run("rm", "reviews", *arguments).code == 2
     assert run("rm", "nowhere", "1").code == 2 and not (reviews / "nowhere.imi").exists()
+
+
+def test_rm_names_the_ids_that_are_not_there_and_removes_the_others(reviews, run):
+    done = run("rm", "reviews", "nothing")
+    assert done.code == 2 and "reviews has no row with the id 'nothing'" in done.err and done.rows == [["0"]]
+    assert run("show", "reviews", "--json").json["count"] == 60
+    done = run("rm", "reviews", "1", "99", "2", "99", "98", "--json")
+    assert done.code == 2 and "'99', '98'" in done.err
+    assert done.json == {"removed": 2, "missing": ["99", "98"]}
+    done = run("rm", "reviews", "-", stdin="\n".join(map(str, range(50, 1200))))
+    assert done.code == 2 and "'61', '62', '63', '64', '65' …" in done.err and done.rows == [["11"]]
+    done = run("rm", "reviews", "--where", "Score=77")
+    assert done.code == 0 and "no row matches the filter" in done.err and done.rows == [["0"]]

@@ -41,9 +41,26 @@ def test_results_go_to_files_too(run, pairs, tmp_path):
         (["pairs.tsv", "--dims", "many"], 2, "dims is 'many'"),
         (["pairs.tsv", "--dims", "5000"], 2, "dims is 5000"),
         (["pairs.tsv", "--out", "r.txt"], 2, ".json"),
-        (["pairs.tsv", "--figure", "r.txt"], 2, "suffixes"),
+        (["pairs.tsv", "--figure", "r.txt"], 2, "use .png"),
     ],
 )
 def test_bad_use_ends_in_one_sentence(run, pairs, arguments, code, says):
     done = run("evaluate", *arguments)
     assert done.code == code and says in done.err and done.out == ""
+
+
+@pytest.mark.parametrize("kind", ["svg", "html"])
+def test_the_figure_speaks_japanese_where_the_reader_does(run, pairs, tmp_path, monkeypatch, kind):
+    pytest.importorskip("matplotlib")
+    monkeypatch.setenv("IMI_LANG", "ja")
+    done = run("evaluate", pairs, "--dims", "64,32", "--no-floors", "--figure", f"猫.{kind}", "-q")
+    assert done.code == 0, done.err
+    drawn = (tmp_path / f"猫.{kind}").read_text("utf-8")
+    assert "使う次元数" in drawn and "pairs (spearman)" in drawn and "dimensions" not in drawn
+
+
+@pytest.mark.parametrize(("kind", "begins"), [("png", b"\x89PNG"), ("pdf", b"%PDF")])
+def test_the_figure_is_a_picture_of_the_kind_asked_for(run, pairs, tmp_path, kind, begins):
+    pytest.importorskip("matplotlib")
+    assert run("evaluate", pairs, "--dims", "64", "--no-floors", "--figure", f"r.{kind}", "-q").code == 0
+    assert (tmp_path / f"r.{kind}").read_bytes().startswith(begins)

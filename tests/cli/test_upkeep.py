@@ -1,6 +1,8 @@
 import errno
+import json
 import os
 import sqlite3
+import time
 
 import numpy as np
 import pytest
@@ -79,3 +81,17 @@ def test_a_full_disk_is_said_with_a_way_on_by_verbs_that_write_plain_files(here,
     done = run("keys", "add", "alice")
     assert (done.code, done.out) == (1, "")
     assert done.err.startswith("imi: no room left on the disk; ") and "\ntry: free disk space\n" in done.err
+
+
+def test_keys_are_listed_with_the_local_time_and_with_seconds_for_programs(here, run, monkeypatch):
+    assert run("keys", "add", "alice", "--keys", "keys.json").code == 0
+    made = json.loads((here / "keys.json").read_text("utf-8"))
+    made["keys"][0]["created"] = 1_700_000_000
+    (here / "keys.json").write_text(json.dumps(made), "utf-8")
+    for zone, said in (("UTC0", "2023-11-14 22:13"), ("JST-9", "2023-11-15 07:13")):
+        with monkeypatch.context() as there:
+            there.setenv("TZ", zone)
+            time.tzset()
+            assert run("keys", "ls", "--keys", "keys.json").rows == [["alice", "read every collection", said]]
+    time.tzset()
+    assert run("keys", "ls", "--keys", "keys.json", "--json").json[0]["created"] == 1_700_000_000

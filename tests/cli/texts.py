@@ -173,7 +173,7 @@ def spoken():
             calls = calls | SAID_BY_CLI
         if home in ("text", "ingest"):
             calls = calls | {"say": (2,)}
-        if home in ("tasks", "index"):
+        if home in ("tasks", "index", "evaluate"):
             calls, names = calls | SAID_BY_FIGURES, names | NAMED_BY_FIGURES
         shown = str(path.relative_to(SOURCE))
         if shown in EVERY:

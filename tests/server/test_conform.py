@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -10,6 +11,7 @@ import pytest
 
 from imi.bridges.conform import CHECKS, conform
 from imi.errors import EndpointError, UsageError
+from imi.language import local
 from imi.server.http.keys import Keys
 
 
@@ -89,6 +91,16 @@ def test_a_careless_server_is_caught_where_it_is_careless(careless):
     assert "length" in rows["shorter"].detail
     assert "'error'" in rows["empty_text"].detail
     assert "numbers came" in rows["base64_asked"].detail
+
+
+def test_every_line_is_said_in_japanese_where_the_reader_is(careless, monkeypatch, served):
+    monkeypatch.setenv("IMI_LANG", "ja")
+    japanese = re.compile(r"[\u3041-\u30ff\u4e00-\u9fff]")
+    assert all(japanese.search(local(check.__doc__.strip().rstrip("."))) for check in CHECKS)
+    details = {row.check: local(row.detail) for url in (careless, served.url) for row in conform(url)}
+    # What an endpoint says of itself stays: its name, and why it refuses.
+    plain = [said for said in details.values() if not japanese.search(said) and not re.match(r"4\d\d: |\S+$", said)]
+    assert not plain
 
 
 def test_numbers_sent_as_base64_are_read_little_endian():

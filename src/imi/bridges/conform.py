@@ -126,7 +126,7 @@ def models_listed(at: ContractClient) -> str:
         missing = {"id", "object", "created", "owned_by"} - set(one)
         if missing or one["object"] != "model" or not isinstance(one["created"], int):
             raise Broken(f"{one.get('id')} lacks or misstates {', '.join(sorted(missing)) or 'object or created'}")
-    return f"{len(data)} models"
+    return f"{len(data)} listed"
 
 
 def model_described(at: ContractClient) -> str:
@@ -156,14 +156,14 @@ def shape(at: ContractClient) -> str:
     item = value["data"][0]
     if item.get("object") != "embedding" or item.get("index") != 0 or "embedding" not in item:
         raise Broken(f"an item has {sorted(item)}")
-    return f"model {value['model']}"
+    return f"answered by {value['model']}"
 
 
 def floats_by_default(at: ContractClient) -> str:
     """Without encoding_format the vectors are numbers."""
     if not isinstance(at.good(at.ask(input=TEXT))["data"][0]["embedding"], list):
         raise Broken("no list of numbers")
-    return f"{at.vectors(input=TEXT).shape[1]} numbers"
+    return f"{at.vectors(input=TEXT).shape[1]} dimensions"
 
 
 def base64_asked(at: ContractClient) -> str:
@@ -205,7 +205,7 @@ def shorter(at: ContractClient) -> str:
         return at.refused(response, 400)
     z = at.vectors(input=TEXT, dimensions=asked)
     if z.shape[1] != asked:
-        raise Broken(f"{z.shape[1]} numbers came where {asked} were asked for")
+        raise Broken(f"{z.shape[1]} dimensions came where {asked} were asked for")
     return f"{asked} of {full.shape[1]}, {_unit(z)}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
@@ -26,7 +27,7 @@ from imi.cli.terminal import say
 from imi.cli.verbs import verb
 from imi.cli.where import parse_where
 from imi.errors import UsageError
-from imi.language import local
+from imi.language import language, local
 from imi.records import Hit, facts_of
 
 if TYPE_CHECKING:
@@ -130,6 +131,11 @@ def _source(hit: Hit) -> str:
     return f"{where}: {heading or one_line(body_of(hit), 80)}"
 
 
+def _quotations(answer: str) -> str:
+    """Return quoted sentences in the marks of the reader's language."""
+    return re.sub(r"^“(.*)”(?= \[\d+\]$)", r"「\1」", answer, flags=re.MULTILINE) if language() == "ja" else answer
+
+
 def _show(found: Answer, options: AskOptions) -> None:
     if options.as_json:
         value = found.to_dict()
@@ -143,7 +149,7 @@ def _show(found: Answer, options: AskOptions) -> None:
             near = ", ".join(dict.fromkeys(place_of(hit) for hit in found.passages[:3]))
             note(f"the nearest is in {near}; --always quotes it", quiet=options.quiet)
         return
-    say(found.answer)
+    say(found.answer if found.llm else _quotations(found.answer))
     if found.citations:
         say()
     for one in found.citations:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,7 +13,14 @@ from imi.cli.options import CollectionName, Filtered, Output
 from imi.cli.output import named, note, show
 from imi.cli.verbs import verb
 from imi.cli.where import parse_where
-from imi.errors import ImiError, UsageError
+from imi.errors import ImiError, NotFound, UsageError
+
+if TYPE_CHECKING:
+    from imi.collection import Collection
+
+_NAMED = 5
+"""Ids that a message names."""
+_BATCH = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,17 +91,37 @@ class RemoveOptions(Filtered):
 
 
 def remove(options: RemoveOptions) -> None:
-    """Remove rows, by their ids or by a filter."""
+    """Remove rows, by their ids or by a filter.
+
+    Ids that are not there are named, and the exit code is 2; the others are removed all the same.
+    """
     from imi.cli.options import read_texts
 
     where = parse_where(options.where)
     if bool(options.ids) == (where is not None):
         raise UsageError("rm needs either ids or --where", hint="imi rm reviews.imi 12 13, or --where 'Score<=2'")
     with open_existing(options.collection) as collection:
-        removed = (
-            collection.delete(where=where) if where is not None else collection.delete(read_texts(options.ids or ()))
+        ids = [] if where is not None else list(dict.fromkeys(read_texts(options.ids or ())))
+        missing = _missing(collection, ids)
+        removed = collection.delete(where=where) if where is not None else collection.delete(ids)
+    value = {"removed": removed} | ({"missing": missing} if missing else {})
+    show(value, ["removed"], [[removed]], as_json=options.as_json)
+    if missing:
+        few = ", ".join(map(repr, missing[:_NAMED])) + (" …" if len(missing) > _NAMED else "")
+        raise NotFound(
+            f"{options.collection} has no row with the id {few}", hint=f"imi search {options.collection} finds ids"
         )
-    show({"removed": removed}, ["removed"], [[removed]], as_json=options.as_json)
+    if not removed:
+        note("no row matches the filter", quiet=options.quiet)
+
+
+def _missing(collection: Collection, ids: list[str]) -> list[str]:
+    """Return the ids that no row has."""
+    missing = []
+    for start in range(0, len(ids), _BATCH):
+        some = ids[start : start + _BATCH]
+        missing += [one for one, found in zip(some, collection.get(some, None), strict=True) if found is None]
+    return missing
 
 
 def register(app: typer.Typer) -> None:

@@ -31,15 +31,13 @@ class ConformOptions(Output):
 
 def conform(options: ConformOptions) -> None:
     """Check whether an endpoint keeps OpenAI's embeddings contract, line by line; exit code 1 where it does not."""
-    checked = []
+    checked, rows = [], []
     with needs("server"):
         from imi.bridges.conform import conform as check
     for one in check(options.url, options.model, options.key):
         checked.append(one)
-        note(
-            f"{local('ok') if one.ok else local('BROKEN')} {one.check}", quiet=options.quiet or not sys.stderr.isatty()
-        )
-    rows = [[local("ok") if one.ok else local("BROKEN"), one.check, one.detail] for one in checked]
+        rows.append([local("ok") if one.ok else local("BROKEN"), local(one.check), local(one.detail)])
+        note(" ".join(rows[-1][:2]), quiet=options.quiet or not sys.stderr.isatty())
     show([one.to_dict() for one in checked], ["", "check", "detail"], rows, as_json=options.as_json)
     broken = sum(not one.ok for one in checked)
     note(f"{len(checked) - broken} of {len(checked)} kept", quiet=options.quiet)

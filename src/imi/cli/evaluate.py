@@ -56,13 +56,14 @@ def evaluate(options: EvaluateOptions) -> None:
     from imi.evaluate import report
     from imi.evaluate.run import measure
     from imi.evaluate.sets import SETS, load_set
+    from imi.figures import check_figure
     from imi.fusion import WEIGHT
 
     dims = _dims(options.dims)
     if options.out is not None and options.out.suffix != ".json":
         raise UsageError(f"the result would go to {options.out}, allowed is the suffix .json")
     if options.figure is not None:
-        report.check_figure(options.figure)
+        check_figure(options.figure)
     folder = options.data or next((one for one in _FOLDERS if one.is_dir()), None)
     if not options.sets and folder is None:
         raise UsageError("there are no public sets here", hint="imi evaluate --data FOLDER, or a file of your own")

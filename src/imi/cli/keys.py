@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
@@ -41,7 +42,7 @@ def keys(options: KeysOptions) -> None:
     held = Keys(Settings(keys=options.keys).keys_file)
     if options.action == "ls":
         rows = [key.to_dict() for key in held.all()]
-        table = [[row["name"], _may(row["grants"], row["llm"]), row["created"]] for row in rows]
+        table = [[row["name"], _may(row["grants"], row["llm"]), _when(row["created"])] for row in rows]
         show(rows, ["name", "may", "created"], table, as_json=options.as_json)
         return
     if not options.name:
@@ -62,6 +63,14 @@ def keys(options: KeysOptions) -> None:
             f"imi keys cannot {options.action!r}; allowed: add, ls, rm",
             hint="imi keys add NAME, imi keys ls, imi keys rm NAME",
         )
+
+
+def _when(seconds: int) -> str:
+    """Return the local time of seconds since 1970; an empty cell where it is not known, or beyond any calendar."""
+    try:
+        return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds)) if seconds > 0 else ""
+    except (OverflowError, OSError, ValueError):
+        return ""
 
 
 def _may(grants: Mapping[str, str], llm: bool) -> str:

@@ -7,9 +7,9 @@ from typing import Any
 
 from imi.errors import MissingExtra, UsageError
 from imi.evaluate.run import Results
+from imi.figures import check_figure, save_figure
 
 COLUMNS = ("model", "set", "dims", "metric", "value", "low", "high")
-_SUFFIXES = (".png", ".svg", ".pdf")
 
 
 def rows(results: Results) -> list[tuple[str, str, str, str, float, float, float]]:
@@ -31,21 +31,11 @@ def to_dict(results: Results) -> dict[str, Any]:
     }
 
 
-def check_figure(path: Path) -> None:
-    """Refuse a suffix that no picture has, before anything is measured.
-
-    Raises:
-        UsageError: it is not png, svg or pdf.
-    """
-    if path.suffix not in _SUFFIXES:
-        raise UsageError(f"the figure is {path}, allowed are the suffixes {', '.join(_SUFFIXES)}")
-
-
 def figure(results: Results, path: Path) -> None:
     """Draw quality by dims, one panel a set: lines for models, dashed lines for what has no dims, bars for intervals.
 
     Raises:
-        UsageError: another suffix than png, svg or pdf, or nothing to draw; MissingExtra: no matplotlib.
+        UsageError: another suffix than png, svg, html or pdf, or nothing to draw; MissingExtra: no matplotlib.
     """
     check_figure(path)
     try:
@@ -57,7 +47,7 @@ def figure(results: Results, path: Path) -> None:
         raise UsageError("there is nothing to draw: no set was measured")
     across = min(3, len(names))
     down = -(-len(names) // across)
-    canvas = Figure(figsize=(4.2 * across, 3.1 * down), layout="constrained")
+    canvas = Figure(figsize=(4.2 * across, 3.1 * down), dpi=150, layout="constrained")
     for at, name in enumerate(names):
         _panel(canvas.add_subplot(down, across, at + 1), results, name)
     handles = {
@@ -66,7 +56,7 @@ def figure(results: Results, path: Path) -> None:
     canvas.legend(
         handles.values(), handles.keys(), loc="outside lower center", ncols=min(4, len(handles)), frameon=False
     )
-    canvas.savefig(path, dpi=150)
+    save_figure(canvas, path)
 
 
 def _panel(axes: Any, results: Results, name: str) -> None:
@@ -92,6 +82,6 @@ def _panel(axes: Any, results: Results, name: str) -> None:
         axes.set_xscale("log", base=2)
         axes.set_xticks(sizes, [str(size) for size in sizes])
     axes.set_title(f"{name} ({metric})", fontsize=9)
-    axes.set_xlabel("dims", fontsize=8)
+    axes.set_xlabel("dimensions used", fontsize=8)
     axes.tick_params(labelsize=8)
     axes.grid(alpha=0.3)

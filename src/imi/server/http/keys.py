@@ -194,6 +194,7 @@ def _key(row: Any) -> Key:
     """
     key = Key(row["name"], row["digest"], row["grants"], row["created"], row.get("llm", False))
     sound = isinstance(key.name, str) and isinstance(key.llm, bool) and isinstance(key.grants, dict)
+    sound = sound and isinstance(key.created, int)
     if not sound or not _DIGEST.fullmatch(key.digest) or not all(right in RIGHTS for right in key.grants.values()):
         raise ValueError(f"the key {key.name!r} is malformed")
     return key

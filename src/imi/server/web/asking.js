@@ -1,7 +1,8 @@
 import { hitItem } from "./hits.js";
 import { button, make } from "./dom.js";
-import { t } from "./words.js";
+import { spoken, t } from "./words.js";
 
+const QUOTED = /^“(.*)”(?= \[\d+\]$)/;
 const CITED = /\[(\d+(?:\s*,\s*\d+)*)\]/g;
 
 /** The view that answers a question: sentences with numbers that open the passages they rest on. */
@@ -41,7 +42,8 @@ export class Asking {
 
   show(query, reply) {
     const cited = new Map(reply.citations.map((one) => [one.n, one]));
-    const lines = (reply.answer || "").split("\n").filter(Boolean).map((line) => this.line(line, reply, cited));
+    const quote = (line) => (reply.llm || spoken() !== "ja" ? line : line.replace(QUOTED, "「$1」"));
+    const lines = (reply.answer || "").split("\n").filter(Boolean).map((line) => this.line(quote(line), reply, cited));
     const answer = reply.answer
       ? make("div", { class: "answer", dir: "auto" }, ...lines, make("p", { class: "quiet" }, reply.llm ? t("writtenBy", reply.llm) : t("quoted"), ` · ${t("took", reply.milliseconds)}`))
       : make("div", { class: "answer" }, make("p", { class: "nothing" }, t("noAnswer")), make("p", { class: "quiet" }, reply.passages.length ? t("noAnswerSays") : t("noPassage")));
