@@ -85,7 +85,7 @@ $(BIN)/python:
 	  { rm -rf $(VENV); echo "imi: $(PYTHON) cannot make a virtual environment" >&2; echo "try: apt-get install python3-venv" >&2; exit 2; }
 
 $(VENV)/.base: pyproject.toml | $(BIN)/python
-	@echo "installing imi and what it stands on (about 400 MB) into $(VENV)"
+	@echo "installing imi and what it stands on (about 490 MB) into $(VENV)"
 	@$(BIN)/python -m pip install --quiet --editable .
 	@$(BIN)/python -m compileall -q src/imi  # as a wheel's installation does: the first commands are as quick as later ones
 	@touch $@
