@@ -8,22 +8,20 @@ whole vectors stays what it was, but for the rounding of rows to int8. The turn 
 
 from __future__ import annotations
 
-import argparse
 import json
-import sys
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from imi.embedders.builtin import FOLDER, BuiltIn
+from imi.embedders.builtin import BuiltIn
 from imi.errors import UsageError
-from imi.train.export import Layer, write_model
 from imi.train.student import DIMS
 from recipes.builtin.asked import gather
-from recipes.builtin.retrieval import Say, begin, turn
+from recipes.builtin.lessons import begin, parse, write
+from recipes.builtin.retrieval import turn
+from recipes.progress import Say, say
 from recipes.turning import Turn, Turner
 
 SOURCE = "recipes.builtin.train, recipes.builtin.retrieval, recipes.builtin.prefixes"
@@ -54,32 +52,13 @@ def learn(start: Path, out: Path, data: Path, work: Path, made: Turn, say: Say) 
         (work / "prefixes.partial.npy").rename(turned)
     student = begin(model, model.repeats)
     turn(student, np.load(turned))
-    inward, bias, outward = (tensor.detach().numpy() for tensor in (student.inward, student.bias, student.outward))
-    layer = Layer(inward, bias, outward, model.repeats)
-    pieces, licence = start / "pieces.model", about["licence"]
-    write_model(
-        out, about["name"], student.rows.numpy(), layer, pieces, dims=about["dims"], licence=licence, source=SOURCE
-    )
+    write(student, start, out, SOURCE)
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the lesson; progress goes to standard error."""
-    parser = argparse.ArgumentParser(prog="python -m recipes.builtin.prefixes", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder with the public data sets")
-    parser.add_argument("--work", type=Path, default=Path("build/model"), help="where the turn is kept (build/model)")
-    parser.add_argument("--start", type=Path, default=FOLDER, help="the model folder to begin with")
-    parser.add_argument("--out", type=Path, default=FOLDER, help="the model folder to write")
-    parser.add_argument("--steps", type=int, default=TURN.steps)
-    parser.add_argument("--few", action="store_true", help="five steps: does it run?")
-    options = parser.parse_args(arguments)
-    options.work.mkdir(parents=True, exist_ok=True)
-
-    def say(line: str) -> None:
-        sys.stderr.write(f"{time.strftime('%H:%M:%S')} {line}\n")
-        sys.stderr.flush()
-
-    made = replace(TURN, steps=5 if options.few else options.steps)
-    learn(options.start, options.out, options.data, options.work, made, say)
+    options = parse("recipes.builtin.prefixes", __doc__, "the turn", TURN.steps, arguments)
+    learn(options.start, options.out, options.data, options.work, replace(TURN, steps=options.steps), say)
     say(f"wrote {options.out}")
 
 

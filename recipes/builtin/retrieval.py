@@ -9,7 +9,7 @@ Three things, in this order:
 2. The space is made rounder: directions in which all texts differ much are shortened, the others lengthened, by the
    eigenvalues of the covariance of questions, paragraphs and sentences to the power -.225. What this does to a vector
    is a product with one symmetric matrix; it goes into the rows and the hidden layer.
-3. A short training: a question finds its paragraph, a sentence the paragraph it was taken from, a question told word
+3. A short training: a question finds its paragraph, a sentence the paragraph it was taken from, a question rendered word
    by word in English the Japanese paragraph, a translation its other half, at every prefix; while cosines between
    everyday texts, and their places, stay what the second step made them, and pairs that people scored keep their order.
 
@@ -19,11 +19,6 @@ folder as space.npy: a picture tower that was made for the model before is carri
 
 from __future__ import annotations
 
-import argparse
-import json
-import sys
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,17 +28,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from imi.embedders.builtin import FOLDER, BuiltIn
+from imi.embedders.builtin import BuiltIn
 from imi.errors import UsageError
-from imi.train.export import Layer, write_model
 from imi.train.losses import MatryoshkaLoss
 from imi.train.prepared import Ints, split_all
 from imi.train.student import DIMS, Student, ranking
 from imi.types import Floats
 from recipes.builtin.asked import Asked, gather
+from recipes.builtin.lessons import begin, parse, write
+from recipes.progress import Say, say
 
 SOURCE = "recipes.builtin.train, recipes.builtin.retrieval"
-Say = Callable[[str], None]
 Tokens = tuple[NDArray[np.int32], Ints]
 
 
@@ -218,14 +213,6 @@ class Trainer:
                 self.reader.chance = np.random.default_rng(lesson.seed + self.student.steps)
 
 
-def begin(model: BuiltIn, repeats: float) -> Student:
-    """Return a student with the weights of a model."""
-    table = np.asarray(model._rows * model._scales[:, None], np.float32)
-    student = Student(table, model._inward.shape[1], repeats=repeats)
-    student.adopt(model._inward, model._bias, model._outward)
-    return student
-
-
 def learn(start: Path, out: Path, data: Path, work: Path, lesson: Lesson, say: Say) -> None:
     """Teach the model in `start` and write it to `out`.
 
@@ -237,7 +224,6 @@ def learn(start: Path, out: Path, data: Path, work: Path, lesson: Lesson, say: S
         raise UsageError(
             f"the model in {start} has had this lesson", hint="make model begins with the first, recipes.builtin.train"
         )
-    about = json.loads((start / "model.json").read_text(encoding="utf-8"))
     reader = Reader(model, gather(data, model._pieces, seed=lesson.seed), lesson.seed)
     say(f"{len(reader.asked.texts):,} texts, " + ", ".join(f"{len(v):,} {k}" for k, v in reader.asked.pairs.items()))
     student = begin(model, lesson.repeats)
@@ -246,38 +232,13 @@ def learn(start: Path, out: Path, data: Path, work: Path, lesson: Lesson, say: S
     goal = goals(student, reader, matrix)
     turn(student, matrix)
     Trainer(student, reader, goal, lesson).train(work / "retrieval.pt", say)
-    inward, bias, outward = (tensor.detach().numpy() for tensor in (student.inward, student.bias, student.outward))
-    layer = Layer(inward, bias, outward, lesson.repeats)
-    write_model(
-        out,
-        about["name"],
-        student.rows.numpy(),
-        layer,
-        start / "pieces.model",
-        dims=about["dims"],
-        licence=about["licence"],
-        source=SOURCE,
-    )
+    write(student, start, out, SOURCE)
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the lesson; progress goes to standard error."""
-    parser = argparse.ArgumentParser(prog="python -m recipes.builtin.retrieval", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder with the public data sets")
-    parser.add_argument("--work", type=Path, default=Path("build/model"), help="where the state is kept (build/model)")
-    parser.add_argument("--start", type=Path, default=FOLDER, help="the model folder to begin with")
-    parser.add_argument("--out", type=Path, default=FOLDER, help="the model folder to write")
-    parser.add_argument("--steps", type=int, default=Lesson().steps)
-    parser.add_argument("--few", action="store_true", help="five steps: does it run?")
-    options = parser.parse_args(arguments)
-    options.work.mkdir(parents=True, exist_ok=True)
-
-    def say(line: str) -> None:
-        sys.stderr.write(f"{time.strftime('%H:%M:%S')} {line}\n")
-        sys.stderr.flush()
-
-    lesson = Lesson(steps=5 if options.few else options.steps)
-    learn(options.start, options.out, options.data, options.work, lesson, say)
+    options = parse("recipes.builtin.retrieval", __doc__, "the state", Lesson().steps, arguments)
+    learn(options.start, options.out, options.data, options.work, Lesson(steps=options.steps), say)
     say(f"wrote {options.out}")
 
 

@@ -2,19 +2,15 @@
 
     python -m recipes.builtin.train --data FOLDER
 
-
 Every stage leaves its result in the work folder and is skipped when that is there, so that a run that was stopped
-goes on. Nothing is
-downloaded. Seeded: the same data, packages and number of threads give the same model.
+goes on. Nothing is downloaded. Seeded: the same data, packages and number of threads give the same model.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,19 +22,20 @@ from imi.embedders.pieces import Pieces
 from imi.evaluate import splits
 from imi.train import prepared
 from imi.train.batches import Mix, TextBatches
-from imi.train.export import Layer, write_model
+from imi.train.export import write_model
 from imi.train.prepared import PAIR_KINDS, Prepared
 from imi.train.student import DIMS, Student, Weights, loss
 from imi.types import Floats
 from recipes.builtin import emoji, initial, perturb, readings, sources, spellings, vocabulary
 from recipes.builtin.corpus import Corpus
+from recipes.builtin.lessons import layer_of
 from recipes.builtin.prune import prune
 from recipes.builtin.teachers import english_teacher, first_teacher
+from recipes.progress import Say, say
 
 MODELS = FOLDER.parent
 LICENCE = "Apache-2.0 (code); weights CC BY-SA 4.0, attribution in card.md"
 SOURCE = "recipes.builtin.train"
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,11 +205,6 @@ def average(student: Student, work: Path, recipe: Recipe) -> None:
     student.adopt(*(torch.lerp(a, b.detach(), recipe.last_share).numpy() for a, b in both))
 
 
-def layer_of(student: Student) -> Layer:
-    """Return the student's hidden layer as numpy arrays."""
-    return Layer(*(tensor.detach().numpy() for tensor in (student.inward, student.bias, student.outward)))
-
-
 def narrow(student: Student, ready: Prepared, recipe: Recipe, say: Say) -> Student:
     """Return the student with `kept_units` hidden units, fitted on short texts of translations."""
     texts = np.unique(ready.pairs["translation"])
@@ -262,10 +254,6 @@ def main(arguments: list[str] | None = None) -> None:
     recipe = Recipe(steps=options.steps, hidden=options.hidden, second_share=options.second_share, seed=options.seed)
     if options.few:
         recipe = replace(recipe, steps=20, pieces=FEW_PIECES, part=400, group_share=0.02, emoji_steps=3)
-
-    def say(line: str) -> None:
-        sys.stderr.write(f"{time.strftime('%H:%M:%S')} {line}\n")
-        sys.stderr.flush()
 
     ready, rows, pieces = prepare(options.data, options.work, recipe, say)
     student = train(ready, rows, options.work, recipe, say)

@@ -16,6 +16,7 @@ import torch
 
 from imi.embedders.pieces import Pieces
 from recipes.deep import learn, pack, source, states, texts, vocabulary
+from recipes.progress import say
 
 
 def main() -> None:
@@ -34,7 +35,7 @@ def main() -> None:
         listed.write_text(json.dumps(vocabulary.kept_pieces(tokenizer, given.data)))
     kept: list[int] = json.loads(listed.read_text())
     rows = read.rows[np.array(kept)]
-    states.say(f"{len(kept):,} of {len(read.rows):,} pieces kept")
+    say(f"{len(kept):,} of {len(read.rows):,} pieces kept")
     given.out.mkdir(parents=True, exist_ok=True)
     vocabulary.write_pieces(tokenizer, kept, given.out / "pieces.model")
     gathered = texts.gather(given.data, few=given.few)

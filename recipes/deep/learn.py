@@ -24,8 +24,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from imi.train.losses import MatryoshkaLoss
-from recipes.deep.states import say
 from recipes.deep.texts import Texts
+from recipes.progress import say
 from recipes.turning import Turn, Turner
 
 Ints = NDArray[np.int64]

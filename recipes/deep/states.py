@@ -6,7 +6,6 @@ so that the map makes up for its rounding.
 
 from __future__ import annotations
 
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -21,16 +20,11 @@ from imi.embedders.pieces import Pieces, threads
 from recipes.deep.graph import Shape, encoder
 from recipes.deep.source import Source
 from recipes.deep.texts import Texts
+from recipes.progress import say
 
 Floats = NDArray[np.float32]
 LONGEST = 256
 _BATCH_TOKENS = 4096
-
-
-def say(line: str) -> None:
-    """Tell on standard error how far it is."""
-    sys.stderr.write(f"{time.strftime('%H:%M:%S')} {line}\n")
-    sys.stderr.flush()
 
 
 def ids_of(pieces: Pieces, texts: list[str], queries: list[bool]) -> list[NDArray[np.int32]]:

@@ -9,8 +9,6 @@ Everything between is kept in the scratch folder, so that a second run goes on w
 from __future__ import annotations
 
 import argparse
-import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -28,6 +26,7 @@ from imi.types import Floats
 from recipes.pictures import graph, head, pack, source, words
 from recipes.pictures.data import CLOTHING, OTHER_NAMES, Drawing, Photos, clothing, drawings
 from recipes.pictures.views import MovedPictures
+from recipes.progress import say
 
 SIZE = 224
 SIDE = 96
@@ -40,12 +39,6 @@ OTHERS = 0.3
 """What the other names of clothing count."""
 WIDEST = 512
 BATCH = 16
-
-
-def say(line: str) -> None:
-    """Tell what is being done."""
-    sys.stderr.write(f"{time.strftime('%H:%M:%S')} {line}\n")
-    sys.stderr.flush()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

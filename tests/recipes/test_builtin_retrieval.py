@@ -11,7 +11,8 @@ torch = pytest.importorskip("torch", reason="the extra 'train' is not installed"
 
 from recipes.builtin import retrieval
 from recipes.builtin.asked import Asked, cloze, glossed
-from recipes.builtin.retrieval import Lesson, Reader, Trainer, begin, goals, learn, rounding, turn
+from recipes.builtin.lessons import begin
+from recipes.builtin.retrieval import Lesson, Reader, Trainer, goals, learn, rounding, turn
 
 from imi.embedders.builtin import FOLDER, BuiltIn
 from imi.errors import UsageError
