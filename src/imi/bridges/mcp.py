@@ -76,7 +76,7 @@ class Tools:
 
         Long texts are cut, and `tokens` says how long the whole is: `get` reads it by the hit's id.
         """
-        with _told():
+        with _tool_errors():
             asked = named(self.sources, collection)
             hits = [
                 shown(hit, source, several=len(self.sources) > 1, whole=whole)
@@ -96,7 +96,7 @@ class Tools:
     ) -> list[dict[str, Any]]:
         """Read documents whole by their ids, or lines of a folder's file by `path:40-80`."""
         found = []
-        with _told():
+        with _tool_errors():
             asked = named(self.sources, collection)
             for id_ in ids:
                 given = next((one for source in asked if (one := document_of(source, id_)) is not None), None)
@@ -113,7 +113,7 @@ class Tools:
         from imi.llm import load_llm
         from imi.rag.answer import answer
 
-        with _told():
+        with _tool_errors():
             asked = named(self.sources, collection)
             if len(asked) > 1:
                 best = self.search(question, k=1)
@@ -130,7 +130,7 @@ class Tools:
     ) -> list[dict[str, Any]]:
         """Find the documents that are most like one that is in the collection."""
         several = len(self.sources) > 1
-        with _told():
+        with _tool_errors():
             asked = named(self.sources, collection)
             source = next((one for one in asked if id in set(one.collection.ids())), asked[0]) if several else asked[0]
             hits = source.up_to_date().similar(id, k=k, where=where)
@@ -144,14 +144,14 @@ class Tools:
         """Add documents, or replace those whose ids are there; returns how many were added, updated and unchanged."""
         rows = [Document(one.id or _identity(one.text), one.text, one.metadata) for one in documents]
         # Calls run in threads, and one writer at a time is what a collection takes.
-        with _told(), self._writer:
+        with _tool_errors(), self._writer:
             return self.sources[0].collection.add(rows).to_dict()
 
 
-def _sayable(tool: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a tool whose results the protocol can say, below a note on what they are.
+def _as_text(tool: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a tool whose results are text that can always be sent, below a note on what they are.
 
-    A result that cannot be written would end the conversation.
+    A result that cannot be sent would end the conversation.
     """
 
     @functools.wraps(tool)
@@ -176,8 +176,8 @@ def _identity(text: str) -> str:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """Tell the agent what is wrong and what to do, instead of a bare failure."""
+def _tool_errors() -> Iterator[None]:
+    """Turn errors of imi into errors of the protocol, so that an agent reads what is wrong and what to do."""
     try:
         yield
     except ImiError as error:
@@ -192,7 +192,7 @@ def make_server(sources: Collection | Sequence[AgentSource], *, write: bool = Fa
     server = MCPServer(name, instructions=f"{_INSTRUCTIONS}\n{holds}", version=__version__, log_level="WARNING")
     reads = ToolAnnotations(read_only_hint=True, open_world_hint=False)
     for tool in (tools.search, tools.get, tools.ask, tools.similar, tools.list):
-        server.add_tool(_sayable(tool), annotations=reads)
+        server.add_tool(_as_text(tool), annotations=reads)
     if write:
         writes = ToolAnnotations(destructive_hint=True, idempotent_hint=True, open_world_hint=False)
         server.add_tool(tools.add, annotations=writes)

@@ -1,8 +1,8 @@
-"""Reading stores of others: Chroma, LanceDB and Qdrant's folders by their own packages, txtai's by faiss and SQLite.
+"""Reading other projects' stores: Chroma and LanceDB by their own packages, Qdrant's and txtai's files directly.
 
-Which model made their vectors is not in these stores for certain. They come over as vectors of one's own, which words
-find in the mode text (`imi migrate --model …` embeds the texts again); or as those of the model that is named, where it
-makes the same vectors of the same texts.
+None of them records reliably which model made its vectors. They are imported as vectors of one's own, which only
+full-text search finds by words (`imi migrate --model …` embeds the texts again); or, where a model is named and makes
+the same vectors of the same texts, as vectors of that model.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _IDS = ("id", "_id", "uuid", "doc_id")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A store, and which of its collections or tables is meant; None where it has one alone."""
+    """A store, and which of its collections or tables is meant; None where it has only one."""
 
     kind: str
     folder: Path
@@ -40,11 +40,11 @@ class Place:
 
 
 def recognise(path: Path, asked: str | None = None) -> Place | None:
-    """Return what store lies at a path, None where there is none; FOLDER#NAME means one collection of several.
+    """Return the store at a path, None where there is none; FOLDER#NAME names one of several collections.
 
     Args:
         path: a folder.
-        asked: the kind that the user named. A folder of pickles is taken for a store only where it was.
+        asked: the kind that the user named. Some kinds are recognised only where they were named.
     """
     folder, part = path, None
     if not path.exists() and "#" in path.name:
@@ -202,19 +202,19 @@ def _plain(metadata: Mapping[str, Any]) -> dict[str, Any]:
     """Return metadata made of JSON values; what is empty or bytes is left out, times become texts.
 
     Raises:
-        DataError: it is nested without an end, or holds more values than any row has.
+        DataError: it is nested too deeply, or holds more values than any row should.
     """
     return _mapping(metadata, _Left(_MOST_VALUES), 0)
 
 
 class _Left:
-    """How many values may still come: lists that hold each other grow without a bound when they are written out."""
+    """How many more values are allowed: lists that contain each other grow without bound when they are written out."""
 
     def __init__(self, count: int) -> None:
         self._count = count
 
     def one(self, depth: int) -> None:
-        """Take one value into account."""
+        """Count one value."""
         self._count -= 1
         if self._count < 0 or depth > _DEEPEST:
             raise DataError(

@@ -1,1 +1,1 @@
-"""Milvus: a field a prefix, reranked by the whole vector, and its own BM25 over the project's tokens."""
+"""Milvus: one field for each prefix, reranked by the whole vector, and Milvus's BM25 over imi's own tokens."""

@@ -115,10 +115,13 @@ class MilvusEngine:
         return self._bound or bound
 
     def _make(self, name: str, schema: Any, indexes: Any) -> None:
-        if not self._client.call(lambda c: c.has_collection(name)):
-            self._client.call(
-                lambda c: c.create_collection(name, schema=schema, index_params=indexes, consistency_level="Strong")
-            )
+        call = self._client.call
+        if not call(lambda c: c.has_collection(name)):
+            call(lambda c: c.create_collection(name, schema=schema, consistency_level="Strong"))
+        # An index of no rows is finished at once; the client would look half a second later, for each. One that is
+        # there already stays as it is, so that making a collection goes on where it was interrupted.
+        call(lambda c: c.create_index(name, indexes, sync=False))
+        call(lambda c: c.load_collection(name))
 
     def fields(self) -> list[str]:
         """Return every metadata key that any row ever had, sorted."""

@@ -24,7 +24,7 @@ from imi.types import Floats
 BATCH_LINES = 500
 BATCH_BYTES = 1024 * 1024
 FAILURES = 1000
-"""At most this many failures are listed; the others are only missing from the other counts."""
+"""At most this many failures are listed; more of them show only in the counts."""
 
 Row = tuple[int, DocumentBody]
 
@@ -54,7 +54,7 @@ async def commits(request: Request, state: State, name: str, on_error: OnError) 
 async def _batches(request: Request, limits: Limits) -> AsyncIterator[list[bytes]]:
     lines: list[bytes] = []
     size = 0
-    rest = bytearray()  # the beginning of a line; what comes is only looked through once, however little it is
+    rest = bytearray()  # the beginning of a line; each byte is searched once, however small the parts are
     async for part in stream_body(request, limits):
         *whole, last = part.split(b"\n")
         if whole:

@@ -31,11 +31,12 @@ from imi.types import Floats
 from imi.vectors import normalize
 
 MOST = 100_000
-"""Points of a map; of more documents every so many is taken."""
+"""Points of a map; of more documents an even sample is drawn."""
 _KEPT = 8
+"""Maps kept in memory."""
 _NEAREST = 45
 _SHARE = 0.3
-"""Of the work that finding neighbours is, roughly."""
+"""How much of the work finding neighbours is, roughly."""
 
 
 class _Stopped(Exception):
@@ -44,7 +45,7 @@ class _Stopped(Exception):
 
 @dataclass(slots=True)
 class _Drawn:
-    """One map on its way: `state` is working, sketch, ready, empty or failed."""
+    """One map in progress: `state` is working, sketch, ready, empty or failed."""
 
     version: str
     state: str = "working"
@@ -66,7 +67,7 @@ class Maps:
         self._painter = ThreadPoolExecutor(1, thread_name_prefix="imi-map")
 
     def state(self, name: str, dims: int | None, collection: Collection) -> dict[str, Any]:
-        """Return how far the map is, beginning it where there is none of this state of the collection.
+        """Return how far the map is; start one where the collection has changed since, or has none.
 
         Args:
             name: of the collection.
@@ -74,7 +75,7 @@ class Maps:
             collection: what is drawn.
 
         Raises:
-            ApiError: 400 where the vectors are not so wide.
+            ApiError: 400 where the vectors have fewer dimensions.
         """
         version, width = collection.info.version, collection.info.dims
         if dims is not None and width and dims > width:
@@ -97,7 +98,7 @@ class Maps:
         }
 
     def rows(self, name: str, _: Collection) -> Mapping[str, Any]:
-        """Return ids, texts and columns of the points, and of how many documents they are.
+        """Return ids, texts and columns of the points, and how many documents they stand for.
 
         Raises:
             ApiError: 409 while they are not read yet.
@@ -165,7 +166,7 @@ class Maps:
             drawn.state, drawn.message = "failed", str(broken)
 
     def _whole(self, drawn: _Drawn, name: str, folder: Path | None, count: int) -> Floats | None:
-        """Return the plane of all dimensions, after which that of fewer is turned; None where there is none yet."""
+        """Return the plane of all dimensions, to which a plane of fewer is aligned; None where there is none yet."""
         if drawn.dims is None:
             return None
         full = self._drawn.get((name, None))

@@ -48,10 +48,15 @@ PAGE = 20_000
 EXPLAINED = 4_000
 """Characters of a text whose tokens are weighed."""
 _VALUE = 160
+"""Characters of a metadata value."""
 _PAIRS = 6
+"""Pairs of words that explain a hit best."""
 _TOKENS = 240
+"""Tokens whose share is shown."""
 _KEPT = 8
+"""Collections whose examples or columns are remembered."""
 _SPARE = 6
+"""Hits that are read beyond those asked for, in case some fold into others."""
 
 
 class LookBody(Body):
@@ -136,7 +141,7 @@ class ColumnsReply(BaseModel):
 
 
 class Look:
-    """The routes that only the page needs; all of them read."""
+    """The routes that only the page needs; none of them writes."""
 
     def __init__(self, state: State) -> None:
         self._state = state

@@ -24,6 +24,8 @@ Right = Literal["read", "write"]
 RIGHTS: tuple[Right, ...] = ("read", "write")
 EVERY = "*"
 _PREFIX = "imi-"
+LOOK_SECONDS = 1.0
+"""How long a server answers by the keys that it read, before it looks whether the file changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +89,9 @@ class Keys:
         return self._keys
 
     def refresh(self) -> None:
-        """Read the file again if it changed, looking at most once a second; a broken one holds no key that is good."""
+        """Read the file again if it changed, looking at most every second; a broken one holds no key that is good."""
         clock = time.monotonic()
-        if self._token is not None or clock - self._looked < 1.0:
+        if self._token is not None or clock - self._looked < LOOK_SECONDS:
             return
         self._looked = clock
         try:
