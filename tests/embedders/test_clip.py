@@ -1,19 +1,24 @@
 """CLIP through its real loading and preparing code: a small one is built from configuration, with random weights."""
 
-import json
 import warnings
 
 import numpy as np
 import pytest
 from tests.drawn import draw, noise
+from tests.needs import needs
 
 import imi
 from imi.embedders.base import PictureEmbedder
 from imi.errors import UsageError
 
-pytest.importorskip("sentence_transformers", reason="the extra `st` is not installed")
-torch = pytest.importorskip("torch")
-transformers = pytest.importorskip("transformers")
+pytestmark = needs("torch", "transformers", "sentence_transformers")
+
+
+def setup_module():
+    global torch
+    global transformers
+    import torch
+    import transformers
 
 
 def build(folder, *, seed=0, width=24):
@@ -25,8 +30,6 @@ def build(folder, *, seed=0, width=24):
     letters = sorted(ByteLevel.alphabet())
     names = [*letters, *(f"{letter}</w>" for letter in letters), "ca", "cat</w>", "<|startoftext|>", "<|endoftext|>"]
     vocabulary = {name: at for at, name in enumerate(names)}
-    (folder / "vocab.json").write_text(json.dumps(vocabulary), "utf-8")
-    (folder / "merges.txt").write_text("#version: 0.2\nc a\nca t</w>\n", "utf-8")
     end = vocabulary["<|endoftext|>"]
     tower = {"hidden_size": 32, "intermediate_size": 48, "num_attention_heads": 2, "num_hidden_layers": 2}
     text = tower | {"vocab_size": len(names), "bos_token_id": end - 1, "eos_token_id": end, "pad_token_id": end}
@@ -36,7 +39,7 @@ def build(folder, *, seed=0, width=24):
         transformers.CLIPConfig(text_config=text | sizes, vision_config=vision | sizes, **sizes)
     )
     model.eval().save_pretrained(folder)
-    tokenizer = transformers.CLIPTokenizer(str(folder / "vocab.json"), str(folder / "merges.txt"), model_max_length=77)
+    tokenizer = transformers.CLIPTokenizer(vocabulary, [("c", "a"), ("ca", "t</w>")], model_max_length=77)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         images = transformers.CLIPImageProcessor(

@@ -146,6 +146,7 @@ def _in_words(complaint: Any, arguments: Sequence[str]) -> str:
     message: str = complaint.format_message().rstrip(".")
     for theirs, ours in _THEIR_WORDS.items():
         message = message.replace(theirs, ours)
+    message = _above_or_below(message)
     names = getattr(getattr(complaint, "param", None), "opts", ())
     if ": it " not in message:
         return message
@@ -157,6 +158,19 @@ def _in_words(complaint: Any, arguments: Sequence[str]) -> str:
     return message
 
 
+def _above_or_below(message: str) -> str:
+    """Return a complaint of Typer 0.26 about a range, "5 is not in the range 0<=x<=4", in the words of later ones."""
+    before, found, allowed = message.partition(" is not in the range ")
+    named, _, value = before.rpartition(": ")
+    if not found:
+        return message
+    _, _, most = allowed.rpartition("x<=")
+    least = allowed.removeprefix("x>=").partition("<=x")[0]
+    if "x<=" in allowed and float(value) > float(most):
+        return f"{named}: it is above {most}"
+    return f"{named}: it is below {least}"
+
+
 _THEIR_WORDS = {
     "Input should be a valid integer, unable to parse string as an integer": "it is not a whole number",
     "Input should be a valid integer, got a number with a fractional part": "it is not a whole number",
@@ -166,6 +180,11 @@ _THEIR_WORDS = {
     "Input should be less than or equal to": "it is above",
     "Input should be greater than or equal to": "it is below",
     "Input should be": "it should be",
+    # Of Typer 0.26.
+    "is not a valid integer": "is not a whole number",
+    "is not a valid float": "is not a number",
+    "('(Possible": "(Possible",
+    ")',)": ")",
 }
 
 
