@@ -7,9 +7,10 @@ BIN := $(VENV)/bin
 # The tests use these; each can be left out, and its tests then say so and are skipped.
 EXTRAS := tables,tasks,plot,pictures,heic,fast,server,remote,openai,tokens,train,quality,st,static,deep,onnx,docs,office,mcp,code,ja,pg,qdrant,milvus
 TEST ?=
-# One worker a core and at most four; `make test WORKERS=0` runs all tests in one process, as a debugger wants it.
-WORKERS ?= auto
-PYTEST := -m pytest --numprocesses $(WORKERS) --maxprocesses 4 --dist loadgroup
+# One worker more than there are cores, as tests of servers, browsers and kills wait a lot, and at most four; `make test
+# WORKERS=0` runs all tests in one process, as a debugger wants it. tests/conftest.py says in which order they begin.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(4, 1 + (os.cpu_count() or 1)))')
+PYTEST = -m pytest --numprocesses $(WORKERS) --dist loadgroup --no-loadscope-reorder
 # Where the public data sets lie that the built-in model is made from.
 DATA ?= ../shared/data
 
@@ -22,15 +23,15 @@ demo: $(VENV)/.base ## ask Python's own documentation in English, Japanese and e
 	@$(BIN)/imi demo
 
 test: $(VENV)/.dev ## the tests, about four minutes on two cores
-	$(BIN)/python $(PYTEST) $(TEST)
+	$(BIN)/python $(PYTEST) --ignore tests/typing $(TEST)
 
-lint: $(VENV)/.dev ## style, format and types
+lint: types ## style, format and types
 	$(BIN)/ruff check src tests examples benchmarks recipes experiments docs/site
 	$(BIN)/ruff format --check src tests examples benchmarks recipes experiments docs/site
-	$(BIN)/mypy
 
-types: $(VENV)/.dev ## types alone
+types: $(VENV)/.dev ## types alone: of the sources, and of the public names as two type checkers see them
 	$(BIN)/mypy
+	$(BIN)/python -m pytest tests/typing
 
 format: $(VENV)/.dev ## put the sources in order
 	$(BIN)/ruff check --fix src tests examples benchmarks recipes experiments docs/site

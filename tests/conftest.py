@@ -1,7 +1,9 @@
 """What all tests share: where data lies, the test embedder, a home of one's own and a closed network."""
 
+import gc
 import os
 import socket
+from collections import Counter
 from pathlib import Path
 
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -22,19 +24,49 @@ settings.register_profile("fixed", max_examples=50, derandomize=True, database=N
 settings.register_profile("random", max_examples=2000, deadline=None, print_blob=True)
 settings.load_profile("fixed")
 
-# Folders whose tests share something dear (a database server, a browser): one worker runs all of them.
-TOGETHER = (ROOT / "tests" / "backends", ROOT / "tests" / "server" / "web")
+TESTS = ROOT / "tests"
+# What shares something dear (a database server, a browser, libraries that take seconds to load): one worker runs it.
+TOGETHER = {
+    "engines": ("backends",),
+    "browser": ("server/web",),
+    "torch": (
+        *("train", "recipes", "experiments"),
+        *("embedders/test_clip.py", "embedders/test_transformers.py", "rag/test_rerank.py"),
+    ),
+    "langchain": tuple(f"bridges/test_langchain{what}.py" for what in ("", "_index", "_standard")),
+}
+# What takes long for its few tests begins first, so that no worker is alone with it in the end.
+FIRST = ("browser", "engines", "torch", "trust/test_growth.py", "server/test_patience.py", "collection/test_kill.py")
+
+
+def together(path: Path) -> str:
+    """Return the name of what one worker runs whole: most often one file."""
+    groups = (name for name, places in TOGETHER.items() if any(path.is_relative_to(TESTS / one) for one in places))
+    return next(groups, str(path.relative_to(TESTS)))
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what Hypothesis draws examples for, and the file or folder that one worker of `make test` runs whole."""
+    """Mark what Hypothesis draws examples for; say what one worker of `make test` runs whole, and put it in order."""
     for item in items:
         if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
             item.add_marker("property")
-        if config.pluginmanager.hasplugin("xdist"):
-            place = next((folder for folder in TOGETHER if item.path.is_relative_to(folder)), item.path)
-            item.add_marker(pytest.mark.xdist_group(str(place.relative_to(ROOT))))
+    if not config.pluginmanager.hasplugin("xdist"):
+        return
+    groups = {path: together(path) for path in {item.path for item in items}}
+    counts = Counter(groups[item.path] for item in items)
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(groups[item.path]))
+    names = dict.fromkeys((*FIRST, *(group for group, _ in counts.most_common())))
+    order = {group: at for at, group in enumerate(names)}
+    items.sort(key=lambda item: order[groups[item.path]])
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Look no more for garbage among the tests themselves and what they loaded."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_configure() -> None:

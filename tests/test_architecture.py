@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -10,10 +11,11 @@ import pytest
 
 import imi
 from imi.language import FOLDER, entries
-from tests.cli.texts import said_anywhere
+from tests.cli.texts import said_anywhere, walked
 
 SOURCE = Path(imi.__file__).parent
 FILES = sorted(SOURCE.rglob("*.py"))
+MODULES = {".".join(p.relative_to(SOURCE.parent).with_suffix("").parts).removesuffix(".__init__"): p for p in FILES}
 
 # Lower layers never import higher ones, and modules of one layer never import each other.
 LAYERS: list[set[str]] = [
@@ -60,107 +62,127 @@ HEAVY = {
 }
 
 
-def module_of(path: Path) -> str:
-    parts = path.relative_to(SOURCE).with_suffix("").parts
-    return "imi" if parts == ("__init__",) else parts[0]
+@dataclass(frozen=True)
+class Module:
+    """What the rules ask of one file. Its tree is not kept: half a million nodes slow down all that comes after."""
+
+    path: Path
+    text: str
+    below: frozenset[str]
+    """The first-level modules of imi that it imports; "imi" stands for the facade itself."""
+    modules: frozenset[str]
+    """Every module that it names in an import, lazily and for types alone included."""
+    functions: tuple[tuple[str, int, int], ...]
+    """Name, lines and parameters of each function."""
+    asserts: tuple[int, ...]
+    prints: tuple[int, ...]
+    """The lines that assert and that print."""
+    classes: tuple[str, ...]
+    documented: bool
+    undocumented: tuple[str, ...]
+    """Whether the file has a docstring, and which of its public names have none."""
+
+    @property
+    def name(self) -> str:
+        parts = self.path.relative_to(SOURCE).with_suffix("").parts
+        return "imi" if parts == ("__init__",) else parts[0]
+
+
+def imported(node: ast.Import | ast.ImportFrom) -> set[str]:
+    if isinstance(node, ast.Import):
+        names = [alias.name for alias in node.names if alias.name.split(".")[0] == "imi"]
+        return {name.split(".")[1] if "." in name else "imi" for name in names}
+    assert node.level == 0, "imports are absolute"
+    parts = (node.module or "").split(".")
+    if parts[0] != "imi":
+        return set()
+    return {parts[1]} if len(parts) > 1 else {a.name if a.name in LEVEL else "imi" for a in node.names}
 
 
 @cache
-def parse(path: Path) -> ast.Module:
-    return ast.parse(path.read_text("utf-8"))
-
-
-def imported(tree: ast.AST) -> set[str]:
-    """Return the first-level modules of imi that a file imports; "imi" stands for the facade itself."""
-    found: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names if alias.name.split(".")[0] == "imi"]
-            found |= {name.split(".")[1] if "." in name else "imi" for name in names}
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, "imports are absolute"
-            parts = (node.module or "").split(".")
-            if parts[0] == "imi":
-                found |= {parts[1]} if len(parts) > 1 else {a.name if a.name in LEVEL else "imi" for a in node.names}
-    return found
+def read(path: Path) -> Module:
+    text = path.read_text("utf-8")
+    tree = ast.parse(text)
+    nodes = walked(tree)
+    imports = [node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
+    plain = {alias.name for node in imports if isinstance(node, ast.Import) for alias in node.names}
+    taken = [node for node in imports if isinstance(node, ast.ImportFrom) and node.module]
+    named = plain | {f"{node.module}.{alias.name}" for node in taken for alias in node.names}
+    # The package itself is meant where what is taken from it is no module.
+    named |= {node.module for node in taken if not any(f"{node.module}.{a.name}" in MODULES for a in node.names)}
+    functions = [node for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    calls = [node for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
+    public = [one for one in tree.body if isinstance(one, ast.FunctionDef | ast.ClassDef) and one.name[0] != "_"]
+    return Module(
+        path,
+        text,
+        frozenset().union(*map(imported, imports)),
+        frozenset(named & MODULES.keys()),
+        tuple(
+            (
+                one.name,
+                (one.end_lineno or one.lineno) - one.lineno + 1,
+                len(one.args.posonlyargs + one.args.args + one.args.kwonlyargs),
+            )
+            for one in functions
+        ),
+        tuple(node.lineno for node in nodes if isinstance(node, ast.Assert)),
+        tuple(node.lineno for node in calls if node.func.id == "print"),
+        tuple(node.name for node in nodes if isinstance(node, ast.ClassDef)),
+        bool(ast.get_docstring(tree)),
+        tuple(one.name for one in public if not ast.get_docstring(one)),
+    )
 
 
 @pytest.fixture(params=FILES, ids=lambda path: str(path.relative_to(SOURCE)))
-def parsed(request) -> tuple[Path, ast.Module]:
-    return request.param, parse(request.param)
+def module(request) -> Module:
+    return read(request.param)
 
 
 def test_every_module_has_a_layer():
-    assert {module_of(path) for path in FILES} <= set(LEVEL)
+    assert {read(path).name for path in FILES} <= set(LEVEL)
 
 
-def test_imports_point_downwards(parsed):
-    path, tree = parsed
-    here = module_of(path)
+def test_imports_point_downwards(module):
+    here = module.name
     if here == "imi":
         return  # the facade names what it loads lazily, the command line never among it
-    for there in imported(tree) - {here}:
-        assert there in LEVEL, f"{path.name} imports imi.{there}, which has no layer"
+    for there in module.below - {here}:
+        assert there in LEVEL, f"{module.path.name} imports imi.{there}, which has no layer"
         down = LEVEL[there] < LEVEL[here] or (here, there) in SIBLINGS
-        assert down, f"{path.relative_to(SOURCE)} (layer of {here}) may not import imi.{there}"
+        assert down, f"{module.path.relative_to(SOURCE)} (layer of {here}) may not import imi.{there}"
 
 
-def test_training_does_not_know_collections(parsed):
-    path, tree = parsed
-    if module_of(path) == "train":
-        assert "collection" not in imported(tree)
+def test_training_does_not_know_collections(module):
+    if module.name == "train":
+        assert "collection" not in module.below
 
 
-def test_files_and_functions_stay_small(parsed):
-    path, tree = parsed
-    assert len(path.read_text("utf-8").splitlines()) <= 600, "one concept a file"
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            lines = (node.end_lineno or node.lineno) - node.lineno + 1
-            assert lines <= 60, f"{node.name}: {lines} lines"
-            parameters = len(node.args.posonlyargs + node.args.args + node.args.kwonlyargs)
-            assert parameters <= 9, f"{node.name}: {parameters} parameters"
+def test_files_and_functions_stay_small(module):
+    assert len(module.text.splitlines()) <= 600, "one concept a file"
+    for name, lines, parameters in module.functions:
+        assert lines <= 60, f"{name}: {lines} lines"
+        assert parameters <= 9, f"{name}: {parameters} parameters"
 
 
-def test_library_neither_prints_nor_asserts(parsed):
-    path, tree = parsed
-    if module_of(path) == "cli":
+def test_library_neither_prints_nor_asserts(module):
+    if module.name == "cli":
         return
-    for node in ast.walk(tree):
-        assert not isinstance(node, ast.Assert), f"line {node.lineno}: assert is no validation"
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            assert node.func.id != "print", f"line {node.lineno}: the library does not print"
+    assert not module.asserts, f"lines {module.asserts}: assert is no validation"
+    assert not module.prints, f"lines {module.prints}: the library does not print"
 
 
-def test_modules_and_public_names_are_documented(parsed):
-    _, tree = parsed
-    assert ast.get_docstring(tree), "a file says in its first line what it holds"
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
-            assert ast.get_docstring(node), node.name
+def test_modules_and_public_names_are_documented(module):
+    assert module.documented, "a file says in its first line what it holds"
+    assert not module.undocumented
 
 
 def test_nothing_is_called_by_a_name_that_says_nothing():
     assert not [path for path in FILES if path.stem in FORBIDDEN]
 
 
-def graph() -> dict[str, set[str]]:
-    """Return the modules of imi and what each imports, lazily and for types alone included."""
-    names = {".".join(p.relative_to(SOURCE.parent).with_suffix("").parts).removesuffix(".__init__"): p for p in FILES}
-    found: dict[str, set[str]] = {name: set() for name in names}
-    for name, path in names.items():
-        for node in ast.walk(parse(path)):
-            if isinstance(node, ast.Import):
-                found[name] |= {alias.name for alias in node.names} & names.keys()
-            elif isinstance(node, ast.ImportFrom) and node.module:
-                full = {f"{node.module}.{alias.name}" for alias in node.names}
-                found[name] |= (full & names.keys()) or ({node.module} & names.keys())
-        found[name].discard(name)
-    return found
-
-
 def test_no_circle_of_imports():
-    left = graph()
+    left = {name: set(read(path).modules) - {name} for name, path in MODULES.items()}
     # The facade loads its names lazily, by text; what stands below never imports it.
     while free := {name for name, below in left.items() if not below & left.keys()}:
         left = {name: below for name, below in left.items() if name not in free}
@@ -174,16 +196,14 @@ SAME_NAMES = {"ImiRetriever", "ImiVectorStore"}
 def test_one_class_name_stands_for_one_thing():
     seen: dict[str, str] = {}
     for path in FILES:
-        for node in ast.walk(parse(path)):
-            if isinstance(node, ast.ClassDef) and not node.name.startswith("_") and node.name not in SAME_NAMES:
-                assert node.name not in seen, f"{node.name} is a class of {seen[node.name]} and of {path.name}"
-                seen[node.name] = path.name
+        for name in read(path).classes:
+            if not name.startswith("_") and name not in SAME_NAMES:
+                assert name not in seen, f"{name} is a class of {seen[name]} and of {path.name}"
+                seen[name] = path.name
 
 
-def test_nothing_is_left_unfinished(parsed):
-    path, _ = parsed
-    text = path.read_text("utf-8")
-    assert not [word for word in ("TO" + "DO", "FIX" + "ME", "NotImplemented" + "Error") if word in text]
+def test_nothing_is_left_unfinished(module):
+    assert not [word for word in ("TO" + "DO", "FIX" + "ME", "NotImplemented" + "Error") if word in module.text]
 
 
 def test_importing_imi_stays_light():

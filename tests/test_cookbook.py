@@ -23,8 +23,9 @@ from imi.cookbook import (
     tsne_components_from_embeddings,
 )
 from imi.errors import DataError, UsageError
+from tests.needs import needs
 
-pytest.importorskip("pandas")
+pytestmark = needs("pandas")
 
 
 @pytest.fixture(scope="module")

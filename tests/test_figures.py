@@ -7,8 +7,9 @@ import pytest
 from imi import figures as plots
 from imi import tasks
 from imi.tasks.compare import Comparison, Scale
+from tests.needs import needs
 
-pytest.importorskip("matplotlib")
+pytestmark = needs("matplotlib")
 
 
 @pytest.fixture

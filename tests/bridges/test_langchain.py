@@ -4,15 +4,22 @@ import asyncio
 
 import numpy as np
 import pytest
+from tests.needs import needs
 
 import imi
 from imi.embedders.testing import HashEmbedder
 from imi.errors import UsageError
 
-pytest.importorskip("langchain_core", reason="langchain-core is not installed")
-from langchain_core.documents import Document as Page
+pytestmark = needs("langchain_core")
 
-from imi.bridges.langchain import ImiEmbeddings, ImiRetriever, ImiVectorStore
+
+def setup_module():
+    global Page
+    global ImiEmbeddings, ImiRetriever, ImiVectorStore
+    from langchain_core.documents import Document as Page
+
+    from imi.bridges.langchain import ImiEmbeddings, ImiRetriever, ImiVectorStore
+
 
 TEXTS = ["AIは素晴らしい！", "うちの猫はタマと言います", "うちのペットはいつも寝ています", "金魚は夜は休むのかな？"]
 ROWS = [{"tag": "work"}, {"tag": "pets"}, {"tag": "pets"}, {"tag": "pets"}]

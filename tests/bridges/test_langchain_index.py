@@ -1,13 +1,18 @@
 """LangChain's own indexing works with the store."""
 
 import pytest
+from tests.needs import needs
 
 import imi
 from imi.embedders.testing import HashEmbedder
 from imi.errors import UsageError
 
-pytest.importorskip("langchain_core")
-from imi.bridges.langchain import ImiVectorStore
+pytestmark = needs("langchain_core")
+
+
+def setup_module():
+    global ImiVectorStore
+    from imi.bridges.langchain import ImiVectorStore
 
 
 def test_indexing_adds_skips_and_deletes(tmp_path):

@@ -4,6 +4,7 @@ import asyncio
 
 import numpy as np
 import pytest
+from tests.needs import needs
 
 import imi
 from imi.embedders.testing import HashEmbedder
@@ -11,13 +12,22 @@ from imi.errors import UsageError
 from imi.rag.retrieve import Retrieval
 from imi.records import Document as Row
 
-pytest.importorskip("llama_index.core", reason="llama-index-core is not installed")
-from llama_index.core import Document, StorageContext, VectorStoreIndex
-from llama_index.core.schema import MetadataMode
-from llama_index.core.vector_stores import FilterOperator, MetadataFilter, MetadataFilters
-from llama_index.core.vector_stores.types import FilterCondition, VectorStoreQuery, VectorStoreQueryMode
+pytestmark = needs("llama_index")
 
-from imi.bridges.llamaindex import ImiEmbedding, ImiRetriever, ImiVectorStore, where_of
+
+def setup_module():
+    global Document, StorageContext, VectorStoreIndex
+    global MetadataMode
+    global FilterOperator, MetadataFilter, MetadataFilters
+    global FilterCondition, VectorStoreQuery, VectorStoreQueryMode
+    global ImiEmbedding, ImiRetriever, ImiVectorStore, where_of
+    from llama_index.core import Document, StorageContext, VectorStoreIndex
+    from llama_index.core.schema import MetadataMode
+    from llama_index.core.vector_stores import FilterOperator, MetadataFilter, MetadataFilters
+    from llama_index.core.vector_stores.types import FilterCondition, VectorStoreQuery, VectorStoreQueryMode
+
+    from imi.bridges.llamaindex import ImiEmbedding, ImiRetriever, ImiVectorStore, where_of
+
 
 TEXTS = ["AIは素晴らしい！", "うちの猫はタマと言います", "うちのペットはいつも寝ています", "金魚は夜は休むのかな？"]
 

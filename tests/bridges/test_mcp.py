@@ -6,19 +6,27 @@ import os
 import sys
 
 import pytest
+from tests.needs import needs
 
 import imi
 import imi.cli
+from imi.bridges.agent_sources import AgentSource
 from imi.embedders.testing import HashEmbedder
+from imi.mirror import Mirror, open_mirror
 from imi.records import Document
 
-mcp = pytest.importorskip("mcp", reason="the protocol's SDK is not installed")
+pytestmark = needs("mcp")
 
-from mcp.server.mcpserver.exceptions import ToolError
 
-from imi.bridges.agent_sources import AgentSource
-from imi.bridges.mcp import NewDocument, Tools, make_server
-from imi.mirror import Mirror, open_mirror
+def setup_module():
+    global mcp
+    global ToolError
+    global NewDocument, Tools, make_server
+    import mcp
+    from mcp.server.mcpserver.exceptions import ToolError
+
+    from imi.bridges.mcp import NewDocument, Tools, make_server
+
 
 ROWS = [
     Document("cat", "うちの猫はタマと言います", {"tag": "pets", "n": 1}),

@@ -8,6 +8,7 @@ import sys
 import time
 
 import pytest
+from tests.needs import needs
 
 import imi
 from imi.jsonable import jsonable
@@ -16,7 +17,8 @@ from imi.rag.agent import _use
 from imi.rag.retrieve import Retrieval
 from imi.records import Document
 
-pytest.importorskip("mcp", reason="the protocol's SDK is not installed")
+pytestmark = needs("mcp")
+
 
 START = {
     "jsonrpc": "2.0",

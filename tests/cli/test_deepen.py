@@ -7,7 +7,6 @@ import pytest
 import imi
 from imi.embedders.deep import installed
 
-pytest.importorskip("onnxruntime")
 pytestmark = pytest.mark.skipif(not installed(), reason="the model's files are not in this clone")
 
 

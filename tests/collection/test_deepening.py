@@ -16,7 +16,6 @@ from imi.errors import MissingExtra, UsageError
 from imi.store import database, schema
 from imi.store.store import Store
 
-pytest.importorskip("onnxruntime")
 pytestmark = pytest.mark.skipif(not deepening.finer.installed(), reason="the model's files are not in this clone")
 
 TEXTS = {

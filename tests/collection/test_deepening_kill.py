@@ -15,7 +15,6 @@ import imi
 from imi.embedders.deep import installed
 from tests.collection.test_deepening import check_second_vectors
 
-pytest.importorskip("onnxruntime")
 pytestmark = pytest.mark.skipif(not installed(), reason="the model's files are not in this clone")
 
 ROWS = 400

@@ -13,11 +13,8 @@ import numpy as np
 import pytest
 
 import imi
-from imi.errors import DataError, MissingExtra, UsageError
-
-pytest.importorskip("onnxruntime")
-
 from imi.embedders.deep import FOLDER, LONGEST, Deep, batched, installed, unpacked, windows
+from imi.errors import DataError, MissingExtra, UsageError
 
 pytestmark = pytest.mark.skipif(not installed(), reason="the model's files are not in this clone")
 

@@ -2,11 +2,19 @@
 
 import numpy as np
 import pytest
+from tests.needs import needs
 
 import imi
 from imi.errors import DataError, UsageError
 
-model2vec = pytest.importorskip("model2vec")
+pytestmark = needs("model2vec")
+
+
+def setup_module():
+    global model2vec
+    import model2vec
+
+
 WORDS = ["[UNK]", "cat", "dog", "猫", "runs"]
 
 

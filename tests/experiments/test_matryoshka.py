@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import json
 import shutil
 from dataclasses import replace
@@ -5,22 +7,41 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from experiments.matryoshka.collect import Outcome, run_study
-from experiments.matryoshka.glyphs import choose_signs
-from experiments.matryoshka.measure import few_shots, long_tail, measure_seed, relatives
-from experiments.matryoshka.page import table
-from experiments.matryoshka.pictures import Part, Pictures, digits, read_pictures
-from experiments.matryoshka.retrieval import funnel_rungs, mflops
-from experiments.matryoshka.run import Order, run_lab, write_again
-from experiments.matryoshka.saved_results import Shelf
-from experiments.matryoshka.studies import DIGITS, GLYPHS
-from experiments.matryoshka.toy import autoencoder_against_pca, learn, lookup, spread_labels
-from experiments.matryoshka.training import Trained
-from experiments.matryoshka.verdicts import adaptive_verdicts, verdicts
+from tests.needs import needs
 
 from imi.errors import DataError, UsageError
 
-TINY = replace(DIGITS, dims=(4, 16, 32), fixed=(4, 16, 32), between=(8, 24), epochs=4)
+pytestmark = needs("torch")
+
+
+def setup_module():
+    global TINY
+    global Outcome, run_study
+    global choose_signs
+    global few_shots, long_tail, measure_seed, relatives
+    global table
+    global Part, Pictures, digits, read_pictures
+    global funnel_rungs, mflops
+    global Order, run_lab, write_again
+    global Shelf
+    global DIGITS, GLYPHS
+    global autoencoder_against_pca, learn, lookup, spread_labels
+    global Trained
+    global adaptive_verdicts, verdicts
+    from experiments.matryoshka.collect import Outcome, run_study
+    from experiments.matryoshka.glyphs import choose_signs
+    from experiments.matryoshka.measure import few_shots, long_tail, measure_seed, relatives
+    from experiments.matryoshka.page import table
+    from experiments.matryoshka.pictures import Part, Pictures, digits, read_pictures
+    from experiments.matryoshka.retrieval import funnel_rungs, mflops
+    from experiments.matryoshka.run import Order, run_lab, write_again
+    from experiments.matryoshka.saved_results import Shelf
+    from experiments.matryoshka.studies import DIGITS, GLYPHS
+    from experiments.matryoshka.toy import autoencoder_against_pca, learn, lookup, spread_labels
+    from experiments.matryoshka.training import Trained
+    from experiments.matryoshka.verdicts import adaptive_verdicts, verdicts
+
+    TINY = replace(DIGITS, dims=(4, 16, 32), fixed=(4, 16, 32), between=(8, 24), epochs=4)
 
 
 @pytest.fixture(scope="module")

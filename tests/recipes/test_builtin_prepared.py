@@ -5,15 +5,21 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
-import pytest
+from tests.needs import needs
 
-pytest.importorskip("scipy", reason="the extra 'train' is not installed")
+pytestmark = needs("torch", "scipy")
 
-from recipes.builtin import initial
-from recipes.builtin.corpus import Corpus
-from recipes.builtin.teachers import Remembered
 
-from imi.train import prepared
+def setup_module():
+    global initial
+    global Corpus
+    global Remembered
+    global prepared
+    from recipes.builtin import initial
+    from recipes.builtin.corpus import Corpus
+    from recipes.builtin.teachers import Remembered
+
+    from imi.train import prepared
 
 
 def test_start_rows_are_weighted_means_of_the_texts_that_hold_a_piece():

@@ -6,16 +6,28 @@ import json
 
 import numpy as np
 import pytest
-
-torch = pytest.importorskip("torch", reason="the extra 'train' is not installed")
-
-from recipes.builtin import retrieval
-from recipes.builtin.asked import Asked, cloze, glossed
-from recipes.builtin.lessons import begin
-from recipes.builtin.retrieval import Lesson, Reader, Trainer, goals, learn, rounding, turn
+from tests.needs import needs
 
 from imi.embedders.builtin import FOLDER, BuiltIn
 from imi.errors import UsageError
+
+pytestmark = needs("torch")
+
+
+def setup_module():
+    global torch, LESSON
+    global retrieval
+    global Asked, cloze, glossed
+    global begin
+    global Lesson, Reader, Trainer, goals, learn, rounding, turn
+    import torch
+    from recipes.builtin import retrieval
+    from recipes.builtin.asked import Asked, cloze, glossed
+    from recipes.builtin.lessons import begin
+    from recipes.builtin.retrieval import Lesson, Reader, Trainer, goals, learn, rounding, turn
+
+    LESSON = Lesson(steps=100, warmup=2, kept=32)
+
 
 WORDS = (
     *("cat", "dog", "house", "river", "mountain", "train", "bread", "music", "winter"),
@@ -40,9 +52,6 @@ def small() -> Asked:
     out.scores = chance.random(60).astype(np.float32) * 5
     out.keep = np.array([out.add(text(6)) for _ in range(300)])
     return out
-
-
-LESSON = Lesson(steps=100, warmup=2, kept=32)
 
 
 @pytest.fixture(scope="module")

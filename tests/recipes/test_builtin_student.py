@@ -6,14 +6,27 @@ import io
 
 import numpy as np
 import pytest
-
-torch = pytest.importorskip("torch", reason="the extra 'train' is not installed")
+from tests.needs import needs
 
 from imi.embedders.builtin import FOLDER, BuiltIn
-from imi.train.batches import Mix, TextBatches
-from imi.train.export import Layer, quantize_rows, write_model
-from imi.train.prepared import Prepared
-from imi.train.student import DIMS, Student, Weights, loss, target_cosines
+
+pytestmark = needs("torch")
+
+
+def setup_module():
+    global torch, MIX
+    global Mix, TextBatches
+    global Layer, quantize_rows, write_model
+    global Prepared
+    global DIMS, Student, Weights, loss, target_cosines
+    import torch
+
+    from imi.train.batches import Mix, TextBatches
+    from imi.train.export import Layer, quantize_rows, write_model
+    from imi.train.prepared import Prepared
+    from imi.train.student import DIMS, Student, Weights, loss, target_cosines
+
+    MIX = Mix(pairs=12, neighbours=3, neighbour_size=4, groups=2, scored=4)
 
 
 def unit(rng: np.random.Generator, *shape: int) -> np.ndarray:
@@ -47,9 +60,6 @@ def student(rows: int = 300, repeats: float = 1.0) -> Student:
     with torch.no_grad():
         made.outward += 0.1 * torch.randn(16, 512, generator=torch.Generator().manual_seed(2))
     return made
-
-
-MIX = Mix(pairs=12, neighbours=3, neighbour_size=4, groups=2, scored=4)
 
 
 def test_batches_stand_as_they_say(ready):

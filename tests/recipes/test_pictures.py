@@ -1,15 +1,24 @@
 import numpy as np
 import pytest
-
-torch = pytest.importorskip("torch")
-pytest.importorskip("onnx")
-
-import onnxruntime
-from recipes.pictures import graph, head, pack, words
-from recipes.pictures.data import CIFAR, CLOTHING, OTHER_NAMES, clothing, drawings, on_white
-from recipes.pictures.source import Class
-from recipes.pictures.views import MovedPictures
 from tests.drawn import noise
+from tests.needs import needs
+
+pytestmark = needs("torch", "onnx")
+
+
+def setup_module():
+    global torch
+    global onnxruntime
+    global graph, head, pack, words
+    global CIFAR, CLOTHING, OTHER_NAMES, clothing, drawings, on_white
+    global Class
+    global MovedPictures
+    import onnxruntime
+    import torch
+    from recipes.pictures import graph, head, pack, words
+    from recipes.pictures.data import CIFAR, CLOTHING, OTHER_NAMES, clothing, drawings, on_white
+    from recipes.pictures.source import Class
+    from recipes.pictures.views import MovedPictures
 
 
 def batches(**how):

@@ -8,17 +8,27 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-
-torch = pytest.importorskip("torch", reason="the extra 'train' is not installed")
-
-from recipes.builtin import __main__ as whole
-from recipes.builtin import prefixes, retrieval
-from recipes.builtin.asked import Asked
-from recipes.builtin.corpus import Corpus
-from recipes.turning import Turn, Turner
+from tests.needs import needs
 
 from imi.embedders.builtin import FOLDER, BuiltIn
 from imi.errors import UsageError
+
+pytestmark = needs("torch")
+
+
+def setup_module():
+    global torch
+    global whole
+    global prefixes, retrieval
+    global Asked
+    global Corpus
+    global Turn, Turner
+    import torch
+    from recipes.builtin import __main__ as whole
+    from recipes.builtin import prefixes, retrieval
+    from recipes.builtin.asked import Asked
+    from recipes.builtin.corpus import Corpus
+    from recipes.turning import Turn, Turner
 
 
 def hidden(n: int = 400, width: int = 12) -> tuple[np.ndarray, np.ndarray]:

@@ -8,12 +8,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from recipes.builtin.corpus import Corpus
-from recipes.builtin.readings import copy_rows, whole_readings
-from recipes.builtin.spellings import add_variants, variants
-from recipes.builtin.vocabulary import keep_whole, rare_words
+from tests.needs import needs
 
 from imi.embedders.pieces import Pieces
+
+pytestmark = needs("torch")
+
+
+def setup_module():
+    global Corpus
+    global copy_rows, whole_readings
+    global add_variants, variants
+    global keep_whole, rare_words
+    from recipes.builtin.corpus import Corpus
+    from recipes.builtin.readings import copy_rows, whole_readings
+    from recipes.builtin.spellings import add_variants, variants
+    from recipes.builtin.vocabulary import keep_whole, rare_words
+
 
 SHIPPED = Path(__file__).parents[2] / "src" / "imi" / "models" / "built-in" / "pieces.model"
 

@@ -77,9 +77,10 @@ def start(tmp_path_factory) -> Iterator[Callable[..., Running]]:
         return Running(url, state, client, server)
 
     yield begin
-    for server, thread, client, listener in started:
+    for server, _, client, _ in started:
         client.close()
         server.should_exit = True
+    for _, thread, _, listener in started:
         thread.join(10)
         listener.close()
 

@@ -9,9 +9,11 @@ from imi.embedders.testing import HashEmbedder
 from imi.errors import ImiError, UsageError
 from imi.server.registry import collection_paths
 from imi.server.settings import Settings
+from tests.needs import needs
 from tests.server.conftest import error_of
 
-pytest.importorskip("qdrant_client", reason="qdrant-client is not installed: pip install 'imi[qdrant]'")
+pytestmark = needs("qdrant_client")
+
 
 API = "/api/v1/collections"
 TEXTS = {"1": "a cat sleeps", "2": "うちの猫はタマと言います", "3": "the dog barks", "4": "fish swim"}

@@ -14,7 +14,6 @@ from imi.embedders.deep import installed
 from imi.embedders.testing import HashEmbedder
 from imi.errors import DataError
 
-pytest.importorskip("onnxruntime")
 pytest.importorskip("fastapi", reason="the extra `server` is not installed")
 
 from imi.server.batching import Batcher

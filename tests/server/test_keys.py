@@ -79,7 +79,10 @@ def test_keys_of_before_may_not_use_the_language_model(tmp_path):
      '{"keys": [{"name": "a", "digest": "' + "0" * 64 + '", "grants": {"*": "own"}, "created": 0}]}',
      '{"keys": [{"name": "a", "digest": "' + "0" * 64 + '", "grants": {}, "created": 0, "llm": "yes"}]}'],
 )  # fmt: skip
-def test_a_file_that_breaks_meanwhile_shuts_the_server_and_one_that_is_mended_opens_it(start, tmp_path, text):
+def test_a_file_that_breaks_meanwhile_shuts_the_server_and_one_that_is_mended_opens_it(
+    start, tmp_path, text, monkeypatch
+):
+    monkeypatch.setattr("imi.server.http.keys.LOOK_SECONDS", 0.05)
     keys = Keys(tmp_path / "keys.json")
     secret = keys.add("a", {"*": "read"})
     served = start(keys=keys.path, headers={"authorization": f"Bearer {secret}"})
@@ -88,7 +91,7 @@ def test_a_file_that_breaks_meanwhile_shuts_the_server_and_one_that_is_mended_op
     keys.path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(DataError, match="no keys that can be read"):
         Keys(keys.path)
-    time.sleep(1.1)
+    time.sleep(0.06)
     for _ in range(3):
         refused = served.http.get("/v1/models")
         assert refused.status_code == 503
@@ -96,7 +99,7 @@ def test_a_file_that_breaks_meanwhile_shuts_the_server_and_one_that_is_mended_op
         assert str(keys.path) not in refused.text
     assert served.http.get("/health").status_code == 200
     keys.path.write_bytes(sound)
-    time.sleep(1.1)
+    time.sleep(0.06)
     assert served.http.get("/v1/models").status_code == 200
 
 

@@ -36,7 +36,7 @@ class Llm(http.server.BaseHTTPRequestHandler):
 def llm():
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Llm)
     server.seen = []
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
     yield server
     server.shutdown()
     server.server_close()

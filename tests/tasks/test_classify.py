@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from sklearn.metrics import f1_score
+from tests.needs import needs
 
 from imi import tasks
 from imi.errors import DataError, UsageError
@@ -10,6 +10,13 @@ from imi.tasks.classifier_heads import load_head, train_head
 from imi.tasks.classify import macro_f1, split_rows
 from imi.tasks.intervals import bootstrap, wilson
 from imi.vectors import normalize
+
+pytestmark = needs("sklearn")
+
+
+def setup_module():
+    global f1_score
+    from sklearn.metrics import f1_score
 
 
 @pytest.mark.parametrize("head", ["kernel", "logistic", "knn"])

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from sklearn.metrics import adjusted_rand_score, silhouette_score
+from tests.needs import needs
 
 import imi
 from imi import tasks
@@ -10,6 +10,14 @@ from imi.errors import MissingExtra, UsageError
 from imi.tasks.keywords import distinctive_words, words_of
 from imi.tasks.kmeans import agreement, silhouette
 from imi.tasks.neighbours import nearest_rows
+
+pytestmark = needs("sklearn")
+
+
+def setup_module():
+    global adjusted_rand_score, silhouette_score
+    from sklearn.metrics import adjusted_rand_score, silhouette_score
+
 
 TEXTS = ("the coffee is hot and strong", "my dog likes this food", "甘いチョコレートが美味しい")
 

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from sklearn.metrics import roc_auc_score
+from tests.needs import needs
 
 from imi import tasks
 from imi.errors import DataError, UsageError
@@ -14,6 +14,13 @@ from imi.tasks.customize import best_threshold, load_customization, roc_area
 from imi.tasks.label_phrasings import known, phrasings, star_of
 from imi.tasks.self_taught import sure_as
 from imi.vectors import normalize
+
+pytestmark = needs("sklearn")
+
+
+def setup_module():
+    global roc_auc_score
+    from sklearn.metrics import roc_auc_score
 
 
 @pytest.fixture(scope="module")

@@ -2,13 +2,20 @@
 
 import numpy as np
 import pytest
-from sklearn.kernel_ridge import KernelRidge
+from tests.needs import needs
 
 from imi.errors import UsageError
 from imi.tasks import kernel_ridge
 from imi.tasks.kernel_ridge import NOISES, fit_kernel, similarities
 from imi.tasks.regress import fit_numbers
 from imi.vectors import normalize, truncate
+
+pytestmark = needs("sklearn")
+
+
+def setup_module():
+    global KernelRidge
+    from sklearn.kernel_ridge import KernelRidge
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,26 @@
+from __future__ import annotations
+
 import pytest
-import torch
-from torch import nn
-from torch.nn import functional
+from tests.needs import needs
 
 from imi.errors import UsageError
-from imi.train import MRL, MatryoshkaLoss
-from imi.train.losses import contrastive, distillation, triplet
+
+pytestmark = needs("torch")
+
+
+def setup_module():
+    global torch
+    global nn
+    global functional
+    global MRL, MatryoshkaLoss
+    global contrastive, distillation, triplet
+    import torch
+    from torch import nn
+    from torch.nn import functional
+
+    from imi.train import MRL, MatryoshkaLoss
+    from imi.train.losses import contrastive, distillation, triplet
+
 
 DIMS = (2, 4, 8)
 

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
-torch = pytest.importorskip("torch", reason="the extra 'train' is not installed")
+from tests.needs import needs
 
 import imi
 from imi.errors import DataError, UsageError
-from imi.train.own import Pair, read_pairs, read_texts, train_own
+
+pytestmark = needs("torch")
+
+
+def setup_module():
+    global torch
+    global Pair, read_pairs, read_texts, train_own
+    import torch
+
+    from imi.train.own import Pair, read_pairs, read_texts, train_own
+
 
 # Words of a firm that no public text explains, each with what it means there.
 JARGON = [

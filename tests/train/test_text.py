@@ -1,33 +1,45 @@
+from __future__ import annotations
+
 import csv
 import re
 
 import numpy as np
 import pytest
-import torch
-from torch import nn
+from tests.needs import needs
 
 import imi
 from imi.errors import DataError
 from imi.evaluate.intervals import spearman
-from imi.train.text import SentenceBody, TextRecipe, fit_pairs, fit_teacher, fit_triplets
+
+pytestmark = needs("torch")
+
+
+def setup_module():
+    global torch, Bag, RECIPE
+    global SentenceBody, TextRecipe, fit_pairs, fit_teacher, fit_triplets
+    import torch
+    from torch import nn
+
+    from imi.train.text import SentenceBody, TextRecipe, fit_pairs, fit_teacher, fit_triplets
+
+    class Bag(nn.Module):
+        """Words to rows: the smallest body there is."""
+
+        def __init__(self, width: int = 8) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.words = {word: at for at, word in enumerate(ANIMALS + NUMBERS)}
+            self.table = nn.Embedding(len(self.words), width)
+
+        def forward(self, texts: list[str]) -> torch.Tensor:
+            return self.table(torch.tensor([self.words[text] for text in texts]))
+
+    RECIPE = TextRecipe((2, 4, 8), epochs=60, batch=8, rate=0.05)
+
 
 ANIMALS = ["cat", "dog", "cow", "hen", "fox", "bee", "owl", "ant"]
 NUMBERS = ["one", "two", "six", "ten", "nil", "four", "five", "nine"]
 PAIRS = list(zip(ANIMALS, NUMBERS, strict=True))
-RECIPE = TextRecipe((2, 4, 8), epochs=60, batch=8, rate=0.05)
-
-
-class Bag(nn.Module):
-    """Words to rows: the smallest body there is."""
-
-    def __init__(self, width: int = 8) -> None:
-        super().__init__()
-        torch.manual_seed(0)
-        self.words = {word: at for at, word in enumerate(ANIMALS + NUMBERS)}
-        self.table = nn.Embedding(len(self.words), width)
-
-    def forward(self, texts: list[str]) -> torch.Tensor:
-        return self.table(torch.tensor([self.words[text] for text in texts]))
 
 
 def found(body: Bag, size: int) -> float:

@@ -1,18 +1,35 @@
+from __future__ import annotations
+
 from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
-from experiments.matryoshka.resnet50 import FolderBatches, ResNet50, train_folder
-from experiments.matryoshka.vit import SmallViT
+from tests.needs import needs
 
 from imi.errors import DataError, UsageError
-from imi.train import MRL, MRLE, Fixed
-from imi.train.nets import Connected, SmallResNet
-from imi.train.vision import ArrayBatches, Nested, Recipe, Slimmable, embed_pictures, fit, slim_shares, slope
+
+pytestmark = needs("torch")
+
+
+def setup_module():
+    global torch, RECIPE
+    global FolderBatches, ResNet50, train_folder
+    global SmallViT
+    global MRL, MRLE, Fixed
+    global Connected, SmallResNet
+    global ArrayBatches, Nested, Recipe, Slimmable, embed_pictures, fit, slim_shares, slope
+    import torch
+    from experiments.matryoshka.resnet50 import FolderBatches, ResNet50, train_folder
+    from experiments.matryoshka.vit import SmallViT
+
+    from imi.train import MRL, MRLE, Fixed
+    from imi.train.nets import Connected, SmallResNet
+    from imi.train.vision import ArrayBatches, Nested, Recipe, Slimmable, embed_pictures, fit, slim_shares, slope
+
+    RECIPE = Recipe(epochs=3, batch=16, rate=0.1)
+
 
 DIMS = (4, 8, 16)
-RECIPE = Recipe(epochs=3, batch=16, rate=0.1)
 
 
 def pictures(n: int = 64, channels: int = 1, side: int = 8) -> tuple[np.ndarray, np.ndarray]:
