@@ -9,7 +9,7 @@ Three things, in this order:
 2. The space is made rounder: directions in which all texts differ much are shortened, the others lengthened, by the
    eigenvalues of the covariance of questions, paragraphs and sentences to the power -.225. What this does to a vector
    is a product with one symmetric matrix; it goes into the rows and the hidden layer.
-3. A short training: a question finds its paragraph, a sentence the paragraph it was taken from, a question rendered word
+3. A short training: a question finds its paragraph, a sentence the paragraph it was taken from, a question put word
    by word in English the Japanese paragraph, a translation its other half, at every prefix; while cosines between
    everyday texts, and their places, stay what the second step made them, and pairs that people scored keep their order.
 
