@@ -19,7 +19,7 @@ MODULES = {".".join(p.relative_to(SOURCE.parent).with_suffix("").parts).removesu
 
 # Lower layers never import higher ones, and modules of one layer never import each other.
 LAYERS: list[set[str]] = [
-    {"unicode_forms", "progress", "patterns", "language"},
+    {"unicode_forms", "progress", "patterns", "language", "hashing"},
     {"_version", "errors", "records", "values", "amounts", "atomic", "trust", "jsonable", "exif"},
     {"types"},
     {"row_sets"},

@@ -2,6 +2,6 @@
 
 import sys
 
-from imi.cli import main
+from imi.cli import start
 
-sys.exit(main())
+sys.exit(start())

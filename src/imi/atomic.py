@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
-import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -61,6 +59,8 @@ def whole(path: Path) -> Iterator[Path]:
     try:
         yield beside
         if target.exists():
+            import shutil
+
             shutil.copymode(target, beside)
         os.replace(beside, target)
     finally:
@@ -69,7 +69,7 @@ def whole(path: Path) -> Iterator[Path]:
 
 def sibling(path: Path) -> Path:
     """Return a hidden name beside a path that nobody else uses."""
-    return path.with_name(f".{path.name}.{secrets.token_hex(6)}.new")
+    return path.with_name(f".{path.name}.{os.urandom(6).hex()}.new")
 
 
 def rename_new(source: Path, target: Path) -> bool:

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from imi.backends.address import is_address
+from imi.backends.schemes import is_address
 from imi.collection import Collection, FolderCollection
 from imi.collection.paths import resolve
 from imi.collection.pictures import Query, painter_of

@@ -7,7 +7,6 @@ white) become RGB, and what would unpack to more than `LARGEST` pixels is refuse
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import io
 import os
 import threading
@@ -24,6 +23,7 @@ from numpy.typing import NDArray
 
 from imi.errors import DataError, MissingExtra
 from imi.exif import DETAILS, GPS, NOTHING, ROTATION, Shot, read_shot
+from imi.hashing import blake2b
 
 Pixels = NDArray[np.uint8]
 Source: TypeAlias = Any
@@ -66,7 +66,7 @@ class Picture:
     def digest(self) -> str:
         """Return 32 hex digits over the pixels: the same picture has the same."""
         shape = str(self.pixels.shape).encode()
-        return hashlib.blake2b(shape + np.ascontiguousarray(self.pixels).tobytes(), digest_size=16).hexdigest()
+        return blake2b(shape + np.ascontiguousarray(self.pixels).tobytes(), digest_size=16).hexdigest()
 
     def square(self, size: int) -> Pixels:
         """Return the picture squeezed into (size, size, 3) uint8."""

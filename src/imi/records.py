@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from imi.errors import Failure, Notice
+from imi.hashing import blake2b
 from imi.unicode_forms import normalize_form
 
 if TYPE_CHECKING:
@@ -374,7 +374,7 @@ class ModelInfo:
             self.tokenizer,
             dict(sorted(self.prompts.items())),
         ]
-        return hashlib.blake2b(json.dumps(parts, ensure_ascii=False).encode(), digest_size=16).hexdigest()
+        return blake2b(json.dumps(parts, ensure_ascii=False).encode(), digest_size=16).hexdigest()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields and the fingerprint as JSON values."""

@@ -9,11 +9,8 @@ and a key only ever goes to a URL that the user typed or configured.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 import os
-import secrets
 import time
 from contextlib import suppress
 from contextvars import ContextVar
@@ -23,6 +20,7 @@ from typing import Any
 
 from imi.atomic import link_new, locked, sibling, write_whole
 from imi.errors import ImiError, NotTrusted
+from imi.hashing import blake2b, compare_digest
 
 OWN = ("built-in", "quality", "deep", "hash")
 """Models that came with imi."""
@@ -32,6 +30,7 @@ _FOLDERS = ("st", "hf-static", "onnx", "clip")
 _YES, _NO = ("1", "true", "yes", "on", "all"), ("", "0", "false", "no", "off")
 _FILE = "trusted.json"
 _SECRET, _SECRET_BYTES = "index.key", 32
+_SEAL = "blake2b:"
 _granted: ContextVar[bool] = ContextVar("imi_trust", default=False)
 
 
@@ -119,7 +118,7 @@ def home() -> Path:
 def seal(data: bytes) -> str | None:
     """Return what shows that this user wrote something on this machine; None where no secret can be kept for it."""
     secret = _secret(make=True)
-    return None if secret is None else hmac.new(secret, data, "sha256").hexdigest()
+    return None if secret is None else _sealed_by(secret, data)
 
 
 def is_sealed(data: bytes, given: object) -> bool:
@@ -127,7 +126,16 @@ def is_sealed(data: bytes, given: object) -> bool:
     secret = _secret(make=False)
     if secret is None or not isinstance(given, str):
         return False
-    return hmac.compare_digest(hmac.new(secret, data, "sha256").hexdigest().encode(), given.encode("utf-8", "replace"))
+    said = given.encode("utf-8", "replace")
+    if given.startswith(_SEAL):
+        return compare_digest(_sealed_by(secret, data).encode(), said)
+    import hmac  # of an earlier version; it loads OpenSSL, which takes longer than a search reads an index
+
+    return compare_digest(hmac.new(secret, data, "sha256").hexdigest().encode(), said)
+
+
+def _sealed_by(secret: bytes, data: bytes) -> str:
+    return _SEAL + blake2b(data, key=secret, digest_size=32).hexdigest()
 
 
 _alone: dict[int, bytes] = {}  # of a process whose home cannot be written: what it made itself it may read
@@ -144,13 +152,13 @@ def _secret(*, make: bool) -> bytes | None:
     except FileNotFoundError:
         pass
     except OSError:
-        return _alone.setdefault(os.getpid(), secrets.token_bytes(_SECRET_BYTES))
+        return _alone.setdefault(os.getpid(), os.urandom(_SECRET_BYTES))
     if not make:
         return _alone.get(os.getpid())
     try:
         beside = sibling(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(beside, secrets.token_bytes(_SECRET_BYTES))
+        write_whole(beside, os.urandom(_SECRET_BYTES))
         try:
             link_new(beside, path)  # of two that make one, the first one's counts
         except OSError:
@@ -159,7 +167,7 @@ def _secret(*, make: bool) -> bytes | None:
             beside.unlink(missing_ok=True)
         return path.read_bytes()
     except OSError:
-        return _alone.setdefault(os.getpid(), secrets.token_bytes(_SECRET_BYTES))
+        return _alone.setdefault(os.getpid(), os.urandom(_SECRET_BYTES))
 
 
 def words_file() -> Path:
@@ -177,6 +185,8 @@ def _placed(model: str) -> str:
 
 
 def _key_of(model: str, fingerprint: str) -> str:
+    import hashlib
+
     return hashlib.sha256(json.dumps([_placed(model), fingerprint]).encode()).hexdigest()
 
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from imi.backends.address import is_address, read_address
+from imi.backends.address import read_address
+from imi.backends.schemes import is_address
 from imi.errors import UsageError
 
 

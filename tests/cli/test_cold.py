@@ -50,3 +50,23 @@ def test_what_a_question_does_not_need_is_not_loaded(reviews, arguments):
     }
     ours = {"imi.index.planner", "imi.collection.adding", "imi.collection.migrating", "imi.collection.exporting"}
     assert not loaded & (spared | ours)
+
+
+def ended(script, *arguments, **how):
+    whole = f"import sys, imi.cli; sys.argv[1:] = {list(arguments)!r}\n{script}\nsys.exit(imi.cli.start())"
+    return subprocess.run([sys.executable, "-c", whole], capture_output=True, text=True, **how)
+
+
+def test_a_command_ends_with_its_code_and_all_that_was_to_be_done_at_exit():
+    done = ended("import atexit; atexit.register(print, 'done')", "--help")
+    assert done.returncode == 0 and done.stdout.startswith("imi") and done.stdout.endswith("done\n"), done.stderr
+    done = ended("", "no-such-verb")
+    assert done.returncode == 2 and done.stderr.startswith("imi: ")
+    waited = "import threading, time; threading.Thread(target=lambda: (time.sleep(0.3), print('waited'))).start()"
+    assert ended(waited, "--help").stdout.endswith("waited\n")
+    watched = ended(
+        "import cProfile; p = cProfile.Profile(); p.enable()\nimport atexit; atexit.register(p.print_stats)", "--help"
+    )
+    assert watched.returncode == 0 and "function calls" in watched.stdout
+    full = subprocess.run(f"{sys.executable} -m imi --help > /dev/full", shell=True, capture_output=True, text=True)
+    assert full.returncode != 0 and full.stderr

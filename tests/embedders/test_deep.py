@@ -135,7 +135,7 @@ def test_progress_ends_at_the_number_of_texts(deep):
     assert said[-1] == (15, 15) and said == sorted(said)
 
 
-@pytest.mark.parametrize("name", ["encoder.onnx", "rows.npy", "pieces.model", "map.npz"])
+@pytest.mark.parametrize("name", ["encoder.onnx", "graph.onnx", "rows.npy", "pieces.model", "map.npz"])
 @pytest.mark.parametrize("how", ["cut", "altered", "gone"])
 def test_files_that_are_not_whole_are_refused(tmp_path, name, how):
     for path in FOLDER.iterdir():
@@ -150,6 +150,26 @@ def test_files_that_are_not_whole_are_refused(tmp_path, name, how):
     with pytest.raises(DataError, match=name) as refused:
         Deep(tmp_path)
     assert refused.value.hint
+
+
+def test_the_network_is_the_same_mapped_packed_and_by_its_one_file(tmp_path):
+    for path in FOLDER.iterdir():
+        if path.name != "graph.onnx":
+            (tmp_path / path.name).symlink_to(path)
+    about = json.loads((FOLDER / "model.json").read_text())
+    del about["files"]["graph.onnx"]
+    (tmp_path / "model.json").unlink()
+    (tmp_path / "model.json").write_text(json.dumps(about))
+    texts = ["a window by the river", "猫は縁側で寝ている。" * 30, "🐱"]
+    mapped, whole = Deep(), Deep(tmp_path)
+    assert mapped._graph.name == "graph.onnx" and whole._graph.name == "encoder.onnx"
+    assert mapped.info.fingerprint == whole.info.fingerprint
+    z = mapped.embed(texts)
+    mapped._tokens = 1 << 20
+    packed = mapped.embed(texts)
+    assert mapped._packed is not None
+    np.testing.assert_array_equal(z, packed)
+    np.testing.assert_array_equal(z, whole.embed(texts))
 
 
 def test_a_folder_of_another_format_is_refused(tmp_path):

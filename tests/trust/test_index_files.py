@@ -1,6 +1,7 @@
 """Index files go to native code: only what this user wrote on this machine does, and not a byte of it altered."""
 
 import hashlib
+import hmac
 import json
 import os
 import shutil
@@ -165,4 +166,9 @@ def test_makers_of_a_secret_agree(own_home):
     with ThreadPoolExecutor(8) as pool:
         seals = set(pool.map(lambda _: trust.seal(b"data"), range(64)))
     assert len(seals) == 1 and trust.is_sealed(b"data", seals.pop())
+    # What an earlier version sealed with the same secret, and what nobody did.
+    secret = (trust.home() / "index.key").read_bytes()
+    assert trust.is_sealed(b"data", hmac.new(secret, b"data", "sha256").hexdigest())
+    assert not trust.is_sealed(b"data", hmac.new(b"other", b"data", "sha256").hexdigest())
+    assert not trust.is_sealed(b"other", trust.seal(b"data"))
     assert not list(own_home.glob(".*"))

@@ -8,7 +8,8 @@ import pytest
 import imi
 from imi import trust
 from imi.errors import DataError, NotTrusted, UsageError
-from imi.llm.endpoint import Endpoint, is_configured, public_name, public_url, split_name
+from imi.llm.endpoint import Endpoint, is_configured, split_name
+from imi.llm.names import public_name, public_url
 
 SENTENCE = "which is not one of imi's own"
 

@@ -7,17 +7,14 @@ milvus://user:secret@host:19530?collection=reviews       milvus:FILE.db?collecti
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import get_args
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit
 
+from imi.backends.schemes import SCHEME, EngineName, engine_of
 from imi.errors import UsageError
 
-EngineName = Literal["postgresql", "qdrant", "milvus"]
-_ALIASES = {"postgres": "postgresql"}
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(//)?")
 _OURS = frozenset(
     {"collection", "dtype", "partitions", "prefixes", "quantization", "patience", "api_key", "token", "tls"}
 )
@@ -85,23 +82,14 @@ class Address:
         return tuple(sorted({int(part) for part in parts}))
 
 
-def is_address(text: str) -> bool:
-    """Say whether a name is a URL; anything else is a path."""
-    found = _SCHEME.match(text)
-    if found is None:
-        return False
-    # One letter is a drive, and a path may hold a colon: without // only the engines' own names count.
-    return bool(found[2]) or _engine(found[1]) in get_args(EngineName)
-
-
 def read_address(text: str) -> Address:
     """Read a URL.
 
     Raises:
         UsageError: the engine is not known, or the URL names no collection; the message shows no secret.
     """
-    found = _SCHEME.match(text)
-    engine = _engine(found[1]) if found else ""
+    found = SCHEME.match(text)
+    engine = engine_of(found[1]) if found else ""
     if found is None or engine not in get_args(EngineName):
         raise UsageError(
             f"the engine {engine!r} is not known",
@@ -139,10 +127,6 @@ def read_address(text: str) -> Address:
     if engine != "postgresql" and rest:
         raise UsageError(f"the option {min(rest)!r} is not known", hint=f"allowed: {', '.join(sorted(_OURS))}")
     return address
-
-
-def _engine(scheme: str) -> str:
-    return _ALIASES.get(scheme.lower(), scheme.lower())
 
 
 def _host(host: str | None, port: int | None) -> str:

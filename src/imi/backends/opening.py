@@ -6,9 +6,10 @@ import importlib
 from importlib.util import find_spec
 from typing import Any, Literal
 
-from imi.backends.address import Address, EngineName, read_address
+from imi.backends.address import Address, read_address
 from imi.backends.collection import EngineCollection
 from imi.backends.engine import Engine
+from imi.backends.schemes import EngineName
 from imi.embedders.base import Embedder
 from imi.errors import MissingExtra
 

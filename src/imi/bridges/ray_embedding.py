@@ -26,7 +26,7 @@ from imi.collection.exporting import EMBEDDING, METADATA, MODEL, about
 from imi.embedders.base import Embedder
 from imi.embedders.load import load
 from imi.errors import DataError, MissingExtra, UsageError
-from imi.llm.endpoint import public_name
+from imi.llm.names import public_name
 from imi.records import Kind
 
 MANIFEST = "manifest.jsonl"

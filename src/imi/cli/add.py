@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from imi.backends.address import is_address
+from imi.backends.schemes import is_address
 from imi.cli.opening import exists, open_to_read, open_to_write
 from imi.cli.options import CollectionName, Model, Trusting
 from imi.cli.output import named, note, progress, show

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
-from imi.backends.address import is_address
+from imi.backends.schemes import is_address
 from imi.cli.extras import needs
 from imi.cli.opening import open_existing, open_to_read
 from imi.cli.options import FolderOptions, Model, Trusting, complete_collection

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imi.backends.address import is_address
+from imi.backends.schemes import is_address
 from imi.cli.options import FolderReading
 
 if TYPE_CHECKING:

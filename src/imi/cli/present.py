@@ -69,7 +69,7 @@ def present(result: Reported, options: Shown, value: Any = None, findings: Findi
 
 def _pictures(options: Shown, findings: Findings) -> dict[str, bytes]:
     """Return the pictures of the rows that tables name, small, by id."""
-    from imi.backends.address import is_address
+    from imi.backends.schemes import is_address
     from imi.cli.opening import open_to_read
     from imi.collection.pictures import small_pictures
 
@@ -83,7 +83,8 @@ def _pictures(options: Shown, findings: Findings) -> dict[str, bytes]:
 
 def settings_of(options: Shown) -> dict[str, Any]:
     """Return what the verb was called with, without what only says how to show it, and without passwords and keys."""
-    from imi.backends.address import is_address, read_address
+    from imi.backends.address import read_address
+    from imi.backends.schemes import is_address
 
     hidden = {"as_json", "quiet", "figure", "report", "trust"}
     found = {name: value for name, value in vars(options).items() if name not in hidden and value not in (None, [])}

@@ -10,9 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from imi.amounts import read_amount
 from imi.errors import UsageError
-from imi.values import TRUTHS, as_number, as_typed
 
 Filter = dict[str, Any]
 
@@ -51,6 +49,8 @@ def parse_filter(text: str) -> Filter:
     if not (symbol and field and value):
         raise UsageError(f"the filter {text!r} cannot be read", hint=_SHOWN)
     operator = "=" if symbol["operator"] == "==" else symbol["operator"]
+    from imi.values import TRUTHS
+
     if operator in ("=", "!=") and value.lower() in TRUTHS and value not in ("true", "false"):
         # A column of yes and no holds true and false; the word itself may be a text's as well.
         either: Filter = {field: {"in": [value, TRUTHS[value.lower()]]}}
@@ -60,6 +60,10 @@ def parse_filter(text: str) -> Filter:
 
 def value_of(text: str) -> Any:
     """Return a JSON value where the text is one (4, 1.5, true, null, "4"), else the text itself, without its quotes."""
+    # The patterns that numbers are read by take longer to make than most searches have filters.
+    from imi.amounts import read_amount
+    from imi.values import as_number, as_typed
+
     if len(text) > 1 and text[0] == text[-1] == "'":
         return text[1:-1]
     try:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from imi.errors import CollectionError, ModelMismatch
-from imi.llm.endpoint import public_name, public_url
+from imi.llm.names import public_name, public_url
 from imi.records import FACTS, ModelInfo
 from imi.store.deep_vectors import deep_count
 from imi.store.store import FILE, Store

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
 from collections import OrderedDict
 
 from imi.collection.columns import FieldColumns
+from imi.hashing import blake2b
 from imi.store.filters import Condition
 from imi.store.store import Store
 from imi.types import Rows
@@ -64,4 +64,4 @@ class FilteredRows:
 
 def _key(condition: Condition) -> bytes:
     """Return a short name of a filter: one over a list of a million ids is as long as they are."""
-    return hashlib.blake2b(repr((condition.sql, condition.parameters)).encode(), digest_size=16).digest()
+    return blake2b(repr((condition.sql, condition.parameters)).encode(), digest_size=16).digest()

@@ -20,7 +20,7 @@ from imi.embedders.base import Embedder
 from imi.embedders.load import load
 from imi.errors import CollectionError, UsageError
 from imi.index.exact import Exact
-from imi.llm.endpoint import public_name
+from imi.llm.names import public_name
 from imi.progress import Progress
 from imi.store.deep_vectors import FINGERPRINT as DEEP_FINGERPRINT
 from imi.store.deep_vectors import forget_deep

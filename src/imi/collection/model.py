@@ -11,7 +11,7 @@ from imi.collection.description import Bound, check_same, no_model, read_bound
 from imi.embedders.base import Embedder
 from imi.embedders.load import load
 from imi.errors import CollectionError, NotTrusted
-from imi.llm.endpoint import public_name
+from imi.llm.names import public_name
 from imi.records import Mode
 from imi.store.forking import ForkedLock
 

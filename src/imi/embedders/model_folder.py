@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterable
@@ -11,6 +10,7 @@ from typing import Any
 
 from imi.embedders import checked
 from imi.errors import DataError
+from imi.hashing import blake2b
 
 _MODULES = frozenset(
     ("Transformer", "Pooling", "Normalize", "Dense", "CLIPModel", "StaticEmbedding", "LayerNorm", "Dropout", "Router",
@@ -119,7 +119,7 @@ def prompts_of(values: dict[str, Any]) -> dict[str, str]:
 
 def hash_files(paths: Iterable[Path]) -> str:
     """Return 32 hex digits over the contents of files."""
-    digest = hashlib.blake2b(digest_size=16)
+    digest = blake2b(digest_size=16)
     for path in paths:
         with path.open("rb") as file:
             while piece := file.read(2**22):

@@ -24,7 +24,8 @@ from imi.embedders.piecewise import Keep, gather
 from imi.embedders.tokens import count_remote_tokens
 from imi.errors import ImiError, UsageError
 from imi.llm.budget import Budget
-from imi.llm.endpoint import OFFICIAL, Endpoint, is_configured, public_url, split_name
+from imi.llm.endpoint import OFFICIAL, Endpoint, is_configured, split_name
+from imi.llm.names import public_url
 from imi.llm.replies import Refusal
 from imi.progress import Progress
 from imi.records import Kind, ModelInfo

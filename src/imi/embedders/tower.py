@@ -12,12 +12,11 @@ trained on among them. `recipes/pictures` made the files; `models/pictures/card.
 
 from __future__ import annotations
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,13 +24,16 @@ from numpy.typing import NDArray
 from imi import vectors
 from imi.embedders.model_folder import packaged
 from imi.embedders.onnx_runtime import load_runtime
-from imi.embedders.picture_kinds import Embed, Kind, read_kinds, table
 from imi.embedders.pieces import threads
+from imi.hashing import blake2b
 from imi.pictures import Pixels, Source, open_all_or_none
 from imi.progress import Progress
 from imi.records import Kind as Role
 from imi.records import ModelInfo
 from imi.types import Floats
+
+if TYPE_CHECKING:
+    from imi.embedders.picture_kinds import Embed, Kind
 
 FOLDER = Path(__file__).parent.parent / "models" / "pictures"
 FORMAT = 2
@@ -78,6 +80,8 @@ class Network:
     @cached_property
     def kinds(self) -> tuple[Kind, ...]:
         """What it knows, in the order of `chances`."""
+        from imi.embedders.picture_kinds import read_kinds
+
         return read_kinds(self.folder / "kinds.jsonl")
 
     @property
@@ -162,7 +166,7 @@ class PictureTower:
     def fingerprint(self) -> str:
         """The hash of these weights and of the text model's."""
         both = f"{self.network.about['weights']} {self._weights}"
-        return hashlib.blake2b(both.encode(), digest_size=16).hexdigest()
+        return blake2b(both.encode(), digest_size=16).hexdigest()
 
     @cached_property
     def table(self) -> Floats:
@@ -172,6 +176,8 @@ class PictureTower:
         """
         file = self.network.about["tables"].get(self._weights)
         if file is None:
+            from imi.embedders.picture_kinds import table
+
             return table(self.network.kinds, self._embed)
         with np.load(self.network.folder / file) as arrays:
             return _unpacked(arrays["codes"].T, arrays["steps"]).T

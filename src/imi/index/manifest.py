@@ -7,7 +7,6 @@ whole. Nothing here is the truth: whatever fails its checksum is Damaged, and th
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import threading
@@ -156,6 +155,8 @@ def file_crc(path: Path) -> int:
 
 def file_digest(path: Path) -> str:
     """Return a digest of a file's bytes that nobody can aim at."""
+    import hashlib
+
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import os
 import random
-import re
 import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit
 
 from imi.errors import MissingExtra, UsageError
+from imi.llm.names import public_url
 from imi.llm.replies import Refusal, refusal
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 Read = TypeVar("Read")
 OFFICIAL = "https://api.openai.com/v1"
-_SECRET = re.compile("key|token|secret|password|passwd|credential|signature|^sig$|^auth|^code$", re.IGNORECASE)
 LONGEST_WAIT = 120.0
 """Seconds; an endpoint that asks for more is given up, and the caller learns how long it wants."""
 
@@ -52,19 +51,6 @@ def split_name(name: str) -> tuple[str, str]:
 def is_configured(url: str) -> bool:
     """Whether a base URL is OpenAI's own or that of OPENAI_BASE_URL, which get the key whoever names them."""
     return url.rstrip("/") in (OFFICIAL, (os.environ.get("OPENAI_BASE_URL") or OFFICIAL).rstrip("/"))
-
-
-def public_name(name: str) -> str:
-    """Return a model's name as it is kept and shown: the URL in it without user, password and keys."""
-    model, at, url = name.partition("@http")
-    return f"{model}@{public_url(f'http{url}')}" if at else name
-
-
-def public_url(url: str) -> str:
-    """Return a URL without user, password, and the values of what sounds like a secret in its query."""
-    parts = urlsplit(url)
-    kept = "&".join(one for one in parts.query.split("&") if not _SECRET.search(one.partition("=")[0]))
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), kept, ""))
 
 
 class Endpoint:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.embedders.base import Embedder
-from imi.llm.endpoint import public_name
+from imi.llm.names import public_name
 from imi.records import Kind, ModelInfo
 from imi.server.batching import Batcher
 from imi.server.http.responses import ApiError

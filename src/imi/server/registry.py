@@ -15,7 +15,8 @@ from typing import Any, Literal
 
 import imi
 from imi.atomic import Identity, identity
-from imi.backends.address import Address, is_address, read_address
+from imi.backends.address import Address, read_address
+from imi.backends.schemes import is_address
 from imi.collection import Collection
 from imi.collection.paths import SUFFIX, is_plain_folder, resolve
 from imi.collection.rankings import VARIABLE, Rerank

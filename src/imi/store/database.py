@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-import shutil
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import apsw
-import apsw.sqlite_extra
 
 from imi.atomic import Identity, holders, identity, lock_holders, open_files
 from imi.errors import CollectionError, Damaged, ImiError, Locked, TooNew, UsageError
@@ -22,7 +20,9 @@ from imi.store.filters import AS_DATE
 from imi.store.rows import damaged_file
 from imi.store.schema import APPLICATION_ID, FORMAT, MIGRATIONS, PAGE_SIZE
 from imi.store.schema_check import check_schema, defend
-from imi.values import as_date
+
+if TYPE_CHECKING:
+    from tempfile import TemporaryDirectory
 
 VFS = "cksmvfs"
 WAIT_MS = 10_000
@@ -41,13 +41,26 @@ def _checksummed() -> None:
         return
     try:
         memory = apsw.Connection(":memory:")
-        apsw.sqlite_extra.load(memory, "cksumvfs")
+        _load_checksums(memory)
         memory.close()
     except Exception as missing:
         raise CollectionError(
             f"this build of apsw ({apsw.apsw_version()}) has no page checksums (cksumvfs)",
             hint="pip install --force-reinstall --only-binary=:all: apsw",
         ) from missing
+
+
+def _load_checksums(memory: apsw.Connection) -> None:
+    """Load the layer from where wheels have it, else by apsw's own module, which takes longer than a search to ask."""
+    suffix = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
+    path = Path(apsw.__file__).parent / "sqlite_extra_binaries" / f"cksumvfs{suffix}"
+    if not path.is_file():
+        from apsw.sqlite_extra import load
+
+        load(memory, "cksumvfs")
+        return
+    memory.config(apsw.SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 1)
+    memory.load_extension(str(path))
 
 
 @contextmanager
@@ -109,7 +122,9 @@ def _no_room(path: Path) -> CollectionError:
 def _is_full(path: Path) -> bool:
     """Whether the disk has not even the room of the file that readers and writers of one collection share."""
     with suppress(OSError):
-        return shutil.disk_usage(path.parent).free < _SHARED
+        from shutil import disk_usage
+
+        return disk_usage(path.parent).free < _SHARED
     return False
 
 
@@ -285,10 +300,13 @@ def _as_it_lies(path: Path, before: Identity | None) -> Opened:
     if not frozen[2]:
         return Opened(_configured(f"{path.as_uri()}?immutable=1", path, write=False), before, frozen)
     # Its last transactions stand beside it and can only be read where they can be put in order.
+    from shutil import copyfile
+    from tempfile import TemporaryDirectory
+
     copy = TemporaryDirectory(prefix="imi-")
     try:
         for one in (path, path.with_name(f"{path.name}-wal")):
-            shutil.copyfile(one, Path(copy.name) / one.name)
+            copyfile(one, Path(copy.name) / one.name)
         connection = _configured(str(Path(copy.name) / path.name), path, write=True)
     except BaseException:
         copy.cleanup()
@@ -360,6 +378,8 @@ def _add_functions(connection: apsw.Connection) -> None:
 
 
 def _date_of(*given: Any) -> str | None:
+    from imi.values import as_date
+
     (text,) = given
     found = as_date(text) if isinstance(text, str) else None
     return None if found is None else found[0]

@@ -17,7 +17,6 @@ from typing import Any
 
 from imi.errors import UsageError
 from imi.records import FACTS, composed
-from imi.values import TIMES_END, TypedFloat, TypedInt, as_date
 
 OPERATORS = ("=", "!=", "<", "<=", ">", ">=", "in", "contains")
 _LOGIC = ("and", "or", "not")
@@ -160,6 +159,8 @@ def _plain(value: Any) -> int | float:
 
 def _compare_text(read: _Reader, operator: str, value: str) -> Condition:
     """Compare with a text, or, where it says a date, with the dates that texts say, however they are written."""
+    from imi.values import TIMES_END, as_date
+
     period = as_date(value)
     same = f"({{type}} = 'text' AND {{value}} {operator} ?)"
     if period is None:
@@ -201,6 +202,8 @@ def uncompared(where: Mapping[str, Any]) -> list[tuple[str, str, Condition]]:
 
 
 def _uncompared(name: str, value: object) -> tuple[str, Condition]:
+    from imi.values import TIMES_END, as_date
+
     read = _Reader(name)
     if isinstance(value, bool):
         return "true or false", read.condition("{type} NOT IN ('true', 'false', 'null')")
@@ -216,6 +219,8 @@ def _uncompared(name: str, value: object) -> tuple[str, Condition]:
 
 
 def _one_of(read: _Reader, values: list[object]) -> Condition:
+    from imi.values import TypedFloat, TypedInt
+
     # Dates are compared one by one; a number as it was typed is also the text that was typed.
     alone = dict.fromkeys(value for value in values if _stands_alone(value))
     rest = [value for value in values if not _stands_alone(value)]
@@ -237,6 +242,8 @@ def _one_of(read: _Reader, values: list[object]) -> Condition:
 
 
 def _stands_alone(value: object) -> bool:
+    from imi.values import as_date
+
     if value is None or isinstance(value, bool):
         return True
     return isinstance(value, str) and as_date(value) is not None

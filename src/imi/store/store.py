@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
-import shutil
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -567,7 +565,7 @@ def make(folder: Path, *, dtype: Dtype = "float32") -> bool:
         place.parent.mkdir(parents=True, exist_ok=True)
         # A folder that is there keeps its owner and its rights: only the file is new in it.
         there = place.is_dir()
-        beside = place / f"{MAKING}{secrets.token_hex(6)}" if there else sibling(place)
+        beside = place / f"{MAKING}{os.urandom(6).hex()}" if there else sibling(place)
         beside.mkdir()
         try:
             database.create(beside / FILE)
@@ -578,6 +576,8 @@ def make(folder: Path, *, dtype: Dtype = "float32") -> bool:
                 store.close()
             return link_new(beside / FILE, place / FILE) if there else rename_new(beside, place)
         finally:
+            import shutil
+
             shutil.rmtree(beside, ignore_errors=True)
     except OSError as cannot:
         raise CollectionError(
