@@ -1,6 +1,7 @@
 """`imi ask` and `imi translate`."""
 
 import re
+import sys
 
 import pytest
 from tests.llm.standin import StandIn
@@ -38,6 +39,23 @@ def test_with_a_model(reviews, run, server):
     assert done.json["citations"][-1] == {"n": 42, "id": None, "text": None, "page": None, "supported": False}
     plain = run("ask", "reviews.imi", "coffee", "--llm", f"m@{server.url}", "--where", "Score>=4")
     assert "[42] there is no such passage  (not supported)" in plain.out
+
+
+@pytest.mark.parametrize(
+    ("reply", "once", "twice"), [("Good coffee [1].", "Good coffee [1].", ""), ("Nonsense [42].", "", "Nonsense [42].")]
+)
+def test_an_answer_stands_on_a_terminal_once_unless_the_check_changed_it(
+    reviews, run, server, monkeypatch, reply, once, twice
+):
+    for stream in (sys.stdout, sys.stderr):
+        monkeypatch.setattr(stream, "isatty", lambda: True, raising=False)
+    server.replies.append(reply)
+    done = run("ask", "reviews.imi", "coffee", "--llm", f"m@{server.url}")
+    assert done.err.startswith(reply), "it streams while it is written"
+    if once:
+        assert once not in done.out and "[1] " in done.out and "checked" not in done.err
+    else:
+        assert f"{twice} [?]" in done.out and "checked against the passages" in done.err
 
 
 def test_what_needs_a_model_says_so(reviews, run):

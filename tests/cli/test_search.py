@@ -1,7 +1,9 @@
 import json
+import sys
 
 import numpy as np
 import pytest
+from rich.cells import cell_len
 
 import imi
 from imi.embedders.testing import HashEmbedder
@@ -148,3 +150,25 @@ def test_hits_as_json_lines_are_the_hits_of_json(reviews, run):
     many = run("search", "reviews.imi", "-", "-k", "1", "--jsonl", stdin="beans\ncoffee\n").out.splitlines()
     assert [json.loads(line)["query"] for line in many] == ["beans", "coffee"]
     assert run("search", "reviews.imi", "beans", "--jsonl", "--facet", "Score").code == 2
+
+
+def test_a_terminal_shows_a_row_without_the_words_of_its_template(reviews, run, monkeypatch):
+    assert "Title: " in run("search", "reviews", "baked beans", "-k", "1").out, "a pipe gets what is there"
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("TERM", "dumb")
+    title, *body = run("search", "reviews", "baked beans", "-k", "1", "--mode", "text").out.splitlines()
+    assert "The best baked beans  1" in title
+    assert body[0].startswith("    We eat") and all(line.startswith("    ") for line in body if line)
+    assert "Title: The best" in run("search", "reviews", "baked beans", "-k", "1", "--mode", "text", "--full").out
+    (reviews / "code.py").write_text("def cut():\n    return text.split('<br>')\n", "utf-8")
+    run("add", "code", "code.py")
+    assert "split('<br>')" in run("search", "code", "cut", "-k", "1").out
+
+
+def test_a_table_on_a_narrow_terminal_cuts_no_word_in_two(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    shown = run("explain", "The cat sleeps.", "--model", "built-in")
+    assert "▁sleep " in shown.out and max(map(cell_len, shown.out.splitlines())) <= 80
+    assert ".: a large share, little effect" in shown.err

@@ -8,9 +8,9 @@ import pytest
 
 import imi
 from imi.records import Document
-from imi.server.api.cards import readable
 from imi.server.api.column_stats import colouring, columns_of
 from imi.text.highlight import piece_of, spans_of, wanted_terms
+from imi.text.readable import readable
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
-from imi.cli.hits import body_of, place_of, shortened, warn_of_collections
+from imi.cli.hits import place_of, shortened, titled, warn_of_collections
 from imi.cli.opening import opened_together, reranked
 from imi.cli.options import (
     Also,
@@ -28,7 +28,7 @@ from imi.cli.verbs import verb
 from imi.cli.where import parse_where
 from imi.errors import UsageError
 from imi.language import language, local
-from imi.records import Hit, facts_of
+from imi.records import Hit
 
 if TYPE_CHECKING:
     import typer
@@ -97,6 +97,7 @@ def ask(options: AskOptions) -> None:
         options.rerank,
         options.expand,
     )
+    written = _Written()
     streams = llm is not None and not options.as_json and sys.stderr.isatty() and not options.quiet
     with opened_together(options.collection, options.also, options.model, options.reading) as collections:
         for one in collections:
@@ -108,27 +109,36 @@ def ask(options: AskOptions) -> None:
             finding=finding,
             agent=options.agent,
             always=options.always,
-            on_text=_write if streams else None,
+            on_text=written.take if streams else None,
         )
         refused = collections[0].untrusted
     if refused is not None:
         note(f"found by text alone: {refused}")
     if streams:
         note("\n")
-    _show(found, options)
+    _show(found, options, written)
 
 
-def _write(piece: str) -> None:
-    # What streams is not checked yet: it goes to standard error, the checked answer to standard output.
-    say(piece, to=sys.stderr, end="", flush=True)
+@dataclass
+class _Written:
+    """What a language model wrote so far; shown on standard error, as it is not checked yet."""
+
+    text: str = ""
+
+    def take(self, piece: str) -> None:
+        self.text += piece
+        say(piece, to=sys.stderr, end="", flush=True)
+
+    def holds(self, answer: str) -> bool:
+        """Whether an answer stands on this terminal already, unchanged by the check."""
+        return sys.stdout.isatty() and self.text.strip() == answer.strip()
 
 
 def _source(hit: Hit) -> str:
     """Return where a passage is from and how it begins, short enough for a line."""
-    facts = facts_of(hit.metadata)
-    heading = " > ".join(dict.fromkeys(str(part) for part in (facts.get("title"), facts.get("heading")) if part))
+    heading, body = titled(hit)
     where = place_of(hit) if hit.collection is None else f"{shortened(hit.collection)}: {place_of(hit)}"
-    return f"{where}: {heading or one_line(body_of(hit), 80)}"
+    return f"{where}: {heading or one_line(body, 80)}"
 
 
 def _quotations(answer: str) -> str:
@@ -136,7 +146,7 @@ def _quotations(answer: str) -> str:
     return re.sub(r"^“(.*)”(?= \[\d+\]$)", r"「\1」", answer, flags=re.MULTILINE) if language() == "ja" else answer
 
 
-def _show(found: Answer, options: AskOptions) -> None:
+def _show(found: Answer, options: AskOptions, written: _Written) -> None:
     if options.as_json:
         value = found.to_dict()
         if options.show_context:
@@ -149,9 +159,11 @@ def _show(found: Answer, options: AskOptions) -> None:
             near = ", ".join(dict.fromkeys(place_of(hit) for hit in found.passages[:3]))
             note(f"the nearest is in {near}; --always quotes it", quiet=options.quiet)
         return
-    say(found.answer if found.llm else _quotations(found.answer))
-    if found.citations:
-        say()
+    if not written.holds(found.answer):
+        if written.text and sys.stdout.isatty():
+            note("checked against the passages, sentences that none supports marked [?]:", quiet=options.quiet)
+        say(found.answer if found.llm else _quotations(found.answer))
+        say(end="\n" if found.citations else "")
     for one in found.citations:
         text = local("there is no such passage") if one.id is None else _source(found.passages[one.n - 1])
         say(f"[{one.n}] {text}{'' if one.supported else '  ' + local('(not supported)')}")

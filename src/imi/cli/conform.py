@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import re
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -10,7 +10,7 @@ import typer
 
 from imi.cli.extras import needs
 from imi.cli.options import Output
-from imi.cli.output import note, show
+from imi.cli.output import note, progress, show
 from imi.cli.verbs import verb
 from imi.language import local
 
@@ -33,11 +33,16 @@ def conform(options: ConformOptions) -> None:
     """Check whether an endpoint keeps OpenAI's embeddings contract, line by line; exit code 1 where it does not."""
     checked, rows = [], []
     with needs("server"):
+        from imi.bridges.conform import CHECKS
         from imi.bridges.conform import conform as check
-    for one in check(options.url, options.model, options.key):
-        checked.append(one)
-        rows.append([local("ok") if one.ok else local("BROKEN"), local(one.check), local(one.detail)])
-        note(" ".join(rows[-1][:2]), quiet=options.quiet or not sys.stderr.isatty())
+    with progress("checking", quiet=options.quiet) as bar:
+        for one in check(options.url, options.model, options.key):
+            checked.append(one)
+            # What the endpoint itself says, after its status, stays as it is.
+            detail = one.detail if re.match(r"\d{3}: ", one.detail) else local(one.detail)
+            rows.append([local("ok") if one.ok else local("BROKEN"), local(one.check), detail])
+            if bar is not None:
+                bar(len(checked), len(CHECKS))
     show([one.to_dict() for one in checked], ["", "check", "detail"], rows, as_json=options.as_json)
     broken = sum(not one.ok for one in checked)
     note(f"{len(checked) - broken} of {len(checked)} kept", quiet=options.quiet)

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 _CHARACTERS = 24
 _TOKENS = 40
+_LARGE = 0.25
+"""A share from which little effect is explained."""
+_NUMBERS = 3
+"""Of each row and vector: with more, the table is wider than eighty columns."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +79,13 @@ def explain(options: ExplainOptions) -> None:
             "▁: a word begins here",
             quiet=options.quiet,
         )
+    for token in (one for reading in found.readings for one in reading.tokens):
+        if token.effect is not None and token.share > _LARGE and token.effect < token.share / 3:
+            note(
+                f"{token.text}: a large share, little effect: the last layer of the model damps what stands in every "
+                "text",
+                quiet=options.quiet,
+            )
     if found.parameters is None:
         note(f"the model {found.model} does not show its tokens", quiet=options.quiet)
     else:
@@ -124,13 +135,14 @@ def _show(reading: Reading) -> None:
     show(None, ["character", "code point", "UTF-8", "name"], characters, as_json=False, title=title)
     if reading.tokens:
         rows: list[list[Any]] = [
-            [one.text, one.id, *one.row, "…", one.weight, one.share, one.effect] for one in reading.tokens[:_TOKENS]
+            [one.text, one.id, *one.row[:_NUMBERS], "…", one.weight, one.share, one.effect]
+            for one in reading.tokens[:_TOKENS]
         ]
-        first_of_row = [f"dim {at}" for at in range(1, len(reading.tokens[0].row) + 1)]
+        first_of_row = [f"dim {at}" for at in range(1, len(rows[0]) - 5)]
         head = ["token", "id", *first_of_row, "", "weight", "share", "effect"]
         show(None, head, rows, as_json=False)
-    first: list[Any] = [len(reading.vector), *reading.vector[:4], "…"]
-    show(None, ["dimensions", "dim 1", "dim 2", "dim 3", "dim 4", ""], [first], as_json=False)
+    first: list[Any] = [len(reading.vector), *reading.vector[:_NUMBERS], "…"]
+    show(None, ["dimensions", *(f"dim {at}" for at in range(1, _NUMBERS + 1)), ""], [first], as_json=False)
 
 
 def register(app: typer.Typer) -> None:

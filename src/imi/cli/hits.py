@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from imi.cli.output import note, number, one_line, show
 from imi.cli.terminal import visible
 from imi.language import local
-from imi.records import Hit, Hits, facts_of
+from imi.records import Hit, Hits, facts_of, user_fields
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -23,6 +23,8 @@ _UNLIKELY = "the hits below are unlikely to answer the question"
 _NONE_LIKELY = "no hit is likely to answer the question; these are the nearest"
 _HALF = 8.0
 """The BM25 score that is shown as .5."""
+_PLACE = {"source", "line", "page"}
+"""Columns of every row that came from a file: others are those of a table."""
 _NOISE = 1e-9
 """What a score of nothing may be after rounding."""
 
@@ -54,6 +56,7 @@ def show_hits(
         show(None, ["score", "id", "text"], rows, as_json=False)
         return
     from rich.console import Console
+    from rich.padding import Padding
 
     console = Console(highlight=False)
     if title:
@@ -61,9 +64,12 @@ def show_hits(
     for at, hit in enumerate(hits, first):
         if at - first == likely:
             console.print(f"    ── {local(_UNLIKELY if likely else _NONE_LIKELY)} ──", style="yellow")
-        for line in _block(at, hit, hits.mode, question, full):
+        first_line, *lines = _block(at, hit, hits.mode, question, full)
+        for line in (first_line, *lines):
             line.plain = visible(line.plain)
-            console.print(line)
+        console.print(first_line)
+        for line in lines:
+            console.print(Padding(line, (0, 0, 0, 4)))
 
 
 def _identity(hit: Hit) -> str:
@@ -109,30 +115,40 @@ def body_of(hit: Hit) -> str:
     return text.removeprefix(f"{above}\n") if above else text
 
 
+def titled(hit: Hit) -> tuple[str, str]:
+    """Return what a hit is called, "" where it has no name, and its text as it is read beside that.
+
+    Of rows of a table, the words of a template and the markup of web pages are left out.
+    """
+    facts = facts_of(hit.metadata)
+    above = " > ".join(dict.fromkeys(str(part) for part in (facts.get("title"), facts.get("heading")) if part))
+    if above or not user_fields(hit.metadata).keys() - _PLACE:
+        return above, body_of(hit)
+    from imi.text.readable import readable
+
+    read = readable(hit)
+    return read.title or "", read.body
+
+
 def _block(at: int, hit: Hit, mode: str, question: Any, full: bool) -> list[Text]:
     from rich.text import Text
 
     score = scaled(hit.score, mode)
-    facts = facts_of(hit.metadata)
-    heading = " > ".join(dict.fromkeys(str(part) for part in (facts.get("title"), facts.get("heading")) if part))
+    heading, body = titled(hit)
     first = Text(f"{at:>3} ")
     first.append(bar(score), style="green")
     first.append(f" {number(score, 2)}  ", style="dim")
     if heading:
         first.append(one_line(heading, 90), style="bold")
         first.append("  ")
-    first.append(place_of(hit), style="cyan")
     if hit.collection is not None:
-        first.append(f"  in {shortened(hit.collection)}", style="magenta")
+        first.append(f"{shortened(hit.collection)} · ", style="magenta")
+    first.append(place_of(hit), style="cyan")
     if hit.copies:
         alike = len(hit.copies)
         first.append("  " + local(f"+ {alike} copy" if alike == 1 else f"+ {alike} copies"), style="yellow")
-    body = body_of(hit)
     lines = [first]
-    for line in _marked(body, question, full):
-        line.pad_left(4)
-        lines.append(line)
-    return lines
+    return [*lines, *_marked(body_of(hit) if full else body, question, full)]
 
 
 def _marked(text: str, question: Any, full: bool) -> list[Text]:

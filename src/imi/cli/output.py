@@ -16,8 +16,8 @@ from imi.cli.terminal import say, say_json, visible
 from imi.language import local
 from imi.progress import Progress
 
-_LONG, _ROOM = 60, 24
-"""Characters from which a cell is a text, and columns of the terminal that such a column keeps."""
+_LONG, _ROOM, _WORD = 60, 24, 14
+"""Columns of the terminal from which a cell is a text, that such a column keeps, and up to which a cell is a word."""
 
 
 def show(
@@ -138,6 +138,7 @@ def _flat(cell: Any) -> str:
 
 def _show_rich(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str | None) -> None:
     from rich.box import SIMPLE_HEAD
+    from rich.cells import cell_len
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -147,14 +148,15 @@ def _show_rich(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str
     table = Table(title=None if title is None else Text(visible(title)), box=SIMPLE_HEAD, title_justify="left")
     numeric = [all(isinstance(row[at], int | float) or row[at] is None for row in rows) for at in range(len(columns))]
     for at, (name, right) in enumerate(zip(columns, numeric, strict=True)):
-        # A column of whole texts is not squeezed to a word a line by the heads beside it.
-        long = max((len(str(row[at] or "")) for row in rows), default=0) > _LONG
+        # A column of whole texts is not squeezed to a word a line by the heads beside it, and no word is cut in two.
+        widest = max((cell_len(str(row[at] or "")) for row in rows), default=0)
+        least = _ROOM if widest > _LONG else widest if widest <= _WORD else None
         table.add_column(
             Text(visible(name)),
             justify="right" if right else "left",
             overflow="fold",
             no_wrap=right,
-            min_width=_ROOM if long and not right else None,
+            min_width=None if right else least,
         )
     for row in rows:
         # Text, not str: square brackets in a document are not markup.

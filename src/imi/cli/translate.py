@@ -33,12 +33,17 @@ def translate(options: TranslateOptions) -> None:
     from imi.llm import load_llm
     from imi.llm.model import required
     from imi.rag.translate import translate as translated
+    from imi.tasks.compare import scale_of
 
     text = "\n".join(read_texts(options.text)) if "-" in options.text else " ".join(options.text)
     llm = required(load_llm(options.llm))
-    found = translated(text, llm, imi.load(model_name(options.model)), to=options.to)
+    model = imi.load(model_name(options.model))
+    found = translated(text, llm, model, to=options.to)
     if found.suspicious:
         note(f"suspicious: source and translation have a similarity of {found.similarity:.2f}", quiet=options.quiet)
+    elif not options.quiet:
+        scale = scale_of(model)
+        note(f"unrelated texts have {scale.mean:.2f} on average under this model, translations several times as much")
     rows = [[found.text, found.similarity, local("suspicious") if found.suspicious else ""]]
     show(found.to_dict(), ["text", "similarity", ""], rows, as_json=options.as_json)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import PurePath
@@ -15,11 +15,9 @@ from imi.collection import Collection
 from imi.embedders.base import Embedder
 from imi.errors import ImiError
 from imi.records import Document, Hit, facts_of
-from imi.server.api.column_stats import TITLES
 from imi.tasks.compare import scale_of
 from imi.tasks.explain import Explaining
 from imi.text.highlight import READ, piece_of, spans_of
-from imi.text.labels import labelled_parts, without_markup
 from imi.text.lexical import normalize_text
 from imi.text.sentences import sentence_spans
 from imi.types import Floats
@@ -27,10 +25,6 @@ from imi.vectors import normalize
 
 WORD, MEANT = 1, 2
 """What a part of a text is marked as: words that were asked for, or what means what was asked for."""
-_TITLE = 140
-_BODIES = frozenset(
-    {"content", "text", "body", "review", "description", "combined", "本文", "内容", "テキスト", "説明"}
-)
 _SENTENCES = 24
 _SENTENCE = 600
 _LIKE_BEST = 0.45
@@ -40,44 +34,6 @@ _LIKELY = 2.2
 _FULL = 0.7
 _SAMPLE = 256
 Part = tuple[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Readable:
-    """A document's title, None where it has none, and its text as it is read."""
-
-    title: str | None
-    body: str
-
-
-def readable(document: Hit | Document) -> Readable:
-    """Return a document as it is read: its title apart, no words of a template, line breaks as such."""
-    text = document.text or ""
-    title = _named_title(document.metadata)
-    parts = labelled_parts(text)
-    if parts and (";" in text or parts[0][0].casefold() in (*TITLES, *_BODIES)):
-        named = next((value for name, value in parts if name.casefold() in TITLES and 0 < len(value) <= _TITLE), None)
-        title = title or named
-        kept = [(name, value) for name, value in parts if value and value != title]
-        text = "\n".join(value if name.casefold() in _BODIES else f"{name}: {value}" for name, value in kept)
-    body = without_markup(text)
-    title = None if title is None else without_markup(title)
-    if title and body.startswith(title):
-        rest = body[len(title) :]
-        # A passage of a file begins with its heading; a text that only begins with the same words goes on in its line.
-        body = rest.lstrip() if not rest.strip() or rest.lstrip(" ").startswith("\n") else body
-    return Readable(title, body) if body or not text else Readable(None, without_markup(text))
-
-
-def _named_title(metadata: Mapping[str, Any]) -> str | None:
-    folded = {name.casefold(): name for name in metadata}
-    for wanted in TITLES:
-        value = metadata.get(folded.get(wanted, ""))
-        if isinstance(value, str) and value.strip() and len(value) <= _TITLE:
-            return " ".join(value.split())
-    facts = facts_of(metadata)
-    value = facts.get("heading") or facts.get("title")
-    return value if isinstance(value, str) and value.strip() and len(value) <= _TITLE else None
 
 
 def place_of(document: Hit | Document) -> str | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from imi.records import FACTS
+from imi.text.readable import TITLES
 
 MOST_COLUMNS = 200
 LISTED = 40
@@ -19,12 +20,6 @@ _COUNTED = 10_000
 _SHORT = 60
 """Characters of a value, on average, beyond which a column is text to read and not to choose from."""
 _PLACES = frozenset({"source", "line", "paragraph", "page", "start", "end", "chunk", "row", "width", "height"})
-TITLES = tuple(
-    """
-    title summary subject headline heading name product_name label 題名 タイトル 件名 見出し 表題 名前 名称 品名 商品名
-    """.split()  # noqa: SIM905 — a list of one word a line would hide the code
-)
-"""Columns whose short texts are what a document is called, the likeliest first."""
 COLOURS = ("rating", "group", "number", "date")
 """Roles of columns that points can be coloured by, the likeliest first."""
 _NAMED_ID = re.compile(r"(?i:(?:^|[_\-. ])(?:id|key|uuid|guid|sku|isbn|asin)$)|[a-z](?:ID|Id)$|番号$|コード$")

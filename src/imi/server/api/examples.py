@@ -13,9 +13,9 @@ import numpy as np
 from imi.collection import Collection
 from imi.errors import ImiError
 from imi.records import Document
-from imi.server.api.cards import readable
 from imi.tasks.keywords import distinctive_words, words_of
 from imi.tasks.kmeans import by_size, spherical_kmeans
+from imi.text.readable import readable
 from imi.text.sentences import sentences
 from imi.types import Floats
 from imi.vectors import normalize

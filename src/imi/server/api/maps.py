@@ -18,7 +18,6 @@ import numpy as np
 from imi.collection import Collection
 from imi.errors import ImiError
 from imi.records import FACTS, Document
-from imi.server.api.cards import readable
 from imi.server.api.column_stats import colouring, columns_of
 from imi.server.http.responses import ApiError
 from imi.server.state import State
@@ -27,6 +26,7 @@ from imi.tasks.map_page import rows_data
 from imi.tasks.neighbours import nearest_rows
 from imi.tasks.regions import regions
 from imi.tasks.rows import Rows, read_rows
+from imi.text.readable import readable
 from imi.types import Floats
 from imi.vectors import normalize
 

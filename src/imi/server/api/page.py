@@ -27,7 +27,7 @@ from imi.llm import load_llm
 from imi.rag.answer import answer
 from imi.rag.retrieve import Retrieval
 from imi.records import Document, Hit, user_fields
-from imi.server.api.cards import Asked, Scales, marked_piece, meant_spans, place_of, readable
+from imi.server.api.cards import Asked, Scales, marked_piece, meant_spans, place_of
 from imi.server.api.collections import PREFIX, Name, lent, route_class, run
 from imi.server.api.column_stats import columns_of
 from imi.server.api.examples import examples_of
@@ -38,6 +38,7 @@ from imi.server.http.responses import ApiError, Json, in_parts
 from imi.server.state import State
 from imi.tasks.explain import Explaining
 from imi.text.highlight import piece_of, spans_of, wanted_terms
+from imi.text.readable import readable
 
 Result = TypeVar("Result")
 MapDims = Annotated[int | None, Query(ge=1, le=65_536, description="Leading dimensions that the map is drawn from.")]
