@@ -12,8 +12,8 @@ from imi.errors import DataError
 from imi.seminar.guide import prepare, run_code, steps
 
 IDS = [step.id for step in steps()]
-# What draws or lays out takes a second or more.
-SLOW = {"2.12", "A.6"}
+# What draws or lays out takes a second or more; those on the paper run in a test of their own.
+SLOW = {"2.12", "A.6", "A.9", "A.10", "A.11"}
 
 
 @pytest.fixture
@@ -87,6 +87,28 @@ def test_the_built_in_model_finds_what_the_steps_tell_people_to_look_at(desk, ru
     assert exact == ladder
 
 
+def test_the_steps_on_the_paper_print_what_they_tell_people_to_look_at(desk, monkeypatch, capsys):
+    monkeypatch.chdir(desk)
+    monkeypatch.delenv("IMI_MODEL", raising=False)
+    said = {}
+    for step in steps():
+        if step.id in ("A.9", "A.10", "A.11"):
+            for command in prepare(step):
+                assert imi.cli.main(shlex.split(command)[1:]) == 0
+            capsys.readouterr()
+            run_code(step)
+            said[step.id] = capsys.readouterr().out
+    four, eight = (
+        [float(number) for number in re.findall(r"([\d.]+) %", line)] for line in said["A.9"].splitlines()[:2]
+    )
+    assert four[0] > four[1] + 2 and eight[0] > eight[1] + 5, said["A.9"]
+    rows = [[int(share) for share in re.findall(r"(\d+)%", line)] for line in said["A.10"].splitlines()]
+    shares = [row for row in rows if row]
+    assert shares[2] == [100, 100] and all(kind > own for own, kind in shares[3:]), said["A.10"]
+    rows = [[int(share) for share in re.findall(r"(\d+)%", line)] for line in said["A.11"].splitlines()]
+    assert all(full >= 95 and small >= 90 and full >= last for full, small, _, last in rows), said["A.11"]
+
+
 def test_steps_have_all_words_in_both_languages():
     assert len(IDS) == len(set(IDS)) and {one[0] for one in IDS} == {"1", "2", "3", "A"}
     kana = re.compile(r"[぀-ヿ]")
@@ -108,7 +130,7 @@ def test_next_goes_on_from_the_step_that_was_shown_last(seat, run, monkeypatch):
     assert run("seminar", "next").out.startswith("1.1")
     done = run("seminar", "next")
     assert done.out.startswith("1.2") and "fox    id 2" in done.out and "1.3" in done.err
-    (seat / "seminar" / ".step").write_text("A.8")
+    (seat / "seminar" / ".step").write_text("A.11")
     assert "last step" in run("seminar", "next").err and run("seminar", "next", "--json").json is None
     (seat / "seminar" / ".step").write_text("from another version")
     assert run("seminar", "next").out.startswith("1.1")
@@ -133,7 +155,7 @@ def test_json_has_the_step_and_what_it_printed(seat, run):
 
 def test_unknown_steps_and_failing_commands_say_what_to_do(seat, run):
     done = run("seminar", "9.9")
-    assert done.code == 2 and "there is no step '9.9': 1.1 to A.8" in done.err
+    assert done.code == 2 and "there is no step '9.9': 1.1 to A.11" in done.err
     assert run("seminar", "a.1").out.startswith("A.1")
     (seat / "seminar" / "four.imi").write_text("a file in the way")
     done = run("seminar", "1.4")

@@ -43,7 +43,7 @@ class SeminarOptions(Output):
     """What `imi seminar` takes."""
 
     step: Annotated[
-        str | None, Argument(metavar="[STEP]", help="Which step, 1.1 to A.8, or next; all are listed without it.")
+        str | None, Argument(metavar="[STEP]", help="Which step, 1.1 to A.11, or next; all are listed without it.")
     ] = None
     page: Annotated[
         Path | None,
