@@ -155,3 +155,10 @@ def test_why_a_row_is_odd_is_said_in_both_languages():
     ):
         assert words in japanese
     assert not any(english in japanese for english in ("usual", "texts", "rows", "nearest"))
+
+
+def test_spelling_is_read_the_same_in_parts(monkeypatch):
+    texts = [f"where is the card number {n} that I ordered" for n in range(60)] + ["zxqv wkjp qqxz", "", "猫"]
+    whole = text_oddness(texts)
+    monkeypatch.setattr("imi.tasks.text_oddness._PART", 100)
+    np.testing.assert_allclose(text_oddness(texts).bits, whole.bits, rtol=1e-9)

@@ -7,7 +7,7 @@ from tests.needs import needs
 import imi
 from imi import tasks
 from imi.errors import MissingExtra, UsageError
-from imi.tasks.keywords import distinctive_words, words_of
+from imi.tasks.keywords import distinctive_words, words_of, written_out
 from imi.tasks.kmeans import agreement, silhouette
 from imi.tasks.neighbours import nearest_rows
 
@@ -55,6 +55,18 @@ def test_neighbours_are_exact_for_small_tables_and_near_it_for_large_ones(groups
     monkeypatch.setattr("imi.tasks.neighbours.EXACT_ROWS", 100)
     fast = nearest_rows(z, 5)[1]
     assert np.mean([len(set(a) & set(b)) / 5 for a, b in zip(rows, fast, strict=True)]) > 0.95
+
+
+@pytest.mark.parametrize("most", [20_000, 100])
+def test_neighbours_among_some_rows_are_those_of_these_rows_alone(groups, monkeypatch, most):
+    z, _ = groups
+    monkeypatch.setattr("imi.tasks.neighbours.EXACT_ROWS", most)
+    only = np.arange(0, len(z), 2)
+    cosines, rows = nearest_rows(z, 5, only=only)
+    alone, places = nearest_rows(z[only].copy(), 5)
+    assert (rows == places).all()
+    np.testing.assert_allclose(cosines, alone, atol=1e-6)
+    np.testing.assert_allclose(cosines, np.einsum("nkd,nd->nk", z[only][rows], z[only]), atol=1e-6)
 
 
 def test_equal_rows_have_each_other_as_neighbours():
@@ -136,3 +148,33 @@ def test_an_album_is_grouped_where_its_model_cannot_be_asked(tmp_path, monkeypat
         assert len(tasks.cluster(alone, 2).clusters) == 2
         assert tasks.map(alone, method="pca").pictures == {}
         assert tasks.doctor(alone).findings
+
+
+@pytest.mark.parametrize(
+    ("texts", "word", "written"),
+    [
+        (["部屋は広いです。", "広くて良い", "広かった"], "広", "広い"),
+        (["静かな夜", "とても静かでした"], "静", "静か"),
+        (["美味しかったです", "美味しい朝食"], "美味", "美味しい"),
+        (["駅に近い宿", "駅の近くにある"], "近", "近い"),
+        (["楽しい旅", "楽しめました", "楽しみです"], "楽", "楽しい"),
+        (["ぐっすり寝られました", "早く寝ました"], "寝", None),
+        (["出張で行った", "また行く"], "行", None),
+        (["利用しました", "利用される方"], "利用", "利用"),
+        (["窓の下", "古い窓が"], "窓", "窓"),
+        (["coffee", "コーヒー"], "コーヒー", "コーヒー"),
+    ],
+)
+def test_a_name_is_written_as_a_dictionary_has_it(texts, word, written):
+    assert written_out([word], texts) == ([] if written is None else [written])
+
+
+def test_where_plain_kmeans_is_better_that_is_said_and_how_to_use_it(groups):
+    from dataclasses import replace
+
+    found = tasks.cluster(groups[0], 3)
+    better = replace(found, baseline={"method": "plain", "silhouette": 1.0, "stability": 1.1})
+    said = better.findings().says[-1]
+    assert "--method plain" in said.en and "--method plain" in said.ja
+    worse = replace(found, baseline={"method": "plain", "silhouette": -1.0, "stability": 0.1})
+    assert "--method" not in worse.findings().says[-1].en

@@ -108,3 +108,15 @@ def test_recommendation_follows_likes_and_varies(groups, tmp_path, embedder):
     ):
         with pytest.raises(UsageError, match=words):
             call()
+
+
+def test_copies_are_recommended_once_and_those_of_the_liked_never(tmp_path, embedder):
+    import imi
+
+    texts = ["good coffee", "Good coffee!", "strong coffee", "strong  coffee", "weak coffee", "a dog"]
+    with imi.open(tmp_path / "c.imi", model=embedder) as collection:
+        collection.add([imi.Document(str(at), text) for at, text in enumerate(texts)])
+        hits = tasks.recommend(collection, "0", k=5)
+    assert {hit.id for hit in hits} == {"2", "4", "5"} and next(hit.copies for hit in hits if hit.id == "2") == ("3",)
+    z = np.eye(4, dtype=np.float32)[[0, 0, 1, 1, 2]] + 0.1
+    assert sorted(tasks.recommend(z, [0], k=5).rows.tolist()) == [2, 4]

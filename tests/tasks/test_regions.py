@@ -20,7 +20,7 @@ def test_each_region_is_named_by_its_own_words():
     assert {one.level for one in found.named} >= {0}
     for one in found.named:
         nearest = int(((points - [one.x, one.y]) ** 2).sum(axis=1).argmin())
-        assert set(one.name.split(" · ")) <= set(KINDS[kind[nearest]].split()) | {"古", "寺", "庭"}
+        assert set(one.name.split(" · ")) <= set(KINDS[kind[nearest]].split()) | {"古い", "寺", "庭"}
     told = found.to_dict()
     coarse = [one[2] for one in told["named"] if one[4] == 0]
     assert len(told["of"]) == len(points) and set(told["of"]) - {-1} <= set(range(len(coarse)))

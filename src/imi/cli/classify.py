@@ -24,7 +24,7 @@ class ClassifyOptions(ReportedTaskOptions):
     column: Column = None
     head: Annotated[str, typer.Option("--head", metavar="KIND", help="kernel, logistic or knn.")] = "kernel"
     test: Test = 0.2
-    sentences: Sentences = False
+    sentences: Sentences = None
     method: Annotated[
         str, typer.Option("--method", metavar="NAME", help="vectors; or a plain one: words (TF-IDF), commonest.")
     ] = "vectors"

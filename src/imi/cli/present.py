@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any, Protocol
 
 from imi.cli.output import note, one_line, show, show_json
@@ -100,6 +101,10 @@ def _show_table(table: ReportTable, spoken: str, *, first: bool) -> None:
             value = value.in_language(spoken)
         return one_line(value, _WIDE) if isinstance(value, str) else value
 
+    if sys.stdout.isatty():  # a pipe has every column, so that what reads it can count on them
+        if not table.rows:
+            return
+        table = table.filled()
     rows = [[cell(value) for value in row] for row in table.rows]
     heads = [_name(column, spoken) for column in table.columns]
     title = None if table.title is None else table.title.in_language(spoken)

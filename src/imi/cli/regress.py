@@ -19,7 +19,7 @@ class RegressOptions(ReportedTaskOptions):
 
     column: Annotated[str, typer.Option("--column", metavar="NUMBER", help="The metadata column with the number.")]
     test: Test = 0.2
-    sentences: Sentences = False
+    sentences: Sentences = None
     method: Annotated[
         str, typer.Option("--method", metavar="NAME", help="vectors; or a plain one: words (TF-IDF), mean.")
     ] = "vectors"

@@ -48,8 +48,11 @@ def check_reported(report: Path | None) -> None:
 
 
 Sentences = Annotated[
-    bool,
-    typer.Option("--sentences", help="Read texts also sentence by sentence, by the model: better where they are long."),
+    bool | None,
+    typer.Option(
+        "--sentences/--no-sentences",
+        help="Read texts also sentence by sentence, by the model; by default where they are long.",
+    ),
 ]
 
 

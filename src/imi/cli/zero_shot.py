@@ -32,7 +32,7 @@ class ZeroShotOptions(ReportedTaskOptions):
     abstain: Annotated[
         float, typer.Option("--abstain", metavar="CONFIDENCE", help="Below this confidence the label is left out.")
     ] = 0.0
-    sentences: Sentences = False
+    sentences: Sentences = None
     method: Annotated[
         str | None,
         typer.Option(
@@ -52,7 +52,7 @@ def zero_shot(options: ZeroShotOptions) -> None:
         labels = {one: described.get(one, ()) for one in labels} if labels else described
     with open_to_read(options.collection) as collection:
         how: Any = {"truth": options.column, "abstain": options.abstain, "dims": options.dims, "seed": options.seed}
-        how |= {"sentences": options.sentences or None, "method": options.method}
+        how |= {"sentences": options.sentences, "method": options.method}
         result = tasks.zero_shot(collection, labels, **how)
     if result.accuracy is not None:
         present(result, options)

@@ -12,8 +12,9 @@ from imi.tasks.rows import is_collection
 
 _LOOKED_AT = 16
 _SIDE = 224
-_LEAST = 0.2
-"""The share of a group's pictures that a name must hold of."""
+_LEAST = 0.3
+"""The share of a group's pictures that a name must hold of, and two of them at least: one guess may be wild."""
+_MIXED = {"en": "mixed pictures", "ja": "いろいろな写真"}
 
 
 def _tower(collection: Any) -> Any:
@@ -24,7 +25,7 @@ def _tower(collection: Any) -> Any:
 
 
 def shown_by_groups(data: Any, groups: Sequence[Sequence[str]], language: str) -> list[str]:
-    """Return a name for each group of pictures, "" where nothing is seen in enough of them.
+    """Return a name for each group of pictures: what is seen in many of them, "" where there are none.
 
     Args:
         data: what the groups are of; anything other than a collection with pictures, whose model can guess what they
@@ -40,17 +41,19 @@ def shown_by_groups(data: Any, groups: Sequence[Sequence[str]], language: str) -
     if tower is None:
         return nothing
     said = dict(zip(small, tower.guesses(list(small.values()), language), strict=True))
-    shares = []
+    shares, agreed = [], []
     for ids in some:
         seen = [id_ for id_ in ids if id_ in said]
         counts = Counter(name for id_ in seen for name in said[id_])
         shares.append({name: count / len(seen) for name, count in counts.items()})
+        agreed.append({name for name, count in counts.items() if count >= max(min(2, len(seen)), _LEAST * len(seen))})
     everywhere: Counter[str] = Counter()
     for share in shares:
         everywhere.update(share)
     names = []
-    for share in shares:
+    for share, common in zip(shares, agreed, strict=True):
         # What the other groups show as well names none of them.
-        apart = {name: 2 * own - everywhere[name] / len(groups) for name, own in share.items() if own >= _LEAST}
-        names.append(", ".join(sorted(apart, key=lambda name: (-apart[name], name))[:2]))
+        apart = {name: 2 * own - everywhere[name] / len(groups) for name, own in share.items() if name in common}
+        mixed = _MIXED.get(language, _MIXED["en"]) if share else ""
+        names.append(", ".join(sorted(apart, key=lambda name: (-apart[name], name))[:2]) or mixed)
     return names

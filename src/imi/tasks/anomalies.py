@@ -43,7 +43,7 @@ _WIDE_ALONE = 0.25
 _SPELLED, _BRIEF = 0.4, 10
 """What a deviation in spelling counts, and the characters at which half of it is believed. These and the rest above
 were set on texts planted among bank requests, hotel sentences, headlines, reviews and captions (docs/tasks.md)."""
-_BLOCK, _FEW = 2048, 256
+_BLOCK, _FEW, _WIDTH = 2048, 256, 16_384
 _NEARLY = 0.7
 """Share of the wider view from which the distance to the nearest rows, which is easier to see, is the one named."""
 _FAMILIAR = 0.8
@@ -232,19 +232,20 @@ def _look(
 ) -> tuple[_Views, NDArray[np.int64]]:
     """Return the views of all rows, and each row's nearest different rows (n, ≤ k)."""
     first, same = copies_of(rows.z)
-    z, counts = rows.z[first], np.bincount(same)
+    z, counts = rows.z, np.bincount(same)
+    only = None if len(first) == len(z) else first
     seen = min(k, len(first) - 1)
-    cosines, near = nearest_rows(z, min(seen + _SPARE, len(first) - 1), seed=seed, progress=progress)
+    cosines, near = nearest_rows(z, min(seen + _SPARE, len(first) - 1), only=only, seed=seed, progress=progress)
     mean = np.maximum(_mean_of_nearest(cosines[:, :seen], counts, k), _CLOSE)
     last = np.maximum(1 - cosines[:, seen - max(1, seen // 10) : seen].mean(axis=1, dtype=np.float64), _CLOSE)
     odd = np.maximum(_robust(np.log(mean)), _robust(np.log(last)) - _FAMILY)
     ordinary = odd <= np.quantile(odd, _ORDINARY)
-    some = _nearest_ordinary(z, cosines, near, ordinary, seen)
+    some = _nearest_ordinary(z, first, cosines, near, ordinary, seen)
     written = None if rows.texts is None or not any(rows.texts) else text_oddness(rows.texts)
     views = _Views(
         mean[same],
         np.maximum(_mean_of_nearest(some, counts, k), _CLOSE)[same],
-        np.maximum(_wide(z, ordinary, seed), _CLOSE)[same],
+        np.maximum(_wide(z, first, ordinary, seed), _CLOSE)[same],
         seen,
         written,
     )
@@ -252,9 +253,14 @@ def _look(
 
 
 def _nearest_ordinary(
-    z: Floats, cosines: Floats, near: NDArray[np.int64], ordinary: NDArray[np.bool_], k: int
+    z: Floats,
+    first: NDArray[np.int64],
+    cosines: Floats,
+    near: NDArray[np.int64],
+    ordinary: NDArray[np.bool_],
+    k: int,
 ) -> Floats:
-    """Return each row's cosines (n, ≤ k) to its nearest ordinary rows other than itself, best first."""
+    """Return the cosines (n, ≤ k) of each different row, `first`, to its nearest ordinary other ones, best first."""
     width = min(k, int(ordinary.sum()) - 1)
     kept = ordinary[near]
     place = np.argsort(~kept, axis=1, kind="stable")[:, :width]
@@ -264,23 +270,26 @@ def _nearest_ordinary(
     short = np.flatnonzero(kept.sum(axis=1) < width)
     for at in range(0, len(short), _FEW):
         some = short[at : at + _FEW]
-        products = z[some] @ z[core].T
-        itself = ordinary[some]
-        products[np.flatnonzero(itself), np.searchsorted(core, some[itself])] = -2
-        found[some] = -np.sort(-np.partition(products, -width, axis=1)[:, -width:], axis=1)
+        best = np.full((len(some), width), -2, np.float32)
+        for low in range(0, len(core), _WIDTH):
+            others = core[low : low + _WIDTH]
+            products = z[first[some]] @ z[first[others]].T
+            products[some[:, None] == others] = -2
+            best = np.partition(np.hstack([best, products]), -width, axis=1)[:, -width:]
+        found[some] = -np.sort(-best, axis=1)
     return found
 
 
-def _wide(z: Floats, ordinary: NDArray[np.bool_], seed: int) -> NDArray[np.float64]:
-    """Return each row's mean distance (n,) to the nearest tenth of the ordinary rows, of at most 2,000 drawn."""
+def _wide(z: Floats, first: NDArray[np.int64], ordinary: NDArray[np.bool_], seed: int) -> NDArray[np.float64]:
+    """Return each different row's mean distance (n,) to the nearest tenth of the ordinary ones, of at most 2,000."""
     core = np.flatnonzero(ordinary)
     if len(core) > _MOST_COMPARED:
         core = np.sort(np.random.default_rng(seed).choice(core, _MOST_COMPARED, replace=False))
     width = max(1, round(_WIDE * len(core)))
-    others = z[core].T
+    others = z[first[core]].T
     parts = [
-        1 - np.partition(z[at : at + _BLOCK] @ others, -width, axis=1)[:, -width:].mean(axis=1, dtype=np.float64)
-        for at in range(0, len(z), _BLOCK)
+        1 - np.partition(z[first[at : at + _BLOCK]] @ others, -width, axis=1)[:, -width:].mean(axis=1, dtype=np.float64)
+        for at in range(0, len(first), _BLOCK)
     ]
     return np.concatenate(parts)
 

@@ -54,7 +54,7 @@ class ClassifierHead:
         Raises:
             UsageError: the vectors are narrower than the head.
         """
-        unit = fitting(z, self.dims)
+        unit = fitting(z, self.dims, parts=self.sentences)
         if self.kind == "knn":
             return self._vote(unit)
         if self.mix is not None:

@@ -121,7 +121,7 @@ def classify(
     seed: int = 0,
     dims: int | None = None,
     *,
-    sentences: bool = False,
+    sentences: bool | None = False,
     texts: Sequence[str] | None = None,
     method: Method = "vectors",
 ) -> Classification:
@@ -136,6 +136,7 @@ def classify(
         seed: of the split.
         dims: leading dimensions of each vector to use.
         sentences: read a collection's texts also sentence by sentence (`imi.tasks.parts`): better where they are long.
+            None: where that pays.
         texts: n texts for an array, for the baseline by words; a collection brings its own.
         method: "vectors", or a plain one: "words" (TF-IDF and logistic regression) or "commonest".
 
@@ -162,7 +163,7 @@ def classify(
     confusion, right = _counted(codes[held], said[method], len(names))
     final = train_head(z, codes, names, head, seed=seed)
     if is_collection(data):
-        final = replace(with_model(final, data), sentences=sentences)
+        final = replace(with_model(final, data), sentences=rows.parts)
     sure = confidences.max(axis=1) * (method == "vectors")
     return Classification(
         *(float(right.mean()), macro_f1(confusion), wilson(int(right.sum()), len(held)), tuple(names), confusion),
@@ -231,7 +232,8 @@ def beside(best: PlainAnswer, methods: Sequence[str] = ()) -> Phrase:
         use = f"; --method {best.method} uses it" if best.method in methods else ""
         return Phrase(
             f"baseline: {name.en} {sure}: {best.accuracy:.3f}, {ahead}{use}",
-            f"ベースライン：{name.ja}のほうが高く {best.accuracy:.3f}、差 {best.ahead:+.3f}（{low:+.3f}〜{high:+.3f}）",
+            f"ベースライン：{name.ja}のほうが高く {best.accuracy:.3f}、差 {best.ahead:+.3f}（{low:+.3f}〜{high:+.3f}）"
+            + (f"。--method {best.method} で使えます" if best.method in methods else ""),
         )
     return Phrase(
         f"baseline: {name.en} gets {best.accuracy:.3f}, {ahead}",

@@ -120,10 +120,13 @@ class Clusters(Reported):
             )
         if self.baseline:
             silhouette_, stability = self.baseline["silhouette"], self.baseline["stability"]
+            better = silhouette_ >= self.silhouette and stability > self.stability
             says.append(
                 Phrase(
-                    f"baseline: plain k-means has silhouette {silhouette_:.3f}, stability {stability:.2f}",
-                    f"ベースライン：単純な k-means はシルエット係数 {silhouette_:.3f}、安定性 {stability:.2f}",
+                    f"baseline: plain k-means has silhouette {silhouette_:.3f}, stability {stability:.2f}"
+                    + (", which is better here; --method plain uses it" if better else ""),
+                    f"ベースライン：単純な k-means はシルエット係数 {silhouette_:.3f}、安定性 {stability:.2f}"
+                    + ("。こちらのほうが良いので、--method plain で使えます" if better else ""),
                 )
             )
         rows = self._rows(tree)

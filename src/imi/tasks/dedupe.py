@@ -65,9 +65,11 @@ class DuplicateGroup:
 class Duplicates(Reported, Sequence[DuplicateGroup]):
     """Groups of duplicates, the largest first; each has `.keep`, `.drop` (row numbers) and `.similarity`."""
 
-    def __init__(self, groups: Sequence[DuplicateGroup], threshold: float) -> None:
+    def __init__(self, groups: Sequence[DuplicateGroup], threshold: float, has_texts: bool = True) -> None:
         self.groups = tuple(groups)
         self.threshold = threshold
+        self.has_texts = has_texts
+        """Whether a row has a text; pictures and bare vectors have none."""
 
     @overload
     def __getitem__(self, at: int) -> DuplicateGroup: ...
@@ -83,11 +85,6 @@ class Duplicates(Reported, Sequence[DuplicateGroup]):
     def drop(self) -> tuple[int, ...]:
         """Return all rows to drop, ascending."""
         return tuple(sorted(row for group in self.groups for row in group.drop))
-
-    @property
-    def has_texts(self) -> bool:
-        """Return whether a row of a group has a text, or there is no group; pictures and bare vectors have none."""
-        return not self.groups or any(text for group in self.groups for text in group.texts)
 
     @property
     def exact(self) -> int:
@@ -113,6 +110,10 @@ class Duplicates(Reported, Sequence[DuplicateGroup]):
         ]
         if not self.has_texts:
             says.pop()
+        if not self.groups:
+            says[0] = Phrase(
+                f"no two rows reach {self.threshold:g}", f"類似度が {self.threshold:g} 以上の行はありません"
+            )
         rows = []
         for group in self.groups:
             other = next((text for text in group.texts[1:] if text != group.texts[0]), "")
@@ -205,7 +206,8 @@ def dedupe(
     of_form = np.empty(int(form.max()) + 1, np.int64)
     of_form[form[representatives]] = owner[representatives]
     groups = [_group(rows, form, members) for members in _members(of_form[form])]
-    return Duplicates(sorted(groups, key=lambda group: (-len(group.drop), group.keep)), threshold)
+    found = sorted(groups, key=lambda group: (-len(group.drop), group.keep))
+    return Duplicates(found, threshold, any(rows.texts or ()))
 
 
 def likeness(a: Sequence[str], b: Sequence[str], model: Any) -> NDArray[np.float64]:

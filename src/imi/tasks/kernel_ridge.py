@@ -57,8 +57,8 @@ class Fit:
     left_out: Doubles
 
 
-def fitting(z: Floats | list[list[float]], dims: int) -> Floats:
-    """Return unit rows, (n, dims) float32, cut where the vectors are wider.
+def fitting(z: Floats | list[list[float]], dims: int, *, parts: bool = False) -> Floats:
+    """Return unit rows, (n, dims) float32, cut where the vectors are wider; `parts`: of texts in parts.
 
     Raises:
         UsageError: the vectors are narrower.
@@ -67,7 +67,9 @@ def fitting(z: Floats | list[list[float]], dims: int) -> Floats:
     if array.shape[1] < dims:
         raise UsageError(
             f"vectors have {array.shape[1]} dimensions, the head reads {dims}",
-            hint="use vectors of the model it was trained on",
+            hint="it reads texts in parts: imi.tasks.parts.in_parts(texts, model) makes such vectors"
+            if parts
+            else "use vectors of the model it was trained on",
         )
     return normalize(array) if array.shape[1] == dims else truncate(array, dims)
 

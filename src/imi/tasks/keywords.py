@@ -42,7 +42,7 @@ _COMMON = frozenset(
 _COMMON_JA = frozenset(
     """
     的 者 方 人 中 上 下 前 後 今 時 何 私 日 年 月 回 分 事 物 所 見 行 言 思 出 入 使
-    用 来 一 二 三 十 気 自分 場合 ため こと
+    用 来 一 二 三 十 気 自分 場合 ため こと 他 点 訳 無 有 感 際 等 度 様 方々 以上 以外 是非 本当 大変 今回 次回 非常
     """.split()  # noqa: SIM905 — a list of one word a line would hide the code
 )
 
@@ -51,6 +51,51 @@ def words_of(text: str) -> list[str]:
     """Return the words of a text that can be part of a name, in order: content words, case folded."""
     words = _WORD.findall(_TAG.sub(" ", normalize_text(text)))
     return [word for word in words if word not in _COMMON and word not in _COMMON_JA]
+
+
+_STEM = re.compile("([\u4e00-\u9fff々]{1,6})([\u3041-\u309f]*)")
+_ADJECTIVE = re.compile("((?:ずか|し|らし|かし|らか|か|た|き|さ|な|る)?)(?:(い(?![たてまし])|く[てな])|く|かっ)")
+"""The second group is what no verb has: 分かった and 行く look alike otherwise."""
+_ADJECTIVAL_NOUN = re.compile("(や?か)[でなにだ]")
+_NOUN = re.compile("[がをはにでともへやだなよねさのか]|$")
+_ENOUGH = 0.25
+"""The share of adjectives among what begins with the same kanji from which the word is one: 楽しい beside 楽しむ."""
+
+
+def written_out(words: Sequence[str], texts: Iterable[str]) -> list[str]:
+    """Return how texts write what begins with kanji: 広い for 広, 静か for 静; verbs, which name nothing, are left out.
+
+    Args:
+        words: of a name; those of other scripts stay as they are.
+        texts: where they stand.
+    """
+    stems = {word for word in words if _STEM.fullmatch(word)}
+    forms: dict[str, Counter[str]] = {stem: Counter() for stem in stems}
+    proven: set[str] = set()
+    for text in texts if stems else ():
+        for found in _STEM.finditer(text):
+            if found[1] in stems:
+                form, sure = _form(found[1], found[2])
+                forms[found[1]][form] += 1
+                proven.update([form] if sure else [])
+    return [form for word in words if (form := _best_form(word, forms[word], proven) if word in stems else word)]
+
+
+def _form(stem: str, rest: str) -> tuple[str, bool]:
+    """Return the form of a dictionary by the kana that follow some kanji, "" for a verb's; and whether that is sure."""
+    if adjective := _ADJECTIVE.match(rest):
+        return f"{stem}{adjective[1]}い", bool(adjective[2])
+    if adjectival := _ADJECTIVAL_NOUN.match(rest):
+        return stem + adjectival[1], True
+    # A compound of kanji is a noun however it goes on: 利用される.
+    return (stem if len(stem) > 1 or _NOUN.match(rest) else ""), False
+
+
+def _best_form(stem: str, forms: Counter[str], proven: set[str]) -> str:
+    best = max((form for form in forms if form in proven), key=lambda form: (forms[form], form), default="")
+    if best and forms[best] >= max(_ENOUGH * forms.total(), forms[stem]):
+        return best
+    return stem if len(stem) > 1 or not forms or 2 * forms[stem] >= forms.total() else ""
 
 
 def distinctive_words(
@@ -75,7 +120,12 @@ def distinctive_words(
     total: Counter[str] = Counter()
     for group_counts in counts:
         total.update(group_counts)
-    return [_without_variants(_ranked(group_counts, total), words) for group_counts in counts]
+    found = []
+    for group, group_counts in enumerate(counts):
+        ranked = _without_variants(_ranked(group_counts, total), 2 * words)
+        own = [normalize_text(texts[row]) for row in _spread(np.flatnonzero(groups == group), most)]
+        found.append((written_out(ranked, own) or ranked)[:words])
+    return found
 
 
 def nearest_in_meaning(terms: Sequence[str], direction: Floats, model: Embedder, words: int = 3) -> list[str]:
@@ -127,11 +177,18 @@ def _spread(rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
 
 
 def _without_variants(ranked: Sequence[str], words: int) -> list[str]:
-    """Return the first words that are not just another form of one already taken (dog, dogs; 配達, 配達日)."""
+    """Return the first words that are not just another form of one already taken (dog, dogs; 配達, 配達日; 大満足)."""
     taken: list[str] = []
     for word in ranked:
         if len(taken) == words:
             break
-        if not any(word.startswith(one) or one.startswith(word) for one in taken):
+        if not any(_variants(word, one) for one in taken):
             taken.append(word)
     return taken
+
+
+def _variants(one: str, other: str) -> bool:
+    if one.startswith(other) or other.startswith(one):
+        return True
+    kanji = bool(_STEM.match(one) and _STEM.match(other))
+    return kanji and (one.endswith(other) or other.endswith(one))

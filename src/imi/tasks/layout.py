@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from imi.index.native import processors
 from imi.progress import Progress
 from imi.tasks.neighbours import nearest_rows
 from imi.types import Floats
@@ -18,6 +20,7 @@ _EARLY, _LATE = 250, 500
 """Steps with attraction exaggerated twelvefold, and without."""
 _PAIRS_ROWS = 1_000
 """Up to here all pairs repel each other as they are: a hundred rows can lie as far apart as a grid is wide."""
+_BLOCK = 8192
 _NODES = 3
 """Interpolation nodes a box and axis."""
 _LEAST_BOXES, _MOST_BOXES = 24, 220
@@ -27,12 +30,13 @@ def principal_plane(z: Floats) -> Floats:
     """Return (n, 2): rows along their two leading principal directions, signs fixed."""
     mean = z.mean(axis=0, dtype=np.float64)
     gram = np.zeros((z.shape[1], z.shape[1]), np.float64)
-    for start in range(0, len(z), 8192):
-        block = z[start : start + 8192] - mean
+    for start in range(0, len(z), _BLOCK):
+        block = z[start : start + _BLOCK] - mean
         gram += block.T @ block
     directions = np.linalg.eigh(gram)[1][:, ::-1][:, :2]
     directions = directions * np.sign(directions[np.abs(directions).argmax(axis=0), np.arange(directions.shape[1])])
-    plane = np.asarray((z - mean) @ directions, dtype=np.float32)
+    parts = [(z[start : start + _BLOCK] - mean) @ directions for start in range(0, len(z), _BLOCK)]
+    plane = np.concatenate(parts).astype(np.float32)
     return plane if plane.shape[1] == 2 else np.hstack([plane, np.zeros_like(plane)])
 
 
@@ -73,15 +77,16 @@ def tsne_plane(
     y += np.random.default_rng(seed).normal(0, 1e-5, y.shape)
     velocity, gains = np.zeros_like(y), np.ones_like(y)
     rate = max(n / 12, 50)
-    for step in range(_EARLY + _LATE):
-        early = step < _EARLY
-        gradient = tsne_gradient(y, affinities, 12.0 if early else 1.0)
-        gains = np.where(np.sign(gradient) != np.sign(velocity), gains + 0.2, np.maximum(gains * 0.8, 0.01))
-        velocity = (0.5 if early else 0.8) * velocity - rate * gains * gradient
-        y += velocity
-        y -= y.mean(axis=0)
-        if progress and (step + 1) % 10 == 0:
-            progress(step + 1, _EARLY + _LATE)
+    with ThreadPoolExecutor(min(2, processors()), "imi map") as pool:
+        for step in range(_EARLY + _LATE):
+            early = step < _EARLY
+            gradient = tsne_gradient(y, affinities, 12.0 if early else 1.0, pool if n > _BLOCK else None)
+            gains = np.where(np.sign(gradient) != np.sign(velocity), gains + 0.2, np.maximum(gains * 0.8, 0.01))
+            velocity = (0.5 if early else 0.8) * velocity - rate * gains * gradient
+            y += velocity
+            y -= y.mean(axis=0)
+            if progress and (step + 1) % 10 == 0:
+                progress(step + 1, _EARLY + _LATE)
     return np.asarray(y, dtype=np.float32)
 
 
@@ -89,6 +94,18 @@ def symmetric_affinities(cosines: Floats, rows: Ints, perplexity: float) -> Any:
     """Return the sparse (n, n) matrix of joint probabilities, each row's Gaussian set to this perplexity."""
     from scipy.sparse import csr_matrix
 
+    n, k = rows.shape
+    weights = np.concatenate([_gaussians(cosines[at : at + _BLOCK], perplexity) for at in range(0, n, _BLOCK)])
+    ends = np.arange(0, n * k + 1, k)
+    joint = csr_matrix((weights.ravel(), rows.ravel().astype(np.int32), ends), shape=(n, n))
+    del weights
+    joint = joint + joint.T
+    joint.data /= 2 * n
+    return joint.tocsr()
+
+
+def _gaussians(cosines: Floats, perplexity: float) -> Floats:
+    """Return each row's shares of its neighbours (n, k), of which about `perplexity` count."""
     squares = np.maximum(2 - 2 * cosines.astype(np.float64), 0)
     squares -= squares[:, :1]
     target = np.log(perplexity)
@@ -102,31 +119,37 @@ def symmetric_affinities(cosines: Floats, rows: Ints, perplexity: float) -> Any:
         low, high = np.where(wide, beta, low), np.where(wide, high, beta)
         beta = np.where(np.isinf(high), beta * 2, (low + high) / 2)
     weights = np.exp(-beta[:, None] * squares)
-    weights /= weights.sum(axis=1, keepdims=True)
-    n, k = rows.shape
-    joint = csr_matrix((weights.ravel(), (np.repeat(np.arange(n), k), rows.ravel())), shape=(n, n))
-    joint = (joint + joint.T) / (2 * n)
-    return joint.tocsr().astype(np.float32)
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True), dtype=np.float32)
 
 
-def tsne_gradient(y: NDArray[np.float64], affinities: Any, exaggeration: float = 1.0) -> NDArray[np.float64]:
-    """Return the gradient (n, 2) of the Kullback–Leibler divergence at y, up to its factor of four."""
-    pull = _attraction(y.astype(np.float32), affinities)
+def tsne_gradient(
+    y: NDArray[np.float64], affinities: Any, exaggeration: float = 1.0, pool: Executor | None = None
+) -> NDArray[np.float64]:
+    """Return the gradient (n, 2) of the Kullback–Leibler divergence at y, up to its factor of four; threads by pool."""
+    pull = _attraction(y.astype(np.float32), affinities, pool)
     push, total = _repulsion_of_pairs(y) if len(y) <= _PAIRS_ROWS else _repulsion(y)
     return exaggeration * pull - push / total
 
 
-def _attraction(y: Floats, affinities: Any) -> NDArray[np.float64]:
-    from scipy.sparse import csr_matrix
+def _attraction(y: Floats, affinities: Any, pool: Executor | None) -> NDArray[np.float64]:
+    """Return what draws each row, (n, 2): by a few rows at a time, whose edges stay near the processor."""
+    both = np.hstack([y, np.ones((len(y), 1), np.float32)])
 
-    counts: Ints = np.diff(affinities.indptr)
-    away = np.repeat(y, counts, axis=0)
-    away -= y[affinities.indices]
-    strength = affinities.data / (1 + np.einsum("ed,ed->e", away, away))
-    forces = csr_matrix((strength, affinities.indices, affinities.indptr), shape=affinities.shape)
-    ones = np.ones((len(y), 1), np.float32)
-    sums = forces @ np.hstack([y, ones])
-    return np.asarray(y * sums[:, 2:] - sums[:, :2], dtype=np.float64)
+    def pull(low: int) -> NDArray[np.float64]:
+        from scipy.sparse import csr_matrix
+
+        own = y[low : low + _BLOCK]
+        ends = affinities.indptr[low : low + _BLOCK + 1]
+        edges = slice(ends[0], ends[-1])
+        others = affinities.indices[edges]
+        away = np.repeat(own, np.diff(ends), axis=0)
+        away -= y[others]
+        strength = affinities.data[edges] / (1 + np.einsum("ed,ed->e", away, away))
+        sums = csr_matrix((strength, others, ends - ends[0]), shape=(len(own), len(y))) @ both
+        return np.asarray(own * sums[:, 2:] - sums[:, :2], dtype=np.float64)
+
+    starts = range(0, len(y), _BLOCK)
+    return np.concatenate(list(map(pull, starts) if pool is None else pool.map(pull, starts)))
 
 
 def _repulsion_of_pairs(y: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
@@ -147,6 +170,7 @@ def _repulsion_of_pairs(y: NDArray[np.float64]) -> tuple[NDArray[np.float64], fl
 def _repulsion(y: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
     """Return Σⱼ q²(yᵢ - yⱼ), (n, 2), and Σᵢⱼ q over i ≠ j, for q = 1 / (1 + |yᵢ - yⱼ|²)."""
     from scipy import fft
+    from scipy.sparse import csr_matrix
 
     low = float(y.min())
     span = max(float(y.max()) - low, 1e-6)
@@ -158,35 +182,32 @@ def _repulsion(y: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
     grid = boxes * _NODES
     places, weights = _interpolation((y - low) / step, grid)
     size = fft.next_fast_len(2 * grid, real=True)
+    nodes = csr_matrix(
+        (weights.ravel(), places.ravel(), np.arange(0, places.size + 1, _NODES**2, dtype=np.int32)),
+        shape=(len(y), grid * grid),
+    )
     # Charges on the nodes: the points themselves, and their coordinates.
-    charges = np.empty((3, grid, grid))
-    for at, charge in enumerate((None, y[:, 0], y[:, 1])):
-        shares = weights if charge is None else weights * charge[:, None].astype(np.float32)
-        charges[at] = np.bincount(places.ravel(), shares.ravel(), grid * grid).reshape(grid, grid)
-    spectra = fft.rfft2(charges.astype(np.float32), (size, size), workers=2)
+    charges = nodes.T @ np.hstack([np.ones((len(y), 1)), y]).astype(np.float32)
+    spectra = fft.rfft2(charges.T.reshape(3, grid, grid), (size, size), workers=2)
     near, steep = _kernels(grid, size, step)
-    potentials = np.empty((4, len(y)))
-    fields = fft.irfft2(np.concatenate([spectra[:1] * near, spectra * steep]), (size, size), workers=2)[
-        :, :grid, :grid
-    ].reshape(4, -1)
-    for at, field in enumerate(fields):
-        potentials[at] = np.einsum("nw,nw->n", field[places], weights)
+    fields = fft.irfft2(np.concatenate([spectra[:1] * near, spectra * steep]), (size, size), workers=2)
+    potentials = nodes @ np.ascontiguousarray(fields[:, :grid, :grid].reshape(4, -1).T)
     # A point's own charge counts once in each sum: 1 in q, and nothing in the force.
-    total = float(potentials[0].sum()) - len(y)
-    push = y * potentials[1][:, None] - potentials[2:].T
+    total = float(potentials[:, 0].sum(dtype=np.float64)) - len(y)
+    push = y * potentials[:, 1:2] - potentials[:, 2:]
     return push, max(total, 1e-12)
 
 
-def _interpolation(position: NDArray[np.float64], grid: int) -> tuple[Ints, Floats]:
+def _interpolation(position: NDArray[np.float64], grid: int) -> tuple[NDArray[np.int32], Floats]:
     """Return, for points in units of the node spacing, their 9 nodes (n, 9) and Lagrange weights (n, 9)."""
-    box = np.minimum((position / _NODES).astype(np.int64), grid // _NODES - 1)
+    box = np.minimum((position / _NODES).astype(np.int32), grid // _NODES - 1)
     inside = (position - box * _NODES - 0.5).astype(np.float32)  # nodes of a box lie at 0, 1 and 2
     axis = np.stack(
         [(inside - 1) * (inside - 2) / 2, -inside * (inside - 2), inside * (inside - 1) / 2], axis=2
     )  # (n, 2, 3)
     weights = axis[:, 0, :, None] * axis[:, 1, None, :]
     nodes = box * _NODES
-    steps = np.arange(_NODES)
+    steps = np.arange(_NODES, dtype=np.int32)
     places = (nodes[:, 0, None, None] + steps[:, None]) * grid + nodes[:, 1, None, None] + steps[None, :]
     return places.reshape(len(position), -1), weights.reshape(len(position), -1)
 

@@ -87,7 +87,8 @@ class Profiles(Reported):
                 Phrase(
                     f"baseline: the mean number of the owners' other rows: correlation {own:.3f}"
                     + (", which is higher here; --method mean uses it" if own > self.correlation else ""),
-                    f"ベースライン：同じ持ち主のほかの行の平均値で、相関 {own:.3f}",
+                    f"ベースライン：同じ持ち主のほかの行の平均値で、相関 {own:.3f}"
+                    + ("。こちらのほうが高いので、--method mean で使えます" if own > self.correlation else ""),
                 ),
             ]
         rows: list[list[Any]] = []

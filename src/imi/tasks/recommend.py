@@ -9,16 +9,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from imi.collection.folding import search_folded
 from imi.errors import UsageError
 from imi.records import Hit, Hits
-from imi.tasks.keywords import words_of
+from imi.tasks.keywords import words_of, written_out
+from imi.tasks.neighbours import copies_of
 from imi.tasks.report import Findings, Phrase, Reported, ReportTable
 from imi.tasks.rows import is_collection, read_rows
+from imi.text.lexical import normalize_text
 from imi.types import Floats
 from imi.vectors import normalize
 
 _AWAY = 0.5
 """The share of the disliked rows' mean that is taken off the liked rows' mean (Rocchio 1971)."""
+_BRIEF = 60
 
 
 @dataclass(frozen=True)
@@ -54,8 +58,8 @@ def recommend(
     Args:
         data: a collection, or (n, d) vectors.
         like: one or more ids, or row numbers of an array.
-        dislike: the same; they are never recommended.
-        k: how many; fewer come where there are fewer other rows.
+        dislike: the same; neither they nor copies of them are ever recommended.
+        k: how many different ones; copies are folded. Fewer come where there are fewer other rows.
         diversity: 0 for the nearest, towards 1 for variety.
         where: a filter on metadata, for a collection.
         dims: leading dimensions of each vector to use.
@@ -90,8 +94,8 @@ def recommend(
 class RecommendationReason:
     """Why a row was recommended: the liked one it is nearest to, the words they share, and its rank by nearness alone.
 
-    liked: an id, and cosine to it. disliked: the cosine to the nearest disliked row, None without one. plain: the rank
-    that the row has by its cosine to the mean of the liked alone, among all rows but those named.
+    liked: an id, and cosine to it; text: its text. disliked: the cosine to the nearest disliked row, None without one.
+    plain: the rank that the row has by its cosine to the mean of the liked alone, among all rows but those named.
     """
 
     liked: str
@@ -99,6 +103,13 @@ class RecommendationReason:
     words: tuple[str, ...]
     disliked: float | None
     plain: int
+    text: str = ""
+
+    @property
+    def shown(self) -> str:
+        """Return how the liked one is shown: the beginning of its text, its id where it has none."""
+        flat = " ".join(self.text.split())
+        return (flat if len(flat) <= _BRIEF else f"{flat[: _BRIEF - 1]}…") or self.liked
 
     def to_dict(self) -> dict[str, Any]:
         """Return the keys that `--json` prints."""
@@ -125,12 +136,21 @@ class Recommended(Reported):
         """Return the recommended rows with their reasons, beside their rank by nearness alone."""
         liked, disliked = ", ".join(self.like), ", ".join(self.dislike)
         says = Phrase(
-            f"like {liked}{f' and unlike {disliked}' if disliked else ''}; plain rank: by nearness to the liked alone",
-            f"{liked} に似ていて{f' {disliked} に似ていない' if disliked else ''}行。"
-            "単純順位：気に入った行への近さだけの順位",
+            f"rows like {liked}{f' and unlike {disliked}' if disliked else ''}; "
+            "plain rank: by nearness to the liked alone",
+            (f"{liked} に似ていて {disliked} に似ていない行。" if disliked else f"{liked} に似ている行。")
+            + "単純順位：気に入った行への近さだけの順位",
         )
         rows = [
-            [hit.score, hit.id, hit.text, one.liked, ", ".join(one.words), one.disliked, one.plain]
+            [
+                hit.score,
+                hit.id,
+                hit.text,
+                one.shown,
+                ", ".join(one.words),
+                one.disliked,
+                one.plain,
+            ]
             for hit, one in zip(self.hits, self.reasons, strict=True)
         ]
         columns = (
@@ -165,19 +185,21 @@ def reasons(
     rows = read_rows(collection, dims)
     plain = rows.z @ normalize(liked.mean(axis=0))
     plain[[rows.ids.index(one) for one in (*like, *dislike)]] = -np.inf
-    texts = {document.id: set(words_of(document.text or "")) for document in collection.get(list(like))}
+    texts = {document.id: document.text or "" for document in collection.get(list(like))}
+    words = {id_: set(words_of(text)) for id_, text in texts.items()}
     result = []
     for hit, vector in zip(hits, found, strict=True):
         cosines = liked @ vector
         best = int(cosines.argmax())
-        shared = [word for word in dict.fromkeys(words_of(hit.text or "")) if word in texts[like[best]]]
+        shared = [word for word in dict.fromkeys(words_of(hit.text or "")) if word in words[like[best]]]
         result.append(
             RecommendationReason(
                 like[best],
                 float(cosines[best]),
-                tuple(shared[:5]),
+                tuple(written_out(shared, [normalize_text(hit.text or "")])[:5]),
                 None if away is None else float((away @ vector).max()),
                 1 + int((plain > plain[rows.ids.index(hit.id)]).sum()),
+                texts[like[best]],
             )
         )
     return result
@@ -221,9 +243,9 @@ def _from_array(z: Floats, liked: list[Any], disliked: list[Any], k: int, divers
         if isinstance(row, bool) or not isinstance(row, int | np.integer) or not 0 <= row < len(z):
             raise UsageError(f"row {row!r} is not there, allowed are whole numbers from 0 to {len(z) - 1}")
     scores = z @ wanted_vector(z[liked], z[disliked])
-    scores[[*liked, *disliked]] = -np.inf
-    count = min(10 * k, len(z) - len(set(liked)) - len(set(disliked)))
-    candidates = np.argsort(-scores, kind="stable")[:count]
+    first, same = copies_of(z)
+    others = first[~np.isin(np.arange(len(first)), same[[*liked, *disliked]])]
+    candidates = others[np.argsort(-scores[others], kind="stable")[: 10 * k]]
     order = candidates[marginal_relevance(scores[candidates], z[candidates], k, diversity)]
     return Recommendation(order, np.asarray(scores[order], dtype=np.float32))
 
@@ -235,8 +257,14 @@ def _from_collection(
     known = normalize(collection.vectors([*liked, *disliked]))
     wanted = wanted_vector(known[: len(liked)], known[len(liked) :])
     skip = {*liked, *disliked}
-    found = collection.search(wanted, k=10 * k + len(skip), mode="meaning", where=where, dims=dims)
-    hits: list[Hit] = [hit for hit in found if hit.id not in skip]
+    named = [Hit(one.id, 1.0, one.text, {}) for one in collection.get([*liked, *disliked])]
+
+    def search(many: int) -> Hits:
+        found = collection.search(wanted, k=many - len(named), mode="meaning", where=where, dims=dims)
+        return Hits([*named, *(hit for hit in found if hit.id not in skip)], mode="meaning")
+
+    # What says the same as a named row is folded into it, and goes with it.
+    hits: list[Hit] = [hit for hit in search_folded(search, 10 * k + len(skip)) if hit.id not in skip]
     if not hits:
         return Hits([], mode="meaning")
     z = normalize(collection.vectors([hit.id for hit in hits], dims=dims))

@@ -83,7 +83,8 @@ class Regression(Reported):
                     f"{best['ahead']:+.3f} ({low:+.3f} to {high:+.3f})"
                     + (f"; --method {best['method']} uses it" if better else ""),
                     f"ベースライン：{NAMES[best['method']].ja}の平均二乗誤差は {best['mse']:.3f}、"
-                    f"差 {best['ahead']:+.3f}（{low:+.3f}〜{high:+.3f}）",
+                    f"差 {best['ahead']:+.3f}（{low:+.3f}〜{high:+.3f}）"
+                    + (f"。--method {best['method']} で使えます" if better else ""),
                 )
             )
         rows: list[list[Any]] = [[NAMES[self.method], self.mse, span(*self.interval), self.mae]]
@@ -150,7 +151,7 @@ def regress(
     seed: int = 0,
     dims: int | None = None,
     *,
-    sentences: bool = False,
+    sentences: bool | None = False,
     texts: Sequence[str] | None = None,
     method: Method = "vectors",
 ) -> Regression:
@@ -163,6 +164,7 @@ def regress(
         seed: of the split.
         dims: leading dimensions of each vector to use.
         sentences: read a collection's texts also sentence by sentence (`imi.tasks.parts`): better where they are long.
+            None: where that pays.
         texts: n texts for an array, for the baseline by words; a collection brings its own.
         method: "vectors", or a plain one: "words" (TF-IDF and ridge regression) or "mean" (of the training rows).
 

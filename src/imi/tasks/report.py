@@ -10,7 +10,7 @@ import tempfile
 import types
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,13 @@ class ReportTable:
     columns: tuple[Phrase, ...]
     rows: Sequence[Sequence[Any]]
     title: Phrase | None = None
+
+    def filled(self) -> ReportTable:
+        """Return the table without columns in which no row says anything, such as the texts of pictures."""
+        kept = [at for at in range(len(self.columns)) if any(as_text(row[at]) for row in self.rows)]
+        return replace(
+            self, columns=tuple(self.columns[at] for at in kept), rows=[[row[at] for at in kept] for row in self.rows]
+        )
 
 
 @dataclass(frozen=True)
@@ -133,7 +140,7 @@ def write_report(
     result = {**findings.settings, **(settings or {})}
     parts = [f"<h1>{both(findings.title)}</h1>"]
     parts += [f"<p>{both(phrase)}</p>" for phrase in findings.says]
-    parts += [_table(table, pictures or {}) for table in findings.tables]
+    parts += [_table(table.filled(), pictures or {}) for table in findings.tables if table.rows]
     if drawn:
         parts.append(f"<figure>{drawn}</figure>")
     if result:

@@ -15,15 +15,23 @@ from imi.tasks.parts import in_parts
 from imi.types import Floats
 from imi.vectors import as_floats, normalize, truncate
 
+_MOST_READ = 20_000
+_LONG = 100
+"""Characters of a text on average from which reading it sentence by sentence pays."""
+
 
 @dataclass(frozen=True)
 class Rows:
-    """Unit vectors (n, d) and what belongs to them, row by row; texts and metadata are None for a bare array."""
+    """Unit vectors (n, d) and what belongs to them, row by row; texts and metadata are None for a bare array.
+
+    parts: whether the vectors are those of texts in parts (`imi.tasks.parts`).
+    """
 
     z: Floats
     ids: Sequence[str]
     texts: Sequence[str] | None = None
     metadata: Sequence[Mapping[str, Any]] | None = None
+    parts: bool = False
 
     def __len__(self) -> int:
         return len(self.z)
@@ -54,6 +62,7 @@ class Rows:
             [self.ids[i] for i in at],
             None if self.texts is None else [self.texts[i] for i in at],
             None if self.metadata is None else [self.metadata[i] for i in at],
+            self.parts,
         )
 
 
@@ -69,8 +78,14 @@ def own_model(data: Any) -> Any:
     return None
 
 
+def worth_reading(texts: Sequence[str], collection: Any) -> bool:
+    """Return whether a collection's texts are long, few, and of a model that costs nothing to ask again."""
+    own = str(getattr(collection.info, "model", None) or "").startswith("built-in")
+    return own and 0 < len(texts) <= _MOST_READ and sum(map(len, texts)) / len(texts) >= _LONG
+
+
 def read_rows(
-    data: Any, dims: int | None = None, texts: Sequence[str] | None = None, *, sentences: bool = False
+    data: Any, dims: int | None = None, texts: Sequence[str] | None = None, *, sentences: bool | None = False
 ) -> Rows:
     """Return unit rows of an array, or of a collection with its ids, texts and metadata.
 
@@ -78,7 +93,8 @@ def read_rows(
         data: (n, d) numbers, or a collection.
         dims: leading dimensions to use, re-normalised; None for all.
         texts: n texts for an array.
-        sentences: read a collection's texts also in parts, by its own model: rows of three times the width.
+        sentences: read a collection's texts also in parts, by its own model: rows of three times the width. None: where
+            that pays, which is for up to 20,000 long texts with the built-in model.
 
     Raises:
         UsageError: parts of an array, no rows, one axis only, NaN, a zero row, dims outside the width, texts of
@@ -94,9 +110,10 @@ def read_rows(
             z = data.vectors(ids)
         texts = [document.text or "" for document in documents]
         unit = _unit(z, dims)
-        if sentences:
+        parts = worth_reading(texts, data) if sentences is None else sentences
+        if parts:
             unit = in_parts(texts, data.model, unit.shape[1], unit)
-        return Rows(unit, ids, texts, [document.metadata for document in documents])
+        return Rows(unit, ids, texts, [document.metadata for document in documents], parts)
     if sentences:
         raise UsageError(
             "sentences were asked of a bare array, which holds no texts",

@@ -8,6 +8,7 @@ that none of them drowns the meaning.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -57,6 +58,8 @@ _TRIMMED = 0.05
 _READ = 400
 """Characters of a text whose spelling is read."""
 _BUCKETS = 1 << 22
+_PART = 1 << 18
+"""Characters that are read at once."""
 
 
 @dataclass(frozen=True)
@@ -162,42 +165,68 @@ def _bits(texts: Sequence[str]) -> Doubles:
     """
     different: dict[str, int] = {}
     same = np.array([different.setdefault(normalize_text(text)[:_READ], len(different)) for text in texts])
-    codes, owner = _characters(list(different))
-    if not len(codes):
-        return np.zeros(len(texts))
-    second = np.roll(codes, 1)
-    third = np.roll(codes, 2)
+    parts = _parts(list(different))
+    letters = len(set().union(*different)) + 5000.0
+    counted = np.ones(len(different), np.float32)
+    bits = np.zeros(len(different))
+    for _ in range(2):
+        totals = np.zeros((5, _BUCKETS), np.float32)
+        for some, texts_of in parts:
+            read = _characters(texts_of)
+            for total, hashed in zip(totals, read.hashed, strict=True):
+                np.add.at(total, hashed, counted[some][read.owner])
+        everything = float(totals[0].sum())
+        for some, texts_of in parts:
+            read = _characters(texts_of)
+            lost = _lost(read, counted[some], totals, letters, everything)
+            sizes = np.maximum(np.bincount(read.owner, minlength=len(texts_of)), 1)
+            bits[some] = np.bincount(read.owner, weights=lost, minlength=len(texts_of)) / sizes
+        counted = (bits <= np.quantile(bits, 1 - _TRIMMED)).astype(np.float32)
+    return np.asarray(bits[same], dtype=np.float64)
+
+
+def _parts(texts: Sequence[str]) -> list[tuple[slice, Sequence[str]]]:
+    """Return the texts in parts of few characters, with where they stand: reading one takes a hundred bytes."""
+    ends = np.cumsum([len(text) + 1 for text in texts])
+    edges = [0, *(1 + np.flatnonzero(np.diff(ends // _PART))).tolist(), len(texts)]
+    return [(slice(low, high), texts[low:high]) for low, high in itertools.pairwise(edges) if low < high]
+
+
+@dataclass(frozen=True)
+class _Characters:
+    """The characters of some texts, each ended by one that is not of it: whose they are, and what they follow.
+
+    hashed: of each character alone, with the one before and the two before, then the one and the two before alone.
+    """
+
+    owner: Ints
+    hashed: tuple[Ints, ...]
+
+
+def _characters(texts: Sequence[str]) -> _Characters:
+    joined = "".join(text + "\x02" for text in texts)
+    codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=np.uint32).astype(np.int64)
+    owner = np.repeat(np.arange(len(texts)), [len(text) + 1 for text in texts])
+    second, third = np.roll(codes, 1), np.roll(codes, 2)
     starts = owner != np.roll(owner, 1)
     starts[0] = True
     second[starts] = 1
     third[starts | np.roll(starts, 1)] = 1
-    keys = (_hashed(codes), _hashed(codes, second), _hashed(codes, second, third))
-    contexts = (_hashed(second), _hashed(second, third))
-    sizes = np.maximum(np.bincount(owner, minlength=len(different)), 1)
-    letters = len(np.unique(codes)) + 5000.0
-    counted = np.ones(len(different))
-    for _ in range(2):
-        lost = _lost(keys, contexts, owner, counted, letters)
-        bits = np.bincount(owner, weights=lost, minlength=len(different)) / sizes
-        counted = (bits <= np.quantile(bits, 1 - _TRIMMED)).astype(np.float64)
-    return np.asarray(bits[same], dtype=np.float64)
+    keys = _hashed(codes), _hashed(codes, second), _hashed(codes, second, third)
+    return _Characters(owner, (*keys, _hashed(second), _hashed(second, third)))
 
 
-def _lost(keys: tuple[Ints, ...], contexts: tuple[Ints, ...], owner: Ints, counted: Doubles, letters: float) -> Doubles:
+def _lost(
+    read: _Characters, counted: NDArray[np.float32], totals: NDArray[np.float32], letters: float, everything: float
+) -> Doubles:
     """Return the bits that each place's character costs under the texts that are counted, less its own text."""
-    ones, twos, threes = keys
-    weights = counted[owner]
-    first = (_others(ones, owner, weights) + 0.5) / (weights.sum() + 0.5 * letters)
-    pair = (_others(twos, owner, weights) + 2 * first) / (_others(contexts[0], owner, weights) + 2)
-    triple = (_others(threes, owner, weights) + 2 * pair) / (_others(contexts[1], owner, weights) + 2)
+    ones, twos, threes, one_before, two_before = (
+        _others(hashed, total, read.owner, counted) for hashed, total in zip(read.hashed, totals, strict=True)
+    )
+    first = (ones + 0.5) / (everything + 0.5 * letters)
+    pair = (twos + 2 * first) / (one_before + 2)
+    triple = (threes + 2 * pair) / (two_before + 2)
     return np.asarray(-np.log2(np.clip(triple, 1e-9, 1.0)), dtype=np.float64)
-
-
-def _characters(texts: Sequence[str]) -> tuple[Ints, Ints]:
-    """Return the code points of all texts, each ended by 2, and which text each is of."""
-    joined = "".join(text + "\x02" for text in texts)
-    codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=np.uint32).astype(np.int64)
-    return codes, np.repeat(np.arange(len(texts)), [len(text) + 1 for text in texts])
 
 
 def _hashed(*columns: Ints) -> Ints:
@@ -208,8 +237,7 @@ def _hashed(*columns: Ints) -> Ints:
     return np.asarray(mixed % np.uint64(_BUCKETS), dtype=np.int64)
 
 
-def _others(hashed: Ints, owner: Ints, weights: Doubles) -> Doubles:
-    """Return, for each place, how often its hash occurs in other texts than its own, each place with its weight."""
-    total = np.bincount(hashed, weights=weights, minlength=_BUCKETS)
+def _others(hashed: Ints, total: NDArray[np.float32], owner: Ints, counted: NDArray[np.float32]) -> Doubles:
+    """Return, for each place, how often its hash occurs in other texts than its own, by what is counted."""
     _, place, own = np.unique(owner * _BUCKETS + hashed, return_inverse=True, return_counts=True)
-    return np.asarray(total[hashed] - own[place.ravel()] * weights, dtype=np.float64)
+    return np.asarray(total[hashed] - own[place.ravel()] * counted[owner], dtype=np.float64)

@@ -20,16 +20,13 @@ from imi.tasks.labelled import LabelledRows
 from imi.tasks.parts import PARTS, in_parts, tiled
 from imi.tasks.plain import commonest, shared_words
 from imi.tasks.report import Findings, Phrase, Reported, confusion_table, worst_table
-from imi.tasks.rows import Rows, is_collection, read_rows
+from imi.tasks.rows import Rows, is_collection, read_rows, worth_reading
 from imi.tasks.self_taught import agreement_of, enough_rows, sure_as, taught_scores
 from imi.types import Floats
 from imi.vectors import normalize, truncate
 
 Method = Literal["rows", "descriptions"]
 METHODS: tuple[Method, ...] = get_args(Method)
-_MOST_READ = 20_000
-_LONG = 100
-"""Characters of a text on average from which reading it sentence by sentence pays."""
 
 
 @dataclass(frozen=True)
@@ -220,7 +217,7 @@ def _vectors(
     """Return the rows, the model, the truth as one value a row, and whether the rows are in parts."""
     if is_collection(data):
         rows = read_rows(data, dims)
-        parts = _worth_reading(rows, data) if sentences is None else sentences
+        parts = worth_reading(rows.texts or (), data) if sentences is None else sentences
         if parts:
             rows = replace(rows, z=in_parts(list(rows.texts or ()), data.model, rows.z.shape[1], rows.z))
         answers = rows.column(truth) if isinstance(truth, str) else truth
@@ -240,13 +237,6 @@ def _vectors(
     parts = sentences is not False
     z = in_parts(texts, model, dims) if parts else normalize(model.embed(texts, "document", dims))
     return Rows(z, [str(row) for row in range(len(texts))], texts), model, truth, parts
-
-
-def _worth_reading(rows: Rows, collection: Any) -> bool:
-    """Return whether a collection's texts are long, few, and of a model that costs nothing to ask again."""
-    texts = rows.texts or ()
-    own = str(getattr(collection.info, "model", None) or "").startswith("built-in")
-    return own and 0 < len(texts) <= _MOST_READ and sum(map(len, texts)) / len(texts) >= _LONG
 
 
 def _confidences(scores: Floats) -> Floats:
