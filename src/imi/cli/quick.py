@@ -22,6 +22,10 @@ _WHOLE = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 _NUMBER = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?", re.ASCII)
 
 
+_known: dict[type[Any], list[_Field]] = {}
+"""What the verbs take that were read before: a helper that is kept warm reads many command lines."""
+
+
 class Verbs:
     """Stands in for a Typer application where a file registers its verbs: keeps their options and functions."""
 
@@ -74,7 +78,12 @@ def read(name: str, module: str, arguments: Sequence[str]) -> Callable[[], None]
         return None
     options, run = verbs.known[name]
     try:
-        values = _values(_fields(options), list(arguments))
+        fields = _known.get(options)
+        if fields is None:
+            fields = _known[options] = _fields(options)
+        if any(field.declared.envvar and os.environ.get(field.declared.envvar) for field in fields):
+            raise _Unusual
+        values = _values(fields, list(arguments))
     except _Unusual:
         return None
     made = options(**values)
@@ -88,8 +97,6 @@ def _fields(options: type[Any]) -> list[_Field]:
     for field in sorted(dataclasses.fields(options), key=lambda field: depth[field.name]):
         kind, *declared = get_args(hints[field.name]) or [None]
         if len(declared) != 1 or not isinstance(declared[0], Parameter):
-            raise _Unusual
-        if declared[0].envvar and os.environ.get(declared[0].envvar):
             raise _Unusual
         if get_origin(kind) in (Union, types.UnionType):
             kinds = [one for one in get_args(kind) if one is not type(None)]

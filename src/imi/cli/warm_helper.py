@@ -1,9 +1,9 @@
 """The helper that is kept warm: loads what a question needs, and lets a copy of itself answer each; see `imi.cli.warm`.
 
 Each command runs in a fork: it has the caller's terminal, folder and environment, changes nothing for the next, and two
-do not wait for each other. One fork is made ahead and asks itself a question first: what a fresh one takes longest for
-is the memory that it shares until it writes to it. The helper itself opens no collection of the user's, and ends after
-an hour without a question, when imi was replaced by another version, or with `imi forget --warm`.
+do not wait for each other. Two forks are made ahead and ask themselves a question first: what a fresh one takes longest
+for is the memory that it shares until it writes to it. The helper itself opens no collection of the user's, and ends
+after an hour without a question, when imi was replaced by another version, or with `imi forget --warm`.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ IDLE_SECONDS = 3600.0
 _LOOK_SECONDS = 20.0
 """How often it looks whether its socket is still there: `imi forget --warm` removes it."""
 _PAUSE_SECONDS = 0.1
+_SPARES = 2
+"""Copies that are made ahead: a second question often follows the first one at once."""
 _MOST = 8
 """Commands at once; one more is left to its own process."""
 _LARGEST = 16 << 20
@@ -202,19 +204,19 @@ def serve(
         rehearse: what a copy made ahead does before it waits for a command; None makes none ahead.
     """
     running: set[int] = set()
-    spare: _Spare | None = None
+    spares: list[_Spare] = []
     files, last = _stamp(), time.monotonic()
     try:
         while wanted() and time.monotonic() - last < idle:
             with suppress(ChildProcessError):
-                while (running or spare) and (ended := os.waitpid(-1, os.WNOHANG)[0]):
+                while (running or spares) and (ended := os.waitpid(-1, os.WNOHANG)[0]):
                     running.discard(ended)
-                    spare = None if spare and spare.number == ended else spare
+                    spares = [spare for spare in spares if spare.number != ended]
             # While a command runs, it has the processor to itself.
-            short = rehearse is not None and spare is None
-            if short and not running:
-                spare = _Spare(listener, rehearse or (lambda: None))
-            listener.settimeout(min(_PAUSE_SECONDS if short and running else _LOOK_SECONDS, idle))
+            if rehearse is not None and len(spares) < _SPARES and not running:
+                spares.append(_Spare(listener, rehearse))
+            short = rehearse is not None and len(spares) < _SPARES
+            listener.settimeout(min(_PAUSE_SECONDS if short else _LOOK_SECONDS, idle))
             try:
                 link = listener.accept()[0]
             except TimeoutError:
@@ -228,13 +230,12 @@ def serve(
                     return
                 if len(running) >= _MOST:
                     continue
-                if spare is not None and spare.take(link):
-                    running.add(spare.number)
-                    spare = None
-                    continue
-                running.add(_forked(listener, link))
+                ready = next((spare for spare in spares if spare.take(link)), None)
+                if ready is not None:
+                    spares.remove(ready)
+                running.add(_forked(listener, link) if ready is None else ready.number)
     finally:
-        if spare is not None:
+        for spare in spares:
             spare.dismiss()
 
 

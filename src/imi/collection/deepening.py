@@ -27,6 +27,7 @@ from imi.embedders.pieces import threads
 from imi.errors import CollectionError, ImiError, UsageError
 from imi.fusion import FIRST, deepened
 from imi.progress import Progress
+from imi.records import Document
 from imi.row_sets import among
 from imi.store.deep_vectors import (
     FINGERPRINT,
@@ -75,6 +76,20 @@ class DeepReading:
     held: int = 0
     asked: bool = False
     identity: str = ""
+    unread: dict[int, str] = field(default_factory=dict)
+    _held: tuple[Rows, Floats] | None = None
+
+    def ask(self, found: Fused, documents: Callable[[Rows], Mapping[int, Document]]) -> None:
+        """Note which of the first rows have a text and no second vector, best first; must run inside `reading()`."""
+        self.asked = True
+        if self.budget == 0:
+            return
+        first = found.ranking.rows[:FIRST]
+        self._held = self.deepener.held(self, first)
+        lacking = first[~among(first, self._held[0])]
+        given = documents(lacking) if len(lacking) else {}
+        texts = {row: given[row].text for row in lacking.tolist() if row in given}
+        self.unread = {row: text for row, text in texts.items() if text is not None and text.strip()}
 
     def ordered(self, found: Fused, explain: bool, by_both: bool) -> tuple[Ranking, dict[str, Any]]:
         """Order the first rows of a shortlist by words and the finer model; must run inside `reading()`.
@@ -85,7 +100,8 @@ class DeepReading:
             by_both: whether the first model, which learnt from translations, readings and the names of emoji, counts as
                 well: where the question is in another script than the rows, or a word that none of them holds.
         """
-        rows, z = self.deepener.held(self, found.ranking.rows[:FIRST])
+        # What `ask` found a moment ago is of the same state.
+        (rows, z), self._held = self._held or self.deepener.held(self, found.ranking.rows[:FIRST]), None
         story = found.story | {"deep": {"read": len(self.vectors), "held": self.held}} if explain else found.story
         if len(rows) == 0:
             return found.ranking, story
@@ -98,16 +114,10 @@ class DeepReading:
         )
         return Ranking(*order), story
 
-    def lacking(self, found: Fused) -> Rows:
-        """Return the first rows of a shortlist that have no second vector, best first; must run inside `reading()`."""
-        first = found.ranking.rows[:FIRST]
-        return first[~among(first, self.deepener.held(self, first)[0])]
-
-    def read(self, texts: Mapping[int, str]) -> None:
-        """Read rows, given with their texts, best first; must run outside of `reading()`: what was read is kept."""
-        self.asked = True
-        if texts:
-            self.deepener.read(self, [*texts], [*texts.values()])
+    def read(self) -> None:
+        """Read what `ask` noted; must run outside of `reading()`: what was read is kept."""
+        texts, self.unread, self._held = self.unread, {}, None
+        self.deepener.read(self, [*texts], [*texts.values()])
 
 
 class Deepener:

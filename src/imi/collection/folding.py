@@ -31,14 +31,15 @@ class _Said:
 
     def place(self, text: str, at: int) -> int:
         """Return the place of the hit that said this, or the place given where none did."""
-        key = "".join(char for char in normalize_form("NFKC", text).casefold() if char.isalnum())
-        if not key:
-            key = text
+        key = "".join(filter(str.isalnum, normalize_form("NFKC", text).casefold())) or text
         if key in self._exact:
             return self._exact[key]
+        found = at
+        if text.isascii() and len(text) < 2 * _SHORT - 1:  # too short for so many words, however short they are
+            self._exact[key] = found
+            return found
         words = frozenset(index_tokens(text))
         numbers = tuple(_DIGITS.findall(normalize_form("NFKC", text)))
-        found = at
         if len(words) >= _SHORT:
             for place, other, others in self._words:
                 low, high = sorted((len(words), len(other)))
@@ -48,7 +49,7 @@ class _Said:
                         found = place
                         break
         self._exact[key] = found
-        if found == at:
+        if found == at and len(words) >= _ALIKE * _SHORT:
             self._words.append((at, words, numbers))
         return found
 

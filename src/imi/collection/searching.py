@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from imi.collection.deepening import Deepener, DeepReading
+from imi.collection.deepening import Deepener
 from imi.collection.description import Bound
 from imi.collection.model import CollectionModel
 from imi.collection.pictures import Query
@@ -135,15 +135,20 @@ class Searcher:
         mode, notes = self._possible(mode, text is not None)
         deep = self._deepener.begin(text, how.rerank) if self._deepener and text and mode == "hybrid" else None
         vector, of = (None, None) if mode == "text" else self._query_vector(query)
-        for attempt in range(_ATTEMPTS):
-            if deep is not None and not deep.asked:
-                self._read(deep, vector, page, where, how)
+        attempts = _ATTEMPTS if deep is None else _ATTEMPTS + 1
+        for attempt in range(attempts):
+            if deep is not None and deep.unread:
+                deep.read()
             with self._source.snapshot() as state:
                 if of is not None:
                     state.check_model(of)
                 allowed = state.allowed(where, facets)
                 found = _ranked(state, text, vector, mode, page.k + page.offset, allowed, how)
                 ranking, story = found.ranking, found.story
+                if deep is not None and not deep.asked:
+                    deep.ask(found, state.documents)
+                    if deep.unread:
+                        continue  # read outside of the snapshot, as what was read is kept
                 if deep is not None:
                     best = state.documents(ranking.rows[:_LOOKED_AT]).values()
                     by_both = _bare(deep.text, found) or in_other_script(deep.text, [one.text or "" for one in best])
@@ -151,7 +156,7 @@ class Searcher:
                 ranking = page.of(ranking)
                 documents = state.documents(ranking.rows)
                 absent = [key for key in ranking.rows.tolist() if key not in documents]
-                if absent and attempt + 1 < _ATTEMPTS:
+                if absent and attempt + 1 < attempts:
                     continue  # another thread brought the index to a later state: look at that one
                 if absent:
                     state.gone(absent)
@@ -161,20 +166,6 @@ class Searcher:
         finer = deep is not None and deep.held + len(deep.vectors) > 0
         found_hits = hits_of(ranking, documents)
         return Hits(found_hits, mode=mode, facets=counts, search=story, notes=notes, finer=finer)
-
-    def _read(
-        self, deep: DeepReading, vector: Floats | None, page: Page, where: Mapping[str, Any] | None, how: How
-    ) -> None:
-        """Let the finer model read the first rows that it has not read yet, as far as its budget goes."""
-        if deep.budget == 0:
-            deep.asked = True
-            return
-        with self._source.snapshot() as state:
-            keep, allowed = page.k + page.offset, state.allowed(where, ())
-            lacking = deep.lacking(_ranked(state, deep.text, vector, "hybrid", keep, allowed, how))
-            documents = state.documents(lacking)
-        texts = {row: documents[row].text for row in lacking.tolist() if row in documents}
-        deep.read({row: text for row, text in texts.items() if text is not None and text.strip()})
 
     def similar(self, id: str, k: int, where: Mapping[str, Any] | None, dims: int | None) -> Hits:
         """Find the rows nearest to a row's vector, without the row; see `Collection.similar`."""

@@ -35,8 +35,11 @@ _kept: dict[str, Embedder] = {}
 
 
 def keep(name: str) -> None:
-    """Load a model of the package once for this process: `load` gives the same one from then on."""
-    _kept[name] = load(name)
+    """Load a model of the package once for this process, all of it: `load` gives the same one from then on."""
+    model = _kept[name] = load(name)
+    warm = getattr(model, "warm", None)
+    if warm is not None:
+        warm()
 
 
 def load(name: str | Path | None = None, *, send_key: bool = True) -> Embedder:
