@@ -231,7 +231,8 @@ class CheckedVectors:
             raise Damaged(f"{path} does not hold {shape[0]} × {shape[1]} numbers of {kind}", hint=_HINT)
         with os.fdopen(self._file, "rb", closefd=False) as file:
             self.array: NDArray[Any] = (
-                np.empty(shape, kind) if shape[0] == 0 else np.memmap(file, kind, "r", shape=shape)
+                # A plain array: each slice of a memmap takes 4 µs more, and there are hundreds.
+                np.empty(shape, kind) if shape[0] == 0 else np.asarray(np.memmap(file, kind, "r", shape=shape))
             )
         self._written = state.st_mtime_ns, state.st_ctime_ns
         self.checksums = checksums
@@ -305,7 +306,7 @@ class CheckedVectors:
             if not self._unread[block]:
                 continue
             first = int(block) * self._rows
-            if zlib.crc32(np.ascontiguousarray(self.array[first : first + self._rows]).data) != self.checksums[block]:
+            if zlib.crc32(self.array[first : first + self._rows].data) != self.checksums[block]:
                 last = min(first + self._rows, len(self))
                 raise Damaged(
                     f"{self._path}: rows {first} to {last - 1} do not agree with their checksum",
