@@ -31,12 +31,18 @@ TOGETHER = {
     "browser": ("server/web",),
     "torch": (
         *("train", "recipes", "experiments"),
-        *("embedders/test_clip.py", "embedders/test_transformers.py", "rag/test_rerank.py"),
+        *(
+            "embedders/test_clip.py",
+            "embedders/test_transformers.py",
+            "rag/test_rerank.py",
+            "trust/test_models.py",
+            "trust/test_growth.py",
+        ),
     ),
     "langchain": tuple(f"bridges/test_langchain{what}.py" for what in ("", "_index", "_standard")),
 }
 # What takes long for its few tests begins first, so that no worker is alone with it in the end.
-FIRST = ("browser", "engines", "torch", "trust/test_growth.py", "server/test_patience.py", "collection/test_kill.py")
+FIRST = ("browser", "engines", "torch", "server/test_patience.py", "collection/test_kill.py")
 
 
 def together(path: Path) -> str:

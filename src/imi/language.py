@@ -99,10 +99,13 @@ class Phrasebook:
     def _whole(self, text: str, least: int, depth: int) -> str | None:
         if text in self._exact:
             return self._exact[text] if least == _LEAST or _letters(text) >= _WITHIN or " " in text else None
+        most = _letters(text)
+        if most < least:
+            return None
         for letters, pieces, japanese in self._templates:
             if letters < least:
                 return None
-            if text.startswith(pieces[0]) and text.endswith(pieces[-1]):
+            if letters <= most and text.startswith(pieces[0]) and text.endswith(pieces[-1]):
                 found = _fields_in(text, pieces)
                 if found is not None:
                     return _filled(japanese, [self.translate(field, _WITHIN, depth - 1) for field in found])

@@ -72,7 +72,7 @@ def start(tmp_path_factory) -> Iterator[Callable[..., Running]]:
         while not server.started and time.monotonic() < deadline:
             time.sleep(0.01)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        client = httpx.Client(base_url=url, headers=headers, timeout=30)
+        client = httpx.Client(base_url=url, headers=headers, timeout=30, verify=False)  # no certificates are loaded
         started.append((server, thread, client, listener))
         return Running(url, state, client, server)
 

@@ -94,7 +94,7 @@ def test_a_reader_that_does_not_read_is_hung_up_on_whatever_else_it_sends(served
         for one in held:
             if again:
                 send(one, again)
-        with httpx.Client(base_url=served.url, timeout=ANY_TIME) as client:
+        with httpx.Client(base_url=served.url, timeout=ANY_TIME, verify=False) as client:
             assert client.get("/v1/models").status_code == 200
         time.sleep(0.1)
     gone = connections(served) <= before
@@ -146,14 +146,14 @@ def test_idle_connections_make_room_for_new_ones(start):
     served = start(limits=Limits(connections=5, stall_seconds=20))
     held = [socket.create_connection(("127.0.0.1", served.port), timeout=ANY_TIME) for _ in range(40)]
     for _ in range(5):
-        with httpx.Client(base_url=served.url, timeout=ANY_TIME) as client:
+        with httpx.Client(base_url=served.url, timeout=ANY_TIME, verify=False) as client:
             assert client.get("/health").status_code == 200
     assert served.connections() <= 6
     # A head that is half there is no better.
     half = [socket.create_connection(("127.0.0.1", served.port), timeout=ANY_TIME) for _ in range(40)]
     for one in half:
         send(one, b"POST /v1/embeddings HTTP/1.1\r\nhost: 127.0.0.1\r\n")
-    with httpx.Client(base_url=served.url, timeout=ANY_TIME) as client:
+    with httpx.Client(base_url=served.url, timeout=ANY_TIME, verify=False) as client:
         assert client.get("/health").status_code == 200
     for one in (*held, *half):
         one.close()
@@ -179,7 +179,7 @@ def test_slow_bodies_make_room_for_new_ones(served):
         begin = time.monotonic()
         statuses = set()
         while time.monotonic() - begin < 3:
-            with httpx.Client(base_url=served.url, timeout=ANY_TIME) as client:
+            with httpx.Client(base_url=served.url, timeout=ANY_TIME, verify=False) as client:
                 statuses.add(client.get("/v1/models").status_code)
                 status = client.post("/v1/embeddings", json={"model": "hash", "input": "x"}).status_code
                 statuses.add(status if time.monotonic() - begin > 1.5 else 200)

@@ -138,7 +138,7 @@ def test_a_collection_in_use_is_not_closed_under_its_user(start, tmp_path):
     def ask(name: str) -> None:
         import httpx
 
-        with httpx.Client(base_url=served.url, timeout=30) as client:
+        with httpx.Client(base_url=served.url, timeout=30, verify=False) as client:
             for at in range(6):
                 reply = client.post(f"{API}/{name}/documents", json={"documents": [{"id": str(at), "text": f"t {at}"}]})
                 more = client.post(f"{API}/{name}/search", json={"query": "t"})
@@ -160,7 +160,7 @@ def test_replacing_while_requests_run_answers_old_or_new(served, tmp_path):
     def ask() -> None:
         import httpx
 
-        with httpx.Client(base_url=served.url, timeout=30) as client:
+        with httpx.Client(base_url=served.url, timeout=30, verify=False) as client:
             while not done.is_set():
                 reply = client.post(f"{API}/pets/search", json={"query": "text", "k": 5})
                 seen = sorted(hit["id"] for hit in reply.json().get("hits", ()))
