@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -17,6 +15,7 @@ from typing import Any
 import apsw
 
 from imi.errors import Damaged, Locked, UsageError
+from imi.hashing import blake2b
 from imi.store.store import FILE
 from imi.text.walk import Walking
 
@@ -64,7 +63,7 @@ class Mirror:
     def home(self) -> Path:
         """The folder in the cache that belongs to this index."""
         known = f"{self.root}\0{self.walking.hidden}\0{self.walking.no_ignore}\0{_identity(self.model)}"
-        return _all() / hashlib.blake2b(os.fsencode(known), digest_size=10).hexdigest()
+        return _all() / blake2b(os.fsencode(known), digest_size=10).hexdigest()
 
     @property
     def collection(self) -> Path:
@@ -113,6 +112,8 @@ class Mirror:
 
     def discard(self) -> None:
         """Delete the collection, which comes back by reading the folder again."""
+        import shutil
+
         shutil.rmtree(self.collection, ignore_errors=True)
         (self.home / _SUSPECT).unlink(missing_ok=True)
 
@@ -147,6 +148,8 @@ def forget(folder: str | Path) -> Forgotten:
         Locked: a process is reading the folder.
         UsageError: nothing is known of it.
     """
+    import shutil
+
     root = str(os.path.realpath(os.path.expanduser(folder)))
     found = [mirror for mirror in known() if str(mirror.root) == root]
     if not found:

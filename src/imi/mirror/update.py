@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import shlex
-import subprocess
 import sys
 import threading
 import time
@@ -119,6 +117,8 @@ def _opened(mirror: Mirror, seconds: float | None, progress: Progress | None) ->
 
 def _nothing(mirror: Mirror, done: Refreshed) -> UsageError:
     """Return what is said of a folder of which nothing can be searched: what it holds, and what would read that."""
+    import shlex
+
     from imi.mirror.reading import unread_kind
 
     # What was looked at by an earlier search is not looked at again: its name tells.
@@ -299,6 +299,8 @@ def _note(file: Found, held: FileRows, seen: float) -> str:
 
 def read_on(mirror: Mirror) -> None:
     """Start a background process that reads what is left; it ends by itself, and another one does no harm."""
+    import subprocess
+
     walking = mirror.walking
     flags = ["--hidden"] * walking.hidden + ["--no-ignore"] * walking.no_ignore
     command = [sys.executable, "-m", "imi.mirror", str(mirror.root), mirror.model or "", *flags]

@@ -7,7 +7,6 @@ one line and a folder above it brought back by another.
 
 from __future__ import annotations
 
-import configparser
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -319,10 +318,15 @@ def global_file(top: Path | None) -> Path | None:
 
 def _excludes_file(file: Path) -> str | None:
     """Return the last `excludesFile` of the section `core` of one of git's own files."""
-    parser = configparser.RawConfigParser(strict=False, allow_no_value=True, interpolation=None)
     try:
         text = file.read_text("utf-8", "replace")
+    except OSError:
+        return None
+    import configparser
+
+    parser = configparser.RawConfigParser(strict=False, allow_no_value=True, interpolation=None)
+    try:
         parser.read_string("\n".join(line.strip() for line in text.splitlines()))
         return (parser.get("core", "excludesfile", fallback=None) or "").strip('"') or None
-    except (OSError, configparser.Error):
+    except configparser.Error:
         return None
