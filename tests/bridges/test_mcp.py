@@ -3,7 +3,9 @@
 import asyncio
 import json
 import os
+import shutil
 import sys
+import time
 
 import pytest
 from tests.needs import needs
@@ -206,6 +208,31 @@ def test_what_changes_in_a_folder_is_found_a_moment_later(folder):
     sources[0]._looked = 0.0
     assert tools.search("zebra", mode="text")[0]["id"] == "new.txt:1"
     assert not [hit for hit in tools.search("feeds", mode="text")]
+    close(sources)
+
+
+@pytest.mark.parametrize("damage", ["cut", "first page", "empty", "file gone", "folder gone"])
+def test_a_folder_whose_index_is_damaged_meanwhile_is_answered_all_the_same(folder, damage):
+    sources = sources_of(folder)
+    tools = Tools(sources)
+    assert tools.search("feeds", mode="text")[0]["id"] == "README.md:3"
+    place = sources[0].mirror.collection
+    file = place / "collection.sqlite"
+    if damage == "cut":
+        os.truncate(file, file.stat().st_size // 2)
+    elif damage == "first page":
+        with file.open("r+b") as held:
+            held.write(b"not a collection" * 10)
+    elif damage == "empty":
+        os.truncate(file, 0)
+    elif damage == "file gone":
+        file.unlink()
+    else:
+        shutil.rmtree(place)
+    for looked in (0.0, time.monotonic()):
+        sources[0]._looked = looked
+        assert tools.search("feeds", mode="text")[0]["id"] == "README.md:3"
+    assert tools.get(["long.txt:1-1"])[0]["text"] == "line 1 of the long text"
     close(sources)
 
 

@@ -170,7 +170,42 @@ def known(mirror):
         return update.digests(c._store)
 
 
-def test_two_at_once_do_not_wait_and_the_holder_is_named(root):
+def test_who_comes_while_the_first_rows_are_read_gets_them(root, monkeypatch):
+    mirror, found = Mirror.of(root), []
+    taken = update._Reader.take
+
+    def slowly(self, *given):
+        time.sleep(0.3)
+        taken(self, *given)
+        time.sleep(0.3)
+
+    monkeypatch.setattr(update._Reader, "take", slowly)
+    reader = threading.Thread(target=lambda: found.append(rows(mirror)))
+    reader.start()
+    while mirror.holder() is None:
+        time.sleep(0.01)
+    held, done = rows(mirror)
+    reader.join()
+    assert held == found[0][0] and held and done.holder is not None
+
+
+def test_a_folder_of_nothing_is_opened_where_files_may_come(root, tmp_path):
+    (tmp_path / "empty").mkdir()
+    mirror = Mirror.of(tmp_path / "empty")
+    with open_mirror(mirror, empty=True)[0] as collection:
+        assert not collection.search("cat")
+        write(mirror.root, {"cat.txt": "a cat\n"})
+        refresh(mirror)
+        assert [hit.id for hit in collection.search("cat")] == ["cat.txt:1"]
+
+
+def test_a_model_that_is_missing_is_said_once(root):
+    with pytest.raises(UsageError, match="unknown model 'nowhere/model'"):
+        open_mirror(Mirror.of(root, model="nowhere/model"))
+
+
+def test_two_at_once_do_not_wait_and_the_holder_is_named(root, monkeypatch):
+    monkeypatch.setattr(update, "_PATIENCE", 0.05)
     mirror = Mirror.of(root)
     with mirror.writing() as mine:
         assert mine
@@ -187,7 +222,7 @@ def test_two_at_once_do_not_wait_and_the_holder_is_named(root):
     assert "new.txt:1" in rows(mirror)[0]
 
 
-@pytest.mark.parametrize("damage", ["cut", "flip", "empty", "gone"])
+@pytest.mark.parametrize("damage", ["cut", "flip", "empty", "gone", "alone"])
 def test_a_damaged_index_heals(root, damage):
     mirror = Mirror.of(root)
     held, _ = rows(mirror)
@@ -195,11 +230,13 @@ def test_a_damaged_index_heals(root, damage):
     content = bytearray(file.read_bytes())
     if damage == "flip":
         content[20000] ^= 255
-    file.write_bytes({"cut": content[:-9000], "flip": content, "empty": b"", "gone": b""}[damage])
-    if damage == "gone":
+    file.write_bytes({"cut": content[:-9000], "flip": content}.get(damage, b""))
+    if damage in ("gone", "alone"):
         file.unlink()
     for name in ("-wal", "-shm"):
         (mirror.collection / f"collection.sqlite{name}").unlink(missing_ok=True)
+    if damage == "alone":
+        (mirror.collection / "collection.sqlite-wal").touch()
     write(root, {"new.txt": "new\n"})
     again, _ = rows(mirror)
     assert again == {**held, "new.txt:1": "new"}

@@ -183,6 +183,17 @@ def test_a_folder_that_may_not_be_read_is_named(tmp_path, monkeypatch):
     assert [file.path for file in found.files] == ["a.txt"] and found.left_out == {"cannot be read": ["closed"]}
 
 
+def test_folders_may_be_deeper_than_calls(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for _ in range(1100):
+        os.mkdir("a")
+        os.chdir("a")
+    os.close(os.open("x.txt", os.O_CREAT))
+    assert [one.path for one in walk(tmp_path).files] == ["a/" * 1100 + "x.txt"]
+    monkeypatch.undo()
+    subprocess.run(["rm", "-rf", str(tmp_path / "a")], check=True)
+
+
 def test_comments_and_empty_lines_say_nothing():
     assert parse_rule(b"# a") is None and parse_rule(b"   ") is None and parse_rule(b"/") is None
     rule = parse_rule(b"!/a/\\ ")

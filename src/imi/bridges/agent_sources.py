@@ -7,24 +7,28 @@ import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from imi.collection import Collection, FolderCollection
-from imi.errors import ImiError, UsageError
-from imi.mirror import Mirror, refresh
+from imi.errors import CollectionError, Damaged, Gone, ModelMismatch, NotFound, UsageError
+from imi.mirror import Mirror, open_mirror, refresh
+from imi.mirror.update import read_on
 from imi.records import Document, Hit, user_fields
 from imi.store.sources import digests
 from imi.text.readers.lines import open_text
 
+Asked = TypeVar("Asked")
 SNIPPET = 400
 """Characters of a text that a hit shows; `get` gives the whole."""
 _LINES = 200
 """Lines of a file that are given at once."""
 _EVERY = 1.0
 """Seconds after which a folder is looked at again before it is searched."""
+_PATIENCE = 1.2
+"""Seconds of reading what changed after which what was read is searched, and the rest is read in the background."""
 _RANGE = re.compile(r"(?P<path>.+?)(:(?P<first>\d+)-(?P<last>\d+))?$", re.DOTALL)
 
 
@@ -55,9 +59,41 @@ class AgentSource:
         if self.mirror is not None:
             with self._lock:
                 if time.monotonic() - self._looked > _EVERY:
-                    refresh(self.mirror)
+                    self._refresh(self.mirror)
                     self._looked = time.monotonic()
         return self.collection
+
+    def asked(self, question: Callable[[Collection], Asked]) -> Asked:
+        """Return what a collection answers; where a folder's index turns out to be damaged, that of a new one."""
+        try:
+            return question(self.up_to_date())
+        except (Damaged, Gone) as damage:
+            if self.mirror is None:
+                raise
+            with self._lock:
+                self.mirror.suspect(damage) if isinstance(damage, Damaged) else None
+                self._open_again(self.mirror)
+            return question(self.collection)
+
+    def _refresh(self, mirror: Mirror) -> None:
+        try:
+            if not mirror.suspected:
+                done = refresh(mirror, seconds=_PATIENCE)
+                if done.pending and done.holder is None:
+                    read_on(mirror)
+                return
+        except (CollectionError, ModelMismatch):
+            pass
+        except UsageError:
+            if mirror.root.is_dir():  # it is the index that is no collection any more
+                self._open_again(mirror)
+                return
+            raise
+        self._open_again(mirror)
+
+    def _open_again(self, mirror: Mirror) -> None:
+        """Open a folder's index, which is made again from its files where it is damaged."""
+        self.collection = open_mirror(mirror, seconds=_PATIENCE, empty=True)[0]
 
     def file(self, name: str) -> dict[str, Any] | None:
         """Return lines of a file of a folder by `path:40-80`, or its first ones by `path`; None for another name.
@@ -123,9 +159,9 @@ def _cut(text: str) -> str:
 def document_of(source: AgentSource, id: str) -> dict[str, Any] | None:
     """Return a row by its id, or lines of a folder's file; None where a source has neither."""
     try:
-        found: Document = source.collection.get(id)
+        found: Document = source.asked(lambda collection: collection.get(id))
         return found.to_dict()
-    except ImiError:
+    except NotFound:
         return source.file(id)
 
 

@@ -81,7 +81,7 @@ class Tools:
             hits = [
                 shown(hit, source, several=len(self.sources) > 1, whole=whole)
                 for source in asked
-                for hit in source.up_to_date().search(query, k=k, mode=mode, where=where)
+                for hit in source.asked(lambda collection: collection.search(query, k=k, mode=mode, where=where))
             ]
         # Scores of one mode are on one scale; those of several collections are put in one order.
         return sorted(hits, key=lambda hit: -hit["score"])[:k] if len(asked) > 1 else hits
@@ -101,7 +101,7 @@ class Tools:
             for id_ in ids:
                 given = next((one for source in asked if (one := document_of(source, id_)) is not None), None)
                 if given is None:
-                    asked[0].collection.get(id_)  # says what is wrong
+                    asked[0].asked(functools.partial(Collection.get, ids=id_))  # says what is wrong
                     raise ToolError(f"there is no row and no file {id_!r}")
                 found.append(given)
         return found
@@ -118,7 +118,8 @@ class Tools:
             if len(asked) > 1:
                 best = self.search(question, k=1)
                 asked = named(self.sources, best[0]["collection"]) if best else asked[:1]
-            value: dict[str, Any] = answer(asked[0].up_to_date(), question, llm=load_llm(None)).to_dict()
+            llm = load_llm(None)
+            value: dict[str, Any] = asked[0].asked(lambda collection: answer(collection, question, llm=llm)).to_dict()
         return {**value, "collection": asked[0].name} if len(self.sources) > 1 else value
 
     def similar(
@@ -133,7 +134,7 @@ class Tools:
         with _tool_errors():
             asked = named(self.sources, collection)
             source = next((one for one in asked if id in set(one.collection.ids())), asked[0]) if several else asked[0]
-            hits = source.up_to_date().similar(id, k=k, where=where)
+            hits = source.asked(lambda collection: collection.similar(id, k=k, where=where))
             return [shown(hit, source, several=several, whole=False) for hit in hits]
 
     def list(self) -> list[dict[str, Any]]:

@@ -66,7 +66,9 @@ def _sources(options: McpOptions, opened: ExitStack) -> list[AgentSource]:
     sources = []
     for name, path, folder in zip(unique_names(given), given, folders, strict=True):
         collection = (
-            open_existing(path, options.model) if options.write else open_to_read(path, options.model, options.reading)
+            open_existing(path, options.model)
+            if options.write
+            else open_to_read(path, options.model, options.reading, empty=True)
         )
         opened.enter_context(collection)
         flags = {"hidden": options.hidden, "no_ignore": options.no_ignore}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -20,12 +21,21 @@ _PATIENCE = 1.2
 """Seconds of reading a folder after which what was read is searched, and the rest is read in the background."""
 
 
-def open_to_read(name: str, model: str | None = None, reading: FolderReading | None = None) -> Collection:
-    """Open a collection that exists, for reading; a plain folder is read first, as far as it has changed."""
+def open_to_read(
+    name: str, model: str | None = None, reading: FolderReading | None = None, *, empty: bool = False
+) -> Collection:
+    """Open a collection that exists, for reading; a plain folder is read first, as far as it has changed.
+
+    Args:
+        name: its path or URL, or a plain folder.
+        model: what embeds; None for the collection's own.
+        reading: what of a plain folder is read.
+        empty: whether a plain folder in which nothing can be read is opened too.
+    """
     import imi
 
     if not is_address(name) and _is_plain_folder(name):
-        return _open_folder(name, model, reading or FolderReading())
+        return _open_folder(name, model, reading or FolderReading(), empty=empty)
     return imi.open(name, model=model, mode="r")
 
 
@@ -35,13 +45,18 @@ def _is_plain_folder(name: str) -> bool:
     return is_plain_folder(name)
 
 
-def _open_folder(name: str, model: str | None, reading: FolderReading) -> Collection:
+def _open_folder(name: str, model: str | None, reading: FolderReading, *, empty: bool) -> Collection:
     from imi.cli.output import note, progress
     from imi.mirror import Mirror, open_mirror
 
     mirror = Mirror.of(name, hidden=reading.hidden, no_ignore=reading.no_ignore, model=model)
     with progress("reading", quiet=reading.quiet) as bar:
-        collection, done = open_mirror(mirror, seconds=None if reading.wait else _PATIENCE, progress=bar)
+        seconds = None if reading.wait else _PATIENCE
+        collection, done = open_mirror(mirror, seconds=seconds, progress=bar, empty=empty)
+        while reading.wait and done.holder is not None:  # another process reads what is still to be read
+            collection.close()
+            time.sleep(0.1)
+            collection, done = open_mirror(mirror, seconds=seconds, progress=bar, empty=empty)
     for line in described(done):
         note(line, quiet=reading.quiet)
     return collection

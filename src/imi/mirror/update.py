@@ -12,11 +12,12 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from imi.collection import FolderCollection
-from imi.errors import CollectionError, Damaged, Failure, Locked, ModelMismatch, UsageError
+from imi.errors import CollectionError, Damaged, Failure, ImiError, Locked, ModelMismatch, UsageError
 from imi.mirror.cache import Holder, Mirror
 from imi.progress import Progress
 from imi.records import Document
@@ -31,6 +32,8 @@ _READING = "2"
 _ROWS = 1024
 _SECONDS = 0.5
 """A batch is written at this many rows or after this long, so that others can find what was read."""
+_PATIENCE = 3.0
+"""How long to wait for the first rows of another process that reads the folder for the first time."""
 _JUST_NOW = 0.1
 """A file written so short a time ago may be written again without its time telling."""
 
@@ -58,7 +61,7 @@ class Refreshed:
 
 
 def open_mirror(
-    mirror: Mirror, *, seconds: float | None = None, progress: Progress | None = None
+    mirror: Mirror, *, seconds: float | None = None, progress: Progress | None = None, empty: bool = False
 ) -> tuple[FolderCollection, Refreshed]:
     """Return the collection of a folder, brought up to date, opened for reading, and what that took.
 
@@ -66,6 +69,7 @@ def open_mirror(
         mirror: the folder's index.
         seconds: after which to stop reading and leave the rest to a background process; None reads everything.
         progress: called as progress(files read, files to read).
+        empty: whether a folder in which nothing can be read is opened too: files may come later.
 
     Raises:
         UsageError: there is no such folder, or nothing in it can be read.
@@ -73,11 +77,11 @@ def open_mirror(
     """
     _heal(mirror)
     try:
-        return _opened(mirror, seconds, progress)
+        return _opened(mirror, seconds, progress, empty=empty)
     except Damaged:
         # It is a cache: the files are the truth.
         _discard(mirror)
-        return _opened(mirror, seconds, progress)
+        return _opened(mirror, seconds, progress, empty=empty)
 
 
 def _heal(mirror: Mirror) -> None:
@@ -89,6 +93,8 @@ def _heal(mirror: Mirror) -> None:
             FolderCollection(mirror.collection, mirror.model, "r").close()
         except (CollectionError, ModelMismatch, UsageError):
             _discard(mirror)
+    elif mirror.collection.exists():  # what somebody left of it, or another process is just making
+        _discard(mirror)
 
 
 def _discard(mirror: Mirror) -> None:
@@ -97,22 +103,50 @@ def _discard(mirror: Mirror) -> None:
             mirror.discard()
 
 
-def _opened(mirror: Mirror, seconds: float | None, progress: Progress | None) -> tuple[FolderCollection, Refreshed]:
+def _opened(
+    mirror: Mirror, seconds: float | None, progress: Progress | None, *, empty: bool
+) -> tuple[FolderCollection, Refreshed]:
     done = refresh(mirror, seconds=seconds, progress=progress)
-    if not mirror.exists:
-        if done.holder is not None:
+    if done.holder is not None and not _begun(mirror):
+        done = refresh(mirror, seconds=seconds, progress=progress)  # whoever read it may have ended meanwhile
+        if done.holder is not None and not mirror.exists:
             raise Locked(
                 f"{mirror.root} is being read for the first time by {done.holder}", hint="ask again in a moment"
             )
-        raise _nothing(mirror, done)
+    if not mirror.exists:
+        if not empty:
+            raise _nothing(mirror, done)
+        _make(mirror)
     collection = FolderCollection(mirror.collection, mirror.model, "r")
-    if not done.pending and len(collection) == 0:
+    if not done.pending and len(collection) == 0 and not empty:
         collection.close()
         raise _nothing(mirror, done)
     if done.pending and done.holder is None:
         read_on(mirror)
     collection.on_damage = mirror.suspect
     return collection, done
+
+
+def _begun(mirror: Mirror) -> bool:
+    """Wait a moment for the first rows that another process reads; say whether there is an index."""
+    until = time.monotonic() + _PATIENCE
+    while time.monotonic() < until:
+        if mirror.exists:
+            with suppress(ImiError), FolderCollection(mirror.collection, mirror.model, "r") as collection:
+                if len(collection):
+                    return True
+        with mirror.writing() as free:
+            if free:  # it has ended, or was killed
+                break
+        time.sleep(0.02)
+    return mirror.exists
+
+
+def _make(mirror: Mirror) -> None:
+    """Make an index without a row, if nobody else does."""
+    with mirror.writing() as mine:
+        if mine and not mirror.exists:
+            FolderCollection(mirror.collection, mirror.model, "rw", durable=False).close()
 
 
 def _nothing(mirror: Mirror, done: Refreshed) -> UsageError:
@@ -197,6 +231,7 @@ class _Reader:
     def __init__(self, mirror: Mirror, collection: FolderCollection, found: Walk, seen: float) -> None:
         self._mirror = mirror
         self._collection = collection
+        _ = collection.model  # one that is missing is said once, not of each file
         self._store = collection._store
         # Before the first row nothing can be stale; later also a file that no note knows of may have rows, as of a
         # process that was killed.

@@ -124,7 +124,7 @@ class Registry:
         if known is not None:
             return
         if mirror is not None:
-            open_mirror(mirror, seconds=_PATIENCE)[0].close()
+            open_mirror(mirror, seconds=_PATIENCE, empty=True)[0].close()
         made = self._places[name] = _Place(place, shown, mirror)
         if len(self._recent) < self._most or made.file is None:
             made.opened = _Opened(self._opened(made), None if made.file is None else identity(made.file))
