@@ -9,6 +9,7 @@ from pathlib import Path
 
 import imi
 
+_WEIGHTS = {"model": None, "later model": None}
 DOCS = Path(__file__).resolve().parents[1] / "docs" / "benchmarks"
 
 
@@ -23,22 +24,32 @@ def processor() -> str:
 class Record:
     """Named results of one benchmark, written after each, so that a run that was cut goes on where it stopped."""
 
-    def __init__(self, name: str, about: dict, again: bool = False, out: Path = DOCS) -> None:
-        """Read what an earlier run left, unless all is to be measured again or was measured about something else."""
+    def __init__(self, name: str, about: dict, again: bool = False, out: Path = DOCS, *, older: bool = False) -> None:
+        """Read what an earlier run left, unless all is to be measured again or was measured about something else.
+
+        With `older`, what was measured with other weights of the model stays, and the page says which rows are new.
+        """
         self.path = out / f"{name}.json"
         # Another model makes other vectors: its results are not of this one.
         self.about = {**about, "model": imi.load().info.fingerprint}
         self.results: dict[str, list[dict]] = {}
+        self.newer: list[str] | None = None
         if self.path.exists() and not again:
             kept = json.loads(self.path.read_text())
-            if kept["about"] == json.loads(json.dumps(self.about)):
+            now = json.loads(json.dumps(self.about))
+            if kept["about"] == now:
                 self.results = kept["results"]
+            elif older and kept["about"] | _WEIGHTS == now | _WEIGHTS:
+                self.results, self.about = kept["results"], {**kept["about"], "later model": now["model"]}
+                self.newer = []
 
     def __contains__(self, name: str) -> bool:
         return name in self.results
 
     def put(self, name: str, rows: list[dict]) -> None:
         """Keep one result and write all."""
+        if self.newer is not None:
+            self.newer.append(name)
         self.results[name] = [{**row, "at": time.strftime("%Y-%m-%d %H:%M")} for row in rows]
         self.write()
 
@@ -54,6 +65,8 @@ class Record:
 
     def page(self, title: str, columns: dict[str, str], notes: str, figure: str = "") -> Path:
         """Write the page: columns are names of values and how they are printed, such as {"recall": ".3f"}."""
+        if self.newer:
+            notes += f"\n\nMeasured later, with later weights of the built-in model: {', '.join(self.newer)}."
         lines = [f"# {title}", "", notes.strip(), "", f"Processor: {processor()}.", ""]
         lines += ["| " + " | ".join(["", *columns]) + " |", "|---" * (len(columns) + 1) + "|"]
         for row in self.rows():

@@ -2,7 +2,7 @@
 
     python benchmarks/search.py --rows 20000                                       a first look, two minutes
     python benchmarks/search.py --rows 500000 --cache FOLDER --minutes 20          real vectors × 512
-    python benchmarks/search.py --rows 1000000 --width 1024 --cache FOLDER --minutes 30 --only HNSW32,SymphonyQG,imi
+    python benchmarks/search.py --rows 1000000 --width 1024 --cache FOLDER --only exact,HNSW32,SymphonyQG,imi
 
 Every line is one index at the cheapest setting that reached the recall: median time of single queries with one thread
 (of five rounds), queries a second in one batch with one thread and with two, bytes a row, seconds to build with all
@@ -26,6 +26,7 @@ from typing import Any
 import faiss
 import numpy as np
 from recording import DOCS, Record, say
+from threadpoolctl import ThreadpoolController
 from vector_data import ceilings, vectors
 
 import imi
@@ -67,7 +68,13 @@ def in_blocks(x: np.ndarray, add: Callable[[np.ndarray], object]) -> None:
 
 def exact_peer(x: np.ndarray) -> Peer:
     index = Exact(x)
-    return Peer(lambda q, setting, threads: index.search(q, 10)[1], [0], 0)
+    pools = ThreadpoolController()
+
+    def search(q: np.ndarray, setting: int, threads: int) -> np.ndarray:
+        with pools.limit(limits=threads):
+            return index.search(q, 10)[1]
+
+    return Peer(search, [0], x.nbytes)
 
 
 def hnsw_peer(x: np.ndarray) -> Peer:
@@ -286,6 +293,12 @@ def ratios(record: Record) -> str:
                 f"{at[name]['queries/s'] / best['queries/s']:.2f} of the best other ({best['name']}), "
                 f"{hnsw['bytes a row'] / max(at[name]['bytes a row'], 1):.1f} times less memory than HNSW32"
             )
+        exact, ours = at.get("exact"), at.get("imi.plan")
+        if exact is not None and ours is not None:
+            told.append(
+                f"- every row compared (exact): {exact['µs a query'] / 1000:,.1f} ms a query, "
+                f"{exact['µs a query'] / ours['µs a query']:,.0f} times as long as imi.plan at recall {target:.2f}"
+            )
     return "\n".join(told)
 
 
@@ -297,6 +310,7 @@ def main() -> None:
     options.add_argument("--targets", default="0.90,0.95,0.99")
     options.add_argument("--only", default="", help="peers whose names hold one of these, parted by commas")
     options.add_argument("--minutes", type=float, default=1e9, help="after so many no other index is begun")
+    options.add_argument("--older", action="store_true", help="keep rows measured with other weights of the model")
     options.add_argument("--again", action="store_true", help="measure anew what an earlier run has measured")
     options.add_argument("--out", type=Path, default=DOCS)
     asked = options.parse_args()
@@ -305,7 +319,9 @@ def main() -> None:
     say("vectors")
     x, q = vectors(asked.rows, asked.width, asked.cache)
     name = f"search-{asked.rows}x{asked.width}"
-    record = Record(name, {"rows": asked.rows, "width": asked.width, "targets": targets}, asked.again, asked.out)
+    record = Record(
+        name, {"rows": asked.rows, "width": asked.width, "targets": targets}, asked.again, asked.out, older=asked.older
+    )
     say("exact neighbours of", len(q), "queries")
     bar = Exact(x).search(q, 10)[0][:, 9:]
     held = "; ".join(f"first {one['first']}: {one['best 10']:.3f}, {one['best 100']:.3f}" for one in ceilings(x, q))
