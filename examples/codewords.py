@@ -34,7 +34,7 @@ def main(picture=None):
     read = np.flatnonzero(np.isin(group, near))
     found = read[((points[read] - query) ** 2).sum(axis=1).argsort()[:10]]
     truth = ((points - query) ** 2).sum(axis=1).argsort()[:10]
-    print(f"{POINTS} points, {CODEWORDS} codewords: a point is told by {np.log2(CODEWORDS):.1f} bits instead of 64")
+    print(f"{POINTS} points, {CODEWORDS} codewords: a point is stored in {np.log2(CODEWORDS):.1f} bits instead of 64")
     print(f"the {PROBES} groups nearest to the query hold {len(read)} points, {len(read) / POINTS:.0%} of all")
     print(f"of the ten nearest points {len(set(found) & set(truth))} are among them")
     if picture:

@@ -35,7 +35,8 @@ def anomalies(options: AnomaliesOptions) -> None:
 
     with open_to_read(options.collection) as collection, progress("comparing", quiet=options.quiet) as tell:
         how: Any = {"dims": options.dims, "seed": options.seed, "progress": tell, "method": options.method}
-        present(tasks.anomalies(collection, options.share, **how), options)
+        result = tasks.anomalies(collection, options.share, **how)
+    present(result, options)
 
 
 def register(app: typer.Typer) -> None:

@@ -69,7 +69,7 @@ def show_hits(
             line.plain = visible(line.plain)
         console.print(first_line)
         for line in lines:
-            console.print(Padding(line, (0, 0, 0, 4)))
+            console.print(Padding(line, (0, 0, 0, 4), expand=False))
 
 
 def _identity(hit: Hit) -> str:

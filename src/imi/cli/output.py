@@ -16,8 +16,10 @@ from imi.cli.terminal import say, say_json, visible
 from imi.language import local
 from imi.progress import Progress
 
-_LONG, _ROOM, _WORD = 60, 24, 14
-"""Columns of the terminal from which a cell is a text, that such a column keeps, and up to which a cell is a word."""
+_LONG, _WORD = 60, 14
+"""Columns of the terminal from which a cell is a text, and up to which it is a word that is not cut."""
+_STEPS = ((_WORD, 24), (8, 24), (8, 16), (6, 16), (4, 12), (0, 8))
+"""What heads and texts keep of the terminal at least, tried in turn until a table fits."""
 
 
 def show(
@@ -145,20 +147,41 @@ def _show_rich(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str
 
     from imi.cli.wrapped import Wrapped
 
-    table = Table(title=None if title is None else Text(visible(title)), box=SIMPLE_HEAD, title_justify="left")
-    numeric = [all(isinstance(row[at], int | float) or row[at] is None for row in rows) for at in range(len(columns))]
-    for at, (name, right) in enumerate(zip(columns, numeric, strict=True)):
-        # A column of whole texts is not squeezed to a word a line by the heads beside it, and no word is cut in two.
-        widest = max((cell_len(str(row[at] or "")) for row in rows), default=0)
-        least = _ROOM if widest > _LONG else widest if widest <= _WORD else None
+    console = Console()
+    if title is not None:
+        console.print(Text(visible(title), style="italic"))  # not the table's own, which is broken at its width
+    table = Table(box=SIMPLE_HEAD)
+    columns_of = [[row[at] for row in rows] for at in range(len(columns))]
+    numeric = [all(isinstance(cell, int | float) or cell is None for cell in cells) for cells in columns_of]
+    widest = [max((cell_len(_shown(cell)) for cell in cells), default=0) for cells in columns_of]
+    widths = _widths(list(map(cell_len, columns)), widest, console.width - 3 * len(columns) - 1)
+    for name, right, width in zip(columns, numeric, widths, strict=True):
         table.add_column(
-            Text(visible(name)),
-            justify="right" if right else "left",
-            overflow="fold",
-            no_wrap=right,
-            min_width=None if right else least,
+            Wrapped(visible(name)), justify="right" if right else "left", overflow="fold", width=width, no_wrap=False
         )
     for row in rows:
         # Text, not str: square brackets in a document are not markup.
-        table.add_row(*(Wrapped(visible(number(cell) if isinstance(cell, float) else _flat(cell))) for cell in row))
-    Console().print(table)
+        table.add_row(*(Wrapped(visible(_shown(cell))) for cell in row))
+    console.print(table)
+
+
+def _widths(heads: Sequence[int], cells: Sequence[int], space: int) -> Sequence[int | None]:
+    """Return how wide the columns of a table are to be, None where Rich may choose.
+
+    Where there is too little space, heads and texts are broken into lines before any figure or word is, and a text
+    keeps some space beside them.
+    """
+    whole = list(map(max, heads, cells))
+    for head, room in _STEPS:
+        least = [
+            max(cell if cell <= _WORD else room if cell > _LONG else min(_WORD, room), min(head, name))
+            for name, cell in zip(heads, cells, strict=True)
+        ]
+        if sum(whole) > space >= sum(least):
+            rest, wanted = space - sum(least), sum(whole) - sum(least)
+            return [low + rest * (full - low) // wanted for low, full in zip(least, whole, strict=True)]
+    return [None] * len(heads)
+
+
+def _shown(cell: Any) -> str:
+    return number(cell) if isinstance(cell, float) else _flat(cell)

@@ -260,7 +260,9 @@ def _read(story: dict[str, Any]) -> list[list[str]]:
         if name == "steps":
             for at, step in enumerate(value, 1):
                 counts = f"{step['candidates']:,.0f} rows, {step['numbers_read']:,.0f} multiply-adds"
-                rows.append([f"step {at}", f"{step['rung']}: {local(counts)}, {1000 * step['seconds']:.3g} ms"])
+                rows.append([f"step {at}", local(f"{step['rung']}: {counts}, {1000 * step['seconds']:.3g} ms")])
+        elif name == "seconds":
+            rows.append(["in all, with loading and preparing", f"{1000 * value:.3g} ms"])
         elif value is not None:
             rows.append([names.get(name, name), local(_figure(value))])
     return rows
