@@ -47,6 +47,8 @@ def brute_force(count=20_000):
     for name, one in seconds.items():
         print(f"  {count:,} rows, {name}: {1000 * one:.2f} ms; a million rows: about {one * 1_000_000 / count:.2f} s")
     print(f"  the same three found: {set(ladder().tolist()) == set(ways['every row']().tolist())}")
+    whole, short = 1024 * 1_000_000, 64 * 1_000_000 + 200 * 1024
+    print(f"  a million rows take {whole:,} products a query; by 64 dimensions, then 200 in full, {short:,}")
     print("  a graph reads a few hundred rows of a million: docs/benchmarks/search-1000000x1024.md")
 
 
