@@ -29,12 +29,25 @@ def until(asked: threading.Event) -> Iterator[None]:
         _ASKED.reset(before)
 
 
+def asked_to_end() -> bool:
+    """Return whether somebody asked for the work to end early; work that can be left half done returns what is."""
+    asked = _ASKED.get()
+    return asked is not None and asked.is_set()
+
+
 def may_end() -> None:
     """Leave the work here if somebody asked for that; long work calls it between its steps.
 
     Raises:
         EndedEarly: somebody did.
     """
-    asked = _ASKED.get()
-    if asked is not None and asked.is_set():
+    if asked_to_end():
         raise EndedEarly
+
+
+def part_of(progress: Progress | None, begins: float, ends: float) -> Progress | None:
+    """Return a progress for a part of some work, which goes from one share to another of the whole, in per cent."""
+    if progress is None:
+        return None
+    whole = progress
+    return lambda done, total: whole(round(100 * (begins + (ends - begins) * done / max(1, total))), 100)

@@ -177,3 +177,52 @@ def test_an_interrupted_build_of_the_index_ends_at_its_next_step(here):
     assert not went_on
     with imi.open("c.imi", policy=policy) as c:
         assert c.verify().ok and c.search(z[7], 1, mode="meaning")[0].id == "7"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "module", "name"),
+    [
+        (("dedupe", "c.imi"), "imi.tasks.dedupe", "_possible"),
+        (("cluster", "c.imi", "-k", "3"), "imi.tasks.cluster", "spherical_kmeans"),
+        (("map", "c.imi", "--out", "m.html"), "imi.tasks.layout", "tsne_gradient"),
+    ],
+)
+def test_a_task_that_is_interrupted_shows_what_is_done(here, run, monkeypatch, arguments, module, name):
+    import importlib
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    with imi.open("c.imi", model=HashEmbedder()) as made:
+        made.add([imi.Document(str(n), f"row {n % 40} of coffee {n % 7}") for n in range(80)])
+    calls, where = [], importlib.import_module(module)
+    real = getattr(where, name)
+
+    def interrupting(*given, **more):
+        calls.append(name)
+        if len(calls) == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+        return real(*given, **more)
+
+    monkeypatch.setattr(where, name, interrupting)
+    done = run(*arguments)
+    assert done.code == 130 and done.out and len(calls) <= 2, done.err
+    assert "ending with what is done" in done.err and "interrupted; what was done until then is shown" in done.err
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if arguments[0] == "map":
+        assert (here / "m.html").stat().st_size > 1000
+
+
+def test_a_second_ctrl_c_ends_a_task_at_once(here, run, monkeypatch):
+    from imi.tasks import layout
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    with imi.open("c.imi", model=HashEmbedder()) as made:
+        made.add([imi.Document(str(n), f"row {n} of coffee") for n in range(40)])
+
+    def interrupting(*given, **more):
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.01)
+
+    monkeypatch.setattr(layout, "tsne_gradient", interrupting)
+    done = run("map", "c.imi", "--out", "m.html")
+    assert done.code == 130 and not (here / "m.html").exists() and "what is done" in done.err

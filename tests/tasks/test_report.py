@@ -121,3 +121,18 @@ def test_a_task_without_texts_has_the_commonest_as_its_baseline(groups):
     with pytest.raises(UsageError, match="method is 'x', allowed are vectors, words, commonest"):
         tasks.classify(z, labels, method="x")
     assert bootstrap(np.zeros(5)) == (0.0, 0.0)
+
+
+def test_people_are_shown_texts_without_markup_and_no_column_that_says_nothing(tmp_path):
+    columns = (Phrase("id", "ID"), Phrase("text", "テキスト"), Phrase("words in common", "共通する単語"))
+    table = ReportTable(
+        columns, [["1", "Title: super coffee; Content: Great.<br />So good", ""], ["<br />", "ただ", None]]
+    )
+    shown = table.for_people()
+    assert [one.en for one in shown.columns] == ["id", "text"]
+    assert shown.rows == [["1", "super coffee – Great. So good"], ["<br />", "ただ"]]
+    write_report(
+        tmp_path / "r.html", Findings(Phrase("a", "あ"), (), (table, ReportTable(columns, []))), None, {"like": ["1"]}
+    )
+    page = (tmp_path / "r.html").read_text("utf-8")
+    assert "words in common" not in page and "[&quot;" not in page and page.count("<thead>") == 1

@@ -10,6 +10,7 @@ import typer
 from imi.cli.opening import open_to_read
 from imi.cli.output import progress
 from imi.cli.present import present
+from imi.cli.stopping import ending_early
 from imi.cli.task_options import ReportedTaskOptions
 from imi.cli.verbs import verb
 from imi.language import language
@@ -30,16 +31,17 @@ def cluster(options: ClusterOptions) -> None:
     """Group the rows by meaning, and name each group by its own words."""
     from imi import tasks
 
-    with open_to_read(options.collection) as collection, progress("clustering", quiet=options.quiet) as tell:
-        how: Any = {
-            "method": options.method,
-            "dims": options.dims,
-            "seed": options.seed,
-            "language": language(),
-            "progress": tell,
-        }
-        result = tasks.cluster(collection, options.k, **how)
-    present(result, options, findings=result.findings(options.tree))
+    with ending_early(quiet=options.quiet):
+        with open_to_read(options.collection) as collection, progress("clustering", quiet=options.quiet) as tell:
+            how: Any = {
+                "method": options.method,
+                "dims": options.dims,
+                "seed": options.seed,
+                "language": language(),
+                "progress": tell,
+            }
+            result = tasks.cluster(collection, options.k, **how)
+        present(result, options, findings=result.findings(options.tree))
 
 
 def register(app: typer.Typer) -> None:

@@ -10,6 +10,7 @@ import typer
 from imi.cli.opening import open_to_read
 from imi.cli.output import note, progress
 from imi.cli.present import present
+from imi.cli.stopping import ending_early
 from imi.cli.task_options import ReportedTaskOptions
 from imi.cli.verbs import verb
 from imi.language import language
@@ -34,12 +35,13 @@ def dedupe(options: DedupeOptions) -> None:
     """
     from imi import tasks
 
-    with open_to_read(options.collection) as collection, progress("comparing", quiet=options.quiet) as tell:
-        how: Any = {"dims": options.dims, "progress": tell, "method": options.method}
-        result = tasks.dedupe(collection, options.threshold, **how)
-        if options.method == "near" and result.has_texts and (collection.info.model or "").startswith("built-in"):
-            _say_what_it_means(options)
-    present(result, options)
+    with ending_early(quiet=options.quiet):
+        with open_to_read(options.collection) as collection, progress("comparing", quiet=options.quiet) as tell:
+            how: Any = {"dims": options.dims, "progress": tell, "method": options.method}
+            result = tasks.dedupe(collection, options.threshold, **how)
+            if options.method == "near" and result.has_texts and (collection.info.model or "").startswith("built-in"):
+                _say_what_it_means(options)
+        present(result, options)
 
 
 def _say_what_it_means(options: DedupeOptions) -> None:

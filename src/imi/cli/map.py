@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,8 +12,12 @@ from imi.cli.opening import open_to_read
 from imi.cli.options import Column
 from imi.cli.output import note, progress, show
 from imi.cli.present import settings_of
+from imi.cli.stopping import ending_early
 from imi.cli.task_options import ReportedTaskOptions
 from imi.cli.verbs import verb
+
+if TYPE_CHECKING:
+    from imi.tasks.map import Map
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,10 +35,15 @@ def map_(options: MapOptions) -> None:
     from imi.tasks.map import check_kind
 
     check_kind(options.out)
-    with open_to_read(options.collection) as collection, progress("laying out", quiet=options.quiet) as tell:
-        how: Any = {"method": options.method, "colour": options.column, "dims": options.dims, "seed": options.seed}
-        drawn = tasks.map(collection, progress=tell, **how)
-        title = collection.info.name
+    with ending_early(quiet=options.quiet):
+        with open_to_read(options.collection) as collection, progress("laying out", quiet=options.quiet) as tell:
+            how: Any = {"method": options.method, "colour": options.column, "dims": options.dims, "seed": options.seed}
+            drawn = tasks.map(collection, progress=tell, **how)
+            title = collection.info.name
+        _present(drawn, title, options)
+
+
+def _present(drawn: Map, title: str, options: MapOptions) -> None:
     drawn.save(options.out, title)
     if options.figure:
         drawn.figure(options.figure)

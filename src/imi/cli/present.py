@@ -104,7 +104,7 @@ def _show_table(table: ReportTable, spoken: str, *, first: bool) -> None:
     if sys.stdout.isatty():  # a pipe has every column, so that what reads it can count on them
         if not table.rows:
             return
-        table = table.filled()
+        table = table.for_people()
     rows = [[cell(value) for value in row] for row in table.rows]
     heads = [_name(column, spoken) for column in table.columns]
     title = None if table.title is None else table.title.in_language(spoken)

@@ -13,9 +13,13 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
+
+from imi.language import local
+from imi.progress import EndedEarly, until
 
 _USUAL = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
 """What the signals do in a process in which nobody has decided otherwise."""
@@ -84,6 +88,40 @@ class Stopping:
         if not self._left and self.asked is not None:
             self._again = True
             _send(self.asked)
+
+
+@contextmanager
+def ending_early(*, quiet: bool = False) -> Iterator[None]:
+    """Let Ctrl-C end a task in the block early, so that what is done is shown; the second one ends the command at once.
+
+    The command ends with 130 all the same, after what the block does with the rest.
+    """
+    from imi.cli.output import note
+
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield
+        return
+    asked = threading.Event()
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, before)
+        asked.set()
+        note("ending with what is done; Ctrl-C again ends at once", quiet=quiet)
+
+    signal.signal(signal.SIGINT, ask)
+    try:
+        with until(asked):
+            yield
+    except EndedEarly:
+        raise KeyboardInterrupt from None  # nothing is done yet
+    finally:
+        if signal.getsignal(signal.SIGINT) is ask:
+            signal.signal(signal.SIGINT, before)
+    if asked.is_set():
+        stop = KeyboardInterrupt()
+        stop.add_note(local("what was done until then is shown"))
+        raise stop
 
 
 def _send(number: int) -> None:

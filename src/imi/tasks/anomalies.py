@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from imi.errors import MissingExtra, UsageError
 from imi.figures import COLOURS, new_figure, save_figure, say_above
+from imi.progress import part_of
 from imi.tasks.neighbours import copies_of, nearest_rows
 from imi.tasks.report import Findings, Phrase, Reported, ReportTable
 from imi.tasks.rows import Rows, check_count, check_share, check_varied, read_rows
@@ -49,6 +50,7 @@ _NEARLY = 0.7
 _FAMILIAR = 0.8
 _SEEN = 1.5
 """Deviations from which a view is named among the reasons."""
+_A_LITTLE = 0.5
 _LIMIT = 2.5
 """Robust standard deviations above the middle: one row in 160 of a normal spread passes."""
 
@@ -143,7 +145,7 @@ class Anomalies(Reported):
             Phrase("id", "ID"),
             Phrase("text", "テキスト"),
             Phrase("why", "理由"),
-            Phrase("rank by the plain measure", "ベースラインの順位"),
+            Phrase("plain rank", "ベースラインの順位"),
             Phrase("nearest normal row", "最も近い通常の行"),
         )
         return Findings(Phrase("Anomalies", "外れ値"), tuple(says), (ReportTable(columns, rows),))
@@ -193,7 +195,7 @@ def anomalies(
             "iforest" (isolation forest) or "lof" (local outlier factor).
         dims: leading dimensions of each vector to use.
         seed: of the lists that speed up large tables, and of the forest.
-        progress: called as progress(done, total) in rows.
+        progress: called as progress(done, total) in per cent.
 
     Raises:
         UsageError: fewer than three rows, one vector for all, a share outside 0 to 1, k below 1, an unknown method.
@@ -235,13 +237,19 @@ def _look(
     z, counts = rows.z, np.bincount(same)
     only = None if len(first) == len(z) else first
     seen = min(k, len(first) - 1)
-    cosines, near = nearest_rows(z, min(seen + _SPARE, len(first) - 1), only=only, seed=seed, progress=progress)
+    cosines, near = nearest_rows(
+        z, min(seen + _SPARE, len(first) - 1), only=only, seed=seed, progress=part_of(progress, 0, 0.7)
+    )
     mean = np.maximum(_mean_of_nearest(cosines[:, :seen], counts, k), _CLOSE)
     last = np.maximum(1 - cosines[:, seen - max(1, seen // 10) : seen].mean(axis=1, dtype=np.float64), _CLOSE)
     odd = np.maximum(_robust(np.log(mean)), _robust(np.log(last)) - _FAMILY)
     ordinary = odd <= np.quantile(odd, _ORDINARY)
     some = _nearest_ordinary(z, first, cosines, near, ordinary, seen)
+    if progress:
+        progress(85, 100)
     written = None if rows.texts is None or not any(rows.texts) else text_oddness(rows.texts)
+    if progress:
+        progress(100, 100)
     views = _Views(
         mean[same],
         np.maximum(_mean_of_nearest(some, counts, k), _CLOSE)[same],
@@ -341,30 +349,44 @@ class _Views:
         written_by = max(float(self.written.total[row]), spelled)
         written = self.written.says(row) if self.written.total[row] > 0 else self.written.spelled(row)
         if written_by < _SEEN and far_by < _SEEN:
-            return far if far_by >= written_by else written
+            return self._together(row) if max(written_by, far_by) > _A_LITTLE else far
         said = sorted([(far_by, 1, far), (written_by, 0, written)], key=lambda one: one[:2], reverse=True)
-        kept = [phrase for by, _, phrase in said if by >= _SEEN]
-        return Phrase("; ".join(one.en for one in kept), "。".join(one.ja for one in kept))
+        return _joined_phrases(phrase for by, _, phrase in said if by >= _SEEN)
+
+    def _together(self, row: int) -> Phrase:
+        """Return what a row is odd by where no view alone shows it: those that are above the middle."""
+        said = [(self.parts[row, 0], self._far_by(row, True)), (self.parts[row, 1], self._far_by(row, False))]
+        if self.written is not None:
+            by = max(float(self.parts[row, 2]), float(self.written.total[row]))
+            said.append((by, self.written.says(row) if self.written.total[row] > 0 else self.written.spelled(row)))
+        said = sorted(((by, phrase) for by, phrase in said if by > _A_LITTLE), key=lambda one: -one[0])
+        return _joined_phrases(phrase for _, phrase in said)
 
     def _far(self, row: int) -> Phrase:
         near, wide = self.parts[row, :2]
-        by_near = near >= _NEARLY * wide
-        far = self.mean if by_near else self.wide
-        own, usual, share = float(far[row]), float(np.median(far)), float((far < far[row]).mean())
-        if by_near:
+        return self._far_by(row, near >= _NEARLY * wide)
+
+    def _far_by(self, row: int, near: bool) -> Phrase:
+        far = self.mean if near else self.wide
+        own, usual = float(far[row]), float(np.median(far))
+        if near:
             alone = self.plain[row] >= _FAMILIAR * own  # else a few odd rows lie close to it
             return Phrase(
                 f"far from {'everything' if alone else 'all but a few'}: mean distance {own:.3f} to the "
-                f"{self.k} nearest rows that are not odd themselves, usual is {usual:.3f}; farther than {share:.1%} of "
-                "the rows",
+                f"{self.k} nearest rows that are not odd themselves, usual is {usual:.3f}",
                 f"{'どの' if alone else '少数を除くどの'}行からも遠い：最も近い通常の行 {self.k} 件への平均距離 "
-                f"{own:.3f}（中央値 {usual:.3f}）、{share:.1%} の行より遠い",
+                f"{own:.3f}（中央値 {usual:.3f}）",
             )
         return Phrase(
             f"unlike the collection as a whole: mean distance {own:.3f} to the nearest tenth of the rows, usual "
-            f"is {usual:.3f}; farther than {share:.1%} of the rows",
-            f"全体と似ていない：近い 1 割の行への平均距離 {own:.3f}（中央値 {usual:.3f}）、{share:.1%} の行より遠い",
+            f"is {usual:.3f}",
+            f"全体と似ていない：近い 1 割の行への平均距離 {own:.3f}（中央値 {usual:.3f}）",
         )
+
+
+def _joined_phrases(said: Iterable[Phrase]) -> Phrase:
+    kept = list(said)
+    return Phrase("; ".join(one.en for one in kept), "。".join(one.ja for one in kept))
 
 
 def _mean_of_nearest(cosines: Floats, counts: NDArray[np.int64], k: int) -> NDArray[np.float64]:

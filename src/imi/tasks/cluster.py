@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from imi.errors import UsageError
 from imi.figures import COLOURS, new_figure, save_figure, say_above, short
+from imi.progress import asked_to_end, part_of
 from imi.tasks.album_names import shown_by_groups
 from imi.tasks.keywords import distinctive_words, nearest_in_meaning
 from imi.tasks.kmeans import agreement, by_size, density_groups, silhouette, spherical_kmeans, towards_neighbours
@@ -67,7 +68,8 @@ class Clusters(Reported):
     """Groups of rows, the largest first; `labels` (n,) says which group a row is in, -1 for none.
 
     silhouette: -1 to 1, how much nearer rows are to their own group than to the next. stability: the mean adjusted
-    Rand index between this grouping and those of other seeds, 1 for always the same. baseline: silhouette and stability
+    Rand index between this grouping and those of other seeds, 1 for always the same; not a number where the work was
+    asked to end before. baseline: silhouette and stability
     of plain k-means with as many groups. found: whether the number of groups was found and not given. families: the
     groups joined into a few by the likeness of their middles, the largest first; none for fewer than six groups.
     """
@@ -104,10 +106,12 @@ class Clusters(Reported):
         Args:
             tree: show groups under the families that they belong to.
         """
+        known = bool(np.isfinite(self.stability))
+        steady, steady_ja = (f"{self.stability:.2f}",) * 2 if known else ("not looked at", "未評価")
         says = [
             Phrase(
-                f"{len(self.clusters)} groups; silhouette {self.silhouette:.3f}, stability {self.stability:.2f}",
-                f"{len(self.clusters)} グループ、シルエット係数 {self.silhouette:.3f}、安定性 {self.stability:.2f}",
+                f"{len(self.clusters)} groups; silhouette {self.silhouette:.3f}, stability {steady}",
+                f"{len(self.clusters)} グループ、シルエット係数 {self.silhouette:.3f}、安定性 {steady_ja}",
             )
         ]
         if self.stability < _STABLE:
@@ -199,7 +203,7 @@ def cluster(
         dims: leading dimensions of each vector to use.
         seed: of the starts.
         language: "en" or "ja", of the names of groups of pictures, which are what most of a group seems to show.
-        progress: called as progress(done, total) in groupings.
+        progress: called as progress(done, total) in per cent.
 
     Raises:
         UsageError: k above n or below 2, one vector for all rows, an unknown method, k together with HDBSCAN.
@@ -221,15 +225,23 @@ def cluster(
     if method == "hdbscan":
         groups, steady = _by_density(rows.z, seed)
     else:
-        moved = rows.z if method == "plain" else towards_neighbours(rows.z, seed=seed)
-        groups, steady = _by_kmeans(moved, k, seed, progress)
-        if method == "kmeans" and groups.max() > 0:
+        begun = 0.0 if method == "plain" else 0.5
+        moved = rows.z
+        if method == "kmeans":
+            moved = towards_neighbours(rows.z, seed=seed, progress=part_of(progress, 0, begun))
+        groups, steady = _by_kmeans(moved, k, seed, part_of(progress, begun, 0.8))
+        del moved
+        if method == "kmeans" and groups.max() > 0 and not asked_to_end():
             baseline = _plain(rows.z, int(groups.max()) + 1, seed)
+        if progress:
+            progress(90, 100)
     found = _named(rows, groups, namer, own_model(data))
     found = _named_by_pictures(found, shown_by_groups(data, _typical(rows, groups), language))
     quality = silhouette(rows.z, groups, seed=seed) if len(found) > 1 else 0.0
     families = _families(rows, groups, data, language) if len(found) >= _MANY else ()
     plane = _plane(rows.z, groups)
+    if progress:
+        progress(100, 100)
     return Clusters(groups, found, quality, steady, tuple(rows.ids), plane, baseline, k is None, families)
 
 
@@ -306,16 +318,18 @@ def _named(rows: Rows, groups: NDArray[np.int64], namer: Namer | None, model: An
 def _by_kmeans(
     z: Floats, k: int | None, seed: int, progress: Callable[[int, int], None] | None, others: int = 3
 ) -> tuple[NDArray[np.int64], float]:
-    k = _find_k(z, seed, progress) if k is None else k
+    k = _find_k(z, part_of(progress, 0, 0.5)) if k is None else k
     groups = spherical_kmeans(z, k, seed=seed)[0]
     # Other seeds are asked about a part of a large table: what they agree on there, they agree on everywhere.
     some = _sampled(len(z), _JUDGED, seed)
     agreements = []
     for other in range(others):
+        if asked_to_end():
+            return groups, float("nan")
         again = spherical_kmeans(z[some], min(k, len(some)), seed=seed + 100 + other)[0]
         agreements.append(agreement(groups[some], again))
         if progress:
-            progress(other + 1, others)
+            progress(50 + 50 * (other + 1) // others, 100)
     return groups, float(np.mean(agreements))
 
 
@@ -325,11 +339,13 @@ def _sampled(n: int, most: int, seed: int) -> NDArray[np.int64]:
     return np.sort(np.random.default_rng(seed).choice(n, most, replace=False)).astype(np.int64)
 
 
-def _find_k(z: Floats, seed: int, progress: Callable[[int, int], None] | None) -> int:
+def _find_k(z: Floats, progress: Callable[[int, int], None] | None) -> int:
     """Return the number of groups with the best silhouette among the stable ones, else the most stable.
 
-    Looked for on at most 5,000 rows, ten or more a group. Stable is what two seeds agree on by .8 or more.
+    Looked for on at most 5,000 rows, ten or more a group. Stable is what two seeds agree on by .8 or more. These are
+    always the same: how many groups rows have is no matter of the seed that groups them.
     """
+    seed = 0
     some = z[_sampled(len(z), 5000, seed)]
     candidates = [k for k in _CANDIDATES if k <= max(2, len(some) // 10)]
     scores: list[tuple[bool, float, int]] = []

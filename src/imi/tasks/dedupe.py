@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from imi.collection.pictures import looks_of
 from imi.errors import UsageError
-from imi.progress import Progress
+from imi.progress import Progress, asked_to_end
 from imi.tasks.report import Findings, Phrase, Reported, ReportTable
 from imi.tasks.rows import Rows, is_collection, read_rows
 from imi.tasks.same_text import same_texts, typed_alike
@@ -65,11 +65,15 @@ class DuplicateGroup:
 class Duplicates(Reported, Sequence[DuplicateGroup]):
     """Groups of duplicates, the largest first; each has `.keep`, `.drop` (row numbers) and `.similarity`."""
 
-    def __init__(self, groups: Sequence[DuplicateGroup], threshold: float, has_texts: bool = True) -> None:
+    def __init__(
+        self, groups: Sequence[DuplicateGroup], threshold: float, has_texts: bool = True, left: int = 0
+    ) -> None:
         self.groups = tuple(groups)
         self.threshold = threshold
         self.has_texts = has_texts
         """Whether a row has a text; pictures and bare vectors have none."""
+        self.left = left
+        """How many different rows were not compared with all others, as the work was asked to end early."""
 
     @overload
     def __getitem__(self, at: int) -> DuplicateGroup: ...
@@ -110,6 +114,13 @@ class Duplicates(Reported, Sequence[DuplicateGroup]):
         ]
         if not self.has_texts:
             says.pop()
+        if self.left:
+            says.append(
+                Phrase(
+                    f"ended early: {self.left:,} rows were not compared with all others, more may be duplicates",
+                    f"途中で終了：{self.left:,} 件はほかのすべての行と比べていないため、重複がまだあるかもしれません",
+                )
+            )
         if not self.groups:
             says[0] = Phrase(
                 f"no two rows reach {self.threshold:g}", f"類似度が {self.threshold:g} 以上の行はありません"
@@ -201,13 +212,15 @@ def dedupe(
     representatives = order[np.unique(form[order], return_index=True)[1]]
     representatives = order[np.isin(order, representatives)]
     owner = np.arange(len(rows), dtype=np.int64)
+    compared = len(representatives)
     if method == "near":
-        owner[representatives] = representatives[_stars(rows.z[representatives], threshold, progress)]
+        stars, compared = _stars(rows.z[representatives], threshold, progress)
+        owner[representatives] = representatives[stars]
     of_form = np.empty(int(form.max()) + 1, np.int64)
     of_form[form[representatives]] = owner[representatives]
     groups = [_group(rows, form, members) for members in _members(of_form[form])]
     found = sorted(groups, key=lambda group: (-len(group.drop), group.keep))
-    return Duplicates(found, threshold, any(rows.texts or ()))
+    return Duplicates(found, threshold, any(rows.texts or ()), len(representatives) - compared)
 
 
 def likeness(a: Sequence[str], b: Sequence[str], model: Any) -> NDArray[np.float64]:
@@ -282,8 +295,10 @@ def _group(rows: Rows, form: Ints, members: Ints) -> DuplicateGroup:
     )
 
 
-def _stars(z: Floats, threshold: float, progress: Progress | None) -> Ints:
+def _stars(z: Floats, threshold: float, progress: Progress | None) -> tuple[Ints, int]:
     """Return, for each of n rows in order of preference, the row that takes it: itself, or an earlier one.
+
+    And how many rows were compared with all others: fewer where the work was asked to end early.
 
     Few numbers first: rows are turned so that their leading coordinates hold most (which changes no cosine), and of
     the rest only its length is kept. By Cauchy and Schwarz the cosine is at most ⟨a, b⟩ over these numbers, so pairs
@@ -312,7 +327,9 @@ def _stars(z: Floats, threshold: float, progress: Progress | None) -> Ints:
         start = end
         if progress:
             progress(end, n)
-    return owner
+        if asked_to_end():
+            break
+    return owner, start
 
 
 def _possible(short: Floats, block: Ints, free: NDArray[np.bool_], bar: np.float32) -> tuple[Ints, Ints]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from imi.errors import MissingExtra
 from imi.index.native import processors
+from imi.progress import Progress, may_end, part_of
 from imi.tasks.neighbours import nearest_rows
 from imi.types import Floats
 from imi.vectors import normalize
@@ -81,7 +82,7 @@ def _far_apart(z: Floats, k: int, rng: np.random.Generator) -> Floats:
     return np.ascontiguousarray(z[chosen])
 
 
-def towards_neighbours(z: Floats, k: int = 15, *, seed: int = 0) -> Floats:
+def towards_neighbours(z: Floats, k: int = 15, *, seed: int = 0, progress: Progress | None = None) -> Floats:
     """Return unit rows moved nine tenths of the way to the weighted mean of their k nearest rows, eight times over.
 
     What groups have in common stays, what is particular to a row fades. A neighbour that does not count the row among
@@ -93,7 +94,7 @@ def towards_neighbours(z: Floats, k: int = 15, *, seed: int = 0) -> Floats:
     k, n = min(k, len(z) - 1), len(z)
     if k < 3:
         return z
-    cosines, rows = nearest_rows(z, k, seed=seed)
+    cosines, rows = nearest_rows(z, k, seed=seed, progress=part_of(progress, 0, 0.7))
     weights = (np.maximum(cosines, 0) ** _SHARP + np.float32(1e-6)).ravel()
     ends = np.arange(0, n * k + 1, k)
     graph = csr_matrix((weights, rows.ravel(), ends), shape=(n, n))
@@ -109,10 +110,13 @@ def towards_neighbours(z: Floats, k: int = 15, *, seed: int = 0) -> Floats:
         moved[:, some] = (1 - _SHARE) * z[:, some] + _SHARE * (graph @ moved[:, some])
 
     with ThreadPoolExecutor(min(2, processors()), "imi groups") as pool:
-        for _ in range(_STEPS):
+        for step in range(_STEPS):
+            may_end()
             list(pool.map(move, columns))
             for at in range(0, n, _BLOCK):
                 moved[at : at + _BLOCK] = normalize(moved[at : at + _BLOCK])
+            if progress:
+                progress(70 + 30 * (step + 1) // _STEPS, 100)
     return moved
 
 

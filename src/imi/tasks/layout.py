@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.index.native import processors
-from imi.progress import Progress
+from imi.progress import Progress, asked_to_end
 from imi.tasks.neighbours import nearest_rows
 from imi.types import Floats
 
@@ -64,7 +64,7 @@ def tsne_plane(
         progress: called as progress(done, total) in steps.
 
     Returns:
-        (n, 2) float32, centred.
+        (n, 2) float32, centred; after fewer steps where the work is asked to end early.
     """
     n = len(z)
     perplexity = max(1.0, min(perplexity, (n - 1) / 3))
@@ -87,6 +87,8 @@ def tsne_plane(
             y -= y.mean(axis=0)
             if progress and (step + 1) % 10 == 0:
                 progress(step + 1, _EARLY + _LATE)
+            if asked_to_end():
+                break
     return np.asarray(y, dtype=np.float32)
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from imi.collection.pictures import small_pictures
 from imi.errors import MissingExtra, UsageError
 from imi.figures import COLOURS, new_figure, save_figure, say_above, short
+from imi.progress import part_of
 from imi.records import FACTS
 from imi.tasks.layout import principal_plane, tsne_plane
 from imi.tasks.map_page import write_page
@@ -172,7 +173,8 @@ def map(
         columns: columns for an array, n values each.
         dims: leading dimensions of each vector to use.
         seed: of the layout.
-        progress: called as progress(done, total).
+        progress: called as progress(done, total) in per cent. Where the work is asked to end early, what t-SNE has come
+            to is the layout.
 
     Raises:
         UsageError: fewer than three rows, an unknown method or column.
@@ -188,8 +190,9 @@ def map(
     for name, values in known.items():
         if len(values) != len(rows):
             raise UsageError(f"column {name!r} has {len(values)} values for {len(rows)} rows")
-    cosines, near = nearest_rows(rows.z, min(45, len(rows) - 1), seed=seed)
-    points = _points(rows.z, method, cosines, near, seed, progress)
+    looking = 0.15
+    cosines, near = nearest_rows(rows.z, min(45, len(rows) - 1), seed=seed, progress=part_of(progress, 0, looking))
+    points = _points(rows.z, method, cosines, near, seed, part_of(progress, looking, 1))
     shown = rows.texts if rows.texts is not None else rows.ids
     near, cosines = near[:, :_SHOWN], cosines[:, :_SHOWN]
     pictures = small_pictures(getattr(data, "store", None), rows.ids[:: -(-len(rows) // _PICTURES)], _SIDE)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.index.native import load_faiss
-from imi.progress import Progress
+from imi.progress import Progress, may_end
 from imi.types import Floats
 
 Ints = NDArray[np.int64]
@@ -46,6 +46,7 @@ def nearest_rows(
     cosines = np.empty((n, k), np.float32)
     rows = np.empty((n, k), np.int64)
     for start in range(0, n, _BLOCK):
+        may_end()
         end = min(start + _BLOCK, n)
         found, places = search(meant.take(slice(start, end)), k + 1)
         cosines[start:end], rows[start:end] = _without_self(found, places, np.arange(start, end))

@@ -16,6 +16,8 @@ from typing import Any
 
 from imi.atomic import whole
 from imi.errors import MissingExtra, UsageError
+from imi.records import Document
+from imi.text.readable import readable
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,12 @@ def span(low: float, high: float) -> Phrase:
     return Phrase(f"{low:.3f} to {high:.3f}", f"{low:.3f}〜{high:.3f}")
 
 
+_OF_DOCUMENTS = frozenset(
+    {"text", "most typical text", "its text", "where it differs", "nearest normal row", "nearest liked"}
+)
+"""Columns whose cells are texts of documents."""
+
+
 @dataclass(frozen=True)
 class ReportTable:
     """Rows under columns; cells are texts, numbers, phrases or None."""
@@ -43,12 +51,16 @@ class ReportTable:
     rows: Sequence[Sequence[Any]]
     title: Phrase | None = None
 
-    def filled(self) -> ReportTable:
-        """Return the table without columns in which no row says anything, such as the texts of pictures."""
+    def for_people(self) -> ReportTable:
+        """Return the table as people read it: texts without markup and the words of a template, no empty columns."""
         kept = [at for at in range(len(self.columns)) if any(as_text(row[at]) for row in self.rows)]
-        return replace(
-            self, columns=tuple(self.columns[at] for at in kept), rows=[[row[at] for at in kept] for row in self.rows]
-        )
+        columns = tuple(self.columns[at] for at in kept)
+
+        def read(at: int, cell: Any) -> Any:
+            return as_read(cell) if isinstance(cell, str) and self.columns[at].en in _OF_DOCUMENTS else cell
+
+        rows = [[read(at, row[at]) for at in kept] for row in self.rows]
+        return replace(self, columns=columns, rows=rows)
 
 
 @dataclass(frozen=True)
@@ -140,7 +152,7 @@ def write_report(
     result = {**findings.settings, **(settings or {})}
     parts = [f"<h1>{both(findings.title)}</h1>"]
     parts += [f"<p>{both(phrase)}</p>" for phrase in findings.says]
-    parts += [_table(table.filled(), pictures or {}) for table in findings.tables if table.rows]
+    parts += [_table(table.for_people(), pictures or {}) for table in findings.tables if table.rows]
     if drawn:
         parts.append(f"<figure>{drawn}</figure>")
     if result:
@@ -191,6 +203,12 @@ def _cell(value: Any, pictures: Mapping[str, bytes] = types.MappingProxyType({})
     return "".join(f'<img src="data:image/jpeg;base64,{content}" alt="">' for content in coded) + shown
 
 
+def as_read(text: str) -> str:
+    """Return the text of a document as people read it, on one line: its title, then what it says."""
+    read = readable(Document("", text))
+    return " – ".join(part for part in (" ".join((read.title or "").split()), " ".join(read.body.split())) if part)
+
+
 def as_text(value: Any) -> str:
     """Return a cell as people read it: three digits of a fraction, nothing for None or not-a-number."""
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
@@ -199,6 +217,8 @@ def as_text(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.3f}"
+    if isinstance(value, list | tuple) and all(isinstance(one, str) for one in value):
+        return ", ".join(value)
     if isinstance(value, list | tuple | dict):
         return json.dumps(value, ensure_ascii=False)
     return str(value)
