@@ -221,20 +221,7 @@ def cluster(
         )
     if k is not None:
         check_count(k, len(rows), least=2)
-    baseline = None
-    if method == "hdbscan":
-        groups, steady = _by_density(rows.z, seed)
-    else:
-        begun = 0.0 if method == "plain" else 0.5
-        moved = rows.z
-        if method == "kmeans":
-            moved = towards_neighbours(rows.z, seed=seed, progress=part_of(progress, 0, begun))
-        groups, steady = _by_kmeans(moved, k, seed, part_of(progress, begun, 0.8))
-        del moved
-        if method == "kmeans" and groups.max() > 0 and not asked_to_end():
-            baseline = _plain(rows.z, int(groups.max()) + 1, seed)
-        if progress:
-            progress(90, 100)
+    groups, steady, baseline = _grouped(rows.z, k, method, seed, progress)
     found = _named(rows, groups, namer, own_model(data))
     found = _named_by_pictures(found, shown_by_groups(data, _typical(rows, groups), language))
     quality = silhouette(rows.z, groups, seed=seed) if len(found) > 1 else 0.0
@@ -243,6 +230,24 @@ def cluster(
     if progress:
         progress(100, 100)
     return Clusters(groups, found, quality, steady, tuple(rows.ids), plane, baseline, k is None, families)
+
+
+def _grouped(
+    z: Floats, k: int | None, method: Method, seed: int, progress: Callable[[int, int], None] | None
+) -> tuple[NDArray[np.int64], float, dict[str, Any] | None]:
+    """Return groups, how stable they are, and what plain k-means comes to."""
+    if method == "hdbscan":
+        return *_by_density(z, seed), None
+    begun = 0.0 if method == "plain" else 0.5
+    moved = z if method == "plain" else towards_neighbours(z, seed=seed, progress=part_of(progress, 0, begun))
+    groups, steady = _by_kmeans(moved, k, seed, part_of(progress, begun, 0.8))
+    del moved
+    baseline = None
+    if method == "kmeans" and groups.max() > 0 and not asked_to_end():
+        baseline = _plain(z, int(groups.max()) + 1, seed)
+    if progress:
+        progress(90, 100)
+    return groups, steady, baseline
 
 
 def _plain(z: Floats, count: int, seed: int) -> dict[str, Any]:
