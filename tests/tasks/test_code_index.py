@@ -117,3 +117,21 @@ def test_definitions_without_files_are_each_on_their_own(model):
     ]
     hits = CodeIndex(bare, model).search("in python, bake bread", 3)
     assert hits[0].function is bare[2] and len(hits) == 3
+
+
+def test_definitions_within_any_statement_are_found_however_deep(tmp_path):
+    sums = "+".join(["1"] * 900)
+    branches = "".join(f"\n    elif n == {n}:\n        pass" for n in range(90))
+    (tmp_path / "a.py").write_text(
+        f"x = {sums}\n"
+        "async def first(n):\n"
+        f"    if n == 0:\n        def second(): pass{branches}\n"
+        "    try:\n        class Third:\n            def fourth(self): pass\n"
+        "    except OSError:\n        def fifth(): pass\n"
+        "    else:\n        def sixth(): pass\n"
+        "    finally:\n        def seventh(): pass\n"
+        "    match n:\n        case 1:\n            def eighth(): pass\n"
+        "    with n as m:\n        for _ in m:\n            def ninth(): pass\n"
+    )
+    names = [one.name.rpartition(".")[2] for one in definitions(tmp_path)]
+    assert names == ["", "first", "second", "Third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth"]

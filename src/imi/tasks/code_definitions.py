@@ -51,7 +51,7 @@ class Function:
     @property
     def described(self) -> str:
         """Return what is embedded: the names' words, then the source, all as words rather than symbols."""
-        stem = Path(self.path).stem if self.path else ""
+        stem = os.path.splitext(os.path.basename(self.path))[0]
         return as_words(f"{stem} {self.short_name}\n{self.doc[:400]}\n{self.text[:_BODY]}")
 
 
@@ -87,7 +87,7 @@ def definitions(folder: str | Path) -> list[Function]:
 
 def as_words(source: str) -> str:
     """Return source as words: readTextFile and read_text_file both become "read text file"; symbols go."""
-    return " ".join(part.lower() for part in _PART.findall(source))
+    return " ".join(_PART.findall(source)).lower()
 
 
 def _source_files(root: Path) -> Iterator[Path]:
@@ -98,6 +98,10 @@ def _source_files(root: Path) -> Iterator[Path]:
                 yield path
 
 
+_BLOCKS = frozenset({"body", "orelse", "finalbody", "handlers", "cases"})
+"""Where a statement holds others: definitions are in no expression, of which there are ten times as many."""
+
+
 def _python(path: str, source: str) -> list[Function]:
     try:
         tree = ast.parse(source)
@@ -105,19 +109,17 @@ def _python(path: str, source: str) -> list[Function]:
         return []
     lines = source.splitlines()
     found: list[Function] = []
-
-    def walk_tree(node: ast.AST, owner: str) -> None:
-        for child in ast.iter_child_nodes(node):
-            name = owner
-            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
-                found.append(_function(path, child, owner, lines))
-                name = f"{owner}{child.name}."
-            elif isinstance(child, ast.ClassDef):
-                found.append(_class(path, child, owner, lines))
-                name = f"{owner}{child.name}."
-            walk_tree(child, name)
-
-    walk_tree(tree, "")
+    left: list[tuple[ast.AST, str]] = [(tree, "")]
+    while left:  # statements may be nested deeper than calls
+        node, owner = left.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            found.append(_function(path, node, owner, lines))
+            owner = f"{owner}{node.name}."
+        elif isinstance(node, ast.ClassDef):
+            found.append(_class(path, node, owner, lines))
+            owner = f"{owner}{node.name}."
+        inside = [one for name in node._fields if name in _BLOCKS for one in getattr(node, name)]
+        left += [(one, owner) for one in reversed(inside)]
     # A file that only brings together what others define is found by what it says and is called.
     return [_head_of_python(path, tree, lines), *found] if lines else []
 

@@ -13,6 +13,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -79,17 +80,25 @@ def stem(word: str) -> str:
     return word[:-2] if len(word) > 5 and word.endswith(("at", "iz")) else word
 
 
-@lru_cache(maxsize=100_000)
-def _terms_of(identifier: str) -> tuple[str, ...]:
-    """Return the stems of a name's parts, and the whole name where it has several."""
-    parts = _PARTS.findall(identifier)
-    stems = tuple(stem(part.lower()) for part in parts)
-    return (*stems, identifier.lower()) if len(parts) > 1 else stems
+class _Terms(dict[str, tuple[str, ...]]):
+    """The stems of a name's parts, and the whole name where it has several, by the name: most are met again."""
+
+    def __missing__(self, identifier: str) -> tuple[str, ...]:
+        parts = _PARTS.findall(identifier)
+        stems = tuple(stem(part.lower()) for part in parts)
+        if len(self) >= _MOST_NAMES:
+            self.clear()
+        found = self[identifier] = (*stems, identifier.lower()) if len(parts) > 1 else stems
+        return found
+
+
+_MOST_NAMES = 100_000
+_TERMS = _Terms()
 
 
 def terms(text: str) -> list[str]:
     """Return what source or a question is compared by."""
-    return [term for identifier in _IDENTIFIER.findall(text) for term in _terms_of(identifier)]
+    return list(chain.from_iterable(map(_TERMS.__getitem__, _IDENTIFIER.findall(text))))
 
 
 @dataclass(frozen=True)
@@ -140,13 +149,14 @@ class CodeIndex:
     def _count_words(self, read: Sequence[Function]) -> None:
         documents: list[list[str]] = []
         of_files: list[list[str]] = [
-            terms(_called(path)) * 2 * _STEM + terms(Path(path).parent.name) * 2 for path in self._paths
+            terms(_called(path)) * 2 * _STEM + terms(_folder(path)) * 2 for path in self._paths
         ]
         for one, file in zip(read, self._file.tolist(), strict=True):
             name, body, doc = terms(one.short_name), terms(one.text[:6000]), terms(one.doc[:1500])
-            path = Path(one.path)
             around = (
-                terms(_called(one.path)) * _STEM + terms(path.parent.name) + terms(one.name.rpartition(".")[0]) * _OWNER
+                terms(_called(one.path)) * _STEM
+                + terms(_folder(one.path))
+                + terms(one.name.rpartition(".")[0]) * _OWNER
             )
             documents.append(name * _NAME + around + doc * (_DOC - 1) + body)
             of_files[file] += name * _STEM + body + doc
@@ -162,7 +172,7 @@ class CodeIndex:
             elif one.name.count(".") < 2:
                 names[file].append(one.short_name)
         return [
-            as_words(f"{Path(path).parent.name} {_called(path)} {_called(path)} {head} {' '.join(held)[:1500]}")
+            as_words(f"{_folder(path)} {_called(path)} {_called(path)} {head} {' '.join(held)[:1500]}")
             for path, head, held in zip(self._paths, heads, names, strict=True)
         ]
 
@@ -236,10 +246,17 @@ def _docstring(text: str) -> str:
     return "" if found is None else found[2].strip()
 
 
+@lru_cache(maxsize=100_000)
 def _called(path: str) -> str:
     """Return the name of a file, of a package's own file that of its folder."""
     where = Path(path)
     return where.parent.name if where.stem in ("__init__", "index", "mod") else where.stem
+
+
+@lru_cache(maxsize=100_000)
+def _folder(path: str) -> str:
+    """Return the name of the folder that a file is in."""
+    return Path(path).parent.name
 
 
 def _below_common(paths: Sequence[str]) -> list[str]:

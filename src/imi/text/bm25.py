@@ -7,6 +7,7 @@ idf(t) = ln(1 + (N - n + ½)/(n + ½)), never below zero (Robertson and Zaragoza
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any
@@ -38,9 +39,10 @@ class BM25:
         if k1 < 0 or not 0 <= b <= 1:
             raise UsageError(f"k1 is {k1} and b {b}, allowed are k1 of 0 or more and b from 0 to 1")
         documents = list(documents)
-        self.vocabulary: dict[str, int] = {}
-        number = self.vocabulary.setdefault
-        ids = np.fromiter((number(token, len(self.vocabulary)) for token in chain.from_iterable(documents)), np.int64)
+        numbers: defaultdict[str, int] = defaultdict()
+        numbers.default_factory = numbers.__len__  # a new term gets the next number
+        ids = np.fromiter(map(numbers.__getitem__, chain.from_iterable(documents)), np.int64)
+        self.vocabulary = dict(numbers)
         lengths = np.fromiter(map(len, documents), np.int64, count=len(documents))
         self._weights = _weights(ids, lengths, len(self.vocabulary), k1, b)
         # Terms as rows: a query reads only the rows of its own terms.
