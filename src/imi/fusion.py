@@ -84,7 +84,7 @@ def fuse(text: Ranking, meaning: Ranking, weight: float = WEIGHT, *, expected: f
     rows = distinct(np.concatenate([text[0], meaning[0]]))
     fused = np.zeros(len(rows))
     fused[np.searchsorted(rows, text[0])] += (1 - weight) * _coverage(np.asarray(text[1], np.float64), expected)
-    fused[np.searchsorted(rows, meaning[0])] += weight * _nearness(np.asarray(meaning[1], np.float64))
+    fused[np.searchsorted(rows, meaning[0])] += weight * nearness(np.asarray(meaning[1], np.float64))
     order = np.argsort(-fused, kind="stable")
     return rows[order], fused[order].astype(np.float32)
 
@@ -94,7 +94,8 @@ def _coverage(scores: NDArray[np.float64], expected: float | None) -> NDArray[np
     return np.asarray((np.maximum(scores, 0) / max(whole, 1e-12)) ** _STEEPNESS)
 
 
-def _nearness(cosines: NDArray[np.float64]) -> NDArray[np.float64]:
+def nearness(cosines: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return cosines as the fusion counts them: 0 for the lowest of them, 1 for the same text."""
     # The lowest of one or two rows says little of what is far.
     lowest = min(float(cosines.min(initial=1.0)), 0.0) if len(cosines) < 3 else float(cosines.min())
     return np.asarray((cosines - lowest) / max(1 - lowest, 1e-12))
@@ -136,7 +137,7 @@ def deepened(
         return fused
     order = np.argsort(finer[0][read], kind="stable")
     known = finer[0][read][order]
-    meaning = _nearness(np.asarray(finer[1][read], np.float64)[order])
+    meaning = nearness(np.asarray(finer[1][read], np.float64)[order])
     covered = np.zeros(len(known))
     found = among(text[0], known)
     covered[np.searchsorted(known, text[0][found])] = _coverage(np.asarray(text[1], np.float64), expected)[found]
@@ -157,5 +158,5 @@ def _nearness_of(known: Rows, nearer: Ranking, otherwise: NDArray[np.float64]) -
     if has.any():
         order = np.argsort(nearer[0], kind="stable")
         at = order[np.searchsorted(nearer[0][order], known[has])]
-        found[has] = _nearness(np.asarray(nearer[1], np.float64)[at])
+        found[has] = nearness(np.asarray(nearer[1], np.float64)[at])
     return found

@@ -10,7 +10,7 @@ import numpy as np
 
 from imi.backends.engine import Engine, IdRanking, cannot
 from imi.backends.filter_tree import Filter, check_known, read_where
-from imi.collection.rankings import How, Ranking, TextRanking
+from imi.collection.rankings import How, Ranking, TextRanking, rarity_of
 from imi.embedders.base import Embedder
 from imi.errors import ModelMismatch, UsageError
 from imi.fusion import expected_score
@@ -92,8 +92,8 @@ class EngineSnapshot:
 
     def by_text(self, text: str, keep: int, allowed: Filter | None) -> TextRanking:
         """Rank by BM25, or by containing a short or quoted query; and what a whole answer would score."""
-        ranking, expected = self._by_text(text, keep, allowed)
-        return TextRanking(self._numbered(ranking), expected)
+        ranking, expected, rarity = self._by_text(text, keep, allowed)
+        return TextRanking(self._numbered(ranking), expected, rarity)
 
     def by_meaning(self, vector: Floats, keep: int, allowed: Filter | None, how: How) -> tuple[Ranking, dict[str, Any]]:
         """Rank by cosine."""
@@ -139,18 +139,20 @@ class EngineSnapshot:
         )
         return {name: self._engine.facet(name, allowed, matched) for name in facets}
 
-    def _by_text(self, text: str, keep: int, allowed: Filter | None) -> tuple[IdRanking, float | None]:
+    def _by_text(
+        self, text: str, keep: int, allowed: Filter | None
+    ) -> tuple[IdRanking, float | None, dict[str, float]]:
         query = query_terms(text)
         if not query:
-            return [], None
+            return [], None, {}
         if query.phrase:
-            return self._engine.containing(query.parts, keep, allowed), None
-        counts = self._engine.term_counts(query.terms)
+            return self._engine.containing(query.parts, keep, allowed), None, {}
+        counts = dict.fromkeys(query.terms, 0) | self._engine.term_counts(query.terms)
         total = self._engine.count(None)
-        expected = expected_score((counts.get(term, 0) for term in query.terms), total)
+        expected, rarity = expected_score(counts.values(), total), rarity_of(counts, total)
         kept = query.pruned(counts, max(min(total, _MOST), _FEW)).terms
         weights = {term: expected_score([counts[term]], total) for term in kept if counts.get(term)}
-        return (self._engine.ranked(weights, keep, allowed) if weights else []), expected
+        return (self._engine.ranked(weights, keep, allowed) if weights else []), expected, rarity
 
     def _number(self, id: str) -> int:
         number = self._numbers.setdefault(id, len(self._ids))

@@ -91,6 +91,11 @@ class DeepReading:
         texts = {row: given[row].text for row in lacking.tolist() if row in given}
         self.unread = {row: text for row, text in texts.items() if text is not None and text.strip()}
 
+    def knows(self, rows: Rows) -> bool:
+        """Whether the finer model has read all rows that it would order; must run inside `reading()`."""
+        self._held = self._held or self.deepener.held(self, rows[:FIRST])
+        return bool(among(rows[:FIRST], self._held[0]).all())
+
     def ordered(self, found: Fused, explain: bool, by_both: bool) -> tuple[Ranking, dict[str, Any]]:
         """Order the first rows of a shortlist by words and the finer model; must run inside `reading()`.
 

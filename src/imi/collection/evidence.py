@@ -27,6 +27,7 @@ from imi.fusion import lucene_idf
 from imi.records import Hit
 from imi.text.lexical import index_tokens, is_unspaced, mostly_unspaced, normalize_text, query_terms, ranking_terms
 from imi.text.sentences import sentences
+from imi.text.word_forms import FUNCTION_WORDS, base_form
 
 _PASSAGE, _SENTENCE, _NEAR, _NAMES, _UNKNOWN = 8.0, 6.0, 4.0, 2.0, 8.0
 LEAST = 5.0
@@ -38,15 +39,6 @@ LEAST_BY_WORDS = 3.6
 LEAST_NEAR = 0.29
 """The cosine that a passage must have where it has hardly a word of the question, as in another language."""
 _LITTLE = 0.12
-_FUNCTION_WORDS = frozenset(
-    """
-    when what which who whom whose where why how do does did is are was were am be been being can could will would
-    should shall may might must has have had the a an of to in on at for by with from and or i you he she it we they
-    my your his her its our their me him us them there this that these those if as into about than then so not no
-    """.split()  # noqa: SIM905 — a list of one word a line would hide the code
-)
-"""What a question is built of, not about: rare in a collection of a few rows, and telling in none."""
-_ENDINGS = (("ies", "y"), ("ied", "y"), ("ing", ""), ("ed", ""), ("es", ""), ("s", ""), ("e", ""))
 _CAPITAL = re.compile(r"(?<=[a-z,;] )[A-Z][\w\-]+")
 _LATIN = re.compile(r"[A-Za-z][A-Za-z\-]+")
 _KATAKANA = re.compile("[\u30a1-\u30fa\u30fc]{2,}")
@@ -153,25 +145,14 @@ def _rarity(collection: FolderCollection, terms: Sequence[str]) -> np.ndarray:
     with store.reading():
         counts, total = store.term_counts(terms), store.count()
     found = np.array([counts.get(term, 0) for term in terms], np.float64)
-    telling = np.array([term not in _FUNCTION_WORDS for term in terms])
+    telling = np.array([term not in FUNCTION_WORDS for term in terms])
     rarity = lucene_idf(found, total)
     return np.where(telling, rarity, 0.0) if telling.any() else rarity
 
 
 def _share(terms: Sequence[str], rarity: np.ndarray, text: str) -> float:
-    own = set(map(_base_form, index_tokens(text)))
-    return float(rarity[[_base_form(term) in own for term in terms]].sum() / max(rarity.sum(), 1e-9))
-
-
-def _base_form(word: str) -> str:
-    """Return an English word without the ending that its number or tense gave it; other words as they are."""
-    if len(word) < 4 or not word.isascii() or not word.isalpha() or word.endswith("ss"):
-        return word
-    for ending, instead in _ENDINGS:
-        if word.endswith(ending) and len(word) - len(ending) >= 3:
-            word = word[: -len(ending)] + instead
-            break
-    return word[:-1] if len(word) > 3 and word[-1] == word[-2] else word
+    own = set(map(base_form, index_tokens(text)))
+    return float(rarity[[base_form(term) in own for term in terms]].sum() / max(rarity.sum(), 1e-9))
 
 
 def _nearest(collection: FolderCollection, question: str, texts: Sequence[str]) -> float | None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from imi.collection.text_index import WordIndex
 from imi.errors import UsageError
-from imi.fusion import expected_score
+from imi.fusion import expected_score, lucene_idf
 from imi.index.live import Live
 from imi.records import FACTS, Document, Hit, Mode
 from imi.store.filters import Condition, compile_where
@@ -89,10 +89,15 @@ def check_fields(store: Store, names: frozenset[str] | set[str]) -> None:
 
 @dataclass(frozen=True)
 class TextRanking:
-    """A ranking by text, and what a text that answers the whole query would score; None for "contains" queries."""
+    """A ranking by text.
+
+    expected: what a text that answers the whole query would score; None for "contains" queries. rarity: the idf of the
+    query's terms; empty for these.
+    """
 
     ranking: Ranking
     expected: float | None
+    rarity: Mapping[str, float] = field(default_factory=dict)
 
 
 def _no_rows() -> Ranking:
@@ -103,7 +108,8 @@ def _no_rows() -> Ranking:
 class Fused:
     """A ranking, what was read for it, and of a hybrid one what it was fused from.
 
-    text: rows found by words. meaning: every row of the ranking with its cosine. expected: as in `TextRanking`.
+    text: rows found by words. meaning: every row of the ranking with its cosine. expected, rarity: as in
+    `TextRanking`.
     """
 
     ranking: Ranking
@@ -111,6 +117,13 @@ class Fused:
     text: Ranking = field(default_factory=_no_rows)
     meaning: Ranking = field(default_factory=_no_rows)
     expected: float | None = None
+    rarity: Mapping[str, float] = field(default_factory=dict)
+
+
+def rarity_of(counts: Mapping[str, int], total: int) -> dict[str, float]:
+    """Return the idf of terms by how many of the rows hold them."""
+    idf = lucene_idf(np.fromiter(counts.values(), np.float64, len(counts)), total)
+    return dict(zip(counts, idf.tolist(), strict=True))
 
 
 def by_text(store: Store, words: WordIndex, text: str, keep: int, allowed: Rows | None) -> TextRanking:
@@ -127,20 +140,21 @@ def by_text(store: Store, words: WordIndex, text: str, keep: int, allowed: Rows 
     postings = None if query.phrase else words.current()
     if postings is not None:
         if keep >= 0:
-            return TextRanking(Ranking(*postings.search(query.terms, keep, allowed)), postings.expected(query.terms))
+            ranking = Ranking(*postings.search(query.terms, keep, allowed))
+            rarity = rarity_of(postings.counts(query.terms), len(postings))
+            return TextRanking(ranking, sum(rarity.values()), rarity)
         telling = query.pruned(postings.counts(query.terms), len(postings)).terms
         rows = postings.matching(telling, allowed)
         return TextRanking(Ranking(rows, np.zeros(len(rows), np.float32)), None)
-    expected = None
+    expected, rarity = None, {}
     if not query.phrase:
-        counts = store.term_counts(query.terms)
-        total = store.count()
-        expected = expected_score((counts.get(term, 0) for term in query.terms), total)
+        counts, total = dict.fromkeys(query.terms, 0) | store.term_counts(query.terms), store.count()
+        expected, rarity = expected_score(counts.values(), total), rarity_of(counts, total)
         query = query.pruned(counts, max(total, _FEW))
     expression = query.fts5()
     if not expression:
-        return TextRanking(Ranking(np.empty(0, np.int64), np.empty(0, np.float32)), expected)
-    return TextRanking(Ranking(*store.match(expression, keep, allowed)), expected)
+        return TextRanking(Ranking(np.empty(0, np.int64), np.empty(0, np.float32)), expected, rarity)
+    return TextRanking(Ranking(*store.match(expression, keep, allowed)), expected, rarity)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from imi.collection.description import Bound
 from imi.collection.model import CollectionModel
 from imi.collection.pictures import Query
 from imi.collection.rankings import Fused, How, Page, Ranking, TextRanking, hits_of
+from imi.collection.second_look import FIRST, looked_at
 from imi.embedders.base import Embedder
 from imi.errors import UsageError
 from imi.fusion import fuse
@@ -144,17 +145,23 @@ class Searcher:
                     state.check_model(of)
                 allowed = state.allowed(where, facets)
                 found = _ranked(state, text, vector, mode, page.k + page.offset, allowed, how)
-                ranking, story = found.ranking, found.story
+                ranking, story, documents = found.ranking, found.story, {}
                 if deep is not None and not deep.asked:
                     deep.ask(found, state.documents)
                     if deep.unread:
                         continue  # read outside of the snapshot, as what was read is kept
+                if text is not None and mode == "hybrid" and (deep is None or not deep.knows(ranking.rows)):
+                    documents = dict(state.documents(ranking.rows[:FIRST]))
+                    ranking = looked_at(found, text, documents)
+                    found = replace(found, ranking=ranking)
                 if deep is not None:
-                    best = state.documents(ranking.rows[:_LOOKED_AT]).values()
+                    documents = documents or dict(state.documents(ranking.rows[:_LOOKED_AT]))
+                    best = [documents[row] for row in ranking.rows[:_LOOKED_AT].tolist() if row in documents]
                     by_both = _bare(deep.text, found) or in_other_script(deep.text, [one.text or "" for one in best])
                     ranking, story = deep.ordered(found, how.explain, by_both)
                 ranking = page.of(ranking)
-                documents = state.documents(ranking.rows)
+                others = ranking.rows[~among(ranking.rows, np.array([*documents], dtype=np.int64))]
+                documents |= state.documents(others) if len(others) else {}
                 absent = [key for key in ranking.rows.tolist() if key not in documents]
                 if absent and attempt + 1 < attempts:
                     continue  # another thread brought the index to a later state: look at that one
@@ -248,7 +255,7 @@ def _fused(state: Snapshot, text: str, vector: Floats, pool: int, allowed: Any, 
         meaning = Ranking(np.concatenate([meaning.rows, near.rows]), np.concatenate([meaning.scores, near.scores]))
     by_words = (words.ranking.rows, words.ranking.scores)
     fused = Ranking(*fuse(by_words, (meaning.rows, meaning.scores), expected=words.expected))
-    return Fused(fused, story, words.ranking, meaning, words.expected)
+    return Fused(fused, story, words.ranking, meaning, words.expected, words.rarity)
 
 
 def _bare(text: str, found: Fused) -> bool:

@@ -1,0 +1,191 @@
+"""A second look at the first rows of a hybrid search: how much of the question does one sentence of each say?
+
+A ranking by words or by meaning sees a passage as a whole, so a long one that holds the question's words here and there
+passes the one that says it in a sentence. The first `FIRST` rows are ordered by a weighted sum of
+
+- what the fusion said (`imi.fusion`),
+- **said**: the telling words of the question that one sentence of the row has, in any of their forms, weighted by how
+  rare they are, between 0 and 1,
+- nearness, as in the fusion,
+- **named**: the names, numbers and compounds of the question that the row has as they are written, weighted by how few
+  of these rows have them, between 0 and 1.
+
+Nothing is embedded: it takes a few milliseconds for any model. `benchmarks/second_look.py` fitted the weights on
+training questions with a model that has not learnt them; `benchmarks/documents.py` shows what they do on others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imi.collection.rankings import Fused, Ranking
+from imi.fusion import nearness
+from imi.patterns import Pattern
+from imi.records import Document, facts_of
+from imi.row_sets import among
+from imi.text.lexical import in_other_script, is_unspaced, is_word
+from imi.text.word_forms import FUNCTION_WORDS, base_form, plain_letters
+from imi.types import Rows
+
+FIRST = 30
+"""Rows that are looked at."""
+WEIGHTS = (1.0, 1.5, 1.5, 0.8)
+"""Of the fusion's own score, of what is said, of nearness, of what is named."""
+KANA = 0.5
+"""What characters of hiragana count of other words: they are endings and particles for the most part."""
+_TOLD = 8
+"""Rows that tell which script the collection is in."""
+_READ = 4000
+"""Characters of a row that are read."""
+_MOST_WORDS = 64
+"""Of the question, the rarest."""
+_HIRAGANA = Pattern("[\u3041-\u309f]+")
+_WORD = Pattern(r"[^\W_]+")
+_END = Pattern(r"[。!?]+|(?<![.…])[.…]++[\"'”’)\]]*+\s+|\n\s*+")
+"""Where sentences end, near enough for counting their words."""
+_COMPOUNDS = Pattern(
+    "[\u30a1-\u30fa\u30fc]{2,}|[0-9]+[\u4e00-\u9fff]|[a-z0-9][a-z0-9.\\-]*[a-z0-9]|[\u4e00-\u9fff\u3005]{2,}"
+)
+"""In a question of a script without spaces: runs of katakana, of Latin letters and digits, of kanji; 42年."""
+_NAMES = Pattern(r"(?<=[\w,;] )[A-Z][\w\-]+|[0-9][0-9,.]*(?<=[0-9])")
+"""In other questions: words with a capital that do not begin them, and numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionWords:
+    """What a question asks for.
+
+    words: in their base forms, with their weights. names: as they are looked for, with their lengths.
+    """
+
+    words: tuple[str, ...]
+    weights: NDArray[np.float64]
+    names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, question: str, rarity: Mapping[str, float]) -> QuestionWords:
+        """Read a question.
+
+        Args:
+            question: as it was asked.
+            rarity: idf of its words, as the index counts them.
+        """
+        plain, unspaced = plain_letters(question), is_unspaced(question)
+        found: dict[str, float] = {}
+        telling: dict[str, float] = {}
+        for word, idf in rarity.items():
+            form = base_form(plain_letters(word))
+            weight = KANA * idf if _HIRAGANA.compiled.fullmatch(word) else idf
+            found[form] = max(found.get(form, 0.0), weight)
+            if unspaced or word not in FUNCTION_WORDS:
+                telling[form] = found[form]
+        kept = sorted((telling or found).items(), key=lambda one: -one[1])[:_MOST_WORDS]
+        names = _COMPOUNDS.findall(plain) if unspaced else map(plain_letters, _NAMES.findall(question))
+        weights = np.array([weight for _, weight in kept], np.float64)
+        return cls(tuple(word for word, _ in kept), weights, tuple(dict.fromkeys(names))[:_MOST_WORDS])
+
+
+def looked_at(found: Fused, question: str, documents: Mapping[int, Document]) -> Ranking:
+    """Return a ranking with its first rows in the order that a second look gives them.
+
+    Rows without text keep their places.
+
+    Args:
+        found: the ranking, with what it was fused from.
+        question: as it was asked.
+        documents: of the first `FIRST` rows, by row number; what is gone is left out.
+
+    Returns:
+        The same rows; scores lie between 0 and about 1, and none is above the one before.
+    """
+    first = found.ranking.rows[:FIRST]
+    read = {row: documents[row] for row in first.tolist() if row in documents}
+    bodies = {row: _body(document) for row, document in read.items() if document.text}
+    if not found.rarity or len(bodies) < 2:
+        return found.ranking
+    asked = QuestionWords.of(question, found.rarity)
+    # In another language than the rows hardly a word is theirs: only the meaning can tell.
+    if not asked.words or in_other_script(question, [*bodies.values()][:_TOLD]):
+        return found.ranking
+    places = np.flatnonzero(among(first, np.array([*bodies])))
+    rows = first[places]
+    texts = [plain_letters(bodies[row]) for row in rows.tolist()]
+    signs = signs_of(found, asked, rows, texts)
+    score = signs @ np.array(WEIGHTS) / sum(WEIGHTS)
+    order = np.argsort(-score, kind="stable")
+    out, scores = found.ranking.rows.copy(), found.ranking.scores.copy()
+    out[places], scores[places] = rows[order], score[order]
+    return Ranking(out, np.minimum.accumulate(scores))
+
+
+def signs_of(found: Fused, asked: QuestionWords, rows: Rows, texts: Sequence[str]) -> NDArray[np.float64]:
+    """Return what speaks for each row, in the order of `WEIGHTS`, (n, 4).
+
+    Args:
+        found: the ranking.
+        asked: the question.
+        rows: some of the ranking.
+        texts: theirs, in plain letters.
+    """
+    order = np.argsort(found.ranking.rows, kind="stable")
+    own = found.ranking.scores[order[np.searchsorted(found.ranking.rows[order], rows)]]
+    return np.stack([own, said(asked, texts), _near(found.meaning, rows), named(asked.names, texts)], axis=1)
+
+
+def _body(document: Document) -> str:
+    """Return the text of a row without the title and headings above it, which all of its neighbours have as well."""
+    text, facts = (document.text or "")[:_READ], facts_of(document.metadata)
+    above = " > ".join(dict.fromkeys(str(part) for part in (facts.get("title"), facts.get("heading")) if part))
+    return (text.removeprefix(f"{above}\n") if above else text) or text
+
+
+def said(asked: QuestionWords, texts: Sequence[str]) -> NDArray[np.float64]:
+    """Return for each row the share of the question that its best sentence says, (n,).
+
+    Args:
+        asked: the question.
+        texts: of the rows, in plain letters.
+    """
+    pairs = [*zip(asked.words, asked.weights.tolist(), strict=True)]
+    words = {word: weight for word, weight in pairs if is_word(word)}
+    pieces = [pair for pair in pairs if not is_word(pair[0])]
+    return np.array([_best(text, words, pieces) for text in texts]) / max(float(asked.weights.sum()), 1e-9)
+
+
+def _best(text: str, words: Mapping[str, float], pieces: Sequence[tuple[str, float]]) -> float:
+    here = [pair for pair in pieces if pair[0] in text]
+    best = 0.0
+    for sentence in _END.compiled.split(text):
+        found = 0.0
+        for piece, weight in here:
+            if piece in sentence:
+                found += weight
+        if words:
+            for word in words.keys() & set(map(base_form, _WORD.findall(sentence))):
+                found += words[word]
+        best = max(best, found)
+    return best
+
+
+def named(names: Sequence[str], texts: Sequence[str]) -> NDArray[np.float64]:
+    """Return for each row the share of the names that it has, rare and long ones counting more, (n,)."""
+    if not names:
+        return np.zeros(len(texts))
+    has = np.array([[name in text for name in names] for text in texts], np.float64)
+    count, many = has.sum(axis=0), len(texts)
+    worth = np.log1p((many - count + 0.5) / (count + 0.5)) * np.sqrt([len(name) for name in names])
+    return np.asarray(has @ worth / max(float(worth.sum()), 1e-9))
+
+
+def _near(meaning: Ranking, rows: Rows) -> NDArray[np.float64]:
+    """Return the nearness of rows, 0 for those without a vector."""
+    out = np.zeros(len(rows))
+    has = among(rows, meaning.rows)
+    order = np.argsort(meaning.rows, kind="stable")
+    at = order[np.searchsorted(meaning.rows[order], rows[has])]
+    out[has] = nearness(np.asarray(meaning.scores, np.float64))[at]
+    return out

@@ -1,0 +1,41 @@
+"""Words where their form should not matter: without endings and accents; and the words that a question is built of."""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import lru_cache
+
+from imi.patterns import Pattern
+from imi.text.lexical import normalize_text
+
+FUNCTION_WORDS = frozenset(
+    """
+    when what which who whom whose where why how do does did is are was were am be been being can could will would
+    should shall may might must has have had the a an of to in on at for by with from and or i you he she it we they
+    my your his her its our their me him us them there this that these those if as into about than then so not no
+    """.split()  # noqa: SIM905 — a list of one word a line would hide the code
+)
+"""What a question is built of, not about: rare in a collection of a few rows, and telling in none."""
+_ENDINGS = (("ies", "y"), ("ied", "y"), ("ing", ""), ("ed", ""), ("es", ""), ("s", ""), ("e", ""))
+_ACCENTED = Pattern("[\u00c0-\u024f\u1e00-\u1eff]|[a-z][\u0300-\u036f]")
+_ACCENT = Pattern("(?<=[a-z])[\u0300-\u036f]+")
+
+
+@lru_cache(1 << 16)
+def base_form(word: str) -> str:
+    """Return an English word without the ending that its number or tense gave it; other words as they are."""
+    if len(word) < 4 or not word.isascii() or not word.isalpha() or word.endswith("ss"):
+        return word
+    for ending, instead in _ENDINGS:
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            word = word[: -len(ending)] + instead
+            break
+    return word[:-1] if len(word) > 3 and word[-1] == word[-2] else word
+
+
+def plain_letters(text: str) -> str:
+    """Return a text as `normalize_text` does, and Latin letters without their accents: Temür is temur."""
+    text = normalize_text(text)
+    if text.isascii() or not _ACCENTED.search(text):
+        return text
+    return unicodedata.normalize("NFC", _ACCENT.compiled.sub("", unicodedata.normalize("NFD", text)))
