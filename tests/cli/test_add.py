@@ -162,3 +162,14 @@ def test_text_files_say_how_they_were_read_and_rows_decides(here, run):
     assert table.code == 2 and "--rows speaks of text files" in table.err
     piped = run("add", "j", "-", "--rows", "passages", "--json", stdin="A first one.\n\nA second one.\n")
     assert piped.json["added"] == 1
+
+
+def test_own_vectors_and_ids_in_a_column_come_with_hints_that_fit(here, run):
+    rows = ['{"id": "a", "vector": [0.1, 0.9]}', '{"id": "b", "vector": [0.2, 0.8]}']
+    (here / "v.jsonl").write_text("\n".join(rows), "utf-8")
+    assert "--id id takes them from that column" in run("add", "plain", "v.jsonl", "--vectors", "vector").err
+    assert "has no row with the id 'a'" in run("recommend", "plain", "--like", "a").err
+    done = run("add", "named", "v.jsonl", "--vectors", "vector", "--id", "id")
+    assert done.code == 0 and "--id" not in done.err
+    assert [row[1] for row in run("recommend", "named", "--like", "a").rows] == ["b"]
+    assert "ask by one with --vector FILE" in run("search", "named", "猫").err

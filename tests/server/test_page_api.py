@@ -290,3 +290,11 @@ def test_tokens_are_those_that_the_model_reads():
     model = imi.load()
     for text in ("The cat sleeps.", "猫が寝ています", "", "🐱"):
         assert model.tokens(text) == [(piece.text, piece.id) for piece in model.pieces(text)]
+
+
+def test_a_title_with_odd_spaces_is_not_repeated_below_itself():
+    document = Document(
+        "1", "Title: where  does one start; Content: Wanted to save some.", {"Summary": "where  does one start"}
+    )
+    read = readable(document)
+    assert (read.title, read.body) == ("where does one start", "Wanted to save some.")

@@ -291,7 +291,7 @@ class Collection(ABC):
             dims: leading dimensions to keep, re-normalised.
 
         Raises:
-            UsageError: an id is not there or has no vector; dims is outside 1 to the width.
+            UsageError: an id is not there (NotFound) or has no vector; dims is outside 1 to the width.
         """
         if ids is None:
             z = self._all_vectors()
@@ -300,9 +300,8 @@ class Collection(ABC):
             found = self.vectors_by_id(wanted)
             missing = [id_ for id_ in wanted if id_ not in found]
             if missing:
-                raise UsageError(
-                    f"{self.label} has no vector for the id {missing[0]!r}", hint=f"imi search {self.label} finds ids"
-                )
+                self.get(missing[0])
+                raise UsageError(f"{self.label} has no vector for the id {missing[0]!r}")
             bound = self.bound
             z = np.array([found[id_] for id_ in wanted], dtype=np.float32)
             z = z.reshape(len(wanted), 1 if bound is None else bound.width)

@@ -37,7 +37,7 @@ def readable(document: Hit | Document) -> Readable:
     if parts and (";" in text or parts[0][0].casefold() in (*TITLES, *_BODIES)):
         named = next((value for name, value in parts if name.casefold() in TITLES and 0 < len(value) <= _TITLE), None)
         title = title or named
-        kept = [(name, value) for name, value in parts if value and value != title]
+        kept = [(name, value) for name, value in parts if value and " ".join(value.split()) != title]
         text = "\n".join(value if name.casefold() in _BODIES else f"{name}: {value}" for name, value in kept)
     body = without_markup(text)
     title = None if title is None else without_markup(title)

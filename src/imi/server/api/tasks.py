@@ -23,6 +23,7 @@ from imi.server.state import State
 
 WAITING = 4
 """Tasks that may be under way or wait; each reads all vectors of its collection."""
+Language = Literal["en", "ja"]
 Seed = Field(0, ge=0, le=2**31 - 1, description="The same seed gives the same answer.")
 
 
@@ -31,6 +32,7 @@ class ClusterBody(Body):
 
     k: int | None = Field(None, ge=2, le=1000, description="How many groups; left out to find the number.")
     method: Literal["kmeans", "plain", "hdbscan"] = "kmeans"
+    language: Language = "en"
     dims: Dims = None
     seed: int = Seed
 
@@ -39,6 +41,7 @@ class AnomaliesBody(Body):
     """How many to flag."""
 
     share: float | None = Field(None, gt=0, lt=1, description="Flag this share; left out for what stands out.")
+    language: Language = "en"
     dims: Dims = None
     seed: int = Seed
 
@@ -207,7 +210,9 @@ class Tasks:
         return await self._run(
             request,
             name,
-            lambda c: tasks.cluster(c, body.k, method=body.method, dims=body.dims, seed=body.seed).to_dict(),
+            lambda c: tasks.cluster(
+                c, body.k, method=body.method, dims=body.dims, seed=body.seed, language=body.language
+            ).to_dict(),
         )
 
     async def anomalies(self, request: Request, name: Name, body: AnomaliesBody) -> Response:
@@ -215,7 +220,9 @@ class Tasks:
 
         def found(collection: Collection) -> dict[str, Any]:
             result = tasks.anomalies(collection, body.share, dims=body.dims, seed=body.seed)
-            return {"anomalies": result.to_dict(), "count": len(result.score)}
+            reasons = [said.in_language(body.language) for said in result.says]
+            rows = [row | {"reason": said} for row, said in zip(result.to_dict(), reasons, strict=True)]
+            return {"anomalies": rows, "count": len(result.score)}
 
         return await self._run(request, name, found)
 

@@ -45,7 +45,7 @@ export class Asking {
     const quote = (line) => (reply.llm || spoken() !== "ja" ? line : line.replace(QUOTED, "「$1」"));
     const lines = (reply.answer || "").split("\n").filter(Boolean).map((line) => this.line(quote(line), reply, cited));
     const answer = reply.answer
-      ? make("div", { class: "answer", dir: "auto" }, ...lines, make("p", { class: "quiet" }, reply.llm ? t("writtenBy", reply.llm) : t("quoted"), ` · ${t("took", reply.milliseconds)}`))
+      ? make("div", { class: "answer", dir: "auto" }, ...lines, make("p", { class: "quiet" }, reply.llm ? t("writtenBy", reply.llm.split("@")[0]) : t("quoted"), ` · ${t("took", reply.milliseconds)}`))
       : make("div", { class: "answer" }, make("p", { class: "nothing" }, t("noAnswer")), make("p", { class: "quiet" }, reply.passages.length ? t("noAnswerSays") : t("noPassage")));
     const passages = reply.passages.map((hit, at) => {
       const item = hitItem(hit, { open: this.open, picture: this.picture, rank: at + 1 });

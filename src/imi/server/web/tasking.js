@@ -1,6 +1,6 @@
 import { button, make } from "./dom.js";
 import { hitItem, nameOf } from "./hits.js";
-import { t } from "./words.js";
+import { spoken, t } from "./words.js";
 
 const GROUPS = 8;
 const EACH = 3;
@@ -76,7 +76,7 @@ export class Tasking {
   }
 
   async clusters() {
-    const { clusters, silhouette, stability } = await this.api.task(this.name, "cluster");
+    const { clusters, silhouette, stability } = await this.api.task(this.name, "cluster", { language: spoken() });
     const some = clusters.slice(0, GROUPS);
     const texts = await this.texts(some.flatMap((one) => one.representatives));
     const most = Math.max(...some.map((one) => one.size), 1);
@@ -92,7 +92,7 @@ export class Tasking {
   }
 
   async anomalies() {
-    const { anomalies, count } = await this.api.task(this.name, "anomalies");
+    const { anomalies, count } = await this.api.task(this.name, "anomalies", { language: spoken() });
     const texts = await this.texts(anomalies.slice(0, SHOWN).map((one) => one.id));
     const rows = anomalies.slice(0, SHOWN).map((one) => this.line(texts.get(one.id), one.reason)).filter(Boolean);
     return [make("p", { class: "quiet" }, anomalies.length ? t("anomaliesSay", anomalies.length, count) : t("anomaliesNone")), make("ul", { class: "rows" }, ...rows)];
