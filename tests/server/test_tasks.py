@@ -1,5 +1,6 @@
 """Tasks over HTTP: what they answer is what `imi.tasks` answers, and searches go on meanwhile."""
 
+import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -49,6 +50,8 @@ def test_tasks_answer_as_the_library_does(served, here):
         return answer.json()
 
     assert post("cluster", k=3, seed=4) == tasks.cluster(here, 3, seed=4).to_dict()
+    told = post("anomalies", share=0.1, language="ja")["anomalies"]
+    assert told and all(re.search(r"[\u3041-\u30ff]", one["reason"]) for one in told)
     assert post("anomalies", share=0.1) == {
         "anomalies": tasks.anomalies(here, 0.1).to_dict(),
         "count": 38,

@@ -235,7 +235,7 @@ def _show_hits(
             likely=None if collection is None or options.offset else _likely(collection, question, hits),
         )
         if not hits:
-            note(_nothing_found(collection, options), quiet=options.quiet)
+            _say_nothing_found(collection, options)
         if hits.search:
             show(None, ["search", ""], named(_read(plain(hits.search))), as_json=False)
         for name, counts in hits.facets.items():
@@ -243,14 +243,16 @@ def _show_hits(
             show(None, [name, local("rows")], values, as_json=False, given=True)
 
 
-def _nothing_found(collection: Collection | None, options: SearchOptions) -> str:
-    """Return what to do where nothing was found."""
+def _say_nothing_found(collection: Collection | None, options: SearchOptions) -> None:
+    """Say what to do where nothing was found."""
     bound = None if collection is None else collection.bound
     if bound is not None and bound.own and options.vector is None:
-        return "nothing found; the vectors here are your own: ask by one with --vector FILE, or recommend --like ID"
-    if options.mode == "meaning" or bound is None:
-        return "nothing found; try fewer filters"
-    return "nothing found; try --mode meaning, or fewer filters"
+        said = "nothing found; the vectors here are your own: ask by one with --vector FILE, or recommend --like ID"
+    elif options.mode == "meaning" or (bound is not None and bound.own):
+        said = "nothing found; try fewer filters"
+    else:
+        said = "nothing found; try --mode meaning, or fewer filters"
+    note(said, quiet=options.quiet)
 
 
 def _likely(collection: Collection, question: Any, hits: Hits) -> int | None:
