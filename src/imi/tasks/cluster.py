@@ -15,7 +15,15 @@ from imi.figures import COLOURS, new_figure, save_figure, say_above, short
 from imi.progress import asked_to_end, part_of
 from imi.tasks.album_names import shown_by_groups
 from imi.tasks.keywords import distinctive_words, nearest_in_meaning
-from imi.tasks.kmeans import agreement, by_size, density_groups, silhouette, spherical_kmeans, towards_neighbours
+from imi.tasks.kmeans import (
+    agreement,
+    by_size,
+    density_groups,
+    group_sums,
+    silhouette,
+    spherical_kmeans,
+    towards_neighbours,
+)
 from imi.tasks.report import Findings, Phrase, Reported, ReportTable
 from imi.tasks.rows import Rows, check_count, check_varied, own_model, read_rows
 from imi.types import Floats
@@ -26,6 +34,7 @@ METHODS: tuple[Method, ...] = get_args(Method)
 _STABLE = 0.8
 """Adjusted Rand index from which groupings by two seeds are called the same."""
 _JUDGED = 20_000
+_BLOCK = 8192
 _MANY = 6
 """Groups from which it helps to see which of them are near each other."""
 _CANDIDATES = (2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 64)
@@ -259,8 +268,9 @@ def _plain(z: Floats, count: int, seed: int) -> dict[str, Any]:
 def _families(rows: Rows, groups: NDArray[np.int64], data: Any, language: str) -> tuple[Family, ...]:
     """Join groups into as many families as the root of their number, and name these."""
     count = int(groups.max()) + 1
-    middles = np.stack([rows.z[groups == group].mean(axis=0) for group in range(count)])
-    place = _joined(middles, np.bincount(groups[groups >= 0], minlength=count), max(2, round(np.sqrt(count))))
+    sizes = np.bincount(groups[groups >= 0], minlength=count)
+    middles = (group_sums(rows.z, groups, count) / sizes[:, None]).astype(np.float32)
+    place = _joined(middles, sizes, max(2, round(np.sqrt(count))))
     joined, _ = by_size(np.where(groups >= 0, place[np.maximum(groups, 0)], -1), middles[: int(place.max()) + 1])
     named = _named(rows, joined, None, own_model(data))
     named = _named_by_pictures(named, shown_by_groups(data, _typical(rows, joined), language))
@@ -375,8 +385,9 @@ def _by_density(z: Floats, seed: int) -> tuple[NDArray[np.int64], float]:
 
 def _central(z: Floats, rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the rows of a group, the most typical first."""
-    middle = z[rows].mean(axis=0)
-    return rows[np.argsort(-(z[rows] @ middle), kind="stable")[:50]]
+    parts = [rows[at : at + _BLOCK] for at in range(0, len(rows), _BLOCK)]
+    middle = np.sum([z[some].sum(axis=0, dtype=np.float64) for some in parts], axis=0).astype(np.float32) / len(rows)
+    return rows[np.argsort(-np.concatenate([z[some] @ middle for some in parts]), kind="stable")[:50]]
 
 
 def _names(
@@ -387,10 +398,9 @@ def _names(
         return [f"cluster {group + 1}" for group in range(count)]
     found = distinctive_words(rows.texts, groups, count, words=12 if model is not None else 3)
     if model is not None:
-        found = [
-            nearest_in_meaning(words, rows.z[own].mean(axis=0) - rows.z.mean(axis=0), model)
-            for words, own in zip(found, (np.flatnonzero(groups == group) for group in range(count)), strict=True)
-        ]
+        middles = group_sums(rows.z, groups, count) / np.bincount(groups[groups >= 0], minlength=count)[:, None]
+        away = (middles - rows.z.mean(axis=0)).astype(np.float32)
+        found = [nearest_in_meaning(words, own, model) for words, own in zip(found, away, strict=True)]
     words = [", ".join(terms) or f"cluster {group + 1}" for group, terms in enumerate(found)]
     if namer is None:
         return words
@@ -403,9 +413,13 @@ def _names(
 def _plane(z: Floats, groups: NDArray[np.int64]) -> Floats:
     """Return (n, 2): rows along the two directions that part the centres most (few groups: the rows)."""
     count = int(groups.max()) + 1
-    centres = np.stack([z[groups == group].mean(axis=0) for group in range(count)]) if count > 2 else z[:2000]
+    if count > 2:
+        sizes = np.bincount(groups[groups >= 0], minlength=count)
+        centres = (group_sums(z, groups, count) / sizes[:, None]).astype(np.float32)
+    else:
+        centres = z[:2000]
     centred = centres - centres.mean(axis=0)
     directions = np.linalg.svd(centred, full_matrices=False)[2][:2]
     if len(directions) < 2:
         directions = np.vstack([directions, np.zeros_like(directions)])
-    return np.asarray((z - z.mean(axis=0)) @ directions.T, dtype=np.float32)
+    return np.asarray(z @ directions.T - z.mean(axis=0) @ directions.T, dtype=np.float32)

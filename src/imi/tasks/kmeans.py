@@ -166,6 +166,19 @@ def density_groups(z: Floats, smallest: int, *, seed: int = 0) -> Ints:
     return by_size(groups, np.zeros((count, 1), np.float32))[0] if count else groups
 
 
+def group_sums(z: Floats, groups: Ints, count: int) -> NDArray[np.float64]:
+    """Return the sum of each group's rows, (count, d), a few rows at a time; those of group -1 belong to none."""
+    from scipy.sparse import csr_matrix
+
+    sums = np.zeros((count, z.shape[1]), np.float64)
+    for at in range(0, len(z), _BLOCK):
+        own = groups[at : at + _BLOCK]
+        inside = np.flatnonzero(own >= 0)
+        ones = np.ones(len(inside), np.float32)
+        sums += csr_matrix((ones, (own[inside], inside)), shape=(count, len(own))) @ z[at : at + _BLOCK]
+    return sums
+
+
 def silhouette(z: Floats, groups: Ints, *, seed: int = 0, sample: int = 3000) -> float:
     """Return the mean silhouette (Rousseeuw 1987) under cosine distance, exact over the sampled rows.
 
@@ -173,9 +186,8 @@ def silhouette(z: Floats, groups: Ints, *, seed: int = 0, sample: int = 3000) ->
     so that every row counts as a neighbour and nothing n × n is made.
     """
     count = int(groups.max()) + 1
-    sums = np.zeros((count, z.shape[1]), np.float64)
     inside = groups >= 0
-    np.add.at(sums, groups[inside], z[inside])
+    sums = group_sums(z, groups, count)
     sizes = np.bincount(groups[inside], minlength=count).astype(np.float64)
     rows = np.flatnonzero(inside)
     if len(rows) > sample:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any
@@ -128,13 +129,13 @@ def tsne_gradient(
     y: NDArray[np.float64], affinities: Any, exaggeration: float = 1.0, pool: Executor | None = None
 ) -> NDArray[np.float64]:
     """Return the gradient (n, 2) of the Kullback–Leibler divergence at y, up to its factor of four; threads by pool."""
-    pull = _attraction(y.astype(np.float32), affinities, pool)
-    push, total = _repulsion_of_pairs(y) if len(y) <= _PAIRS_ROWS else _repulsion(y)
-    return exaggeration * pull - push / total
+    pulls = _attraction(y.astype(np.float32), affinities, pool)  # threads begin with it at once
+    push, total = _repulsion_of_pairs(y) if len(y) <= _PAIRS_ROWS else _repulsion(y, pool)
+    return exaggeration * np.concatenate(list(pulls)) - push / total
 
 
-def _attraction(y: Floats, affinities: Any, pool: Executor | None) -> NDArray[np.float64]:
-    """Return what draws each row, (n, 2): by a few rows at a time, whose edges stay near the processor."""
+def _attraction(y: Floats, affinities: Any, pool: Executor | None) -> Iterator[NDArray[np.float64]]:
+    """Return what draws each row, (n, 2), in parts: a few rows at a time, whose edges stay near the processor."""
     both = np.hstack([y, np.ones((len(y), 1), np.float32)])
 
     def pull(low: int) -> NDArray[np.float64]:
@@ -151,7 +152,7 @@ def _attraction(y: Floats, affinities: Any, pool: Executor | None) -> NDArray[np
         return np.asarray(own * sums[:, 2:] - sums[:, :2], dtype=np.float64)
 
     starts = range(0, len(y), _BLOCK)
-    return np.concatenate(list(map(pull, starts) if pool is None else pool.map(pull, starts)))
+    return map(pull, starts) if pool is None else pool.map(pull, starts)
 
 
 def _repulsion_of_pairs(y: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
@@ -169,7 +170,7 @@ def _repulsion_of_pairs(y: NDArray[np.float64]) -> tuple[NDArray[np.float64], fl
     return y * q.sum(axis=1)[:, None] - q @ y, max(total, 1e-12)
 
 
-def _repulsion(y: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
+def _repulsion(y: NDArray[np.float64], pool: Executor | None = None) -> tuple[NDArray[np.float64], float]:
     """Return Σⱼ q²(yᵢ - yⱼ), (n, 2), and Σᵢⱼ q over i ≠ j, for q = 1 / (1 + |yᵢ - yⱼ|²)."""
     from scipy import fft
     from scipy.sparse import csr_matrix
@@ -190,10 +191,18 @@ def _repulsion(y: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
     )
     # Charges on the nodes: the points themselves, and their coordinates.
     charges = nodes.T @ np.hstack([np.ones((len(y), 1)), y]).astype(np.float32)
-    spectra = fft.rfft2(charges.T.reshape(3, grid, grid), (size, size), workers=2)
     near, steep = _kernels(grid, size, step)
-    fields = fft.irfft2(np.concatenate([spectra[:1] * near, spectra * steep]), (size, size), workers=2)
-    potentials = nodes @ np.ascontiguousarray(fields[:, :grid, :grid].reshape(4, -1).T)
+    run = map if pool is None else pool.map
+
+    def spectrum(at: int) -> Any:
+        return fft.rfft2(np.ascontiguousarray(charges[:, at]).reshape(grid, grid), (size, size))
+
+    def field(at: int) -> Any:
+        there = spectra[0] * near if at == 0 else spectra[at - 1] * steep
+        return fft.irfft2(there, (size, size))[:grid, :grid].ravel()
+
+    spectra = list(run(spectrum, range(3)))
+    potentials = nodes @ np.stack(list(run(field, range(4))), axis=1)
     # A point's own charge counts once in each sum: 1 in q, and nothing in the force.
     total = float(potentials[:, 0].sum(dtype=np.float64)) - len(y)
     push = y * potentials[:, 1:2] - potentials[:, 2:]

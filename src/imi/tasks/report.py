@@ -41,6 +41,8 @@ _OF_DOCUMENTS = frozenset(
     {"text", "most typical text", "its text", "where it differs", "nearest normal row", "nearest liked"}
 )
 """Columns whose cells are texts of documents."""
+_BESIDE = 200
+"""Characters of a text that only stands beside the one it is about."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,11 @@ class ReportTable:
         columns = tuple(self.columns[at] for at in kept)
 
         def read(at: int, cell: Any) -> Any:
-            return as_read(cell) if isinstance(cell, str) and self.columns[at].en in _OF_DOCUMENTS else cell
+            head = self.columns[at].en
+            if not isinstance(cell, str) or head not in _OF_DOCUMENTS:
+                return cell
+            read = as_read(cell)
+            return f"{read[: _BESIDE - 1]}…" if head.startswith("nearest") and len(read) > _BESIDE else read
 
         rows = [[read(at, row[at]) for at in kept] for row in self.rows]
         return replace(self, columns=columns, rows=rows)
@@ -200,7 +206,8 @@ def _cell(value: Any, pictures: Mapping[str, bytes] = types.MappingProxyType({})
     # Several ids in one cell have spaces between them.
     images = [pictures[one] for one in ([value] if value in pictures else value.split()) if one in pictures]
     coded = (base64.b64encode(content).decode("ascii") for content in images)
-    return "".join(f'<img src="data:image/jpeg;base64,{content}" alt="">' for content in coded) + shown
+    drawn = "".join(f'<img src="data:image/jpeg;base64,{content}" alt="">' for content in coded)
+    return f"{drawn}<div>{shown}</div>" if drawn else shown
 
 
 def as_read(text: str) -> str:

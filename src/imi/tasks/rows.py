@@ -15,6 +15,8 @@ from imi.tasks.parts import in_parts
 from imi.types import Floats
 from imi.vectors import as_floats, normalize, truncate
 
+_BLOCK = 8192
+_ROUNDING = 1e-6
 _MOST_READ = 20_000
 _LONG = 100
 """Characters of a text on average from which reading it sentence by sentence pays."""
@@ -131,7 +133,25 @@ def _unit(z: Any, dims: int | None) -> Floats:
     array = as_floats(z)
     if array.ndim != 2 or len(array) == 0:
         raise UsageError(f"vectors of shape {array.shape}: a table (n, d) with at least one row is needed")
-    return normalize(array) if dims is None else truncate(array, dims)
+    if dims is None and _of_length_one(array):
+        return array
+    first = normalize(array[:1]) if dims is None else truncate(array[:1], dims)
+    unit = np.empty((len(array), first.shape[1]), np.float32)
+    for at in range(0, len(array), _BLOCK):  # a few rows at a time: a table of vectors may be most of the memory
+        some = array[at : at + _BLOCK]
+        try:
+            unit[at : at + _BLOCK] = normalize(some) if dims is None else truncate(some, dims)
+        except UsageError:
+            # Named by its place in the whole table.
+            return normalize(array) if dims is None else truncate(array, dims)
+    return unit
+
+
+def _of_length_one(array: Floats) -> bool:
+    """Return whether all rows are unit rows already, up to rounding."""
+    lengths = (np.einsum("nd,nd->n", some, some) for some in np.array_split(array, 1 + len(array) // _BLOCK))
+    with np.errstate(over="ignore"):
+        return all(bool((np.abs(one - 1) <= _ROUNDING).all()) for one in lengths)
 
 
 def check_varied(z: Floats, what: str) -> None:
