@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from imi.collection import Collection
-from imi.collection.evidence import evidence
 from imi.errors import UsageError
 from imi.llm import LanguageModel
 from imi.llm.model import required
 from imi.rag.agent import gather_passages
 from imi.rag.citations import check
 from imi.rag.retrieve import Retrieval, delimited, find_passages
-from imi.rag.together import Together
+from imi.rag.together import UNLIKELY, Together
 from imi.records import Answer, Citation, Hit, facts_of
 from imi.text.labels import labelled_parts
 from imi.text.lexical import index_tokens, ranking_terms
@@ -76,10 +75,11 @@ def answer(
     name = None if llm is None else llm.name
     if not passages:
         return Answer(None, (), name, (), f"{NOTHING} The search found no passage.")
-    if not (always or agent) and not _answers(together, question, passages):
+    groups = together.groups(question, passages)
+    if not (always or agent) and min(groups.values()) == UNLIKELY:
         return Answer(None, (), name, tuple(passages), f"{NOTHING} {_UNLIKELY}")
     if llm is None:
-        return _quoted(together, question, passages)
+        return _quoted(together, question, passages, groups)
     content = f"{delimited([hit.text or '' for hit in passages])}\n\nQuestion: {question}"
     messages = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": content}]
     reply = llm.chat(messages, on_text=on_text, temperature=0)
@@ -87,18 +87,14 @@ def answer(
     return Answer(text, citations, llm.name, tuple(passages))
 
 
-def _answers(together: Together, question: str, passages: Sequence[Hit]) -> bool:
-    """Whether the passages of any collection are likely to answer; also where that is not known."""
-    for label in dict.fromkeys(hit.collection for hit in passages):
-        found = evidence(together.of(label), question, [hit for hit in passages if hit.collection == label])
-        if found is None or found.enough:
-            return True
-    return False
+def _quoted(together: Together, question: str, passages: Sequence[Hit], groups: Mapping[str | None, int]) -> Answer:
+    """Quote the sentences that are nearest to the question, by meaning and by its words, in the documents' order.
 
-
-def _quoted(together: Together, question: str, passages: Sequence[Hit]) -> Answer:
-    """Quote the sentences that are nearest to the question, by meaning and by its words, in the documents' order."""
-    said = [(n, at, one) for n, hit in enumerate(passages, 1) for at, one in enumerate(said_in(hit))]
+    Of several collections those are quoted that suit the question best (`Together.groups`).
+    """
+    suits = min(groups.values())
+    read = [(n, hit) for n, hit in enumerate(passages, 1) if groups[hit.collection] == suits]
+    said = [(n, at, one) for n, hit in read for at, one in enumerate(said_in(hit))]
     # What two passages say, because they overlap or are copies, is quoted once.
     found = list({_squeezed(one): (n, at, one) for n, at, one in reversed(said)}.values())[::-1]
     model = together.reader

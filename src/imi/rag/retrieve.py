@@ -71,7 +71,7 @@ def find_passages(
     if finding.k < 1:
         raise UsageError(f"k is {finding.k!r}, allowed are whole numbers from 1", hint="5 passages are read by default")
     how = None if finding.rerank == "none" else finding.rerank
-    wide = finding.k * _WIDER if finding.rewrite or how not in (None, "auto") else finding.k
+    wide = finding.k * (_WIDER if finding.rewrite or how not in (None, "auto") else len(together.collections))
     queries = [question, *(_rewritten(question, required(llm)) if finding.rewrite else ())]
     rankings = [together.search(query, wide, finding.mode, finding.where) for query in queries]
     hits = list(rankings[0]) if len(rankings) == 1 else _fused(rankings)
@@ -82,7 +82,8 @@ def find_passages(
             hits = list(together.search(question, finding.k * _WIDER, finding.mode, finding.where))
     if how and hits:
         hits = _reranked(together, question, hits, how, llm)
-    hits = hits[: finding.k]
+    several = len(together.collections) > 1
+    hits = together.best_first(question, hits, finding.k) if several and how in (None, "late") else hits[: finding.k]
     return hits if finding.expand is None else _expanded(together, hits, finding.expand)
 
 
@@ -110,14 +111,15 @@ def _rewritten(question: str, llm: LanguageModel) -> list[str]:
 
 
 def _fused(rankings: Sequence[Sequence[Hit]]) -> list[Hit]:
-    scores: dict[str, float] = {}
-    hits: dict[str, Hit] = {}
+    scores: dict[tuple[str | None, str], float] = {}
+    hits: dict[tuple[str | None, str], Hit] = {}
     for ranking in rankings:
         for place, hit in enumerate(ranking):
-            scores[hit.id] = scores.get(hit.id, 0.0) + 1 / (_RRF + place)
-            hits.setdefault(hit.id, hit)
-    order = sorted(scores, key=lambda id_: -scores[id_])
-    return [replace(hits[id_], score=scores[id_]) for id_ in order]
+            which = (hit.collection, hit.id)
+            scores[which] = scores.get(which, 0.0) + 1 / (_RRF + place)
+            hits.setdefault(which, hit)
+    order = sorted(scores, key=lambda which: -scores[which])
+    return [replace(hits[which], score=scores[which]) for which in order]
 
 
 def _reranked(

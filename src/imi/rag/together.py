@@ -6,11 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from imi.collection import Collection
+from imi.collection.evidence import evidence
 from imi.collection.folding import search_folded
 from imi.collection.several import label_of, search_several
 from imi.embedders.base import Embedder
+from imi.embedders.load import load
 from imi.errors import UsageError
-from imi.records import Document, Hits, Mode
+from imi.records import Document, Hit, Hits, Mode
+from imi.text.lexical import in_other_script
+
+ANSWERS, FOREIGN, UNLIKELY = range(3)
+"""Likely to answer; likely, but in another script than the question; not likely. What is not known counts as likely."""
 
 
 class Together:
@@ -20,7 +26,7 @@ class Together:
         """Set up.
 
         Args:
-            collections: at least one; the model of the first compares sentences with each other.
+            collections: at least one.
             folded: whether rows that say the same are one passage.
 
         Raises:
@@ -33,8 +39,9 @@ class Together:
 
     @property
     def reader(self) -> Embedder:
-        """An embedder for comparing texts with each other."""
-        return self.collections[0].reader
+        """An embedder for comparing texts with each other: the built-in one where collections have different models."""
+        models = {None if one.bound is None else one.bound.info.fingerprint for one in self.collections}
+        return self.collections[0].reader if len(models) == 1 else load()
 
     def of(self, label: str | None) -> Collection:
         """Return the collection that a hit was found in."""
@@ -51,6 +58,27 @@ class Together:
         if len(self.collections) == 1:
             return found(self.collections[0], k)
         return search_several(self.collections, found, k)
+
+    def groups(self, question: str, hits: Sequence[Hit]) -> dict[str | None, int]:
+        """Return for each collection that hits are of how well it suits a question: ANSWERS, FOREIGN or UNLIKELY.
+
+        Different models' scores say nothing beside each other; whether the hits of each have the question's words, and
+        are in its script, can be said of all.
+        """
+        found = {}
+        for label in dict.fromkeys(hit.collection for hit in hits):
+            own = [hit for hit in hits if hit.collection == label]
+            seen = evidence(self.of(label), question, own)
+            if seen is not None and not seen.enough:
+                found[label] = UNLIKELY
+            else:
+                found[label] = FOREIGN if in_other_script(question, [hit.text or "" for hit in own]) else ANSWERS
+        return found
+
+    def best_first(self, question: str, hits: Sequence[Hit], k: int) -> list[Hit]:
+        """Return the first k hits of several collections, those of the collections that suit a question best first."""
+        groups = self.groups(question, hits)
+        return sorted(hits, key=lambda hit: groups[hit.collection])[:k]
 
     def get(self, id: str) -> Document:
         """Return a document of the first collection that has it.
