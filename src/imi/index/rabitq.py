@@ -20,13 +20,27 @@ DEGREE = 32
 _BITS = {"float32": 0, "rabitq": 4, "int8": 8}
 
 
-class SymphonyQG:
-    """A graph whose nodes hold their neighbours' codes, scored 32 at a time (Gou et al., 2024, arXiv 2411.12229)."""
+class _Graph:
+    """What both graphs share: the native index, its file, and a search."""
 
     def __init__(self, index: Any, rung: Rung) -> None:
         self._index = index
         self._rung = rung
         self._rows = int(index.num_points)
+
+    def save(self, path: Path) -> None:
+        """Write the graph to a file."""
+        self._index.save(str(path))
+
+    def search(self, queries: Floats, keep: int, effort: int, threads: int) -> Rows:
+        """Return row numbers (b, keep) int64, nearest first, -1 where none is left."""
+        count = min(keep, self._rows)
+        rows = self._index.search(queries, count, max(effort, count), threads)[0].astype(np.int64)
+        return _padded(rows, keep)
+
+
+class SymphonyQG(_Graph):
+    """A graph whose nodes hold their neighbours' codes, scored 32 at a time (Gou et al., 2024, arXiv 2411.12229)."""
 
     @classmethod
     def build(cls, vectors: NDArray[Any] | CheckedVectors, space: Space, rung: Rung, threads: int) -> SymphonyQG:
@@ -40,28 +54,13 @@ class SymphonyQG:
         """Read a file whose checksum has been verified."""
         return cls(_library().SymqgIndex.load(str(path)), rung)
 
-    def save(self, path: Path) -> None:
-        """Write the graph to a file."""
-        self._index.save(str(path))
-
-    def search(self, queries: Floats, keep: int, effort: int, threads: int) -> Rows:
-        """Return row numbers (b, keep) int64, nearest first, -1 where none is left."""
-        count = min(keep, self._rows)
-        rows = self._index.search(queries, count, max(effort, count), threads)[0].astype(np.int64)
-        return _padded(rows, keep)
-
     def work(self, rows: int, effort: int) -> float:
         """Estimate multiplications and additions of a query by the stored codes of the first rung."""
         return graph_work(rows, self._rung.dims, effort, DEGREE)
 
 
-class HnswRabitq:
+class HnswRabitq(_Graph):
     """An HNSW graph over RaBitQ codes of four or eight bits a number, to which rows can be added."""
-
-    def __init__(self, index: Any, rung: Rung) -> None:
-        self._index = index
-        self._rung = rung
-        self._rows = int(index.num_points)
 
     @classmethod
     def build(cls, vectors: NDArray[Any] | CheckedVectors, space: Space, rung: Rung, threads: int) -> HnswRabitq:
@@ -81,16 +80,6 @@ class HnswRabitq:
     def load(cls, path: Path, rung: Rung) -> HnswRabitq:
         """Read a file whose checksum has been verified."""
         return cls(_library().HnswIndex.load(str(path)), rung)
-
-    def save(self, path: Path) -> None:
-        """Write the graph to a file."""
-        self._index.save(str(path))
-
-    def search(self, queries: Floats, keep: int, effort: int, threads: int) -> Rows:
-        """Return row numbers (b, keep) int64, nearest first, -1 where none is left."""
-        count = min(keep, self._rows)
-        rows = self._index.search(queries, count, max(effort, count), threads)[0].astype(np.int64)
-        return _padded(rows, keep)
 
     def work(self, rows: int, effort: int) -> float:
         """Estimate multiplications and additions of a query by the stored codes of the first rung."""

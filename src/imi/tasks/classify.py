@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -86,12 +86,8 @@ class Classification(Reported):
         if self.baselines and self.method == "vectors":
             says.append(beside(self.baselines[0], METHODS))
         metrics = metrics_table(self.method, self.accuracy, self.macro_f1, self.interval, self.baselines)
-        tables = [metrics, confusion_table(self.confusion, self.labels)]
-        if self.certainty is not None:
-            tables.append(self.certainty.table())
-        if self.worst:
-            tables.append(worst_table(self.worst))
-        return Findings(Phrase("Classification", "分類"), tuple(says), tuple(tables))
+        tables = (metrics, *prediction_tables(self.confusion, self.labels, self.certainty, self.worst))
+        return Findings(Phrase("Classification", "分類"), tuple(says), tables)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the keys that `--json` prints."""
@@ -254,6 +250,17 @@ def metrics_table(
         Phrase("macro F1", "マクロ F1"),
     )
     return ReportTable(columns, rows)
+
+
+def prediction_tables(
+    confusion: Any, labels: Sequence[Any], certainty: Certainty | None, worst: Sequence[Sequence[Any]]
+) -> Iterator[ReportTable]:
+    """Yield what is mixed up, how often answers of a confidence are right, and the surest wrong ones."""
+    yield confusion_table(confusion, labels)
+    if certainty is not None:
+        yield certainty.table()
+    if worst:
+        yield worst_table(worst)
 
 
 def labelled(z: Floats, labels: Sequence[Any] | NDArray[Any]) -> tuple[Floats, Codes, list[Any]]:

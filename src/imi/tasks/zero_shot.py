@@ -13,13 +13,22 @@ from numpy.typing import NDArray
 from imi.errors import UsageError
 from imi.figures import draw_confusion, save_figure
 from imi.tasks.certainty import Certainty, certainty_of
-from imi.tasks.classify import PlainAnswer, beside, macro_f1, metrics_table, plain_answers, plain_label, surest_wrong
+from imi.tasks.classify import (
+    PlainAnswer,
+    beside,
+    macro_f1,
+    metrics_table,
+    plain_answers,
+    plain_label,
+    prediction_tables,
+    surest_wrong,
+)
 from imi.tasks.intervals import Interval, wilson
 from imi.tasks.label_phrasings import known, phrasings, star_of, stars_as
 from imi.tasks.labelled import LabelledRows
 from imi.tasks.parts import PARTS, in_parts, tiled
 from imi.tasks.plain import commonest, shared_words
-from imi.tasks.report import Findings, Phrase, Reported, confusion_table, worst_table
+from imi.tasks.report import Findings, Phrase, Reported
 from imi.tasks.rows import Rows, is_collection, read_rows, worth_reading
 from imi.tasks.self_taught import agreement_of, enough_rows, sure_as, taught_scores
 from imi.types import Floats
@@ -80,12 +89,8 @@ class ZeroShot(Reported):
                 )
             )
         metrics = metrics_table(self.method, self.accuracy, self.macro_f1, self.interval, self.baselines)
-        tables = [metrics, confusion_table(self.confusion, self.labels)]
-        if self.certainty is not None:
-            tables.append(self.certainty.table())
-        if self.worst:
-            tables.append(worst_table(self.worst))
-        return Findings(Phrase("Zero-shot classification", "ゼロショット分類"), tuple(says), tuple(tables))
+        tables = (metrics, *prediction_tables(self.confusion, self.labels, self.certainty, self.worst))
+        return Findings(Phrase("Zero-shot classification", "ゼロショット分類"), tuple(says), tables)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the keys that `--json` prints: the report where a truth was given, the labels otherwise."""
