@@ -311,7 +311,7 @@ def main() -> None:
     options.add_argument("--only", default="", help="peers whose names hold one of these, parted by commas")
     options.add_argument("--minutes", type=float, default=1e9, help="after so many no other index is begun")
     options.add_argument("--older", action="store_true", help="keep rows measured with other weights of the model")
-    options.add_argument("--again", action="store_true", help="measure anew what an earlier run has measured")
+    options.add_argument("--again", action="store_true", help="measure again what an earlier run has, of --only those")
     options.add_argument("--out", type=Path, default=DOCS)
     asked = options.parse_args()
     targets = [float(one) for one in asked.targets.split(",")]
@@ -319,15 +319,14 @@ def main() -> None:
     say("vectors")
     x, q = vectors(asked.rows, asked.width, asked.cache)
     name = f"search-{asked.rows}x{asked.width}"
-    record = Record(
-        name, {"rows": asked.rows, "width": asked.width, "targets": targets}, asked.again, asked.out, older=asked.older
-    )
+    chosen = [one for one in asked.only.split(",") if one]
+    about = {"rows": asked.rows, "width": asked.width, "targets": targets}
+    record = Record(name, about, asked.again and not chosen, asked.out, older=asked.older)
     say("exact neighbours of", len(q), "queries")
     bar = Exact(x).search(q, 10)[0][:, 9:]
     held = "; ".join(f"first {one['first']}: {one['best 10']:.3f}, {one['best 100']:.3f}" for one in ceilings(x, q))
-    chosen = [one for one in asked.only.split(",") if one]
     for peer_name, make in peers(x).items():
-        if peer_name in record or (chosen and not any(one in peer_name for one in chosen)):
+        if (peer_name in record and not asked.again) or (chosen and not any(one in peer_name for one in chosen)):
             continue
         if (time.monotonic() - began) / 60 > asked.minutes:
             say(f"{peer_name}: left for the next run, {asked.minutes:g} minutes are over")

@@ -17,6 +17,7 @@ from imi.cli.parameters import Parameter
 from imi.cli.quick import Verbs
 
 SOURCE = Path(imi.__file__).parent
+LAB = Path(__file__).parents[2] / "experiments" / "matryoshka" / "figures.py"
 ERRORS = {name for name, kind in vars(imi.errors).items() if isinstance(kind, type) and issubclass(kind, Exception)}
 # Calls whose argument at this place is said; in some only where the caller is of the command line.
 SAID = {
@@ -164,18 +165,19 @@ def is_said(text):
 def spoken():
     """Return the templates of all that is said beside help, each with the files that say it."""
     found = {}
-    for path in sorted(SOURCE.rglob("*.py")):
+    for path in [*sorted(SOURCE.rglob("*.py")), LAB]:
         tree = ast.parse(path.read_text("utf-8"))
         nodes = walked(tree)
-        texts, home = Texts(nodes), path.relative_to(SOURCE).parts[0]
+        root = SOURCE if path.is_relative_to(SOURCE) else LAB.parents[2]
+        texts, home = Texts(nodes), path.relative_to(root).parts[0]
         calls, names = dict(SAID), set(NAMED)
         if home == "cli":
             calls = calls | SAID_BY_CLI
         if home in ("text", "ingest"):
             calls = calls | {"say": (2,)}
-        if home in ("tasks", "index", "evaluate"):
+        if home in ("tasks", "index", "evaluate", "experiments"):
             calls, names = calls | SAID_BY_FIGURES, names | NAMED_BY_FIGURES
-        shown = str(path.relative_to(SOURCE))
+        shown = str(path.relative_to(root))
         if shown in EVERY:
             for text in sentences(nodes, texts):
                 found.setdefault(text, set()).add(shown)
