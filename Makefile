@@ -69,7 +69,7 @@ pictures: $(VENV)/.dev ## make the picture tower of the package again
 	$(BIN)/python -m recipes.pictures --data $(DATA)
 
 lab: $(VENV)/.dev ## the paper's experiments and figures
-	$(BIN)/python -m experiments.matryoshka --out docs/lab
+	IMI_LANG=en $(BIN)/python -m experiments.matryoshka --out docs/lab
 
 wheel: $(VENV)/.base ## the package as others install it
 	rm -rf dist build
