@@ -1,5 +1,6 @@
 """A plain folder in the place of a collection, on the command line."""
 
+import os
 import re
 
 import pytest
@@ -67,3 +68,13 @@ def test_what_was_read_and_left_out_is_said_in_japanese(notes, run, monkeypatch)
     for name in ("a.bin", "app.min.js", "b.zip", "p.png", "bad.txt", "0x81", "utf-8", "--encoding cp1252"):
         letters = letters.replace(name, "", 1)
     assert not re.findall(r"[A-Za-z]+", letters)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_what_may_not_be_read_is_said_by_its_own_name(notes, run):
+    (notes / "locked").mkdir(mode=0)
+    (notes / "no.txt").touch(mode=0)
+    said = run("search", "notes", "deadline").err
+    assert "left out, cannot be read: locked" in said and "left out no.txt: permission denied\n" in said
+    done = run("search", "notes/locked", "deadline")
+    assert done.code == 2 and done.err.endswith("locked: permission denied\n")

@@ -132,6 +132,7 @@ def load(collection: Path) -> None:
         os.dup2(kept, handle)
         os.close(kept)
     os.close(silence)
+    gc.set_threshold(100_000, 20, 100)  # as in a process of the command's own
     gc.collect()
     gc.freeze()  # copies then share these objects' memory for as long as they live
 

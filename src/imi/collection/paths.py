@@ -30,7 +30,9 @@ def is_plain_folder(name: str) -> bool:
     """Whether a name is that of a folder which is not a collection: one with something else in it."""
     path = Path(os.path.expanduser(name))
     try:
-        return path.is_dir() and not (path / FILE).exists() and path.suffix != SUFFIX
+        return path.is_dir() and path.suffix != SUFFIX and not (path / FILE).exists()
+    except PermissionError:
+        return True  # one that may not be entered, as reading it will say
     except OSError:
         return False
 

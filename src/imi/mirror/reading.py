@@ -78,7 +78,8 @@ def _below(document: Document, full: str, path: str) -> Document:
 
 def _failure(full: str, path: str, broken: Exception) -> Failure:
     """Return what is said of a file, named by its path below the folder, and once."""
-    reason = str(broken).replace("\ntry: ", "; ").replace(full, path).removeprefix(f"{path}:")
+    said = broken.strerror.lower() if isinstance(broken, OSError) and broken.strerror else str(broken)
+    reason = said.replace("\ntry: ", "; ").replace(full, path).removeprefix(f"{path}:")
     line, colon, rest = reason.partition(":")
     if colon and line.isdecimal() and len(line) < 12:
         return Failure(path, int(line), rest.strip())

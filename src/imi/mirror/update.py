@@ -203,7 +203,8 @@ def _walked(mirror: Mirror) -> Walk:
     try:
         return walk(mirror.root, mirror.walking)
     except OSError as wrong:
-        raise UsageError(f"{mirror.root}: {(wrong.strerror or str(wrong)).lower()}", hint="give a folder") from wrong
+        hint = None if isinstance(wrong, PermissionError) else "give a folder"
+        raise UsageError(f"{mirror.root}: {(wrong.strerror or str(wrong)).lower()}", hint=hint) from wrong
 
 
 def _compare(found: Walk, known: Mapping[str, str]) -> tuple[list[Found], list[str]]:
