@@ -97,6 +97,8 @@ JSON = [
     '{"SERVERS": {"imi": {"command": "mine"}, "z": {}}}',
     '{\n  "SERVERS": {\n    "imi": {\n      "command": "mine" // old\n    },\n    "z": {}\n  }\n}',
     '{"SERVERS": {"a": {}}, "SERVERS": {"b": {}}}',
+    '{"SERVERS": { // ends with {\n}, "a": 1}',
+    '{"SERVERS": {\n  "b": {}, // of b {\n  "imi": {} } }',
 ]
 TOML = [
     "",

@@ -246,9 +246,11 @@ def _cut(text: str, held: _Object, at: int) -> str:
         before = held.members[at - 1].end
         comma = before + _uncommented(text, before, member.start).index(",")
         head = text[:comma] + text[comma + 1 : member.start].rstrip()
-    if len(held.members) == 1 and head.endswith("{") and not tail[: held.closes - member.end].strip():
+    if not text[held.opens + 1 : member.start].strip() and tail.lstrip().startswith("}"):
         return head + tail.lstrip()
-    return head + tail
+    gap = text[len(text[: member.start].rstrip()) : member.start]
+    # A comment before the member ends with its line.
+    return head + (gap[gap.index("\n") :] if "\n" in gap and not tail.lstrip(" \t\r").startswith("\n") else "") + tail
 
 
 def _dumped(text: str, value: Server, indent: str, *, single: bool) -> str:
