@@ -170,14 +170,19 @@ def test_without_pillow_a_step_is_skipped_with_its_reason(seat, run, monkeypatch
     assert "Pillow がありません" in run("seminar", "3.1").out
 
 
-def test_a_page_has_the_output_and_both_languages(seat, run):
+def test_a_page_has_the_output_and_both_languages(seat, run, monkeypatch):
     done = run("seminar", "2.3", "--page", "seminar.html")
     assert done.code == 0, done.err
     page = (seat / "seminar.html").read_text("utf-8")
     assert "転置" not in page and "Searching by string, by meaning" in page and "文字列検索と意味検索" in page
     assert "うちの猫はタマと言います" in page and "imi search seminar/four.imi 猫 --compare" in page
     assert not re.search(r'(?:src|href)="(?:https?:)?//', page)
+    assert 'id="en" checked' in page and 'id="ja" checked' not in page
     assert run("seminar", "--page", "seminar.pdf").code == 2
+    monkeypatch.setenv("IMI_LANG", "ja")
+    run("seminar", "1.2", "--page", "seminar.html")
+    page = (seat / "seminar.html").read_text("utf-8")
+    assert 'id="ja" checked' in page and 'id="en" checked' not in page and '<html lang="ja">' in page
 
 
 @pytest.mark.nightly

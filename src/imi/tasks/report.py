@@ -16,6 +16,7 @@ from typing import Any
 
 from imi.atomic import whole
 from imi.errors import MissingExtra, UsageError
+from imi.language import language
 from imi.records import Document
 from imi.text.readable import readable
 
@@ -170,8 +171,13 @@ def write_report(
 
 
 def write_page(path: str | Path, title: Phrase, body: str) -> None:
-    """Write HTML as one page in the style of the reports: a switch for the language, nothing from elsewhere."""
-    page = _PAGE.replace("{{title}}", html.escape(title.en)).replace("{{body}}", body)
+    """Write HTML as one page in the style of the reports: a switch for the language, nothing from elsewhere.
+
+    It opens in the language of whoever writes it.
+    """
+    spoken = language()
+    page = _PAGE.replace("{{language}}", spoken).replace(f'id="{spoken}"', f'id="{spoken}" checked')
+    page = page.replace("{{title}}", html.escape(title.in_language(spoken))).replace("{{body}}", body)
     with whole(Path(path)) as beside:
         beside.write_text(page, encoding="utf-8")
 
@@ -254,7 +260,8 @@ def _table(table: ReportTable, pictures: Mapping[str, bytes]) -> str:
 
 
 _PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<html lang="{{language}}"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
 <title>{{title}} – imi</title>
 <style>
@@ -272,7 +279,7 @@ figure { margin: 2rem 0 } figure svg { max-width: 100%; height: auto; background
 #ja:checked ~ main [lang=en], #en:checked ~ main [lang=ja] { display: none }
 label { margin-right: 1rem; cursor: pointer } input:checked + label { font-weight: 600 }
 </style></head><body>
-<input type="radio" name="language" id="en" checked><label for="en">English</label>
+<input type="radio" name="language" id="en"><label for="en">English</label>
 <input type="radio" name="language" id="ja"><label for="ja">日本語</label>
 <main>
 {{body}}
