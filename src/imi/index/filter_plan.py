@@ -90,7 +90,7 @@ def code_for(
     last = [exact.search(group, k, rows)[0][:, -1:] for rows, group in cases]
     bars = [bar - 1e-5 * np.maximum(np.abs(bar), 1) for bar in last]
     for code in codes_to_try(ladder.width):
-        if room is not None and code.bytes * count > room:
+        if room is not None and code.whole * count > room:
             continue
         codes = RowCodes.build(sample, code, ladder.metric, None if scale is None else scale[some], ladder.threads)
         scan = ladder.scan_over(sample, None if scale is None else scale[some], codes)
@@ -106,6 +106,9 @@ def code_for(
 def _timed(filtering: Filtering, ladder: Ladder, codes: RowCodes, queries: Floats, k: int) -> Filtering:
     """Measure packing, and searches over few and many packed rows."""
     scan = ladder.with_filtering(filtering, codes).scan_of_passing
+    half = Passing(np.arange(len(ladder)) % 2 == 0)
+    scan.search_masked(queries[:1], k, half, codes)  # all rows are packed
+    masked = _median(lambda query: scan.search_masked(query, k, half, codes), queries)
     times, sizes, packing = [], [], filtering.packing
     for size in sorted({min(len(ladder), _FEW), min(len(ladder), _MANY)}):
         rows = np.linspace(0, len(ladder) - 1, size).astype(np.int64)
@@ -115,9 +118,11 @@ def _timed(filtering: Filtering, ladder: Ladder, codes: RowCodes, queries: Float
         times.append(_median(partial(_search_packed, scan, packed, k), queries))
         sizes.append(size)
     if len(sizes) == 1:
-        return replace(filtering, packing=packing, coded=times[0] / sizes[0], base=0.0)
+        each = masked / len(ladder)
+        return replace(filtering, packing=packing, coded=times[0] / sizes[0], base=0.0, masked=each)
     coded = max(1e-10, (times[1] - times[0]) / (sizes[1] - sizes[0]))
-    return replace(filtering, packing=packing, coded=coded, base=max(0.0, times[0] - coded * sizes[0]))
+    base = max(0.0, times[0] - coded * sizes[0])
+    return replace(filtering, packing=packing, coded=coded, base=base, masked=max(1e-10, (masked - base) / len(ladder)))
 
 
 def _seconds_a_row(scan: PassingScan, queries: Floats, rows: int, random: np.random.Generator) -> float:

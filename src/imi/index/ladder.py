@@ -283,14 +283,14 @@ class Ladder:
         if passing is None:
             return self._by_rungs(queries, k, promised, None, 1.0, steps)[:2]
         scan = self.scan_of_passing
-        alone = scan.time(passing)
+        alone = min(scan.time(passing), scan.masked_time(passing))
         # Where a filter went against queries before, the graph was asked for nothing.
         again = passing.against / max(passing.asked, 1) * min(alone, scan.coded_time(passing))
         climbing = self._time(passing.widening) + again
         if scan.has_packed(len(queries), passing, min(alone, climbing)):
             return self._coded(queries, k, passing, steps)
         if alone < climbing:
-            return self._scanned(queries, k, passing, steps)
+            return self._compared(queries, k, passing, steps)
         scores, rows, wider = self._by_rungs(queries, k, promised, passing.mask, passing.widening, steps)
         against = np.flatnonzero(wider > passing.widening)
         passing.asked += len(queries)
@@ -304,7 +304,7 @@ class Ladder:
                 scores[against], rows[against] = widened[:2]
                 against = against[widened[2] > most]
             if len(against):
-                search = self._coded if coded else self._scanned
+                search = self._coded if coded else self._compared
                 scores[against], rows[against] = search(queries[against], k, passing, steps)
         if (short := rows[:, -1] < 0).any():
             scores[short], rows[short] = self._scanned(queries[short], k, passing, steps)
@@ -334,6 +334,20 @@ class Ladder:
         if steps is not None:
             code, seconds = packed.codes.code, (time.perf_counter() - started) / len(queries)
             steps.append(Step(f"codes/{code.dims}", len(passing), float(len(passing) * code.dims), seconds))
+        if (short := rows[:, -1] < 0).any():
+            scores[short], rows[short] = self._scanned(queries[short], k, passing, steps)
+        return scores, rows
+
+    def _compared(self, queries: Floats, k: int, passing: Passing, steps: list[Step] | None) -> tuple[Floats, Rows]:
+        """Compare the rows that pass in the quickest way for which nothing is packed."""
+        scan = self.scan_of_passing
+        if scan.codes is None or scan.time(passing) <= scan.masked_time(passing):
+            return self._scanned(queries, k, passing, steps)
+        started = time.perf_counter()
+        scores, rows = scan.search_masked(queries, k, passing, scan.codes)
+        if steps is not None:
+            dims, seconds = scan.codes.code.dims, (time.perf_counter() - started) / len(queries)
+            steps.append(Step(f"masked/{dims}", len(self), float(len(self) * dims), seconds))
         if (short := rows[:, -1] < 0).any():
             scores[short], rows[short] = self._scanned(queries[short], k, passing, steps)
         return scores, rows
@@ -442,6 +456,7 @@ def ladder_parts(ladder: Ladder, tail: str = "") -> tuple[dict[str, Any], dict[s
         writers[f"heldout{tail}"] = np.column_stack([held.rows, held.through]).tofile
     if ladder.codes is not None:
         writers[f"codes{tail}"] = ladder.codes.save
+        writers[f"packed{tail}"] = ladder.codes.table.save
     description = {
         "metric": ladder.metric,
         "rungs": [rung.to_dict() for rung in ladder.rungs],
@@ -450,6 +465,7 @@ def ladder_parts(ladder: Ladder, tail: str = "") -> tuple[dict[str, Any], dict[s
         "held_out": None if held is None else held.through.shape[1],
         "filtering": ladder.filtering.to_dict(),
         "coded": ladder.codes is not None,
+        "packed": ladder.codes is not None,
         "unit": [dims for dims, scale in ladder.scales.items() if scale is None],
         "lengths": [dims for dims, scale in ladder.scales.items() if scale is not None],
     }

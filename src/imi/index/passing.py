@@ -21,6 +21,7 @@ _WHOLE = 1024
 """Rows up to which a prefix saves nothing: all their dimensions are read."""
 _LONGEST = 64
 """How many times its first length a shortlist may grow to."""
+_TIMES = ("packing", "base", "coded", "masked")
 _BATCH = 16
 """Queries from which one matrix product over the passing rows is quicker than a scan for each."""
 
@@ -31,7 +32,8 @@ class Filtering:
 
     prefix: what is read of each where codes are not packed, and its shortlist; None for all dimensions. seconds: for a
     row in this way, None for an estimate. code: what is kept of each row for filters; None for nothing.
-    packing, base and coded: seconds for packing a row, of a search by codes, and for a row in it.
+    packing, base and coded: seconds for packing a row, of a search by codes, and for a row in it. masked: for each row
+    of the table, whether it passes or not, where a mask says which count.
     """
 
     prefix: Rung | None = None
@@ -40,6 +42,7 @@ class Filtering:
     packing: float = 1.7e-7
     base: float = 5e-5
     coded: float = 2.2e-9
+    masked: float = 3e-9
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON values."""
@@ -47,7 +50,7 @@ class Filtering:
         plain["seconds"] = self.seconds
         if self.code is not None:
             plain["code"] = self.code.to_dict()
-            plain |= {"packing": self.packing, "base": self.base, "coded": self.coded}
+            plain |= {name: getattr(self, name) for name in _TIMES}
         return plain
 
     @classmethod
@@ -58,7 +61,7 @@ class Filtering:
         prefix = None if plain["prefix"] is None else Rung.from_dict(plain["prefix"])
         if plain.get("code") is None:
             return cls(prefix, plain["seconds"])
-        times = {name: float(plain[name]) for name in ("packing", "base", "coded")}
+        times = {name: float(plain[name]) for name in _TIMES if name in plain}
         return cls(prefix, plain["seconds"], Code(**plain["code"]), **times)
 
 
@@ -104,6 +107,11 @@ class Passing:
         """Their numbers, ascending."""
         return np.flatnonzero(self.mask)
 
+    @cached_property
+    def bits(self) -> NDArray[np.uint8]:
+        """The mask, eight rows a byte, the first in the lowest bit."""
+        return np.packbits(self.mask, bitorder="little")
+
     @property
     def nbytes(self) -> int:
         """Bytes of memory, codes included."""
@@ -116,10 +124,11 @@ class Passing:
 
 
 class PassingScan:
-    """Compares a query with the rows that pass: by packed codes, by a prefix that is enough, or by all dimensions.
+    """Compares a query with the rows that pass: by codes, by a prefix that is enough, or by all dimensions.
 
-    The prefix is read from the full vectors in place, in native code, so nothing is kept beside them. Codes are packed
-    for a filter once the searches with it have lost as much time without them as packing takes.
+    The prefix is read from the full vectors in place, in native code, so nothing is kept beside them. Codes are those
+    of all rows with a mask; they are packed for a filter once the searches with it have lost as much time without that
+    as packing takes.
     """
 
     def __init__(
@@ -156,6 +165,12 @@ class PassingScan:
         """Estimate the seconds of a query by packed codes; infinite where there are none."""
         return math.inf if self.codes is None else self._times.base + self._times.coded * len(passing)
 
+    def masked_time(self, passing: Passing) -> float:
+        """Estimate the seconds of a query by the codes of all rows and a mask; infinite where there are none."""
+        if self.codes is None or len(passing) <= _WHOLE:
+            return math.inf
+        return self._times.base + self._times.masked * len(passing.mask)
+
     def has_packed(self, queries: int, passing: Passing, other: float) -> bool:
         """Return whether packed codes are the quickest way, and pack them where that has become worth its time.
 
@@ -187,6 +202,13 @@ class PassingScan:
         if prefix is None:
             return self._ranked(queries, k, self.full.nearest(queries, passing.rows, k))[:2]
         return self._grown(queries, k, prefix.rung.keep, count, lambda q, keep: prefix.nearest(q, passing.rows, keep))
+
+    def search_masked(self, queries: Floats, k: int, passing: Passing, codes: RowCodes) -> tuple[Floats, Rows]:
+        """Search as `search` does, by the codes of all rows and the mask."""
+        table, bits = codes.table, passing.bits
+        return self._grown(
+            queries, k, codes.code.keep, len(passing), lambda asked, keep: table.nearest(asked, keep, bits)
+        )
 
     def search_packed(self, queries: Floats, k: int, packed: PackedCodes, grow: bool = True) -> tuple[Floats, Rows]:
         """Search as `search` does, by packed codes; without `grow` by the first shortlist alone."""

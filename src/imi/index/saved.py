@@ -108,6 +108,12 @@ def read_ladder(
     if not description.get("coded") or filtering.code is None:
         return ladder
     codes = RowCodes.load(verified(folder, manifest, f"codes{tail}"), filtering.code, metric, len(vectors))
+    if description.get("packed"):  # indexes of before have none: it is packed when a filter first needs it
+        packed = verified(folder, manifest, f"packed{tail}")
+        try:
+            codes.load_table(packed)
+        except (RuntimeError, MemoryError) as refused:
+            raise Damaged(f"{packed} cannot be loaded: {refused}") from refused
     return ladder.with_filtering(filtering, codes)
 
 
