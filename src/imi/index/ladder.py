@@ -310,9 +310,18 @@ class Ladder:
             scores[short], rows[short] = self._scanned(queries[short], k, passing, steps)
         return scores, rows
 
+    def widened(self, queries: Floats, k: int, passing: Passing) -> Floats:
+        """Return the scores of what a shortlist holds, once it is widened by a filter's share: for measuring."""
+        return self._by_rungs(queries, k, None, passing.mask, passing.widening, None)[0]
+
     def _time(self, widening: float) -> float:
         """Estimate the seconds of a query whose first rung looks so many times as far: its work grows with it."""
-        return float(self.latency * widening ** (0.9 * self._growth))
+        return float(self.latency * widening ** (0.9 * self._widening))
+
+    @property
+    def _widening(self) -> float:
+        """The power with which a graph's effort grows as its shortlist is widened for a filter."""
+        return self._growth if self.filtering.growth is None else self.filtering.growth
 
     @property
     def _growth(self) -> float:
@@ -393,7 +402,7 @@ class Ladder:
         keep = max(k, math.ceil(first.keep * grown))
         # By chance alone a shortlist holds fewer that pass: three deviations more are asked for.
         wide = min(len(self), math.ceil((keep + (3 * math.sqrt(keep) if mask is not None else 0)) * widening))
-        effort = math.ceil((first.effort or 2 * first.keep) * (grown * widening) ** self._growth)
+        effort = math.ceil((first.effort or 2 * first.keep) * grown**self._growth * widening**self._widening)
         if first.structure == "ivf":
             effort = math.ceil((first.effort or 16) * math.sqrt(grown * widening))
         started = time.perf_counter()

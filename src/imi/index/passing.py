@@ -33,7 +33,8 @@ class Filtering:
     prefix: what is read of each where codes are not packed, and its shortlist; None for all dimensions. seconds: for a
     row in this way, None for an estimate. code: what is kept of each row for filters; None for nothing.
     packing, base and coded: seconds for packing a row, of a search by codes, and for a row in it. masked: for each row
-    of the table, whether it passes or not, where a mask says which count.
+    of the table, whether it passes or not, where a mask says which count. growth: the power of a shortlist's widening
+    with which a graph's effort must grow; None for an estimate.
     """
 
     prefix: Rung | None = None
@@ -43,11 +44,12 @@ class Filtering:
     base: float = 5e-5
     coded: float = 2.2e-9
     masked: float = 3e-9
+    growth: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON values."""
         plain: dict[str, Any] = {"prefix": None if self.prefix is None else self.prefix.to_dict()}
-        plain["seconds"] = self.seconds
+        plain |= {"seconds": self.seconds, "growth": self.growth}
         if self.code is not None:
             plain["code"] = self.code.to_dict()
             plain |= {name: getattr(self, name) for name in _TIMES}
@@ -59,10 +61,11 @@ class Filtering:
         if plain is None:
             return cls()
         prefix = None if plain["prefix"] is None else Rung.from_dict(plain["prefix"])
+        growth = plain.get("growth")
         if plain.get("code") is None:
-            return cls(prefix, plain["seconds"])
+            return cls(prefix, plain["seconds"], growth=growth)
         times = {name: float(plain[name]) for name in _TIMES if name in plain}
-        return cls(prefix, plain["seconds"], Code(**plain["code"]), **times)
+        return cls(prefix, plain["seconds"], Code(**plain["code"]), **times, growth=growth)
 
 
 class Passing:
@@ -115,7 +118,7 @@ class Passing:
     @property
     def nbytes(self) -> int:
         """Bytes of memory, codes included."""
-        return self.mask.nbytes + (0 if self.packed is None else self.packed.nbytes)
+        return self.mask.nbytes * 9 // 8 + (0 if self.packed is None else self.packed.nbytes)
 
     @property
     def widening(self) -> float:

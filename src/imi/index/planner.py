@@ -300,7 +300,8 @@ class Planner:
     def _filtering(self, ladder: Ladder, prefixes: Sequence[Prefix], truths: list[Truth], size: int) -> Ladder:
         """Choose how rows passing a filter are compared; the codes for it must fit the memory, too."""
         room = None if self.memory is None else self.memory - size
-        return choose_filtering(ladder, prefixes, [one.queries for one in truths], self.k, self.random, room)
+        groups = [one.queries for one in truths]
+        return choose_filtering(ladder, prefixes, groups, self.k, self.random, room, self.goal.recall)
 
     def _with_funnels(self, ladder: Ladder, truths: list[Truth], points: list[Point]) -> list[Point]:
         """Add deeper ladders made of the two quickest that reach the recall; return all, the quickest first."""
