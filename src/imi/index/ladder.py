@@ -285,7 +285,8 @@ class Ladder:
         scan = self.scan_of_passing
         alone = min(scan.time(passing), scan.masked_time(passing))
         # Where a filter went against queries before, the graph was asked for nothing.
-        again = passing.against / max(passing.asked, 1) * min(alone, scan.coded_time(passing))
+        after = alone if passing.packed is None else min(alone, scan.coded_time(passing))
+        again = passing.against / max(passing.asked, 1) * after
         climbing = self._time(passing.widening) + again
         if scan.has_packed(len(queries), passing, min(alone, climbing)):
             return self._coded(queries, k, passing, steps)
