@@ -27,8 +27,9 @@ from imi.vectors import Metric
 
 _NEAR = 0.03
 """Recall below the target at which a ladder is still worth showing."""
-VERSION = 3
-"""What plans are measured by: 1 by rows alone, 2 by questions unlike the rows too, 3 with codes for filters."""
+VERSION = 4
+"""What plans are measured by: 1 by rows alone, 2 by questions unlike the rows too, 3 with codes for filters, 4 with
+the effort under filters."""
 
 
 @dataclass(frozen=True, slots=True)
