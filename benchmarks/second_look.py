@@ -104,7 +104,7 @@ if __name__ == "__main__":
     parser.add_argument("--model", default="quality")
     given = parser.parse_args()
     sets = {language: gathered(language, given) for language in ("ja", "en")}
-    alone = np.array([1.0, 0.0, 0.0, 0.0])
+    alone = np.array([1.0, *[0.0] * (len(second_look.WEIGHTS) - 1)])
     by_third = {third: fitted(counted(sets, lambda other, own=third: other != own)) for third in range(THIRDS)}
     for language, found in sets.items():
         before, after = quality(found, dict.fromkeys(range(THIRDS), alone)), quality(found, by_third)

@@ -8,6 +8,7 @@ from imi.collection import second_look
 from imi.collection.rankings import Fused, Ranking
 from imi.collection.second_look import FIRST, QuestionWords, looked_at, named, said
 from imi.records import FACTS, Document
+from imi.text.asked_figures import Figure
 from imi.text.word_forms import plain_letters
 
 FAR = (
@@ -105,8 +106,39 @@ def test_a_row_without_text_keeps_its_place():
 
 
 def test_a_question_in_another_language_is_left_to_the_meaning():
-    found, documents = fused(["灯台は白い。", "電球を交換した。1907"], "What of 1907?", [0.42, 0.41])
-    assert looked_at(found, "What of 1907?", documents) is found.ranking
+    found, documents = fused(["灯台は白い。", "電球を交換した。1907"], "What of the lamp?", [0.42, 0.41])
+    assert looked_at(found, "What of the lamp?", documents) is found.ranking
+
+
+@pytest.mark.parametrize(
+    ("question", "without", "holds"),
+    [
+        (
+            "When was the lighthouse built?",
+            "The lighthouse was built of 12 sorts of stone.",
+            "The lighthouse was built in 1907.",
+        ),
+        ("How much faster is the new search?", "The new search reads 16 files.", "The new search is 14 times as fast."),
+        ("How many seconds does it take?", "It takes 3 people.", "It takes 20 seconds."),
+        ("新しい検索はどれだけ速いか", "新しい検索は200個を読む。", "新しい検索は約14倍である。"),
+        ("How much faster is the new search?", "検索は16次元を読む。", "検索は約14倍高速である。"),
+        ("灯台の高さは何ですか", "灯台の窓は12枚である。", "灯台は30メートルである。"),
+        ("What percent of the rows pass?", "The rows pass 3 tests.", "Of the rows 25 % pass."),
+        ("家賃はいくらですか", "家賃は27日に払う。", "家賃は8万円である。"),
+    ],
+)
+def test_a_figure_of_the_kind_that_is_asked_for(question, without, holds):
+    assert looked_at(*reordered(question, [without, holds])).rows.tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("question", ["Who built the lighthouse?", "灯台を建てたのは誰ですか", "", "Whenever it rains"])
+def test_no_figure_is_asked_for(question):
+    assert Figure.of(question) is None
+
+
+def test_a_figure_of_the_question_itself_is_no_answer():
+    assert not Figure.of("When in 1907 was it built?").within("it was built in 1907")
+    assert Figure.of("When in 1907 was it built?").within("it was built in may 1908")
 
 
 def test_a_title_that_all_rows_have_says_nothing():

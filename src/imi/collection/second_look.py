@@ -8,7 +8,10 @@ passes the one that says it in a sentence. The first `FIRST` rows are ordered by
   rare they are, between 0 and 1,
 - nearness, as in the fusion,
 - **named**: the names, numbers and compounds of the question that the row has as they are written, weighted by how few
-  of these rows have them, between 0 and 1.
+  of these rows have them, between 0 and 1,
+- whether it holds a figure of the kind that is asked for (`imi.text.asked_figures`).
+
+Of rows in another script than the question's only the first and the last are looked at.
 
 Nothing is embedded: it takes a few milliseconds for any model. `benchmarks/second_look.py` fitted the weights on
 training questions with a model that has not learnt them; `benchmarks/documents.py` shows what they do on others.
@@ -27,14 +30,17 @@ from imi.fusion import nearness
 from imi.patterns import Pattern
 from imi.records import Document, facts_of
 from imi.row_sets import among
+from imi.text.asked_figures import Figure
 from imi.text.lexical import in_other_script, is_unspaced, is_word
 from imi.text.word_forms import FUNCTION_WORDS, base_form, plain_letters
 from imi.types import Rows
 
 FIRST = 30
 """Rows that are looked at."""
-WEIGHTS = (1.0, 1.5, 1.5, 0.8)
-"""Of the fusion's own score, of what is said, of nearness, of what is named."""
+WEIGHTS = (1.0, 1.5, 1.5, 0.8, 0.2)
+"""Of the fusion's own score, of what is said, of nearness, of what is named, of a figure of the kind asked for."""
+FOREIGN_WEIGHTS = (1.0, 0.0, 0.0, 0.0, 0.2)
+"""The same where the rows are in another script: hardly a word of the question is theirs."""
 KANA = 0.5
 """What characters of hiragana count of other words: they are endings and particles for the most part."""
 _TOLD = 8
@@ -59,12 +65,13 @@ _NAMES = Pattern(r"(?<=[\w,;] )[A-Z][\w\-]+|[0-9][0-9,.]*(?<=[0-9])")
 class QuestionWords:
     """What a question asks for.
 
-    words: in their base forms, with their weights. names: as they are looked for, with their lengths.
+    words: in their base forms, with their weights. names: as they are looked for. figure: that is asked for, if any.
     """
 
     words: tuple[str, ...]
     weights: NDArray[np.float64]
     names: tuple[str, ...]
+    figure: Figure | None
 
     @classmethod
     def of(cls, question: str, rarity: Mapping[str, float]) -> QuestionWords:
@@ -84,9 +91,10 @@ class QuestionWords:
             if unspaced or word not in FUNCTION_WORDS:
                 telling[form] = found[form]
         kept = sorted((telling or found).items(), key=lambda one: -one[1])[:_MOST_WORDS]
-        names = _COMPOUNDS.findall(plain) if unspaced else map(plain_letters, _NAMES.findall(question))
+        named = _COMPOUNDS.findall(plain) if unspaced else [plain_letters(name) for name in _NAMES.findall(question)]
         weights = np.array([weight for _, weight in kept], np.float64)
-        return cls(tuple(word for word, _ in kept), weights, tuple(dict.fromkeys(names))[:_MOST_WORDS])
+        names = tuple(dict.fromkeys(named))[:_MOST_WORDS]
+        return cls(tuple(word for word, _ in kept), weights, names, Figure.of(question))
 
 
 def looked_at(found: Fused, question: str, documents: Mapping[int, Document]) -> Ranking:
@@ -108,14 +116,14 @@ def looked_at(found: Fused, question: str, documents: Mapping[int, Document]) ->
     if not found.rarity or len(bodies) < 2:
         return found.ranking
     asked = QuestionWords.of(question, found.rarity)
-    # In another language than the rows hardly a word is theirs: only the meaning can tell.
-    if not asked.words or in_other_script(question, [*bodies.values()][:_TOLD]):
+    foreign = in_other_script(question, [*bodies.values()][:_TOLD])
+    if not asked.words or (foreign and asked.figure is None):
         return found.ranking
     places = np.flatnonzero(among(first, np.array([*bodies])))
     rows = first[places]
     texts = [plain_letters(bodies[row]) for row in rows.tolist()]
-    signs = signs_of(found, asked, rows, texts)
-    score = signs @ np.array(WEIGHTS) / sum(WEIGHTS)
+    weights = np.array(FOREIGN_WEIGHTS if foreign else WEIGHTS)
+    score = signs_of(found, asked, rows, texts) @ weights / weights.sum()
     order = np.argsort(-score, kind="stable")
     out, scores = found.ranking.rows.copy(), found.ranking.scores.copy()
     out[places], scores[places] = rows[order], score[order]
@@ -123,7 +131,7 @@ def looked_at(found: Fused, question: str, documents: Mapping[int, Document]) ->
 
 
 def signs_of(found: Fused, asked: QuestionWords, rows: Rows, texts: Sequence[str]) -> NDArray[np.float64]:
-    """Return what speaks for each row, in the order of `WEIGHTS`, (n, 4).
+    """Return what speaks for each row, in the order of `WEIGHTS`, (n, 5).
 
     Args:
         found: the ranking.
@@ -133,7 +141,8 @@ def signs_of(found: Fused, asked: QuestionWords, rows: Rows, texts: Sequence[str
     """
     order = np.argsort(found.ranking.rows, kind="stable")
     own = found.ranking.scores[order[np.searchsorted(found.ranking.rows[order], rows)]]
-    return np.stack([own, said(asked, texts), _near(found.meaning, rows), named(asked.names, texts)], axis=1)
+    figures = np.array([asked.figure is not None and asked.figure.within(text) for text in texts], np.float64)
+    return np.stack([own, said(asked, texts), _near(found.meaning, rows), named(asked.names, texts), figures], axis=1)
 
 
 def _body(document: Document) -> str:
