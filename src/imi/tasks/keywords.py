@@ -60,7 +60,8 @@ _ADJECTIVAL_NOUN = re.compile("(や?か)[でなにだ]")
 _NOUN = re.compile("[がをはにでともへやだなよねさのか]|$")
 _UNKNOWN = 0.1
 """What is added to the cosine of each term: a name that the model has not learnt lies near nothing."""
-_EARLY = 5
+_EARLY, _OWN = 5, 1.5
+"""What ranks are counted from, and how much more the rank by class TF-IDF counts."""
 _ENOUGH = 0.25
 """The share of adjectives among what begins with the same kanji from which the word is one: 楽しい beside 楽しむ."""
 
@@ -159,7 +160,7 @@ def _fused(inside: Counter[str], total: Counter[str], groups: int) -> list[str]:
     average = total.total() / groups
     weight = {word: inside[word] * np.log1p(average / total[word]) for word in by_odds}
     rank = {word: at for at, word in enumerate(sorted(by_odds, key=lambda word: (-weight[word], word)))}
-    fused = {word: 1 / (_EARLY + at) + 1 / (_EARLY + rank[word]) for at, word in enumerate(by_odds)}
+    fused = {word: 1 / (_EARLY + at) + _OWN / (_EARLY + rank[word]) for at, word in enumerate(by_odds)}
     return sorted(by_odds, key=lambda word: -fused[word])
 
 
