@@ -180,7 +180,7 @@ def _covers(middle: Doubles, size: Doubles, others: Doubles, room: Doubles) -> b
 
 
 def _draw_shorter(path: Path) -> None:
-    canvas, axes = new_figure(6.4, 2.4)
+    canvas, axes = new_figure(6.4, 2.8)
     vector: Any = np.random.default_rng(0).normal(0, 1 / np.sqrt(1 + np.arange(64)), 64)
     sizes = (64, 32, 16, 8)
     rows = np.full((len(sizes), 64), np.nan)
@@ -190,5 +190,7 @@ def _draw_shorter(path: Path) -> None:
     axes.set_yticks(range(len(sizes)), [str(size) for size in sizes])
     for at, size in enumerate(sizes):
         axes.axvline(size - 0.5, ymin=1 - (at + 1) / len(sizes), ymax=1 - at / len(sizes), color=COLOURS[8], lw=1)
-    axes.set_xlabel("number of the vector")
+    axes.set_xlabel("dimension")
+    axes.set_ylabel("dimensions used")
+    say_above(axes, "One vector, cut shorter: the same dimensions, brought back to length one")
     save_figure(canvas, path)

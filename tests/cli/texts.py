@@ -17,7 +17,7 @@ from imi.cli.parameters import Parameter
 from imi.cli.quick import Verbs
 
 SOURCE = Path(imi.__file__).parent
-LAB = Path(__file__).parents[2] / "experiments" / "matryoshka" / "figures.py"
+LAB = Path(__file__).parents[2] / "experiments" / "matryoshka"
 ERRORS = {name for name, kind in vars(imi.errors).items() if isinstance(kind, type) and issubclass(kind, Exception)}
 # Calls whose argument at this place is said; in some only where the caller is of the command line.
 SAID = {
@@ -165,10 +165,10 @@ def is_said(text):
 def spoken():
     """Return the templates of all that is said beside help, each with the files that say it."""
     found = {}
-    for path in [*sorted(SOURCE.rglob("*.py")), LAB]:
+    for path in [*sorted(SOURCE.rglob("*.py")), LAB / "figures.py", LAB / "toy.py"]:
         tree = ast.parse(path.read_text("utf-8"))
         nodes = walked(tree)
-        root = SOURCE if path.is_relative_to(SOURCE) else LAB.parents[2]
+        root = SOURCE if path.is_relative_to(SOURCE) else LAB.parents[1]
         texts, home = Texts(nodes), path.relative_to(root).parts[0]
         calls, names = dict(SAID), set(NAMED)
         if home == "cli":
