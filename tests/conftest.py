@@ -1,9 +1,11 @@
 """What all tests share: where data lies, the test embedder, a home of one's own and a closed network."""
 
 import gc
+import itertools
 import os
 import socket
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 gc.disable()  # until all tests are found, which takes a third less time by that
@@ -102,10 +104,24 @@ def embedder() -> HashEmbedder:
     return HashEmbedder()
 
 
+@pytest.fixture(scope="session")
+def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Return new folders, one for each test; pytest's own numbering reads all names that were given before."""
+    above = tmp_path_factory.mktemp("homes")
+
+    def made() -> Iterator[Path]:
+        for number in itertools.count():
+            home = above / str(number)
+            home.mkdir()
+            yield home
+
+    return made()
+
+
 @pytest.fixture(autouse=True)
-def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+def own_home(homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> Path:
     """Keep every test away from the caches, models and keys of whoever runs it."""
-    home = tmp_path_factory.mktemp("home")
+    home = next(homes)
     monkeypatch.setenv("IMI_HOME", str(home))
     for name in ("IMI_MODEL", "IMI_LLM", "OPENAI_API_KEY", "OPENAI_BASE_URL", "IMI_DEBUG"):
         monkeypatch.delenv(name, raising=False)

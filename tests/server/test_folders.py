@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from imi.errors import Damaged, UsageError
+from imi.errors import Damaged
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,19 @@ def test_rows_of_its_own_are_refused_and_no_path_of_the_cache_is_told(served):
     assert "folders/" not in reply.text and "home" not in reply.text
 
 
-def test_a_folder_with_nothing_to_read_is_refused_at_once(start, tmp_path):
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(UsageError, match="no file that can be read"):
-        start(collections=(str(tmp_path / "empty"),))
+def test_a_folder_with_nothing_to_read_is_served_and_followed(start, tmp_path):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    served = start(collections=(str(empty),))
+
+    def hits():
+        reply = served.http.post("/api/v1/collections/empty/search", json={"query": "tea", "mode": "text"})
+        assert reply.status_code == 200, reply.text
+        return reply.json()["hits"]
+
+    assert hits() == []
+    (empty / "note.txt").write_text("a note about tea\n", "utf-8")
+    until = time.monotonic() + 20
+    while not hits():
+        assert time.monotonic() < until
+        time.sleep(0.05)

@@ -194,7 +194,8 @@ def bomb():
 def test_a_bomb_of_gzip_is_refused(tmp_path, bomb, suffix):
     (tmp_path / f"a{suffix}.gz").write_bytes(gzip.compress(b"text\ncats\n") + bomb)
     _, reasons = taken(tmp_path / f"a{suffix}.gz")
-    assert any("200 times its size" in reason for reason in reasons)
+    # What is read in one piece may be too large first: how much gzip unpacks at once depends on the Python.
+    assert any("200 times its size" in one or "larger than 67,108,864 bytes" in one for one in reasons)
 
 
 def test_what_is_packed_well_and_small_is_read(tmp_path):
