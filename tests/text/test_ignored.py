@@ -30,10 +30,14 @@ NAMES = [
     "é",
     "-a",
     "end ",
+    "A",
+    "Foo",
+    "A.TXT",
 ]
 PARTS = [
     *("a", "b", "*", "**", "?", "/", "[ab]", "[!a]", "[a-c]", "foo", "build", ".txt", ".log", "\\*", "\\a", "[]a]"),
     *("[^b]", "!", "#", " ", "x", "[[:alpha:]]", "猫", "[a-", "\\", "***", "[\\]a]", "[z-a]", "*/", "**/", "/**", "\t"),
+    *("A", "[A]", "[A-C]", "\\A", "[[:upper:]]", ".TXT", "FOO"),
     *("bar/", "[[:foo:]]", "[a-c-e]", "[[:alpha", "[!]]", "[a-]"),
 ]
 LINES = st.builds(
@@ -84,10 +88,17 @@ def all_paths(folder):
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="git is the oracle")
 @settings(max_examples=examples(40), deadline=None)
-@given(seed=st.integers(0, 10**6), ignores=st.lists(st.tuples(st.integers(0, 5), IGNORE), min_size=1, max_size=4))
-def test_what_is_left_out_is_what_git_ignores(seed, ignores, tmp_path_factory):
+@given(
+    seed=st.integers(0, 10**6),
+    ignores=st.lists(st.tuples(st.integers(0, 5), IGNORE), min_size=1, max_size=4),
+    fold=st.booleans(),
+)
+def test_what_is_left_out_is_what_git_ignores(seed, ignores, fold, tmp_path_factory):
     folder = tmp_path_factory.mktemp("tree").resolve()
     folders = repository(folder, seed)
+    if fold:
+        with (folder / ".git" / "config").open("a") as config:
+            config.write("[core]\n\tignoreCase = true\n")
     for at, lines in ignores:
         (folders[at % len(folders)] / ".gitignore").write_text("\n".join(lines) + "\n", newline="")
     (folder / ".git" / "info" / "exclude").write_text("\n".join(ignores[0][1]))
@@ -196,6 +207,7 @@ def test_folders_may_be_deeper_than_calls(tmp_path, monkeypatch):
 
 def test_comments_and_empty_lines_say_nothing():
     assert parse_rule(b"# a") is None and parse_rule(b"   ") is None and parse_rule(b"/") is None
+    assert parse_rule(b"ab\0c").pattern.fullmatch(b"ab") and parse_rule(b"\0a") is None
     rule = parse_rule(b"!/a/\\ ")
     assert rule is not None and rule.keep and not rule.folders and rule.whole and rule.pattern.fullmatch(b"a/ ")
     assert Ignored(()).leaves_out("/a", folder=False) is False

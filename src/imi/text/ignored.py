@@ -41,12 +41,14 @@ class Rule:
     folders: whether it speaks of folders only (a slash at its end).
     whole: whether it is compared with the whole path below its file's folder, not with the last name alone.
     pattern: what it matches.
+    fold: whether that is a path in small letters, as git compares where the file system knows no difference.
     """
 
     keep: bool
     folders: bool
     whole: bool
     pattern: re.Pattern[bytes]
+    fold: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,8 @@ class Rules:
         for rule in reversed(self.rules):
             if rule.folders and not folder:
                 continue
-            if rule.pattern.fullmatch(below if rule.whole else name):
+            compared = below if rule.whole else name
+            if rule.pattern.fullmatch(compared.lower() if rule.fold else compared):
                 return not rule.keep
         return None
 
@@ -84,13 +87,13 @@ class Stack:
                 return said
         return None
 
-    def with_file(self, file: Path, base: bytes) -> Stack:
+    def with_file(self, file: Path, base: bytes, *, fold: bool = False) -> Stack:
         """Return the stack with one more file on top, itself where there is no such file."""
-        rules = read_rules(file)
+        rules = read_rules(file, fold=fold)
         return Stack((*self.files, Rules(base, rules))) if rules else self
 
 
-def read_rules(file: Path) -> tuple[Rule, ...]:
+def read_rules(file: Path, *, fold: bool = False) -> tuple[Rule, ...]:
     """Return the rules in a file, none where it cannot be read; a link is not followed, as git does not."""
     try:
         if file.is_symlink() or not file.is_file():
@@ -99,12 +102,17 @@ def read_rules(file: Path) -> tuple[Rule, ...]:
     except OSError:
         return ()
     lines = content.removeprefix(b"\xef\xbb\xbf").split(b"\n")
-    return tuple(rule for rule in map(parse_rule, lines) if rule is not None)
+    return tuple(rule for rule in (parse_rule(line, fold=fold) for line in lines) if rule is not None)
 
 
-def parse_rule(line: bytes) -> Rule | None:
-    """Return the rule that a line says, None for a comment, an empty line, or a pattern that can match nothing."""
-    line = line.removesuffix(b"\r")
+def parse_rule(line: bytes, *, fold: bool = False) -> Rule | None:
+    """Return the rule that a line says, None for a comment, an empty line, or a pattern that can match nothing.
+
+    Args:
+        line: without its newline.
+        fold: whether capital letters of ASCII count as small ones; see `Rule`.
+    """
+    line = line.removesuffix(b"\r").partition(b"\0")[0]  # git's lines end as strings of C do
     if line.startswith(b"#"):
         return None
     keep = line.startswith(b"!")
@@ -118,8 +126,11 @@ def parse_rule(line: bytes) -> Rule | None:
     text = text.removeprefix(b"/")
     # Git compares up to the first special character letter by letter, and a `**` right behind it counts as leading.
     plain = next((at for at, byte in enumerate(text) if byte in _SPECIAL), len(text))
-    body = _regex(text[plain:], whole=whole)
-    return None if body is None else Rule(keep, folders, whole, re.compile(re.escape(text[:plain]) + body, re.DOTALL))
+    body = _regex(text[plain:], whole=whole, fold=fold)
+    if body is None:
+        return None
+    begin = re.escape(text[:plain].lower() if fold else text[:plain])
+    return Rule(keep, folders, whole, re.compile(begin + body, re.DOTALL), fold)
 
 
 def _without_spaces_at_end(line: bytes) -> bytes:
@@ -134,8 +145,11 @@ def _without_spaces_at_end(line: bytes) -> bytes:
     return line[:end]
 
 
-def _regex(text: bytes, *, whole: bool) -> bytes | None:
-    """Return git's pattern as a regular expression; None where it can match nothing."""
+def _regex(text: bytes, *, whole: bool, fold: bool) -> bytes | None:
+    """Return git's pattern as a regular expression; None where it can match nothing.
+
+    A path in small letters is matched by plain capital letters, not by one behind a backslash, as in git.
+    """
     out, at = b"", 0
     star, one = (b"[^/]*", b"[^/]") if whole else (b".*", b".")
     while at < len(text):
@@ -149,7 +163,7 @@ def _regex(text: bytes, *, whole: bool) -> bytes | None:
         elif byte == b"?":
             out, at = out + one, at + 1
         elif byte == b"[":
-            found = _class(text, at + 1)
+            found = _class(text, at + 1, fold=fold)
             if found is None:
                 return None
             piece, at = found
@@ -159,7 +173,7 @@ def _regex(text: bytes, *, whole: bool) -> bytes | None:
                 return None
             out, at = out + re.escape(text[at + 1 : at + 2]), at + 2
         else:
-            out, at = out + re.escape(byte), at + 1
+            out, at = out + re.escape(byte.lower() if fold else byte), at + 1
     return out
 
 
@@ -177,8 +191,11 @@ def _stars(text: bytes, start: int, end: int, star: bytes) -> tuple[bytes, int]:
     return star, end
 
 
-def _class(text: bytes, at: int) -> tuple[bytes, int] | None:
-    """Return the set of bytes that begins at a place, and where it ends; None where it has no end."""
+def _class(text: bytes, at: int, *, fold: bool) -> tuple[bytes, int] | None:
+    """Return the set of bytes that begins at a place, and where it ends; None where it has no end.
+
+    Of a path in small letters, a capital one in the set matches nothing, and one within a range its small one.
+    """
     negated = text[at : at + 1] in (b"!", b"^")
     at += negated
     members: list[bytes] = []
@@ -192,7 +209,7 @@ def _class(text: bytes, at: int) -> tuple[bytes, int] | None:
             name = text[at + 2 : close - 1]
             if name not in _CLASSES:
                 return None
-            members.append(_CLASSES[name])
+            members.append(_CLASSES[b"lower" if fold and name == b"upper" else name])
             at = close + 1
             continue
         low, at = _member(text, at)
@@ -204,6 +221,8 @@ def _class(text: bytes, at: int) -> tuple[bytes, int] | None:
                 return None
             if low <= high:
                 members.append(re.escape(bytes([low])) + b"-" + re.escape(bytes([high])))
+                if fold and max(low, 65) <= min(high, 90):
+                    members.append(bytes([max(low, 65)]).lower() + b"-" + bytes([min(high, 90)]).lower())
             continue
         members.append(re.escape(bytes([low])))
     body = b"".join(members)
@@ -226,19 +245,21 @@ class Ignored:
     """Everything that speaks of what is below a folder: imi's own files, other tools' and git's, strongest first."""
 
     stacks: tuple[Stack, ...]
+    fold: bool = False
 
     @classmethod
     def above(cls, root: Path) -> Ignored:
         """Return what the user's settings, the repository and the folders between it and a folder say."""
         git = Stack()
         top = repository_of(root)
+        fold = (_setting(top, "ignorecase") or "").lower() in ("true", "yes", "on", "1")
         globally = global_file(top)
         if globally is not None:
-            git = git.with_file(globally, b"" if top is None else _base(top))
+            git = git.with_file(globally, b"" if top is None else _base(top), fold=fold)
         own: tuple[Stack, ...] = tuple(Stack() for _ in OWN)
         if top is not None:
-            git = git.with_file(_git_folder(top) / "info" / "exclude", _base(top))
-        ignored = cls((*own, git))
+            git = git.with_file(_git_folder(top) / "info" / "exclude", _base(top), fold=fold)
+        ignored = cls((*own, git), fold)
         for folder in _between(top, root):
             ignored = ignored.below(folder)
         return ignored
@@ -253,8 +274,8 @@ class Ignored:
         stacks = list(self.stacks)
         for at, name in enumerate((*OWN, GIT)):
             if names is None or name in names:
-                stacks[at] = stacks[at].with_file(folder / name, _base(folder))
-        return Ignored(tuple(stacks))
+                stacks[at] = stacks[at].with_file(folder / name, _base(folder), fold=self.fold and name == GIT)
+        return Ignored(tuple(stacks), self.fold)
 
     def leaves_out(self, path: str, *, folder: bool) -> bool:
         """Whether a path is left out whose folders are all in."""
@@ -302,31 +323,41 @@ def _git_folder(top: Path) -> Path:
 
 def global_file(top: Path | None) -> Path | None:
     """Return the user's own ignore file: `core.excludesFile` of the settings, else `git/ignore` beside them."""
-    config = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "git"
-    named = None
-    files = [config / "config", Path.home() / ".gitconfig"]
+    named = _setting(top, "excludesfile")
+    return Path(named).expanduser() if named else _config_folder() / "ignore"
+
+
+def _config_folder() -> Path:
+    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "git"
+
+
+def _setting(top: Path | None, name: str) -> str | None:
+    """Return what git's settings, the user's and then the repository's, say of `core` last; a bare name says true."""
+    files = [_config_folder() / "config", Path.home() / ".gitconfig"]
     if os.environ.get("GIT_CONFIG_GLOBAL"):
         files = [Path(os.environ["GIT_CONFIG_GLOBAL"])]
     if top is not None:
         files.append(_git_folder(top) / "config")
+    said = None
     for file in files:
-        named = _excludes_file(file) or named
-    if named is not None:
-        return Path(named).expanduser()
-    return config / "ignore"
+        said = _core(file, name) or said
+    return said
 
 
-def _excludes_file(file: Path) -> str | None:
-    """Return the last `excludesFile` of the section `core` of one of git's own files."""
+def _core(file: Path, name: str) -> str | None:
+    """Return the last value of a name in the section `core` of one of git's own files."""
     try:
         text = file.read_text("utf-8", "replace")
     except OSError:
+        return None
+    if name not in text.lower():
         return None
     import configparser
 
     parser = configparser.RawConfigParser(strict=False, allow_no_value=True, interpolation=None)
     try:
         parser.read_string("\n".join(line.strip() for line in text.splitlines()))
-        return (parser.get("core", "excludesfile", fallback=None) or "").strip('"') or None
+        value = parser.get("core", name, fallback="")
+        return "true" if value is None else value.strip('"') or None
     except configparser.Error:
         return None
