@@ -1,5 +1,7 @@
 """Codes for rows that pass a filter, beside the exact oracle."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -257,3 +259,20 @@ def test_the_effort_under_a_filter_is_measured(nested):
     little = plain.with_filtering(Filtering(growth=0.2)).explain(queries, 10, passing)[2][0]
     much = plain.with_filtering(Filtering(growth=0.8)).explain(queries, 10, passing)[2][0]
     assert little.numbers < much.numbers
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_forked_child_packs_and_asks_by_a_mask(nested, masked):
+    """With what the parent had already, and where it must make it itself."""
+    _, queries = nested
+    index, mask = masked["cosine"], np.arange(3000) % 2 == 0
+    expected = index.search(queries[:3], 10, mask)[1]
+    other = index.with_filtering(index.filtering, RowCodes(CODE, "cosine", index.codes.centres, index.codes.codes))
+    child = os.fork()
+    if child == 0:
+        same = False
+        try:
+            same = all(np.array_equal(one.search(queries[:3], 10, mask)[1], expected) for one in (index, other))
+        finally:
+            os._exit(0 if same else 1)
+    assert os.waitpid(child, 0)[1] == 0

@@ -8,7 +8,6 @@ a filter needs no preparation, or those that pass, gathered and packed once for 
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,7 +74,6 @@ class RowCodes:
         self.centres = centres
         self.codes = codes
         self._table: CodeTable | None = None
-        self._making = threading.Lock()
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -134,10 +132,9 @@ class RowCodes:
     @property
     def table(self) -> CodeTable:
         """All of them, packed; made when it is first asked for, where no file has it."""
-        with self._making:
-            if self._table is None:
-                self._table = CodeTable.pack(self)
-            return self._table
+        if self._table is None:  # two threads may both make it: a lock would not survive a fork
+            self._table = CodeTable.pack(self)
+        return self._table
 
     def load_table(self, path: Path) -> None:
         """Read the packed codes of all rows from a file whose checksum has been verified.
@@ -181,6 +178,7 @@ class CodeTable:
         plain.is_trained, plain.ntotal = True, count
         rows, own = np.arange(count), np.ascontiguousarray(codes.codes)
         plain.invlists.add_entries(0, count, faiss.swig_ptr(rows), faiss.swig_ptr(own))
+        set_threads(1)
         packed = faiss.IndexIVFPQFastScan(plain)
         packed.referenced_objects = [unused]
         return cls(packed)
