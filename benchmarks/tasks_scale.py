@@ -101,9 +101,11 @@ def main():
                 continue
             command = [sys.executable, __file__, "--one", name, "--rows", str(rows)]
             done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-            bar = {"bar": BARS[name]} if rows == 100_000 else {}
-            record.put(key, [json.loads(done.stdout) | bar])
+            record.put(key, [json.loads(done.stdout)])
             say(key, {what: round(value, 1) for what, value in record.results[key][0].items() if what != "at"})
+    for name, bar in BARS.items():
+        for row in record.results.get(f"{name}, 100,000", ()):
+            row["bar"] = bar
     growth = []
     for name in given.only or TASKS:
         sizes = [record.results[f"{name}, {int(rows):,}"][0] for rows in given.rows.split(",")]
