@@ -28,7 +28,7 @@ def place(tmp_path_factory):
         ("doctor nix.npy", "there is no file nix.npy, nor a collection", "look at its path"),
         ("doctor r.csv", "r.csv is not a file of vectors", "give .npy or .npz"),
         ("search r.imi --vector r.csv", "r.csv holds no vector and no JSON", "a JSON list of numbers"),
-        ("recommend r.imi --like UNKNOWN", "r.imi has no vector for the id 'UNKNOWN'", "imi search r.imi finds ids"),
+        ("recommend r.imi --like UNKNOWN", "r.imi has no row with the id 'UNKNOWN'", "imi search r.imi finds ids"),
         ("cluster r.imi -k 1", "k is 1, allowed are whole numbers from 2 to 3", "give 2 or more"),
         ("cluster r.imi -k 9", "k is 9, allowed are whole numbers from 2 to 3", "give 3 or fewer"),
         ("ask r.imi x -k 0", "k is 0, allowed are whole numbers from 1", "by default"),

@@ -102,7 +102,7 @@ def test_values_of_data_frames_are_taken_and_others_named(here):
         "decimal": (decimal.Decimal("1.10"), 1.1),
         "exact": (decimal.Decimal("0.12345678901234567890123"), "0.12345678901234567890123"),
         "array": (np.arange(3), [0, 1, 2]),
-        "nothing": (np.datetime64("NaT"), None),
+        "nothing": (np.datetime64("NaT", "s"), None),
     }
     with imi.open("c.imi") as collection:
         added = [imi.Document("a", "x", {name: value for name, (value, _) in values.items()})]
