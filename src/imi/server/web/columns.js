@@ -43,7 +43,8 @@ export function facts(metadata, place) {
   if (chosen.length < 3) chosen.push(...of("number").slice(0, 1));
   const shown = chosen.slice(0, FACTS).map((column) => {
     const value = shownValue(column.name, metadata[column.name]);
-    const bare = column.role === "date" || (column.role === "rating" && typeof value !== "string");
+    // A picture's folder reads like a tag; its name is imi's own word.
+    const bare = column.role === "date" || column.name === "folder" || (column.role === "rating" && typeof value !== "string");
     return make("span", { class: "fact", title: column.name }, bare ? null : make("span", { class: "fact-name" }, `${column.name} `), value);
   });
   const files = known.get("source")?.distinct || 0;
