@@ -13,7 +13,6 @@ nothing to do with each other come out near 0.
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
@@ -84,7 +83,6 @@ class Deep(EmbedsPictures):
         self._session = self._mapped(onnxruntime)
         self._packed: Any = None
         self._tokens = 0
-        self._loading = threading.Lock()
         self._prefixes = {kind: self._split([prefix])[0] for kind, prefix in PREFIXES.items()}
 
     def _mapped(self, onnxruntime: Any) -> Any:
@@ -117,9 +115,8 @@ class Deep(EmbedsPictures):
 
     def _pack(self) -> None:
         """Load the network again with its matrices packed for the processor, which many texts are read faster by."""
-        with self._loading:
-            if self._packed is None:
-                self._session = self._packed = self._loaded(load_runtime(EXTRA))
+        if self._packed is None:  # by two threads at once twice, which a lock would not be worth: it may be forked
+            self._session = self._packed = self._loaded(load_runtime(EXTRA))
 
     @cached_property
     def info(self) -> ModelInfo:
