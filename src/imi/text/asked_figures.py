@@ -10,8 +10,11 @@ from imi.text.lexical import normalize_text
 _NUMBER = "[0-9一二三四五六七八九十百千万億数][0-9,.一二三四五六七八九十百千万億]*"
 _KINDS = (
     (
-        "how (?:many times|much (?:faster|slower|larger|smaller|bigger|more|less|cheaper|quicker|better))|何倍"
-        "|ど(?:れ|の)(?:だけ|くらい|ほど)(?:速|早|遅|大き|小さ|高速|安|高)",
+        "how (?:many times|much (?:faster|slower|quicker))|何倍|ど(?:れ|の)(?:だけ|くらい|ほど)(?:高?速|早|遅)",
+        rf"{_NUMBER} ?(?:倍|times\b|x\b|×|-?fold|(?:%|percent) (?:faster|slower|quicker)|[%割](?:高?速|早|遅))",
+    ),
+    (
+        "how much (?:larger|smaller|bigger|more|less|cheaper|better)|ど(?:れ|の)(?:だけ|くらい|ほど)(?:大き|小さ|安|高)",
         rf"{_NUMBER} ?(?:倍|times\b|x\b|×|-?fold|%|percent|割)",
     ),
     (
