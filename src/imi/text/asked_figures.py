@@ -14,7 +14,8 @@ _KINDS = (
         rf"{_NUMBER} ?(?:倍|times\b|x\b|×|-?fold|(?:%|percent) (?:faster|slower|quicker)|[%割](?:高?速|早|遅))",
     ),
     (
-        "how much (?:larger|smaller|bigger|more|less|cheaper|better)|ど(?:れ|の)(?:だけ|くらい|ほど)(?:大き|小さ|安|高)",
+        "how much (?:larger|smaller|bigger|more|less|cheaper|better)"
+        "|ど(?:れ|の)(?:だけ|くらい|ほど)(?:大き|小さ|安|高)",
         rf"{_NUMBER} ?(?:倍|times\b|x\b|×|-?fold|%|percent|割)",
     ),
     (
