@@ -124,6 +124,8 @@ def test_a_question_in_another_language_is_left_to_the_meaning():
         ("How much faster is the new search?", "検索は16次元を読む。", "検索は約14倍高速である。"),
         ("灯台の高さは何ですか", "灯台の窓は12枚である。", "灯台は30メートルである。"),
         ("What percent of the rows pass?", "The rows pass 3 tests.", "Of the rows 25 % pass."),
+        ("清水寺は何時に開きますか", "清水寺は3時間あれば見られる。", "清水寺は6時に開く。"),
+        ("What time does it open?", "It opens in 20 days.", "It opens at 9 a.m. sharp."),
         ("家賃はいくらですか", "家賃は27日に払う。", "家賃は8万円である。"),
     ],
 )

@@ -114,3 +114,11 @@ def test_as_many_passages_as_asked_for_from_the_collection_that_has_them(places)
     hits = find_passages(Together([places["others"], places["english"]]), "When is the boiler serviced?", Retrieval(3))
     assert len(hits) == 3
     assert {hit.collection.rsplit("/", 1)[-1] for hit in hits} == {"english.imi"}
+
+
+def test_of_sentences_as_near_the_one_with_the_figure_is_quoted(tmp_path):
+    rows = ["The ferry to the island leaves from the old pier. The ferry to the island leaves at 7:40."]
+    with imi.open(tmp_path / "f.imi") as ferry:
+        ferry.add([Document("f", rows[0]), Document("g", "Gulls nest on the pier.")])
+        quoted = ferry.ask("What time does the ferry to the island leave?").text
+    assert "7:40" in quoted

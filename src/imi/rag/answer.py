@@ -17,8 +17,9 @@ from imi.rag.citations import check
 from imi.rag.retrieve import Retrieval, delimited, find_passages
 from imi.rag.together import UNLIKELY, Together
 from imi.records import Answer, Citation, Hit, facts_of
+from imi.text.asked_figures import Figure
 from imi.text.labels import labelled_parts
-from imi.text.lexical import index_tokens, ranking_terms
+from imi.text.lexical import index_tokens, normalize_text, ranking_terms
 from imi.text.plain import is_heading
 from imi.text.sentences import sentences
 
@@ -108,7 +109,9 @@ def _quoted(together: Together, question: str, passages: Sequence[Hit], groups: 
     place = np.array([1 / n for n, _, _ in found])
     # A line that looks like a heading says what others say more of.
     heads = np.array([_HEADING_COSTS if is_heading(one) else 0.0 for _, _, one in found])
-    score = meaning + words + 0.2 * place - heads
+    figure = Figure.of(question)
+    figures = np.array([figure is not None and figure.within(normalize_text(one)) for _, _, one in found], np.float64)
+    score = meaning + words + 0.2 * place + 0.2 * figures - heads
     best = np.argsort(-score, kind="stable")[:_QUOTES]
     chosen = [found[at] for at in best if score[at] >= _WORTH * score[best[0]]]
     first = {_whole(passages[n - 1]): min(m for m, _, _ in chosen if _whole(passages[m - 1]) == _whole(passages[n - 1]))

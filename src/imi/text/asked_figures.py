@@ -29,6 +29,10 @@ _KINDS = (
         "|second|minute|hour|day|week|month|year|decade|centur)",
     ),
     (
+        "what time|何時(?!間)",
+        r"[0-9一二三四五六七八九十]+ ?時(?!間)|[0-9]+:[0-9]{2}|[0-9]+ ?[ap]\.?m\b|o'clock|noon|midnight|正午",
+    ),
+    (
         r"\bwhen\b|(?:what|which) (?:year|date|day|month|century|decade)|何年|何月|何日|何世紀|いつ",
         r"(?<![0-9.,])(?:1[0-9]{3}|20[0-9]{2}|[5-9][0-9]{2})(?![0-9])|[0-9]+(?:年|月|日|世紀|(?:st|nd|rd|th) century)"
         "|january|february|march|april|june|july|august|september|october|november|december",
