@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from experiments.matryoshka.conditions import conditions
 from experiments.matryoshka.measure import example, few_shots, long_tail, measure_seed, relatives
 from experiments.matryoshka.pictures import Pictures
 from experiments.matryoshka.retrieval import ablation, index_sizes, search_all
@@ -23,6 +24,8 @@ from imi.evaluate.cascade import adaptive
 from imi.evaluate.intervals import Difference, mean_difference, mean_interval
 
 Progress = Callable[[int, int], None]
+VARIED = 1
+"""Seeds of each condition that is varied."""
 SHORTLISTS = (10, 20, 50, 100, 200, 500, 1000)
 
 
@@ -64,6 +67,11 @@ class Outcome:
         """Return method a minus method b in points with its paired interval; None where one was not measured."""
         left, right = (self.hits.get(f"{figure}/{method}/{size}") for method in (a, b))
         return None if left is None or right is None else mean_difference(100 * left, 100 * right)
+
+    @property
+    def shifts(self) -> list[str]:
+        """Return the names of the shifts whose accuracy was measured, sorted."""
+        return sorted({name.split("/")[0].split("~")[1] for name in self.hits if name.startswith("1-nn~")})
 
     def sizes(self, figure: str, method: str) -> list[int]:
         """Return the sizes that a method was measured at, ascending."""
@@ -126,6 +134,9 @@ def run_study(study: Study, seeds: int, folder: Path, *, jobs: int = 1, progress
     hits = {name: np.mean([seed[name].astype(np.float64) for seed in each], axis=0) for name in each[0]}
     spread = {name: float(np.std([seed[name].mean() for seed in each])) for name in each[0]}
     extras = shelf.table(f"{study.name}-extras", study, lambda: _extras(study, first, pictures))
+    if study.text:
+        rows = shelf.table(f"{study.name}-conditions", study, lambda: {"rows": conditions(study, shelf, VARIED)})
+        extras["conditions"] = rows["rows"]
     counts = {name: len(getattr(pictures, name)) for name in ("train", "held", "test")}
     counts["classes"] = len(pictures.classes)
     return Outcome(study, seeds, counts, hits, spread, extras)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import numpy as np
 from experiments.matryoshka import paper
 from experiments.matryoshka.collect import Outcome
 from imi.figures import COLOURS, new_figure, save_figure, say_above, short
+from imi.language import Phrasebook, entries, local
 
 METHODS: Mapping[str, str] = {
     "mrl": "MRL",
@@ -19,6 +22,7 @@ METHODS: Mapping[str, str] = {
     "svd": "SVD",
     "random": "random features",
     "slimmable": "slimmable network",
+    "svd-cut": "SVD of the classifier",
 }
 FIGURES: Mapping[str, str] = {"linear": "linear accuracy, %", "1-nn": "1-NN accuracy, %", "map@10": "mAP@10, %"}
 
@@ -39,9 +43,14 @@ def draw_all(outcome: Outcome, folder: Path) -> list[str]:
     ):
         drawn.append(f"{name}-{kind}.png")
         draw(outcome, folder / drawn[-1])
-    if "relatives" in outcome.extras:
-        drawn.append(f"{name}-relatives.png")
-        draw_relatives(outcome, folder / drawn[-1])
+    for kind, draw, there in (
+        ("relatives", draw_relatives, "relatives" in outcome.extras),
+        ("shifts", draw_shifts, bool(outcome.shifts)),
+        ("conditions", draw_conditions, "conditions" in outcome.extras),
+    ):
+        if there:
+            drawn.append(f"{name}-{kind}.png")
+            draw(outcome, folder / drawn[-1])
     return drawn
 
 
@@ -59,7 +68,7 @@ def draw_by_size(outcome: Outcome, figure: str, path: Path) -> None:
     axes.set_ylabel(FIGURES[figure])
     say_above(axes, "One nested network beside networks trained for each size", _figures_of(outcome) + ", 95 % bands")
     _legend(axes)
-    save_figure(canvas, path)
+    save(canvas, path)
 
 
 def draw_between(outcome: Outcome, path: Path) -> None:
@@ -75,7 +84,7 @@ def draw_between(outcome: Outcome, path: Path) -> None:
     _sizes(axes, outcome.study.dims)
     say_above(axes, "Sizes that nothing was trained for lie on the line", _figures_of(outcome))
     _legend(axes)
-    save_figure(canvas, path)
+    save(canvas, path)
 
 
 def draw_adaptive(outcome: Outcome, path: Path) -> None:
@@ -90,11 +99,11 @@ def draw_adaptive(outcome: Outcome, path: Path) -> None:
               label="one size for all")  # fmt: skip
     axes.axhline(100 * found["oracle"], color=COLOURS[8], lw=1, ls=":", label="oracle over sizes")
     _sizes(axes, outcome.study.dims)
-    axes.set_xlabel("expected dimensions a picture")
+    axes.set_xlabel("expected dimensions a row")
     axes.set_ylabel("accuracy, %")
     say_above(axes, "Being adaptive gains where it lies above one size for all", outcome.study.name + ", thirty splits")
     _legend(axes)
-    save_figure(canvas, path)
+    save(canvas, path)
 
 
 def draw_compute(outcome: Outcome, path: Path) -> None:
@@ -133,7 +142,7 @@ def draw_compute(outcome: Outcome, path: Path) -> None:
     )
     axes.set_ylabel("mAP@10, %")
     _legend(axes)
-    save_figure(canvas, path)
+    save(canvas, path)
 
 
 def draw_ablation(outcome: Outcome, path: Path) -> None:
@@ -145,7 +154,7 @@ def draw_ablation(outcome: Outcome, path: Path) -> None:
     axes.set_xlabel("shortlist K")
     axes.set_ylabel("mAP@10, %")
     say_above(axes, "From some length on, a longer shortlist finds no more", outcome.study.name)
-    save_figure(canvas, path)
+    save(canvas, path)
 
 
 def draw_relatives(outcome: Outcome, path: Path) -> None:
@@ -158,12 +167,20 @@ def draw_relatives(outcome: Outcome, path: Path) -> None:
         (("superclass", "superclass right"), ("accuracy", "class right"), ("kin", "errors within the superclass")),
         strict=False,
     ):
-        axes.plot(sizes, [100 * row[key] for row in rows], "o-", ms=4, color=colour, label=label)
+        axes.plot(sizes, [100 * row[key] for row in rows], "o-", ms=4, color=colour, label=f"MRL: {label}")
+    for colour, figure, label in (
+        (COLOURS[0], "superclass", "superclass right"),
+        (COLOURS[1], "linear", "class right"),
+    ):
+        fixed = outcome.sizes(figure, "ff") if outcome.sizes("superclass", "ff") else []
+        if fixed:
+            axes.plot(fixed, [outcome.mean(figure, "ff", size) for size in fixed], "s--", ms=4, color=colour,
+                      mfc="white", label=f"FF-k: {label}")  # fmt: skip
     _sizes(axes, outcome.study.dims)
     axes.set_ylabel("%")
     say_above(axes, "A short prefix knows the superclass before the class", outcome.study.name)
     _legend(axes)
-    save_figure(canvas, path)
+    save(canvas, path)
 
 
 def draw_example(outcome: Outcome, path: Path) -> None:
@@ -182,23 +199,85 @@ def draw_example(outcome: Outcome, path: Path) -> None:
     canvas.set_layout_engine("none")
     axes.set_position((0.42, 0.16, 0.56, 0.72))
     beside = canvas.add_axes((0.01, 0.3, 0.15, 0.42))
-    pixels = np.array(found["pixels"])
-    beside.imshow(pixels if pixels.shape[2] == 3 else pixels[:, :, 0], cmap="gray")
+    if "text" in found:
+        lines = "\n".join(textwrap.wrap(found["text"], 17))
+        beside.text(0, 0.5, f"“{lines}”", va="center", fontsize=8, transform=beside.transAxes)
+    else:
+        pixels = np.array(found["pixels"])
+        beside.imshow(pixels if pixels.shape[2] == 3 else pixels[:, :, 0], cmap="gray")
     beside.axis("off")
-    save_figure(canvas, path)
+    save(canvas, path)
+
+
+def draw_shifts(outcome: Outcome, path: Path) -> None:
+    """Draw 1-NN accuracy by size on the test part as it is and on each shifted one, MRL beside FF-k: Table 17."""
+    canvas, axes = new_figure(7.6, 4.2)
+    for colour, shift in zip(COLOURS, ["", *outcome.shifts], strict=False):
+        figure, label = f"1-nn~{shift}" if shift else "1-nn", shift or "as they are"
+        for method, style, fill in (("mrl", "o-", colour), ("ff", "s--", "white")):
+            sizes = [size for size in outcome.sizes(figure, method) if size in outcome.study.dims]
+            values = [outcome.mean(figure, method, size) for size in sizes]
+            named = label if method == "mrl" else None
+            axes.plot(sizes, values, style, color=colour, ms=4, mfc=fill, label=named)
+    _sizes(axes, outcome.study.dims)
+    axes.set_ylabel(FIGURES["1-nn"])
+    say_above(
+        axes,
+        "Inputs that training did not see: one nested network beside FF-k",
+        _figures_of(outcome) + "; MRL ●, FF-k □",
+    )
+    _legend(axes)
+    save(canvas, path)
+
+
+def draw_conditions(outcome: Outcome, path: Path) -> None:
+    """Draw MRL's 1-NN accuracy minus SVD's against the number of classes."""
+    canvas, axes = new_figure(7.6, 3.6)
+    rows = [row for row in outcome.extras["conditions"] if row["group"] == "classes"]
+    counts = [row["classes"] for row in rows]
+    for colour, size in zip(COLOURS, rows[0]["gaps"], strict=False):
+        middle = np.array([row["gaps"][size]["value"] for row in rows])
+        low, high = np.transpose([row["gaps"][size]["interval"] for row in rows])
+        axes.errorbar(counts, middle, yerr=[middle - low, high - middle], fmt="o-", ms=4, color=colour, capsize=2,
+                      label=f"{size} dimensions")  # fmt: skip
+    axes.axhline(0, color="#777777", lw=1)
+    axes.set_xscale("log")
+    axes.set_xticks(counts, [str(count) for count in counts])
+    axes.set_xticks([], minor=True)
+    axes.set_xlabel("classes")
+    axes.set_ylabel("MRL minus SVD, points")
+    say_above(axes, "Above the line Matryoshka training beats SVD", f"{outcome.study.name}, 1-NN, 95 % intervals")
+    _legend(axes)
+    save(canvas, path)
 
 
 def draw_paper(path: Path) -> None:
     """Draw the paper's own linear accuracy by size, in our colours, to compare shapes with."""
     canvas, axes = new_figure(7.6, 4.2)
-    for colour, (method, label) in zip(COLOURS, METHODS.items(), strict=False):
-        values = paper.LINEAR[method]
-        axes.plot(paper.SIZES[: len(values)], values, "o-", color=colour, label=label, ms=4)
+    colours = dict(zip(METHODS, COLOURS, strict=False))
+    for method, values in paper.LINEAR.items():
+        ours = "svd-cut" if method == "svd" else method
+        axes.plot(paper.SIZES[: len(values)], values, "o-", color=colours[ours], label=METHODS[ours], ms=4)
     _sizes(axes, paper.SIZES)
     axes.set_ylabel(FIGURES["linear"])
     axes.set_title("the paper's: ResNet50 on ImageNet-1K", loc="left", fontsize=10)
     _legend(axes)
-    save_figure(canvas, path)
+    save(canvas, path)
+
+
+def save(canvas: Any, path: Path) -> None:
+    """Write a figure of the lab, in Japanese where that is asked for."""
+    save_figure(canvas, path, say=japanese)
+
+
+def japanese(text: str) -> str:
+    """Return what a figure of the lab says in Japanese, by the table of `japanese/`; what is not in it stays."""
+    return _phrasebook().translate(local(text))
+
+
+@cache
+def _phrasebook() -> Phrasebook:
+    return Phrasebook(entries(Path(__file__).parent / "japanese"))
 
 
 def _legend(axes: Any) -> None:

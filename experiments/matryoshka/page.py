@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from experiments.matryoshka import paper
 from experiments.matryoshka.collect import Outcome
 from experiments.matryoshka.figures import FIGURES, METHODS
+from experiments.matryoshka.retrieval import ROUNDS, TIMED
 from experiments.matryoshka.verdicts import Verdict
 
 _INTRO = """# The Matryoshka lab: all tables
@@ -51,11 +53,17 @@ def what_was_run(outcomes: Sequence[Outcome]) -> str:
     """Return the section that names data, networks and seeds of each study."""
     rows = [
         (o.study.name, o.counts["train"], o.counts["held"], o.counts["test"], o.counts["classes"], o.seeds,
-         "residual " + "-".join(map(str, o.study.stages)) if o.study.stages else "fully connected", o.study.epochs)
+         _network(o), o.study.epochs)
         for o in outcomes
     ]  # fmt: skip
     head = ("study", "training", "thresholds", "test", "classes", "seeds", "network", "epochs")
     return "## What was run\n\n" + table(head, rows)
+
+
+def _network(outcome: Outcome) -> str:
+    if outcome.study.stages:
+        return "residual " + "-".join(map(str, outcome.study.stages))
+    return "mean of tokens, fully connected" if outcome.study.text else "fully connected"
 
 
 def _study(outcome: Outcome, judged: Sequence[Verdict]) -> str:
@@ -65,7 +73,7 @@ def _study(outcome: Outcome, judged: Sequence[Verdict]) -> str:
         image = f"![{figure} by size]({name}-{figure.replace('@', '')}.png)"
         parts += [f"### {FIGURES[figure][:-3]} by size ({where})", _by_size(outcome, figure), image]
     parts += [_between(outcome), _adaptive(outcome), _retrieval(outcome), _indexes(outcome), _relatives(outcome)]
-    parts += [_tails(outcome), _storage(outcome)]
+    parts += [_conditions(outcome), _shifts(outcome), _outside(outcome), _tails(outcome), _storage(outcome)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -85,6 +93,8 @@ def _by_size(outcome: Outcome, figure: str) -> str:
     sizes = outcome.study.dims
     rows = []
     for method, label in METHODS.items():
+        if not outcome.sizes(figure, method):
+            continue
         cells: list[object] = [label]
         for size in sizes:
             mean = outcome.mean(figure, method, size)
@@ -138,7 +148,7 @@ def _retrieval(outcome: Outcome) -> str:
     rows = [
         (row["kind"], " → ".join(f"{dims}:{keep}" for dims, keep in row["rungs"]), f"{row['mflops']:.3f}",
          f"{full['mflops'] / row['mflops']:.1f}×", 100 * row["map10"], 100 * row["p10"],
-         100 * row["top1"], row["recall"])
+         100 * row["top1"], row["recall"], *_times(row))
         for row in kept
     ]  # fmt: skip
     more = [
@@ -146,15 +156,15 @@ def _retrieval(outcome: Outcome) -> str:
         for row in kept
         if row["kind"] == "single"
     ]
-    head = ("", "rungs", "MFLOPs", "fewer", "mAP@10", "P@10", "top-1", "recall@10")
+    head = ["", "rungs", "MFLOPs", "fewer", "mAP@10", "P@10", "top-1", "recall@10"]
+    head += ["µs a query", "times as fast"] if "faster" in full else []
     single, two = paper.RETRIEVAL["single"], paper.RETRIEVAL["adaptive"]
     return (
         "### Adaptive and funnel retrieval (Figure 8, appendix F)\n\n"
         + table(head, rows)
         + f"\n\nThe database is the {outcome.counts['train']} training pictures, the queries the test pictures; recall "
-        "is of the ten nearest by all dimensions. MFLOPs count an exact first rung, as in the paper. No times are "
-        "given: each way was timed once, not in pairs, and over a database that fits into the processor's cache; "
-        "`python benchmarks/labelled.py` measures times on larger ones. HNSW's MFLOPs are those of the exact "
+        f"is of the ten nearest by all dimensions. MFLOPs count an exact first rung, as in the paper. {_timing(full)} "
+        "HNSW's MFLOPs are those of the exact "
         f"search it stands in for.\n\nThe paper's: {single[1]} at {single[0]:.0f} MFLOPs with all 2,048 dimensions, "
         f"{two[1]} at {two[0]:.1f} with 16 and a shortlist of 200.\n\n![compute]({outcome.study.name}-compute.png)\n\n"
         + table(("rungs", *full["maps"]), more)
@@ -163,6 +173,24 @@ def _retrieval(outcome: Outcome) -> str:
                 [(r["k"], 100 * r["map10"], f"{r['mflops']:.3f}") for r in outcome.extras["ablation"]])
         + f"\n\n![shortlist]({outcome.study.name}-shortlist.png)"
     )  # fmt: skip
+
+
+def _times(row: Mapping[str, Any]) -> tuple[object, ...]:
+    return (f"{row['micros']:.1f}", f"{row['faster']:.2f}") if "faster" in row else ()
+
+
+def _timing(full: Mapping[str, Any]) -> str:
+    larger = "`python benchmarks/labelled.py` measures times on larger ones."
+    if "faster" not in full:
+        return (
+            "No times are given: each way was timed once, not in pairs, and over a database that fits into the "
+            f"processor's cache; {larger}"
+        )
+    return (
+        f"Times are medians of {ROUNDS} rounds on one thread; in each round all ways answered the same {TIMED} queries "
+        "in turn, and `times as fast` is the median of what each round says of full size's time over this one's. The "
+        f"database is small: {larger}"
+    )
 
 
 def _indexes(outcome: Outcome) -> str:
@@ -178,15 +206,92 @@ def _indexes(outcome: Outcome) -> str:
 def _relatives(outcome: Outcome) -> str:
     if "relatives" not in outcome.extras:
         return ""
-    rows = [
-        (r["size"], *(100 * r[key] for key in ("accuracy", "superclass", "kin"))) for r in outcome.extras["relatives"]
-    ]
-    head = ("size", "class right", "superclass right", "errors within the superclass")
     return (
         "### What a coarse prefix confuses\n\n"
-        + table(head, rows)
+        + relatives_table(outcome)
         + f"\n\n![relatives]({outcome.study.name}-relatives.png)\n\nOne picture that the smallest size takes for "
         f"another, and what each size says of it:\n\n![example]({outcome.study.name}-example.png)"
+    )
+
+
+def relatives_table(outcome: Outcome) -> str:
+    """Return the table of classes, superclasses and errors within them, of MRL and, where measured, of FF-k."""
+    if not outcome.sizes("superclass", "ff"):
+        rows: list[Sequence[object]] = [
+            (r["size"], *(100 * r[key] for key in ("accuracy", "superclass", "kin")))
+            for r in outcome.extras["relatives"]
+        ]
+        return table(("size", "class right", "superclass right", "errors within the superclass"), rows)
+    rows = []
+    for size in outcome.study.dims:
+        cells: list[object] = [size]
+        for method in ("mrl", "ff"):
+            own, kin = outcome.mean("linear", method, size), outcome.mean("superclass", method, size)
+            share = None if own is None or kin is None or own == 100 else 100 * (kin - own) / (100 - own)
+            cells += [own, kin, share]
+        rows.append(cells)
+    head = [f"{method}: {what}" for method in ("MRL", "FF-k") for what in
+            ("class right", "superclass right", "errors within it")]  # fmt: skip
+    return table(("size", *head), rows)
+
+
+def shifts_table(outcome: Outcome, figure: str, sizes: Sequence[int]) -> str:
+    """Return a figure by size on the test part as it is and on each shifted one, MRL above FF-k."""
+    rows: list[list[object]] = []
+    for shift in ("", *outcome.shifts):
+        name = f"{figure}~{shift}" if shift else figure
+        for method, label in (("mrl", "MRL"), ("ff", "FF-k")):
+            rows.append([f"{shift or 'as they are'}, {label}", *(outcome.mean(name, method, size) for size in sizes)])
+    return table(("", *map(str, sizes)), rows)
+
+
+def conditions_table(outcome: Outcome) -> str:
+    """Return the table of the conditions under which MRL's 1-NN accuracy lies above SVD's, and below."""
+    rows = []
+    for row in outcome.extras["conditions"]:
+        cells: list[object] = [row["name"], int(row["directions"])]
+        for size, gap in row["gaps"].items():
+            low, high = gap["interval"]
+            wins = "MRL" if low > 0 else "SVD" if high < 0 else "cannot tell"
+            cells += [100 * row[f"mrl/{size}"], 100 * row[f"svd/{size}"], f"{gap['value']:+.1f}: {wins}"]
+        rows.append(cells)
+    head = ["", "directions of 90 %"]
+    for size in outcome.extras["conditions"][0]["gaps"]:
+        head += [f"MRL at {size}", f"SVD at {size}", "who wins"]
+    return table(head, rows)
+
+
+def _conditions(outcome: Outcome) -> str:
+    if "conditions" not in outcome.extras:
+        return ""
+    return (
+        "### When MRL beats SVD\n\n1-NN accuracy, percent, one seed each, the winner where the 95 % interval tells; "
+        "`directions of 90 %`: how many singular directions hold nine tenths of what the full network's vectors are."
+        "\n\n" + conditions_table(outcome)
+    )
+
+
+def _shifts(outcome: Outcome) -> str:
+    if not outcome.shifts:
+        return ""
+    parts = [f"### Robustness (Table 17)\n\n![shifts]({outcome.study.name}-shifts.png)"]
+    parts += [
+        f"{FIGURES[figure][:-3]} on shifted inputs, percent:\n\n{shifts_table(outcome, figure, outcome.study.dims)}"
+        for figure in ("linear", "1-nn")
+    ]
+    return "\n\n".join(parts)
+
+
+def _outside(outcome: Outcome) -> str:
+    if not outcome.sizes("outside", "mrl"):
+        return ""
+    rows = [
+        [label, *(outcome.mean("outside", method, size) for size in outcome.study.dims)]
+        for method, label in (("mrl", "MRL"), ("ff", "FF-k"))
+    ]
+    return (
+        "### Inputs of no class\n\nHow often the classifier is surer of a test input than of one that belongs to no "
+        "class (area under the curve, percent; 50 is chance):\n\n" + table(("", *map(str, outcome.study.dims)), rows)
     )
 
 

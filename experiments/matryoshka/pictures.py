@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Part:
-    """Pictures (n, channels, height, width) float32 and their labels (n,)."""
+    """Pictures (n, channels, height, width) or texts (n, longest) float32, and their labels (n,)."""
 
     x: Floats
     y: Labels
@@ -44,7 +44,8 @@ class Pictures:
     """A data set in three parts that share no picture: for training, for choosing thresholds, for the figures.
 
     classes: name of each label. groups: name of each label's superclass, empty where none is known. novel: pictures of
-    classes that training never sees, labelled from 0.
+    classes that training never sees, labelled from 0. shifted: the test part changed in several ways, by name.
+    outside: rows that belong to no class at all. texts: what the test part says, where it is text.
     """
 
     name: str
@@ -54,6 +55,15 @@ class Pictures:
     classes: tuple[str, ...]
     groups: tuple[str, ...] = ()
     novel: Part | None = None
+    shifted: Mapping[str, Part] = field(default_factory=dict)
+    outside: Part | None = None
+    texts: tuple[str, ...] = ()
+
+    def parts(self) -> dict[str, Part]:
+        """Return all parts that there are, by name; shifted ones as `shift.NAME`."""
+        named = {"train": self.train, "held": self.held, "test": self.test, "novel": self.novel}
+        named |= {"outside": self.outside, **{f"shift.{name}": part for name, part in self.shifted.items()}}
+        return {name: part for name, part in named.items() if part is not None}
 
     def __post_init__(self) -> None:
         if len(np.unique(self.train.y)) != len(self.classes):

@@ -13,13 +13,14 @@ from experiments.matryoshka.captions import TABLES, write_page
 from experiments.matryoshka.collect import Outcome, run_study
 from experiments.matryoshka.figures import draw_all, draw_paper
 from experiments.matryoshka.page import table, write_tables
+from experiments.matryoshka.requests import FILE as REQUESTS
 from experiments.matryoshka.saved_results import Shelf
-from experiments.matryoshka.studies import CLOTHES, DIGITS, GLYPHS, PHOTOS, Study
+from experiments.matryoshka.studies import CLOTHES, DIGITS, GLYPHS, INTENTS, PHOTOS, STUDIES, Study
 from experiments.matryoshka.verdicts import Verdict, judged_again, verdicts
 from imi.errors import UsageError
 
 Say = Callable[[str], None]
-NAMES = ("all", "vision", "glyphs", "digits", "toy")
+NAMES = ("all", "intents", "vision", "glyphs", "digits", "toy")
 NOTES = "notes"
 """The key of results.json that holds the pages' further sections; every other key is a study."""
 PHOTO_FILE, CLOTHES_FILE = "cifar10_train_10k.zip", "clothing_small_96px.zip"
@@ -89,25 +90,39 @@ def chosen(order: Order) -> tuple[list[Study], list[str]]:
     """
     studies: list[Study] = []
     missing: list[str] = []
+    if order.name in ("all", "intents"):
+        found = data_folder(order.data) / REQUESTS
+        if found.is_file():
+            studies.append(replace(INTENTS, data=str(data_folder(order.data))))
+        elif order.name == "intents":
+            raise UsageError(f"{found} is not there", hint="--data FOLDER names the folder of public data sets")
+        else:
+            missing.append("intents: there was no data beside this clone (`--data FOLDER` names it).")
     if order.name in ("all", "glyphs"):
         studies.append(GLYPHS)
     if order.name in ("all", "vision"):
-        found = photo_studies(order.data)
-        if not found and order.name == "vision":
+        photos = photo_studies(order.data)
+        if not photos and order.name == "vision":
             raise UsageError(
                 "vision needs pictures", hint="python -m experiments.matryoshka vision --data FOLDER, zip or npz"
             )
-        if not found:
+        if not photos:
             missing.append("photos: there was no data beside this clone (`--data FOLDER` names it).")
-        studies += found
+        studies += photos
     if order.name in ("all", "digits"):
         studies.append(DIGITS)
     return [study.with_dims(order.dims) if order.dims else study for study in studies], missing
 
 
+def data_folder(data: Path | None) -> Path:
+    """Return the folder of public data sets: the one that was named, or the one beside this clone."""
+    return data or Path(os.environ.get("IMI_SHARED_DATA", "../shared/data"))
+
+
 def photo_studies(data: Path | None) -> list[Study]:
     """Return the studies on photos: the two known files where they lie, or the one set that was named."""
-    folder = data or Path(os.environ.get("IMI_SHARED_DATA", "../shared/data")) / "images"
+    folder = data_folder(data)
+    folder = folder / "images" if (folder / "images").is_dir() else folder
     known = [(PHOTOS, folder / PHOTO_FILE), (CLOTHES, folder / CLOTHES_FILE)]
     found = [replace(study, data=str(path)) for study, path in known if path.is_file()]
     if not found and data is not None:
@@ -140,7 +155,29 @@ def _write(out: Path, outcomes: Sequence[Outcome], notes: Sequence[str]) -> dict
         draw_all(outcome, out)
     if outcomes:
         draw_paper(out / "paper-linear.png")
-    return _publish(out, {outcome.study.name: outcome.to_dict() for outcome in outcomes}, judged, notes)
+    figures = {outcome.study.name: outcome.to_dict() for outcome in outcomes}
+    if (out / "results.json").is_file():
+        # What was run into this folder before stays on its page: a lab may be run study by study.
+        kept, before, old_notes = _kept(out)
+        judged = {name: judged_again(Outcome.from_dict(value), before[name]) for name, value in kept.items()} | judged
+        figures, notes = kept | figures, _merged(old_notes, notes)
+    order = [study.name for study in STUDIES]
+    names = sorted(figures, key=lambda name: order.index(name) if name in order else len(order))
+    return _publish(out, {name: figures[name] for name in names}, judged, notes)
+
+
+def _merged(old: Sequence[str], new: Sequence[str]) -> list[str]:
+    """Return old and new sections, of two with the same heading the new one."""
+    headings = {note.split("\n")[0] for note in new}
+    return [*(note for note in old if note.split("\n")[0] not in headings), *new]
+
+
+def _kept(out: Path) -> tuple[dict[str, Any], dict[str, list[Verdict]], list[str]]:
+    """Return the figures, verdicts and notes of a folder's results.json."""
+    figures = json.loads((out / "results.json").read_text("utf-8"))
+    notes = figures.pop(NOTES, [])
+    before = {name: [Verdict(**verdict) for verdict in kept.pop("verdicts", [])] for name, kept in figures.items()}
+    return figures, before, notes
 
 
 def write_again(out: Path, *, draw: bool = True) -> dict[str, Any]:
@@ -150,17 +187,15 @@ def write_again(out: Path, *, draw: bool = True) -> dict[str, Any]:
         UsageError: there are no results.
     """
     try:
-        figures = json.loads((out / "results.json").read_text("utf-8"))
+        figures, before, notes = _kept(out)
     except FileNotFoundError as missing:
         raise UsageError(
             f"{out} holds no results.json", hint="python -m experiments.matryoshka runs the lab"
         ) from missing
-    notes = figures.pop(NOTES, [])
     if draw:
         for kept in figures.values():
             draw_all(Outcome.from_dict(kept), out)
         draw_paper(out / "paper-linear.png")
-    before = {name: [Verdict(**verdict) for verdict in kept.pop("verdicts", [])] for name, kept in figures.items()}
     judged = {name: judged_again(Outcome.from_dict(kept), before[name]) for name, kept in figures.items()}
     return _publish(out, figures, judged, notes)
 

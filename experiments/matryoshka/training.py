@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn import functional
 
 from experiments.matryoshka.pictures import Pictures
+from experiments.matryoshka.requests import BINS
 from experiments.matryoshka.saved_results import Arrays, Shelf
 from experiments.matryoshka.studies import Study
 from imi.errors import UsageError
@@ -32,7 +33,8 @@ class Trained:
         method: its name.
         sizes: the sizes that it was trained for.
         arrays: `z.PART.SIZE` embeddings (one array of the full size where sizes are nested), `p.PART.SIZE` (n, classes)
-            probabilities of the parts held and test.
+            probabilities of all parts but those for training and the novel classes, and of a fixed size its classifier
+            `w` (classes, size) and `b` (classes,).
     """
 
     method: str
@@ -62,7 +64,8 @@ def train(study: Study, pictures: Pictures, method: str, seed: int, shelf: Shelf
         shelf: where results are kept.
     """
     sizes = (int(method[3:]),) if method.startswith("ff-") else study.dims
-    settings = (study.data, study.dims, study.stages, study.epochs, study.rate, study.flip, study.shift)
+    settings = (study.data, study.dims, study.stages, study.hidden, study.epochs, study.rate, study.flip, study.shift,
+                study.classes)  # fmt: skip
     name = f"{study.name}-{method}-{seed}"
     arrays = shelf.arrays(name, settings, lambda: _trained(study, pictures, method, seed, shelf))
     return Trained(method, sizes, arrays)
@@ -76,7 +79,7 @@ def _trained(study: Study, pictures: Pictures, method: str, seed: int, shelf: Sh
         model = build(study, pictures, method).to(device, memory_format=torch.channels_last)
         batch = min(128, max(2, len(pictures.train) // 8))
         batches = ArrayBatches(pictures.train.x, pictures.train.y, batch, seed=seed, flip=study.flip, shift=study.shift)
-        recipe = Recipe(epochs=study.epochs, batch=batch, rate=study.rate, seed=seed)
+        recipe = Recipe(epochs=study.epochs, batch=batch, rate=study.rate, seed=seed, adam=study.text)
         fit(model, batches, recipe, checkpoint=checkpoint)
         out = _embedded(model, pictures)
     checkpoint.unlink(missing_ok=True)
@@ -102,9 +105,30 @@ def build(study: Study, pictures: Pictures, method: str) -> Nested | Slimmable:
     body: nn.Module
     if study.stages:
         body = SmallResNet(study.dims[-1], shape[0], study.stages, shares)
+    elif study.text:
+        body = BagOfTokens(study.dims[-1], study.hidden, shares)
     else:
-        body = Connected(math.prod(shape), study.dims[-1], (128,), shares)
+        body = Connected(math.prod(shape), study.dims[-1], study.hidden, shares)
     return Slimmable(body, head) if method == "slimmable" else Nested(body, head)
+
+
+class BagOfTokens(nn.Module):
+    """The mean of a text's rows of a learnt table, then a fully connected network."""
+
+    def __init__(self, width: int, hidden: Sequence[int], shares: Sequence[float] = (1,), rows: int = 128) -> None:
+        """Make the network: `width`, `hidden`, `shares` as of `Connected`, `rows` dimensions a row of the table."""
+        super().__init__()
+        self.bag = nn.EmbeddingBag(BINS, rows, mode="mean")
+        self.rest = Connected(rows, width, hidden, shares)
+        self.width, self.shares = width, self.rest.shares
+
+    def forward(self, x: torch.Tensor, at: int = -1) -> torch.Tensor:
+        """Return embeddings (n, width × share) of texts (n, longest) of table rows, filled up with 0."""
+        ids = x.long()
+        real = ids > 0
+        counts = real.sum(dim=1)
+        out: torch.Tensor = self.rest(self.bag(ids[real], counts.cumsum(0) - counts), at)
+        return out
 
 
 @contextmanager
@@ -121,10 +145,9 @@ def one_thread() -> Iterator[None]:
 def _embedded(model: Nested | Slimmable, pictures: Pictures) -> Arrays:
     out: Arrays = {}
     sizes = model.head.dims
-    for part in PARTS:
-        data = getattr(pictures, part)
-        if data is None:
-            continue
+    for part, data in pictures.parts().items():
+        if part not in PARTS and not isinstance(model.head, (MRL, Fixed)):
+            continue  # only of these two is asked what they make of unusual inputs
         # Half precision on disk: the shelf of a whole run stays below half a gigabyte.
         if isinstance(model, Slimmable):
             z = {size: embed_pictures(model.body, data.x, at=at) for at, size in enumerate(sizes)}
@@ -132,10 +155,14 @@ def _embedded(model: Nested | Slimmable, pictures: Pictures) -> Arrays:
             whole = embed_pictures(model.body, data.x)
             z = {sizes[-1]: whole[:, : sizes[-1]]}
         out |= {f"z.{part}.{size}": rows.astype(np.float16) for size, rows in z.items()}
-        if part in ("held", "test"):
+        if part not in ("train", "novel"):
             for size in sizes:
                 rows = torch.from_numpy(z.get(size, z[sizes[-1]]))
                 out[f"p.{part}.{size}"] = _probabilities(model.head, rows, size).astype(np.float16)
+    if isinstance(model.head, Fixed):
+        out |= {
+            name: value.detach().cpu().numpy() for name, value in zip("wb", model.head.weights(sizes[0]), strict=True)
+        }
     return out
 
 

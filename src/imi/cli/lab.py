@@ -16,7 +16,7 @@ from imi.cli.output import note
 from imi.cli.verbs import verb
 from imi.errors import UsageError
 
-Name = Annotated[str, typer.Argument(metavar="EXPERIMENT", help="all, vision, glyphs, digits or toy.")]
+Name = Annotated[str, typer.Argument(metavar="EXPERIMENT", help="all, intents, vision, glyphs, digits or toy.")]
 Seeds = Annotated[
     int, typer.Option("--seeds", metavar="N", envvar="SEEDS", help="How often each training is repeated.")
 ]
