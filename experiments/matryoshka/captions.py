@@ -19,8 +19,8 @@ _INTRO = """# The Matryoshka lab
 
 What the paper ([Kusupati et al. 2022](https://arxiv.org/abs/2205.13147)) measures with ResNet50 on ImageNet, measured
 again on data that two cores can carry. Each figure below says what to look at, and sets the paper's values beside ours.
-All tables, and what each study was trained on, are in [{tables}]({tables}); `make lab` runs everything again, `imi lab intents` one study, and
-`python -m experiments.matryoshka --again` writes both pages again from `results.json`.
+All tables, and what each study was trained on, are in [{tables}]({tables}). `make lab` runs everything again,
+`imi lab intents` one study, and `python -m experiments.matryoshka --again` writes both pages again from `results.json`.
 
 **What differs from the paper, everywhere.** The networks are hundreds of times smaller, the data a hundred times, and
 the widest embedding has {width} dimensions instead of 2,048. Ten classes need nine dimensions at most: on ten-class
@@ -28,8 +28,8 @@ data everything from 16 dimensions upwards is a tie. Two studies have more: 150 
 domains ("intents"), and 240 signs in eight families ("glyphs"). Compare shapes, not levels."""
 _BY_SIZE = (
     ("linear", "linear", paper.LINEAR, "Linear accuracy by size (Table 1, Figure 2)",
-     "**What you should see.** One nested network (MRL) follows the networks trained for each size (FF-k); a network "
-     "made narrow (slimmable) or random features fall away at small sizes. The paper's SVD cuts the classifier of the "
+     "**What you should see.** One nested network (MRL) follows the networks trained for each size (FF-k); random "
+     "features and, on pictures, a network made narrow (slimmable) fall away at small sizes. The paper's SVD cuts the classifier of the "
      "widest network; a classifier trained again on the SVD of its vectors is the stronger rival, and is given too."),
     ("1-nn", "1-nn", paper.NEAREST, "1-NN accuracy by size (Table 2, Figure 3)",
      "**What you should see.** The same without any classifier, by the nearest training row: the vectors themselves "
