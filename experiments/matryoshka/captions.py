@@ -29,8 +29,8 @@ domains ("intents"), and 240 signs in eight families ("glyphs"). Compare shapes,
 _BY_SIZE = (
     ("linear", "linear", paper.LINEAR, "Linear accuracy by size (Table 1, Figure 2)",
      "**What you should see.** One nested network (MRL) follows the networks trained for each size (FF-k); random "
-     "features and, on pictures, a network made narrow (slimmable) fall away at small sizes. The paper's SVD cuts the classifier of the "
-     "widest network; a classifier trained again on the SVD of its vectors is the stronger rival, and is given too."),
+     "features and, on pictures, a network made narrow (slimmable) fall away at small sizes. The paper's SVD cuts the "
+     "classifier of the widest network; a classifier trained again on the SVD of its vectors is the stronger rival."),
     ("1-nn", "1-nn", paper.NEAREST, "1-NN accuracy by size (Table 2, Figure 3)",
      "**What you should see.** The same without any classifier, by the nearest training row: the vectors themselves "
      "are good at every size, and SVD's are not."),
