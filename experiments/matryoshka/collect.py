@@ -73,6 +73,20 @@ class Outcome:
         """Return the names of the shifts whose accuracy was measured, sorted."""
         return sorted({name.split("/")[0].split("~")[1] for name in self.hits if name.startswith("1-nn~")})
 
+    def relatives(self, method: str = "mrl") -> list[dict[str, float]]:
+        """Return by size how often class and superclass were right, and the share of errors within the superclass.
+
+        Over all seeds where they were measured for each row, else of MRL's first seed.
+        """
+        if not self.sizes("superclass", method):
+            return list(self.extras["relatives"])
+        rows = []
+        for size in self.sizes("superclass", method):
+            own, kin = (float(self.hits[f"{figure}/{method}/{size}"].mean()) for figure in ("linear", "superclass"))
+            share = (kin - own) / (1 - own) if own < 1 else 0.0
+            rows.append({"size": size, "accuracy": own, "superclass": kin, "kin": share})
+        return rows
+
     def sizes(self, figure: str, method: str) -> list[int]:
         """Return the sizes that a method was measured at, ascending."""
         start = f"{figure}/{method}/"

@@ -160,7 +160,7 @@ def draw_ablation(outcome: Outcome, path: Path) -> None:
 def draw_relatives(outcome: Outcome, path: Path) -> None:
     """Draw class and superclass accuracy by size: what a coarse prefix confuses stays in the family."""
     canvas, axes = new_figure(7.6, 3.4)
-    rows = outcome.extras["relatives"]
+    rows = outcome.relatives()
     sizes = [row["size"] for row in rows]
     for colour, (key, label) in zip(
         COLOURS,

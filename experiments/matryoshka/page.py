@@ -216,21 +216,14 @@ def _relatives(outcome: Outcome) -> str:
 
 def relatives_table(outcome: Outcome) -> str:
     """Return the table of classes, superclasses and errors within them, of MRL and, where measured, of FF-k."""
-    if not outcome.sizes("superclass", "ff"):
-        rows: list[Sequence[object]] = [
-            (r["size"], *(100 * r[key] for key in ("accuracy", "superclass", "kin")))
-            for r in outcome.extras["relatives"]
-        ]
-        return table(("size", "class right", "superclass right", "errors within the superclass"), rows)
-    rows = []
+    both = ("mrl", "ff") if outcome.sizes("superclass", "ff") else ("mrl",)
+    by_size = [{row["size"]: row for row in outcome.relatives(method)} for method in both]
+    rows: list[list[object]] = []
     for size in outcome.study.dims:
-        cells: list[object] = [size]
-        for method in ("mrl", "ff"):
-            own, kin = outcome.mean("linear", method, size), outcome.mean("superclass", method, size)
-            share = None if own is None or kin is None or own == 100 else 100 * (kin - own) / (100 - own)
-            cells += [own, kin, share]
-        rows.append(cells)
-    head = [f"{method}: {what}" for method in ("MRL", "FF-k") for what in
+        rows.append([size])
+        for found in by_size:
+            rows[-1] += [100 * found[size][key] if size in found else None for key in ("accuracy", "superclass", "kin")]
+    head = [f"{METHODS[method][:4].strip('-')}: {what}" for method in both for what in
             ("class right", "superclass right", "errors within it")]  # fmt: skip
     return table(("size", *head), rows)
 

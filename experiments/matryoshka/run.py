@@ -163,7 +163,7 @@ def _write(out: Path, outcomes: Sequence[Outcome], notes: Sequence[str]) -> dict
         figures, notes = kept | figures, _merged(old_notes, notes)
     order = [study.name for study in STUDIES]
     names = sorted(figures, key=lambda name: order.index(name) if name in order else len(order))
-    return _publish(out, {name: figures[name] for name in names}, judged, notes)
+    return _publish(out, {name: figures[name] for name in names}, {name: judged[name] for name in names}, notes)
 
 
 def _merged(old: Sequence[str], new: Sequence[str]) -> list[str]:
