@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ import numpy as np
 from experiments.matryoshka import paper
 from experiments.matryoshka.collect import Outcome
 from imi.figures import COLOURS, new_figure, save_figure, say_above, short
-from imi.language import Phrasebook, entries, local
 
 METHODS: Mapping[str, str] = {
     "mrl": "MRL",
@@ -68,7 +66,7 @@ def draw_by_size(outcome: Outcome, figure: str, path: Path) -> None:
     axes.set_ylabel(FIGURES[figure])
     say_above(axes, "One nested network beside networks trained for each size", _figures_of(outcome) + ", 95 % bands")
     _legend(axes)
-    save(canvas, path)
+    save_figure(canvas, path)
 
 
 def draw_between(outcome: Outcome, path: Path) -> None:
@@ -84,7 +82,7 @@ def draw_between(outcome: Outcome, path: Path) -> None:
     _sizes(axes, outcome.study.dims)
     say_above(axes, "Sizes that nothing was trained for lie on the line", _figures_of(outcome))
     _legend(axes)
-    save(canvas, path)
+    save_figure(canvas, path)
 
 
 def draw_adaptive(outcome: Outcome, path: Path) -> None:
@@ -103,7 +101,7 @@ def draw_adaptive(outcome: Outcome, path: Path) -> None:
     axes.set_ylabel("accuracy, %")
     say_above(axes, "Being adaptive gains where it lies above one size for all", outcome.study.name + ", thirty splits")
     _legend(axes)
-    save(canvas, path)
+    save_figure(canvas, path)
 
 
 def draw_compute(outcome: Outcome, path: Path) -> None:
@@ -142,7 +140,7 @@ def draw_compute(outcome: Outcome, path: Path) -> None:
     )
     axes.set_ylabel("mAP@10, %")
     _legend(axes)
-    save(canvas, path)
+    save_figure(canvas, path)
 
 
 def draw_ablation(outcome: Outcome, path: Path) -> None:
@@ -154,7 +152,7 @@ def draw_ablation(outcome: Outcome, path: Path) -> None:
     axes.set_xlabel("shortlist K")
     axes.set_ylabel("mAP@10, %")
     say_above(axes, "From some length on, a longer shortlist finds no more", outcome.study.name)
-    save(canvas, path)
+    save_figure(canvas, path)
 
 
 def draw_relatives(outcome: Outcome, path: Path) -> None:
@@ -180,7 +178,7 @@ def draw_relatives(outcome: Outcome, path: Path) -> None:
     axes.set_ylabel("%")
     say_above(axes, "A short prefix knows the superclass before the class", outcome.study.name)
     _legend(axes)
-    save(canvas, path)
+    save_figure(canvas, path)
 
 
 def draw_example(outcome: Outcome, path: Path) -> None:
@@ -206,7 +204,7 @@ def draw_example(outcome: Outcome, path: Path) -> None:
         pixels = np.array(found["pixels"])
         beside.imshow(pixels if pixels.shape[2] == 3 else pixels[:, :, 0], cmap="gray")
     beside.axis("off")
-    save(canvas, path)
+    save_figure(canvas, path)
 
 
 def draw_shifts(outcome: Outcome, path: Path) -> None:
@@ -227,7 +225,7 @@ def draw_shifts(outcome: Outcome, path: Path) -> None:
         _figures_of(outcome) + "; MRL ●, FF-k □",
     )
     _legend(axes)
-    save(canvas, path)
+    save_figure(canvas, path)
 
 
 def draw_conditions(outcome: Outcome, path: Path) -> None:
@@ -248,7 +246,7 @@ def draw_conditions(outcome: Outcome, path: Path) -> None:
     axes.set_ylabel("MRL minus SVD, points")
     say_above(axes, "Above the line Matryoshka training beats SVD", f"{outcome.study.name}, 1-NN, 95 % intervals")
     _legend(axes)
-    save(canvas, path)
+    save_figure(canvas, path)
 
 
 def draw_paper(path: Path) -> None:
@@ -262,22 +260,7 @@ def draw_paper(path: Path) -> None:
     axes.set_ylabel(FIGURES["linear"])
     axes.set_title("the paper's: ResNet50 on ImageNet-1K", loc="left", fontsize=10)
     _legend(axes)
-    save(canvas, path)
-
-
-def save(canvas: Any, path: Path) -> None:
-    """Write a figure of the lab, in Japanese where that is asked for."""
-    save_figure(canvas, path, say=japanese)
-
-
-def japanese(text: str) -> str:
-    """Return what a figure of the lab says in Japanese, by the table of `japanese/`; what is not in it stays."""
-    return _phrasebook().translate(local(text))
-
-
-@cache
-def _phrasebook() -> Phrasebook:
-    return Phrasebook(entries(Path(__file__).parent / "japanese"))
+    save_figure(canvas, path)
 
 
 def _legend(axes: Any) -> None:

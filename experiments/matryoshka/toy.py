@@ -12,8 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from experiments.matryoshka.figures import save
-from imi.figures import COLOURS, new_figure, say_above
+from imi.figures import COLOURS, new_figure, save_figure, say_above
 from imi.vectors import cosine, normalize
 
 Doubles = NDArray[np.float64]
@@ -151,7 +150,7 @@ def _draw_words(learnt: Learnt, path: Path) -> None:
         axes.annotate(word, at / [168.0, 108.0], xytext=label - at, textcoords="offset points", fontsize=8,
                       ha="center", va="center", arrowprops=line)  # fmt: skip
     say_above(axes, "Words of one kind lie together", "two dimensions as place, the third as colour")
-    save(canvas, path)
+    save_figure(canvas, path)
 
 
 def spread_labels(places: Doubles, words: Sequence[str]) -> Doubles:
@@ -194,4 +193,4 @@ def _draw_shorter(path: Path) -> None:
     axes.set_xlabel("dimension")
     axes.set_ylabel("dimensions used")
     say_above(axes, "One vector, cut shorter: the same dimensions, brought back to length one")
-    save(canvas, path)
+    save_figure(canvas, path)

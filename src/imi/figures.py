@@ -8,7 +8,7 @@ from __future__ import annotations
 import html
 import io
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -133,10 +133,8 @@ def check_figure(path: str | Path) -> None:
         )
 
 
-def save_figure(figure: Figure, path: str | Path, below: str = "", *, say: Callable[[str], str] = local) -> None:
+def save_figure(figure: Figure, path: str | Path, below: str = "") -> None:
     """Write a figure; the suffix tells the kind. `below` is text that an HTML page shows under it.
-
-    `say` puts what the figure says of itself into the language of whoever looks at it.
 
     SVG and HTML hold their text as text. A PNG or PDF whose text no font here draws is written with boxes, and a
     warning says once how to get a font.
@@ -150,7 +148,7 @@ def save_figure(figure: Figure, path: str | Path, below: str = "", *, say: Calla
     kind = Path(path).suffix.lower()
     check_figure(path)
     if kind in _TEXT or set(_fonts()) & set(_CJK):  # better in English than in boxes
-        _say_locally(figure, say)
+        _say_locally(figure)
     for text in figure.findobj(Text):  # made outside the context below, in matplotlib's default font
         text.set_fontfamily([*_fonts(), "sans-serif"])
     buffer = io.BytesIO()
@@ -178,7 +176,7 @@ def save_figure(figure: Figure, path: str | Path, below: str = "", *, say: Calla
         _say_boxes(any(map(_is_east_asian, missing)))
 
 
-def _say_locally(figure: Figure, say: Callable[[str], str]) -> None:
+def _say_locally(figure: Figure) -> None:
     """Put what a figure says of itself in the language of whoever looks at it; labels of rows are data and stay."""
     if language() == "en":
         return
@@ -187,7 +185,7 @@ def _say_locally(figure: Figure, say: Callable[[str], str]) -> None:
     data = {id(text) for axes in figure.axes for axis in (axes.xaxis, axes.yaxis) for text in axis.get_ticklabels()}
     for text in figure.findobj(Text):
         if text.get_text() and id(text) not in data:
-            text.set_text(say(text.get_text()))
+            text.set_text(local(text.get_text()))
 
 
 def say_above(axes: Any, see: str, figures: str = "") -> None:

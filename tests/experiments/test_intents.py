@@ -20,6 +20,7 @@ from matplotlib.text import Text
 
 from imi.errors import DataError, UsageError
 from imi.evaluate.intervals import Difference
+from imi.language import local
 
 SAID = {
     "weather": "will it rain in {} today",
@@ -217,7 +218,7 @@ def test_pictures_name_all_their_parts():
 def test_figures_speak_japanese_where_that_is_asked_for(outcome, tmp_path, monkeypatch):
     monkeypatch.setenv("IMI_LANG", "ja")
     said = {}
-    monkeypatch.setattr(figures, "save_figure", lambda canvas, path, say: said.update(_texts(canvas, say)))
+    monkeypatch.setattr(figures, "save_figure", lambda canvas, path: said.update(_texts(canvas, local)))
     figures.draw_all(outcome, tmp_path)
     figures.draw_paper(tmp_path / "paper.png")
     for text in ("dimensions used", "typos", "FF-k: class right", "intents, 1 seed; MRL ●, FF-k □"):
