@@ -1,4 +1,4 @@
-"""Make the model `deep`: fetch, cut the vocabulary, quantise, train the map, write.
+"""Make the model `deep`: fetch, cut the vocabulary, quantise, train the map and the last layers, write.
 
     python -m recipes.deep --data ../shared/data [--out src/imi/models/deep] [--scratch build/deep] [--few]
 
@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from imi.embedders.pieces import Pieces
-from recipes.deep import learn, pack, source, states, texts, vocabulary
+from recipes.deep import learn, pack, source, states, texts, tune, vocabulary
+from recipes.deep.tail import Tail
 from recipes.progress import say
 
 
@@ -38,12 +40,20 @@ def main() -> None:
     say(f"{len(kept):,} of {len(read.rows):,} pieces kept")
     given.out.mkdir(parents=True, exist_ok=True)
     vocabulary.write_pieces(tokenizer, kept, given.out / "pieces.model")
-    gathered = texts.gather(given.data, few=given.few)
-    means = states.means(read, rows, Pieces(given.out / "pieces.model"), gathered, given.scratch)
+    pieces = Pieces(given.out / "pieces.model")
+    reach = [one.few() if given.few else one for one in (texts.FOR_THE_MAP, texts.FOR_THE_LAYERS)]
+    gathered = texts.gather(given.data, reach[0])
+    means = states.means(read, rows, pieces, gathered, given.scratch / "means.npy")
     trainer = learn.Trainer(means, gathered, learn.Settings())
     trainer.train()
     made = trainer.turned(learn.TURN)
-    pack.write(given.out, read, rows, made)
+    settings = tune.FEW if given.few else tune.Settings()
+    gathered = texts.gather(given.data, reach[1])
+    seen = states.seen(read, rows, pieces, gathered, given.scratch, settings.first)
+    tail = Tail(states.shape_of(read), read.tensors, settings.first)
+    tuner = tune.Tuner(seen, gathered, tail, made, settings)
+    tuner.train(given.scratch / "tuned.pt")
+    pack.write(given.out, replace(read, tensors=read.tensors | tail.tensors()), rows, tuner.turned(learn.TURN))
 
 
 if __name__ == "__main__":

@@ -62,8 +62,14 @@ class Builder(GraphBuilder):
         return self.node("Mul", [product, x[1]], out)
 
 
-def encoder(shape: Shape, tensors: Mapping[str, Floats]) -> onnx.ModelProto:
-    """Return the graph; `tensors` are named `l0.q.w`, `l0.q.b` … as `source.read` names them, weights (out, in)."""
+def encoder(shape: Shape, tensors: Mapping[str, Floats], seen: int | None = None) -> onnx.ModelProto:
+    """Return the graph.
+
+    Args:
+        shape: its sizes.
+        tensors: named `l0.q.w`, `l0.q.b` … as `source.read` names them, weights (out, in).
+        seen: a number of layers after which the states (b, t, d) come out as well, as "seen".
+    """
     b = Builder()
     b.weight("tiny", np.float32(1e-9))
     b.weight("level", np.float32(1 / _LEVELS))
@@ -84,6 +90,8 @@ def encoder(shape: Shape, tensors: Mapping[str, Floats]) -> onnx.ModelProto:
     middle = numpy_helper.from_array(np.array([_MIDDLE], np.uint8))
     b.node("ConstantOfShape", [many], "points", value=middle)
     for layer in range(shape.layers):
+        if layer == seen:
+            b.node("Reshape", [x, sizes], "seen")
         x = _layer(b, shape, tensors, layer, x, sizes)
     whole = b.node("Reshape", [x, sizes], "whole")
     weights = b.node("Unsqueeze", [b.node("Cast", ["mask"], "there", to=TensorProto.FLOAT), "axis"], "weights")
@@ -91,10 +99,13 @@ def encoder(shape: Shape, tensors: Mapping[str, Floats]) -> onnx.ModelProto:
     total = b.node("ReduceSum", [b.node("Mul", [whole, weights], "kept"), "last"], "total", keepdims=0)
     tokens = b.node("ReduceSum", [weights, "last"], "tokens", keepdims=0)
     b.node("Div", [total, tokens], "mean")
-    return _model(b, shape, "mean", ["b", shape.width])
+    outputs: dict[str, list[str | int]] = {"mean": ["b", shape.width]}
+    if seen is not None:
+        outputs["seen"] = ["b", "t", shape.width]
+    return _model(b, shape, outputs)
 
 
-def _model(b: Builder, shape: Shape, out: str, sizes: list[str | int]) -> onnx.ModelProto:
+def _model(b: Builder, shape: Shape, outputs: Mapping[str, list[str | int]]) -> onnx.ModelProto:
     graph = helper.make_graph(
         b.nodes,
         "deep",
@@ -102,7 +113,7 @@ def _model(b: Builder, shape: Shape, out: str, sizes: list[str | int]) -> onnx.M
             helper.make_tensor_value_info("rows", TensorProto.FLOAT, ["b", "t", shape.width]),
             helper.make_tensor_value_info("mask", TensorProto.INT32, ["b", "t"]),
         ],
-        [helper.make_tensor_value_info(out, TensorProto.FLOAT, sizes)],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, sizes) for name, sizes in outputs.items()],
         b.weights,
     )
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(MICROSOFT, 1)]

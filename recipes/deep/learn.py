@@ -14,7 +14,7 @@ more.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -98,9 +98,9 @@ class Trainer:
         given, own = self.settings, torch.arange(len(a))
         scores, goal = given.scale * a @ b.T, given.scale * goal_a @ goal_b.T
         weight = given.translations if both else given.own if a.shape[1] <= NARROW else given.own_wide
-        out = weight * functional.cross_entropy(scores, own) + _divergence(scores, goal)
+        out = weight * functional.cross_entropy(scores, own) + divergence(scores, goal)
         if both:
-            back = weight * functional.cross_entropy(scores.T, own) + _divergence(scores.T, goal.T)
+            back = weight * functional.cross_entropy(scores.T, own) + divergence(scores.T, goal.T)
             out = (out + back) / 2
         return out + given.cosines * functional.mse_loss(b @ b.T, goal_b @ goal_b.T)
 
@@ -134,7 +134,7 @@ class Trainer:
         """Train the map and return it."""
         given = self.settings
         optimiser = torch.optim.Adam(self.map.parameters(), lr=given.rate)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda at: _rate(at, given.steps))
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda at: rate(at, given.steps))
         self.say("as published, turned")
         step = 0
         while step < given.steps:
@@ -153,15 +153,9 @@ class Trainer:
 
     def turned(self, turn: Turn) -> Map:
         """Turn the trained map so that its small sizes find more, and return it."""
-        asked = np.array([(at, home) for home, some in self.texts.asked.items() for at in some], np.int64)
-        everyday = np.unique(np.concatenate([np.array(sorted(self.texts.asked), np.int64), self.pairs.ravel()]))
         with torch.no_grad():
-            z = functional.normalize(self.map(self.states, self.kinds), dim=-1).numpy()
-        pairs = {"asked": asked, "translations": self.pairs}
-        matrix = torch.from_numpy(Turner(z, pairs, everyday, TURNED, turn).train(say))
-        with torch.no_grad():
-            self.map.map.copy_(self.map.map @ matrix)
-            self.map.outward.copy_(self.map.outward @ matrix)
+            z = self.map(self.states, self.kinds)
+        turn_map(self.map, z, self.texts.asked, self.pairs, turn)
         self.say("turned")
         return self.map
 
@@ -174,25 +168,52 @@ class Trainer:
             rows = torch.from_numpy(np.concatenate([[at for at, _ in asked], homes]).astype(np.int64))
             z = self.map(self.states[rows], self.kinds[rows])
             right = torch.tensor([place for _, place in asked])
-            figures = []
-            for dims in reversed(DIMS):
-                cut = functional.normalize(z[:, :dims], dim=-1)
-                scores = cut[: len(asked)] @ cut[len(asked) :].T
-                rank = (scores > scores.gather(1, right[:, None])).sum(1)
-                gain = torch.where(rank < 10, 1 / torch.log2(rank + 2.0), torch.zeros(()))
-                figures.append(float(gain.mean()))
+            figures = gains(z[: len(asked)], z[len(asked) :], right)
             a, b = (torch.from_numpy(self.pairs_back[:, side]) for side in (0, 1))
             one, other = (functional.normalize(self.map(self.states[x], self.kinds[x]), dim=-1) for x in (a, b))
             found = float(((one @ other.T).argmax(1) == torch.arange(len(a))).float().mean())
         say(f"{what}: " + " ".join(f"{figure:.3f}" for figure in figures) + f", translations {found:.3f}")
 
 
-def _divergence(scores: Tensor, goal: Tensor) -> Tensor:
+def turn_map(made: Map, z: Tensor, homes: Mapping[int, Sequence[int]], pairs: Ints, turn: Turn) -> None:
+    """Turn a map, which keeps every cosine at full width, so that its small sizes find more.
+
+    Args:
+        made: the map, changed in place.
+        z: (n, d) vectors of all texts by it.
+        homes: paragraph → its questions.
+        pairs: translations.
+        turn: how to train.
+    """
+    asked = np.array([(at, home) for home, some in homes.items() for at in some], np.int64)
+    everyday = np.unique(np.concatenate([np.array(sorted(homes), np.int64), pairs.ravel()]))
+    unit = functional.normalize(z, dim=-1).numpy()
+    turner = Turner(unit, {"asked": asked, "translations": pairs}, everyday, TURNED, turn)
+    matrix = torch.from_numpy(turner.train(say))
+    with torch.no_grad():
+        made.map.copy_(made.map @ matrix)
+        made.outward.copy_(made.outward @ matrix)
+
+
+def gains(asked: Tensor, found: Tensor, right: Tensor) -> list[float]:
+    """Return nDCG@10 of questions (n, d) over texts (m, d) with one right place each (n,), from the widest size on."""
+    figures = []
+    for dims in reversed(DIMS):
+        scores = functional.normalize(asked[:, :dims], dim=-1) @ functional.normalize(found[:, :dims], dim=-1).T
+        rank = (scores > scores.gather(1, right[:, None])).sum(1)
+        gain = torch.where(rank < 10, 1 / torch.log2(rank + 2.0), torch.zeros(()))
+        figures.append(float(gain.mean()))
+    return figures
+
+
+def divergence(scores: Tensor, goal: Tensor) -> Tensor:
+    """Return the mean KL divergence of softmaxed rows of scores from those of the goal."""
     return functional.kl_div(
         functional.log_softmax(scores, 1), functional.log_softmax(goal, 1), reduction="batchmean", log_target=True
     )
 
 
-def _rate(at: int, total: int) -> float:
+def rate(at: int, total: int) -> float:
+    """Return the share of the rate at a step: up for a twentieth, then down by a cosine."""
     warm = min(1.0, (at + 1) / max(1, total // 20))
     return warm * 0.5 * (1 + math.cos(math.pi * min(1.0, at / max(1, total))))

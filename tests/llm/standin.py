@@ -170,7 +170,12 @@ def _handler(server: StandIn) -> type[BaseHTTPRequestHandler]:
                     f"Requested {sum(counts)} tokens, max {server.max_total} tokens per request",
                     "max_tokens_per_request",
                 )
-            z = true_vectors(texts, width) * (1 if server.normalised else 3.0)
+            if "strict" in server.always and "input_type" in body:
+                return self.error(400, "Unrecognized request argument supplied: input_type", None)
+            read = [f"query: {text}" for text in texts] if body.get("input_type") == "query" else texts
+            z = true_vectors(read if "asymmetric" in server.always else texts, width) * (
+                1 if server.normalised else 3.0
+            )
             faults = {fault} | server.always if isinstance(fault, str) else set(server.always)
             return self.send_vectors(body, texts, z, sum(counts), faults)
 

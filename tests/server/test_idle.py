@@ -103,7 +103,7 @@ def test_the_finer_model_is_listed_beside_the_built_in_one_and_loaded_when_it_is
     asyncio.run(twice())
     assert state.models.get("deep") is state.models.get(imi.load("deep").info.id)
     assert state.models.get("deep").embedder is imi.load("deep"), "collections would load a second one"
-    assert sorted(state.models.names()) == ["built-in", "deep", "imi-deep-1"]
+    assert sorted(state.models.names()) == ["built-in", "deep", "imi-deep-2"]
 
 
 def test_a_model_that_cannot_be_loaded_is_tried_again_by_the_next_request():

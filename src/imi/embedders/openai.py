@@ -39,6 +39,11 @@ _DIMS = {
 }
 _HOPELESS = 8
 """Texts refused one after another, with none accepted, after which the request and not the text is at fault."""
+_UNKNOWN_KEY = re.compile(
+    r"input_type|(extra|unknown|unrecogni[sz]ed|unexpected|additional)[^.]{0,40}"
+    r"(input|field|key|argument|parameter|propert)",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +90,8 @@ class OpenAI:
         self.limits = limits or (_OFFICIAL_LIMITS if self.url == OFFICIAL else _OTHER_LIMITS)
         self._given = endpoint
         self._encoding = "base64"
+        # OpenAI's own models read all texts alike, and it refuses what it does not know.
+        self.sends_kinds = self.url != OFFICIAL
         self._opening = threading.Lock()
 
     @cached_property
@@ -149,7 +156,7 @@ class OpenAI:
 
         After an error or an interruption, requests under way are still waited for and kept: they are paid for.
         """
-        run = _Run(self, encodable(texts), self.info.width, dims, keep, progress)
+        run = _Run(self, encodable(texts), kind, dims, keep, progress)
         run.go()
         return run.refused
 
@@ -163,12 +170,21 @@ class OpenAI:
             1 for _ in _batches(self.count_tokens(texts).tolist(), lambda: self.limits.texts, self.limits.tokens)
         )
 
-    def ask(self, texts: Sequence[str], width: int, dims: int | None, stopped: threading.Event) -> ParsedReply:
-        """Send one request and return its checked reply."""
-        coded = self._encoding
+    def ask(
+        self, texts: Sequence[str], width: int, dims: int | None, stopped: threading.Event, kind: Kind = "document"
+    ) -> ParsedReply:
+        """Send one request and return its checked reply.
+
+        Questions are said to be some by `input_type`, for models that read them differently; a document is what all
+        endpoints take a text for, so that nothing is said of it. An endpoint that does not know the key is asked
+        without from then on.
+        """
+        coded, told = self._encoding, self.sends_kinds and kind == "query"
         body: dict[str, Any] = {"model": self.model, "input": [text or " " for text in texts], "encoding_format": coded}
         if dims is not None and dims != width:
             body["dimensions"] = dims
+        if told:
+            body["input_type"] = kind
         try:
             return self.endpoint.post(
                 "embeddings", body, lambda value: read_embeddings(value, len(texts), width, self.url, dims), stopped
@@ -177,7 +193,10 @@ class OpenAI:
             if refused.code == QUARTER and coded == "base64":
                 # A gateway between takes lists of floats for base64; asked for floats, it has nothing to decode.
                 self._encoding = "float"
-                return self.ask(texts, width, dims, stopped)
+                return self.ask(texts, width, dims, stopped, kind)
+            if told and refused.status in (400, 422) and _UNKNOWN_KEY.search(refused.message):
+                self.sends_kinds = False
+                return self.ask(texts, width, dims, stopped, kind)
             if "dimensions" in body and re.search("matryoshka|dimension", refused.message, re.IGNORECASE):
                 raise UsageError(
                     f"{self.id} does not make shorter vectors: {refused.message}",
@@ -205,12 +224,13 @@ class _Run:
         self,
         owner: OpenAI,
         texts: Sequence[str],
-        width: int,
+        kind: Kind,
         dims: int | None,
         keep: Keep,
         progress: Progress | None,
     ) -> None:
-        self._owner, self._texts, self._width, self._dims = owner, texts, width, dims
+        self._owner, self._texts, self._kind, self._dims = owner, texts, kind, dims
+        self._width = owner.info.width
         self._keep, self._progress = keep, progress
         self._counts = owner.count_tokens(texts).tolist()
         self._limit = owner.limits.texts
@@ -258,7 +278,8 @@ class _Run:
         estimate = sum(self._counts[batch.start : batch.stop])
         self._owner.budget.reserve(estimate)
         try:
-            reply = self._owner.ask(self._texts[batch.start : batch.stop], self._width, self._dims, self._stopped)
+            texts = self._texts[batch.start : batch.stop]
+            reply = self._owner.ask(texts, self._width, self._dims, self._stopped, self._kind)
         except ImiError as error:
             self._owner.budget.settle(estimate, 0)
             if not isinstance(error, Refusal) or not error.about_input or self._stopped.is_set():
