@@ -6,7 +6,8 @@ Articles of JaQuAD's and SQuAD's training parts are added as Markdown with a mod
 each question gives the first thirty rows of the fusion, what speaks for each, and which of them are right. The weights
 make the right rows likely (the softmax of the weighted sum; both languages count the same). Printed: right in the first
 row and in the first five, by the fusion, and by weights fitted without the third of the articles that is asked about;
-how often the first row by words or by meaning is right, the most that choosing between them could reach; then the weights fitted on all, as multiples of the first, which `WEIGHTS` rounds.
+how often the first row by words or by meaning is right, the most that choosing between them could reach;
+then the weights fitted on all, as multiples of the first, which `WEIGHTS` rounds.
 """
 
 import argparse
