@@ -49,7 +49,7 @@ def test_the_figure_is_written(results, tmp_path):
     pytest.importorskip("matplotlib")
     report.figure(results, tmp_path / "a.png")
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
-    with pytest.raises(UsageError, match="suffixes"):
+    with pytest.raises(UsageError, match="a figure cannot be written"):
         report.figure(results, tmp_path / "a.txt")
     with pytest.raises(UsageError, match="nothing to draw"):
         report.figure({}, tmp_path / "a.svg")
