@@ -143,6 +143,8 @@ class Tuner:
 
     def states(self, rows: Ints) -> Tensor:
         """Run texts through the tail: (n, d) means, not to be trained through."""
+        if not len(rows):
+            return torch.zeros(0, self.seen.states.shape[1])
         with torch.no_grad():
             made, place = self._parts(rows)
             return torch.cat(made)[torch.from_numpy(place)]
@@ -297,7 +299,9 @@ class Tuner:
         asked = [(at, place) for place, home in enumerate(self.texts.back) for at in self.texts.back[home]]
         with torch.no_grad():
             questions = self.vectors(np.array([at for at, _ in asked], np.int64))
-            figures = gains(questions, self.vectors(homes), torch.tensor([place for _, place in asked]))
+            figures = gains(
+                questions, self.vectors(homes), torch.tensor([place for _, place in asked], dtype=torch.int64)
+            )
             one, other = (functional.normalize(self.vectors(self.pairs_back[:, side]), dim=-1) for side in (0, 1))
         found = float(((one @ other.T).argmax(1) == torch.arange(len(one))).float().mean())
         say(f"{what}: " + " ".join(f"{figure:.3f}" for figure in figures) + f", translations {found:.3f}")

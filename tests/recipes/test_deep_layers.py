@@ -134,6 +134,14 @@ def test_none_of_the_way_is_where_it_began(lesson, tmp_path: Path):
     np.testing.assert_array_equal(weights(one), before)
 
 
+def test_it_trains_where_nothing_was_kept_back(lesson, tmp_path: Path):
+    lesson[1].back.clear()
+    one = tuner(lesson, steps=1, stop=1)
+    before = weights(one)
+    one.train(tmp_path / "kept.pt")
+    assert not np.array_equal(weights(one), before)
+
+
 def test_batches_hold_no_paragraph_twice_and_none_that_is_kept_back(lesson):
     one = tuner(lesson)
     batches = one.batches()
