@@ -79,7 +79,7 @@ def main() -> None:
     options.add_argument("--targets", default="0.90,0.95,0.98")
     options.add_argument("--seeds", type=int, default=1, help="plans a target")
     options.add_argument("--cache", type=Path, help="folder where the vectors are kept for the next run")
-    options.add_argument("--again", action="store_true", help="measure anew what an earlier run has measured")
+    options.add_argument("--again", action="store_true", help="measure again what an earlier run has measured")
     options.add_argument("--out", type=Path, default=DOCS)
     asked = options.parse_args()
     targets = [float(one) for one in asked.targets.split(",")]

@@ -195,7 +195,7 @@ def main() -> None:
     options.add_argument("--data", type=Path, default=Path(__file__).resolve().parents[2] / "shared" / "data")
     options.add_argument("--shelf", type=Path, default=Path("docs/lab/.cache"), help="where trained pictures are kept")
     options.add_argument("--rows", type=int, default=0, help="widen to so many rows")
-    options.add_argument("--again", action="store_true", help="measure anew what an earlier run has measured")
+    options.add_argument("--again", action="store_true", help="measure again what an earlier run has measured")
     options.add_argument("--out", type=Path, default=DOCS)
     asked = options.parse_args()
     for name in asked.sets.split(","):
@@ -234,7 +234,7 @@ def main() -> None:
         notes = (
             f"`python benchmarks/labelled.py --sets {name}{f' --rows {asked.rows}' if asked.rows else ''}`: "
             f"{len(one.rows):,} rows, {len(one.queries):,} queries, {len(np.unique(one.labels))} labels, "
-            f"{one.rows.shape[1]} numbers. {' '.join((__doc__ or '').split(chr(10) * 2)[2].split())}"
+            f"{one.rows.shape[1]} dimensions. {' '.join((__doc__ or '').split(chr(10) * 2)[2].split())}"
         )
         say("written", record.page(f"Search judged by labels: {name}, {len(one.rows):,} rows", COLUMNS, notes))
 

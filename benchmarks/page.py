@@ -122,7 +122,7 @@ def move(page: Page, seconds: float) -> int:
 
 
 def frames(trace: list[dict[str, object]]) -> dict[str, float]:
-    """Return, out of a trace, how many frames a second were shown and how many of them the map had drawn anew."""
+    """Return, out of a trace, how many frames a second were shown and how many of them the map had drawn again."""
     shown = times(trace, "SubmitCompositorFrameToPresentationCompositorFrame", "e")
     drawn_anew = times(trace, "ProxyMain::BeginMainFrame", "X")
     gaps = np.diff(shown)

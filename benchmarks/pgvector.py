@@ -1,6 +1,6 @@
 """pgvector: adaptive retrieval by a prefix against its own full-width HNSW, on one server in one run.
 
-    python benchmarks/pgvector.py [ROWS] [--memory 1GB]      200000 rows of 512 numbers by default: about half an hour
+    python benchmarks/pgvector.py [ROWS] [--memory 1GB]      200000 rows of 512 dimensions by default: about half an hour
 
 Both ways search the same table of real vectors by the built-in model, with new queries. Each way's effort is raised
 until it finds .95 of the exact ten nearest; then its queries a second, one after another on one connection, the size of
@@ -154,7 +154,7 @@ def main() -> None:
 def report(results: dict[str, tuple[str, float, float, float, int]], rows: int) -> None:
     """Print each way beside the full-width index."""
     _, _, qps, built, bytes_ = results["full-width HNSW"]
-    print(f"\n{rows} real vectors of {WIDTH} numbers, recall@{K} at least {TARGET}, one connection")
+    print(f"\n{rows} real vectors of {WIDTH} dimensions, recall@{K} at least {TARGET}, one connection")
     print(
         f"{'way':16} {'ladder':26} {'recall':>7} {'queries/s':>10} {'index MB':>9} {'build s':>8}"
         "   ×speed  ×size  ×build"

@@ -70,7 +70,7 @@ def main() -> None:
     options.add_argument("--width", type=int, default=256)
     options.add_argument("--memory", type=int, default=None, help="bytes a row beside the vectors")
     options.add_argument("--cache", type=Path, help="folder where the vectors are kept for the next run")
-    options.add_argument("--again", action="store_true", help="measure anew what an earlier run has measured")
+    options.add_argument("--again", action="store_true", help="measure again what an earlier run has measured")
     options.add_argument("--out", type=Path, default=DOCS)
     options.add_argument("--one", type=int, help=argparse.SUPPRESS)
     asked = options.parse_args()
@@ -98,7 +98,7 @@ def main() -> None:
         f"`python benchmarks/scale.py --width {asked.width}`: lifted vectors, target .95 of the ten nearest, median of "
         f"single queries with one thread. Slope of log time over log rows: {slope:.2f}; exact search has 1."
     )
-    say("written", record.page(f"Growth of search over {asked.width} numbers", COLUMNS, notes, f"{name}.png"))
+    say("written", record.page(f"Growth of search over {asked.width} dimensions", COLUMNS, notes, f"{name}.png"))
 
 
 if __name__ == "__main__":

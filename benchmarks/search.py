@@ -308,7 +308,7 @@ def main() -> None:
     options.add_argument("--width", type=int, default=512)
     options.add_argument("--cache", type=Path, help="folder where the vectors are kept for the next run")
     options.add_argument("--targets", default="0.90,0.95,0.99")
-    options.add_argument("--only", default="", help="peers whose names hold one of these, parted by commas")
+    options.add_argument("--only", default="", help="peers whose names hold one of these, separated by commas")
     options.add_argument("--minutes", type=float, default=1e9, help="after so many no other index is begun")
     options.add_argument("--older", action="store_true", help="keep rows measured with other weights of the model")
     options.add_argument("--again", action="store_true", help="measure again what an earlier run has, of --only those")

@@ -1,6 +1,6 @@
 """Fit the weights of the second look (`imi.collection.second_look`) on training questions.
 
-    PYTHONPATH=. python benchmarks/second_look.py [--data ../shared/data] [--questions 600] [--model quality]
+    python benchmarks/second_look.py [--data ../shared/data] [--questions 600] [--model quality]
 
 Articles of JaQuAD's and SQuAD's training parts are added as Markdown with a model that has not learnt their questions;
 each question gives the first thirty rows of the fusion, what speaks for each, and which of them are right. The weights
@@ -14,8 +14,8 @@ import argparse
 import tempfile
 from pathlib import Path
 
+import documents
 import numpy as np
-from benchmarks import documents
 from scipy.optimize import minimize
 
 import imi

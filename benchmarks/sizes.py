@@ -1,4 +1,4 @@
-"""What 10^6 to 10^10 vectors take: memory, disk, money and arithmetic by numbers and codec, for `docs/scale.md`.
+"""What 10^6 to 10^10 vectors take: memory, disk, money and arithmetic by dimensions and codec, for `docs/scale.md`.
 
     python benchmarks/sizes.py [--width 512] [--memory-price 4] [--disk-price 0.1]
 
@@ -54,10 +54,10 @@ def main() -> None:
     options = parser.parse_args()
     width = options.width
     sizes = [dims for dims in (64, 128, 256, 512, 1024) if dims <= width]
-    print(f"Bytes of the vectors alone: rows x numbers x bytes a number (width {width})\n")
+    print(f"Bytes of the vectors alone: rows x dimensions x bytes a dimension (width {width})\n")
     ways = [(dims, codec) for dims in sizes for codec in BYTES if dims == width or codec != "float32"]
     table(
-        ["numbers, codec", "a row", *(f"10^{len(str(rows)) - 1}" for rows in ROWS)],
+        ["dimensions, codec", "a row", *(f"10^{len(str(rows)) - 1}" for rows in ROWS)],
         [
             [f"{dims} {codec}", size(dims * BYTES[codec]), *(size(rows * dims * BYTES[codec]) for rows in ROWS)]
             for dims, codec in ways
@@ -76,7 +76,7 @@ def main() -> None:
         held = [f"{size(rows * memory)} (${money:,.0f})" for rows, money in zip(ROWS, month, strict=True)]
         rows_.append([f"{dims} {codec}", size(memory), size(disk), *held])
     table(["graph over", "memory a row", "disk a row", *(f"10^{len(str(rows)) - 1}" for rows in ROWS)], rows_)
-    print(f"Millions of multiply-adds a query, first 64 numbers, 200 reranked by {width} (`imi cost --search`)\n")
+    print(f"Millions of multiply-adds a query, first 64 dimensions, 200 reranked by {width} (`imi cost --search`)\n")
     costs = {rows: cost_table(rows, width, 200, 64) for rows in ROWS}
     table(
         ["way", "order", *(f"10^{len(str(rows)) - 1}" for rows in ROWS)],

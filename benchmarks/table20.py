@@ -27,7 +27,7 @@ def main() -> None:
     options.add_argument("--rows", type=int, default=20_000)
     options.add_argument("--width", type=int, default=512)
     options.add_argument("--cache", type=Path, help="folder where the vectors are kept for the next run")
-    options.add_argument("--again", action="store_true", help="measure anew what an earlier run has measured")
+    options.add_argument("--again", action="store_true", help="measure again what an earlier run has measured")
     options.add_argument("--out", type=Path, default=DOCS)
     asked = options.parse_args()
     say("vectors")

@@ -83,7 +83,7 @@ def measure(rows: int, texts: list[str], questions: list[list[str]]) -> dict:
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--rows", default="20000")
-    options.add_argument("--again", action="store_true", help="measure anew what an earlier run has measured")
+    options.add_argument("--again", action="store_true", help="measure again what an earlier run has measured")
     options.add_argument("--out", type=Path, default=DOCS)
     asked = options.parse_args()
     sizes = [int(one) for one in asked.rows.split(",")]

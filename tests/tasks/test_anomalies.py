@@ -8,7 +8,7 @@ import imi
 from imi import tasks
 from imi.errors import UsageError
 from imi.tasks.neighbours import copies_of
-from imi.tasks.text_oddness import text_oddness
+from imi.tasks.text_oddness import _tallied, text_oddness
 from imi.vectors import normalize
 
 
@@ -162,3 +162,9 @@ def test_spelling_is_read_the_same_in_parts(monkeypatch):
     whole = text_oddness(texts)
     monkeypatch.setattr("imi.tasks.text_oddness._PART", 100)
     np.testing.assert_allclose(text_oddness(texts).bits, whole.bits, rtol=1e-9)
+
+
+def test_characters_are_counted_beyond_what_float32_counts():
+    counted = np.array([2**24, 1], np.int32)
+    parts = [(slice(0, 1), ["a"]), (slice(1, 2), ["a"])]
+    assert _tallied(parts, counted)[0].max() == 2**24 + 1

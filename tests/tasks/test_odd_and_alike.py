@@ -120,3 +120,14 @@ def test_copies_are_recommended_once_and_those_of_the_liked_never(tmp_path, embe
     assert {hit.id for hit in hits} == {"2", "4", "5"} and next(hit.copies for hit in hits if hit.id == "2") == ("3",)
     z = np.eye(4, dtype=np.float32)[[0, 0, 1, 1, 2]] + 0.1
     assert sorted(tasks.recommend(z, [0], k=5).rows.tolist()) == [2, 4]
+
+
+def test_many_copies_of_each_row_leave_as_many_different_ones_as_asked_for(tmp_path, embedder):
+    import imi
+
+    animals = "cat dog bird fish horse cow pig hen".split()  # noqa: SIM905
+    with imi.open(tmp_path / "c.imi", model=embedder) as collection:
+        collection.add([imi.Document(f"{one}{n}", f"a story of the {one}") for one in animals for n in range(60)])
+        for like in ("cat0", ["cat0", "cat1"], ["cat0"] * 80):
+            hits = tasks.recommend(collection, like, k=5)
+            assert len({hit.text for hit in hits}) == 5 and not any("cat" in hit.text for hit in hits)

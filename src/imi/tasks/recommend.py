@@ -256,11 +256,12 @@ def _from_collection(
     k, diversity, where, dims = how
     known = normalize(collection.vectors([*liked, *disliked]))
     wanted = wanted_vector(known[: len(liked)], known[len(liked) :])
-    skip = {*liked, *disliked}
-    named = [Hit(one.id, 1.0, one.text, {}) for one in collection.get([*liked, *disliked])]
+    skip = dict.fromkeys([*liked, *disliked])
+    named = [Hit(one.id, 1.0, one.text, {}) for one in collection.get(list(skip))]
 
     def search(many: int) -> Hits:
-        found = collection.search(wanted, k=many - len(named), mode="meaning", where=where, dims=dims)
+        # As many as asked for come back as long as there are others, or folding would take them for all that there are.
+        found = collection.search(wanted, k=many, mode="meaning", where=where, dims=dims)
         return Hits([*named, *(hit for hit in found if hit.id not in skip)], mode="meaning")
 
     # What says the same as a named row is folded into it, and goes with it.

@@ -43,7 +43,7 @@ _OF_DOCUMENTS = frozenset(
 )
 """Columns whose cells are texts of documents."""
 _BESIDE = 200
-"""Characters of a text that only stands beside the one it is about."""
+"""Characters of a text that only accompanies the one a row is about."""
 
 
 @dataclass(frozen=True)

@@ -167,22 +167,31 @@ def _bits(texts: Sequence[str]) -> Doubles:
     same = np.array([different.setdefault(normalize_text(text)[:_READ], len(different)) for text in texts])
     parts = _parts(list(different))
     letters = len(set().union(*different)) + 5000.0
-    counted = np.ones(len(different), np.float32)
+    counted = np.ones(len(different), np.int32)
     bits = np.zeros(len(different))
     for _ in range(2):
-        totals = np.zeros((5, _BUCKETS), np.float32)
-        for some, texts_of in parts:
-            read = _characters(texts_of)
-            for total, hashed in zip(totals, read.hashed, strict=True):
-                np.add.at(total, hashed, counted[some][read.owner])
+        totals = _tallied(parts, counted)
         everything = float(totals[0].sum())
         for some, texts_of in parts:
             read = _characters(texts_of)
             lost = _lost(read, counted[some], totals, letters, everything)
             sizes = np.maximum(np.bincount(read.owner, minlength=len(texts_of)), 1)
             bits[some] = np.bincount(read.owner, weights=lost, minlength=len(texts_of)) / sizes
-        counted = (bits <= np.quantile(bits, 1 - _TRIMMED)).astype(np.float32)
+        counted = (bits <= np.quantile(bits, 1 - _TRIMMED)).astype(np.int32)
     return np.asarray(bits[same], dtype=np.float64)
+
+
+def _tallied(parts: Sequence[tuple[slice, Sequence[str]]], counted: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Return how often each hash occurs, (5, buckets), each text as often as is counted.
+
+    In whole numbers: float32 stops counting at 16.8 million, which the spaces of a quarter of a million texts reach.
+    """
+    totals = np.zeros((5, _BUCKETS), np.int32)
+    for some, texts in parts:
+        read = _characters(texts)
+        for total, hashed in zip(totals, read.hashed, strict=True):
+            np.add.at(total, hashed, counted[some][read.owner])
+    return totals
 
 
 def _parts(texts: Sequence[str]) -> list[tuple[slice, Sequence[str]]]:
@@ -217,7 +226,7 @@ def _characters(texts: Sequence[str]) -> _Characters:
 
 
 def _lost(
-    read: _Characters, counted: NDArray[np.float32], totals: NDArray[np.float32], letters: float, everything: float
+    read: _Characters, counted: NDArray[np.int32], totals: NDArray[np.int32], letters: float, everything: float
 ) -> Doubles:
     """Return the bits that each place's character costs under the texts that are counted, less its own text."""
     ones, twos, threes, one_before, two_before = (
@@ -237,7 +246,7 @@ def _hashed(*columns: Ints) -> Ints:
     return np.asarray(mixed % np.uint64(_BUCKETS), dtype=np.int64)
 
 
-def _others(hashed: Ints, total: NDArray[np.float32], owner: Ints, counted: NDArray[np.float32]) -> Doubles:
+def _others(hashed: Ints, total: NDArray[np.int32], owner: Ints, counted: NDArray[np.int32]) -> Doubles:
     """Return, for each place, how often its hash occurs in other texts than its own, by what is counted."""
     _, place, own = np.unique(owner * _BUCKETS + hashed, return_inverse=True, return_counts=True)
     return np.asarray(total[hashed] - own[place.ravel()] * counted[owner], dtype=np.float64)
