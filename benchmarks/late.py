@@ -4,7 +4,7 @@
 
 For each set the nDCG@10 of the forty passages that hybrid search finds: in its own order, by late scoring alone, and by
 both scaled from 0 to 1 and weighed. The default is the weight that is above hybrid by most where it gains least.
-Last, the share of questions of whose words no passage among the first five has enough: those that `auto` orders once more.
+Last, the share of questions of whose words no passage among the first five has enough: `auto` orders those once more.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """pgvector: adaptive retrieval by a prefix against its own full-width HNSW, on one server in one run.
 
-    python benchmarks/pgvector.py [ROWS] [--memory 1GB]      200000 rows of 512 dimensions by default: about half an hour
+    python benchmarks/pgvector.py [ROWS] [--memory 1GB]      200000 rows of 512 dimensions by default: half an hour
 
 Both ways search the same table of real vectors by the built-in model, with new queries. Each way's effort is raised
 until it finds .95 of the exact ten nearest; then its queries a second, one after another on one connection, the size of
