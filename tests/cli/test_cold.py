@@ -68,5 +68,9 @@ def test_a_command_ends_with_its_code_and_all_that_was_to_be_done_at_exit():
         "import cProfile; p = cProfile.Profile(); p.enable()\nimport atexit; atexit.register(p.print_stats)", "--help"
     )
     assert watched.returncode == 0 and "function calls" in watched.stdout
+    # What Python 3.12 and later say of their profilers: neither `getprofile` nor `gettrace` knows of them.
+    known = "import types; sys.monitoring = types.SimpleNamespace(get_tool={2: 'cProfile'}.get)"
+    ends = "import os; os._exit = lambda code: print('taken apart by nobody')"
+    assert "nobody" not in ended(f"{known}; {ends}", "--help").stdout
     full = subprocess.run(f"{sys.executable} -m imi --help > /dev/full", shell=True, capture_output=True, text=True)
     assert full.returncode != 0 and full.stderr

@@ -40,3 +40,13 @@ def test_output_of_another_encoding_does_not_break_off(cats, encoding):
     assert done.returncode == 0 and b"\\U0001f408" in done.stdout
     done = call(cats, "search", "n.imi", "猫", "-k", "1", "--json", **there)
     assert json.loads(done.stdout.decode(encoding))[0]["text"] == "うちの猫です 🐈"
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_as_good_as_the_null_device(cats, closed):
+    line = f"{sys.executable} -m imi search n.imi 猫 -k 1 --json {closed}"
+    done = subprocess.run(line, shell=True, cwd=cats, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert (b"\xe3\x81\x86" in done.stdout) == (">&-" not in closed.replace("2>&-", ""))
+    done = subprocess.run(line.replace("--json", ""), shell=True, cwd=cats, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")

@@ -1,5 +1,7 @@
 """The second look at the first hits: one sentence that says it is worth more than words here and there."""
 
+import time
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from imi.collection import second_look
 from imi.collection.rankings import Fused, Ranking
 from imi.collection.second_look import FIRST, QuestionWords, looked_at, named, said
 from imi.records import FACTS, Document
+from imi.text import asked_figures
 from imi.text.asked_figures import Figure
 from imi.text.word_forms import plain_letters
 
@@ -141,6 +144,15 @@ def test_no_figure_is_asked_for(question):
 def test_a_figure_of_the_question_itself_is_no_answer():
     assert not Figure.of("When in 1907 was it built?").within("it was built in 1907")
     assert Figure.of("When in 1907 was it built?").within("it was built in may 1908")
+
+
+@pytest.mark.parametrize("text", ["1" * 4000, "1," * 2000, "一" * 4000])
+def test_a_text_of_nothing_but_digits_is_read_once(text):
+    started = time.process_time()
+    for _, given in asked_figures._READ:
+        assert sum(1 for _ in given.compiled.finditer(text)) <= 1
+    assert time.process_time() - started < 0.3  # 0.6 to 1.5 seconds where each digit is tried with all after it
+    assert Figure.of("How many times faster is it?").within(f"{text} and {'3' * 60}倍")
 
 
 def test_a_title_that_all_rows_have_says_nothing():

@@ -14,6 +14,7 @@ def start() -> int:
     import gc
 
     gc.set_threshold(100_000, 20, 100)  # what is imported stays: looking through it again and again finds nothing
+    _open_closed_streams()
     code = main()
     _end(code)
     return code
@@ -59,6 +60,23 @@ def _leave_quietly() -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
+def _open_closed_streams() -> None:
+    """Put the null device where a caller closed standard input, output or errors, for which Python has None."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            import os
+
+            # In this order each gets its own number, which no file of a collection must have.
+            kind = "r" if name == "stdin" else "w"
+            setattr(sys, name, open(os.devnull, kind, encoding="utf-8"))  # noqa: SIM115 — for as long as the process
+
+
+def _watched() -> bool:
+    """Return whether a debugger or profiler looks on; those of Python 3.12 and later are known to `sys.monitoring`."""
+    tool = getattr(getattr(sys, "monitoring", None), "get_tool", None)
+    return bool(sys.gettrace() or sys.getprofile() or (tool and any(tool(number) for number in range(6))))
+
+
 def _end(code: int) -> None:
     """End the process without taking it apart piece by piece, which takes as long as a search; do nothing else.
 
@@ -69,7 +87,7 @@ def _end(code: int) -> None:
     import os
 
     threading = sys.modules.get("threading")
-    if sys.gettrace() or sys.getprofile() or (threading and any(not one.daemon for one in threading.enumerate()[1:])):
+    if _watched() or (threading and any(not one.daemon for one in threading.enumerate()[1:])):
         return
     atexit._run_exitfuncs()
     try:

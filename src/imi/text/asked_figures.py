@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from imi.patterns import Pattern
 from imi.text.lexical import normalize_text
 
-_NUMBER = "[0-9一二三四五六七八九十百千万億数][0-9,.一二三四五六七八九十百千万億]*"
+_NUMBER = "[0-9一二三四五六七八九十百千万億数][0-9,.一二三四五六七八九十百千万億]{0,40}+"
+"""No longer, and never tried again by a shorter one: a page of digits is read once, not once from each of them."""
 _KINDS = (
     (
         "how (?:many times|much (?:faster|slower|quicker))|何倍|ど(?:れ|の)(?:だけ|くらい|ほど)(?:高?速|早|遅)",
@@ -30,11 +31,13 @@ _KINDS = (
     ),
     (
         "what time|何時(?!間)",
-        r"[0-9一二三四五六七八九十]+ ?時(?!間)|[0-9]+:[0-9]{2}|[0-9]+ ?[ap]\.?m\b|o'clock|noon|midnight|正午",
+        r"[0-9一二三四五六七八九十]{1,9}+ ?時(?!間)|[0-9]{1,9}+:[0-9]{2}|[0-9]{1,9}+ ?[ap]\.?m\b"
+        "|o'clock|noon|midnight|正午",
     ),
     (
         r"\bwhen\b|(?:what|which) (?:year|date|day|month|century|decade)|何年|何月|何日|何世紀|いつ",
-        r"(?<![0-9.,])(?:1[0-9]{3}|20[0-9]{2}|[5-9][0-9]{2})(?![0-9])|[0-9]+(?:年|月|日|世紀|(?:st|nd|rd|th) century)"
+        r"(?<![0-9.,])(?:1[0-9]{3}|20[0-9]{2}|[5-9][0-9]{2})(?![0-9])"
+        "|[0-9]{1,9}+(?:年|月|日|世紀|(?:st|nd|rd|th) century)"
         "|january|february|march|april|june|july|august|september|october|november|december",
     ),
     (
