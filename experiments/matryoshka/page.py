@@ -135,8 +135,8 @@ def _adaptive(outcome: Outcome) -> str:
     return (
         "### Adaptive classification (Table 3, Figure 6)\n\n"
         + table(("up to", "that size alone", "expected size", "accuracy"), rows)
-        + f"\n\nThirty random splits of {outcome.counts['held']} pictures for the thresholds and {found['n']} for the "
-        f"figures, first seed. The oracle that picks a right size for each picture: {100 * found['oracle']:.2f}.\n\n"
+        + f"\n\nThirty random splits of {outcome.counts['held']} rows for the thresholds and {found['n']} for the "
+        f"figures, first seed. The oracle that picks a right size for each row: {100 * found['oracle']:.2f}.\n\n"
         f"The paper's: {theirs}; oracle 81.54.\n\n![adaptive]({outcome.study.name}-adaptive.png)"
     )
 
@@ -162,7 +162,7 @@ def _retrieval(outcome: Outcome) -> str:
     return (
         "### Adaptive and funnel retrieval (Figure 8, appendix F)\n\n"
         + table(head, rows)
-        + f"\n\nThe database is the {outcome.counts['train']} training pictures, the queries the test pictures; recall "
+        + f"\n\nThe database is the {outcome.counts['train']} training rows, the queries the test rows; recall "
         f"is of the ten nearest by all dimensions. MFLOPs count an exact first rung, as in the paper. {_timing(full)} "
         "HNSW's MFLOPs are those of the exact "
         f"search it stands in for.\n\nThe paper's: {single[1]} at {single[0]:.0f} MFLOPs with all 2,048 dimensions, "
@@ -209,7 +209,7 @@ def _relatives(outcome: Outcome) -> str:
     return (
         "### What a coarse prefix confuses\n\n"
         + relatives_table(outcome)
-        + f"\n\n![relatives]({outcome.study.name}-relatives.png)\n\nOne picture that the smallest size takes for "
+        + f"\n\n![relatives]({outcome.study.name}-relatives.png)\n\nOne row that the smallest size takes for "
         f"another, and what each size says of it:\n\n![example]({outcome.study.name}-example.png)"
     )
 
@@ -314,8 +314,8 @@ def _storage(outcome: Outcome) -> str:
     apart, one = 4 * n * sum(sizes), 4 * n * sizes[-1]
     return (
         "### Storage\n\n"
-        f"A database for each size, as separate FF models need: {apart / 1e6:.1f} MB for {n} pictures. One nested "
-        f"database: {one / 1e6:.1f} MB, {apart / one:.2f} times less, and one pass of one network a picture instead of "
+        f"A database for each size, as separate FF models need: {apart / 1e6:.1f} MB for {n} rows. One nested "
+        f"database: {one / 1e6:.1f} MB, {apart / one:.2f} times less, and one pass of one network a row instead of "
         f"{len(sizes)}. For 1.3 million pictures at the paper's sizes: "
         f"{4 * 1.3e6 * sum(paper.SIZES) / 1e9:.1f} GB against {4 * 1.3e6 * paper.SIZES[-1] / 1e9:.1f} GB."
     )

@@ -194,7 +194,11 @@ def _retrieval(outcome: Outcome) -> Verdict:
     good = [row for row in searches if row["kind"] != "single" and _lost(row, full) >= -0.01]
     best = min(good, key=lambda row: row["mflops"], default=full)
     times = full["mflops"] / best["mflops"]
-    maybe = any(full["mflops"] / row["mflops"] >= 32 and _lost(row, full, 1) >= -0.01 for row in searches)
+    maybe = any(
+        full["mflops"] / row["mflops"] >= 32 and _lost(row, full, 1) >= -0.01
+        for row in searches
+        if row["kind"] != "single"
+    )
     rungs = " → ".join(f"{dims}:{keep}" for dims, keep in best["rungs"])
     measured = f"{rungs}: mAP@10 {100 * best['map10']:.2f} against {100 * full['map10']:.2f}"
     low, high = (100 * _lost(best, full, end) for end in (0, 1))

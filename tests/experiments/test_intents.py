@@ -2,6 +2,7 @@ import gzip
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from experiments.matryoshka.retrieval import timed
 from experiments.matryoshka.shifts import shift_pictures, shift_requests, synonyms
 from experiments.matryoshka.studies import DIGITS, INTENTS
 from experiments.matryoshka.training import BagOfTokens
-from experiments.matryoshka.verdicts import _judged, verdicts
+from experiments.matryoshka.verdicts import _judged, _retrieval, verdicts
 from matplotlib.text import Text
 
 from imi.errors import DataError, UsageError
@@ -152,6 +153,16 @@ def test_an_outcome_read_again_says_the_same(outcome):
 def test_yes_asks_that_every_size_holds_for_certain(gaps, holds):
     found = {f"at {at}": Difference(value, (low, high)) for at, (value, low, high) in enumerate(gaps)}
     assert _judged("a", found, -1).holds == holds
+
+
+@pytest.mark.parametrize(("kind", "holds"), [("single", "no"), ("funnel", "cannot tell")])
+def test_a_small_size_alone_leaves_no_doubt_about_adaptive_retrieval(kind, holds):
+    searches = [
+        {"kind": "single", "rungs": [[512, 10]], "mflops": 64.0, "map10": 0.8, "gap": [0.0, 0.0]},
+        {"kind": "adaptive", "rungs": [[16, 50], [512, 10]], "mflops": 4.0, "map10": 0.8, "gap": [-0.005, 0.005]},
+        {"kind": kind, "rungs": [[16, 10]], "mflops": 2.0, "map10": 0.79, "gap": [-0.02, 0.0]},
+    ]
+    assert _retrieval(SimpleNamespace(extras={"searches": searches})).holds == holds
 
 
 def test_no_published_yes_has_a_bar_that_its_own_figures_miss():
