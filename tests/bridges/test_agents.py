@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import imi.cli
+from imi.bridges import agents
 from imi.bridges.agents import AGENTS, apply, changes
 from imi.bridges.settings_text import _read_json, _read_toml
 from imi.errors import DataError, UsageError
@@ -288,3 +289,17 @@ def test_the_command_shows_and_writes_all(tmp_path, capsys):
     assert imi.cli.main(["install", "all", "--project", "--undo"]) == 0
     assert '-    "imi": {' in capsys.readouterr().err
     assert not (tmp_path / ".mcp.json").exists()
+
+
+def test_nothing_is_left_beside_settings_that_could_not_be_written(tmp_path, monkeypatch):
+    place = tmp_path / "settings.json"
+    with pytest.raises(UnicodeEncodeError):
+        agents._replace(place, "\udce9", None)
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(agents.os, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        agents._replace(place, "{}", None)
+    assert not list(tmp_path.iterdir())

@@ -193,8 +193,9 @@ def test_questions_are_said_to_be_some_and_documents_are_not(server):
 
 
 @pytest.mark.parametrize("bad", [[], ["bad"]])
-def test_an_endpoint_that_refuses_to_hear_of_kinds_is_asked_without_from_then_on(server, bad):
-    server.always |= {"strict"}
+@pytest.mark.parametrize("how", [{"strict"}, {"strict", "terse"}])
+def test_an_endpoint_that_refuses_to_hear_of_kinds_is_asked_without_from_then_on(server, bad, how):
+    server.always |= how
     model = model_of(server)
     for _ in range(2):
         assert np.allclose(model.embed(["a"], kind="query"), true_vectors(["a"]), atol=1e-6)
@@ -299,3 +300,12 @@ def test_estimates_are_on_the_safe_side():
     for text in texts:
         real = count_remote_tokens("text-embedding-3-small", [text])[0]
         assert real <= estimate_tokens(text) <= 2.5 * real + 2
+
+
+def test_a_question_that_is_refused_for_itself_changes_nothing_for_others(server):
+    server.always |= {"asymmetric"}
+    server.bad_texts |= {"bad"}
+    model = model_of(server)
+    with pytest.raises(BadTexts, match="bad"):
+        model.embed(["bad"], kind="query")
+    assert np.allclose(model.embed(["a"], kind="query"), true_vectors(["query: a"]), atol=1e-6)

@@ -171,7 +171,8 @@ def _handler(server: StandIn) -> type[BaseHTTPRequestHandler]:
                     "max_tokens_per_request",
                 )
             if "strict" in server.always and "input_type" in body:
-                return self.error(400, "Unrecognized request argument supplied: input_type", None)
+                said = "Bad Request" if "terse" in server.always else "Unrecognized request argument: input_type"
+                return self.error(400, said, None)
             read = [f"query: {text}" for text in texts] if body.get("input_type") == "query" else texts
             z = true_vectors(read if "asymmetric" in server.always else texts, width) * (
                 1 if server.normalised else 3.0

@@ -167,7 +167,7 @@ def _replace(path: Path, text: str, mode: int | None) -> None:
         if mode is not None:
             os.chmod(made, mode)
         os.replace(made, path)
-    except OSError:
+    except BaseException:  # Ctrl-C and what UTF-8 cannot say among it: nothing is left beside the settings
         made.unlink(missing_ok=True)
         raise
 

@@ -39,11 +39,6 @@ _DIMS = {
 }
 _HOPELESS = 8
 """Texts refused one after another, with none accepted, after which the request and not the text is at fault."""
-_UNKNOWN_KEY = re.compile(
-    r"input_type|(extra|unknown|unrecogni[sz]ed|unexpected|additional)[^.]{0,40}"
-    r"(input|field|key|argument|parameter|propert)",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,9 +189,11 @@ class OpenAI:
                 # A gateway between takes lists of floats for base64; asked for floats, it has nothing to decode.
                 self._encoding = "float"
                 return self.ask(texts, width, dims, stopped, kind)
-            if told and refused.status in (400, 422) and _UNKNOWN_KEY.search(refused.message):
+            if told and refused.status in (400, 422):
+                # Not all say which key they do not know: that the same passes without it says it.
+                reply = self.ask(texts, width, dims, stopped)
                 self.sends_kinds = False
-                return self.ask(texts, width, dims, stopped, kind)
+                return reply
             if "dimensions" in body and re.search("matryoshka|dimension", refused.message, re.IGNORECASE):
                 raise UsageError(
                     f"{self.id} does not make shorter vectors: {refused.message}",
