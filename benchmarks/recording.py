@@ -33,7 +33,7 @@ class Record:
         # Another model makes other vectors: its results are not of this one.
         self.about = {**about, "model": imi.load().info.fingerprint}
         self.results: dict[str, list[dict]] = {}
-        self.newer: list[str] | None = None
+        self.later = False
         if self.path.exists() and not again:
             kept = json.loads(self.path.read_text())
             now = json.loads(json.dumps(self.about))
@@ -41,16 +41,15 @@ class Record:
                 self.results = kept["results"]
             elif older and kept["about"] | _WEIGHTS == now | _WEIGHTS:
                 self.results, self.about = kept["results"], {**kept["about"], "later model": now["model"]}
-                self.newer = []
+                self.later = True
 
     def __contains__(self, name: str) -> bool:
         return name in self.results
 
     def put(self, name: str, rows: list[dict]) -> None:
         """Keep one result and write all."""
-        if self.newer is not None:
-            self.newer.append(name)
-        self.results[name] = [{**row, "at": time.strftime("%Y-%m-%d %H:%M")} for row in rows]
+        when = {"at": time.strftime("%Y-%m-%d %H:%M")} | ({"later": True} if self.later else {})
+        self.results[name] = [row | when for row in rows]
         self.write()
 
     def write(self) -> None:
@@ -65,8 +64,9 @@ class Record:
 
     def page(self, title: str, columns: dict[str, str], notes: str, figure: str = "") -> Path:
         """Write the page: columns are names of values and how they are printed, such as {"recall": ".3f"}."""
-        if self.newer:
-            notes += f"\n\nMeasured later, with later weights of the built-in model: {', '.join(self.newer)}."
+        later = [name for name, rows in self.results.items() if any(row.get("later") for row in rows)]
+        if later:
+            notes += f"\n\nMeasured later, with later weights of the built-in model: {', '.join(later)}."
         lines = [f"# {title}", "", notes.strip(), "", f"Processor: {processor()}.", ""]
         lines += ["| " + " | ".join(["", *columns]) + " |", "|---" * (len(columns) + 1) + "|"]
         for row in self.rows():

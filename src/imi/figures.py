@@ -163,7 +163,7 @@ def save_figure(figure: Figure, path: str | Path, below: str = "") -> None:
         svg = content.decode("utf-8")
         shown = f"<pre>{html.escape(below)}</pre>" if below else ""
         page = (
-            '<!doctype html><html lang="en"><meta charset="utf-8"><title>imi</title>'
+            f'<!doctype html><html lang="{language()}"><meta charset="utf-8"><title>imi</title>'
             '<meta http-equiv="Content-Security-Policy" '
             "content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\">"
             f"<body>{svg[svg.index('<svg') :]}{shown}</body></html>\n"

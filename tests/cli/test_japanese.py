@@ -205,3 +205,5 @@ def test_figures_are_labelled_in_japanese_and_rows_stay(japanese, tmp_path):
     drawn = (tmp_path / "a.svg").read_text("utf-8")
     assert "予測" in drawn and "意味の近い行が近くに並びます" in drawn and "10 行" in drawn and "通常（1）" in drawn
     assert ">rows<" in drawn, "what rows are called is data"
+    save_figure(figure, tmp_path / "a.html")
+    assert '<html lang="ja">' in (tmp_path / "a.html").read_text("utf-8")
