@@ -88,7 +88,7 @@ def test_ids_vectors_and_documents_are_in_one_order(kept, embedder):
     assert np.abs(kept.vectors() - expected).max() < 1e-3
     assert np.abs(kept.vectors(["cat", "ai"]) - embedder.embed([TEXTS["cat"][0], TEXTS["ai"][0]])).max() < 1e-3
     assert kept.vectors(dims=16).shape == (9, 16)
-    with pytest.raises(UsageError, match="no vector for the id 'dog'"):
+    with pytest.raises(UsageError, match="no row with the id 'dog'"):
         kept.vectors(["dog"])
 
 

@@ -46,6 +46,14 @@ def marked(step):
     return pytest.param(step, marks=pytest.mark.nightly) if step.id in SLOW else step
 
 
+def test_a_step_names_what_its_commands_use():
+    collections = r"seminar/(four|reviews|messages|sensors|album)\.imi"
+    for step in steps():
+        used = set(re.findall(collections, " ".join([*step.runs, *tried(step), step.code])))
+        made = set(re.findall(r"imi add " + collections, " ".join(step.runs)))
+        assert used - made <= {*step.needs}, step.id
+
+
 @pytest.mark.parametrize("step", [marked(step) for step in steps()], ids=IDS)
 def test_every_command_and_every_line_of_python_runs(step, desk, monkeypatch, capsys):
     if step.package is not None:

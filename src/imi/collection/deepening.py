@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from imi.collection.description import read_bound
+from imi.collection.description import read_bound, read_by_finer
 from imi.collection.rankings import BUDGET_MS, Fused, Ranking, Rerank, check_budget
 from imi.embedders import deep as finer
 from imi.embedders.base import Embedder
@@ -191,7 +191,7 @@ class Deepener:
             return False
         with self._store.reading():
             state = (self._store.line, self._store.changes)
-            left = state != self._finished and deep_count(self._store) < self._store.count()
+            left = state != self._finished and read_by_finer(self._store) < self._store.count()
             return left and self._fits(BUDGET_MS)
 
     def _fits(self, budget: float) -> bool:

@@ -9,10 +9,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
+from imi.embedders import deep as finer
 from imi.errors import CollectionError, ModelMismatch
 from imi.llm.names import public_name, public_url
 from imi.records import FACTS, ModelInfo
-from imi.store.deep_vectors import deep_count
+from imi.store.deep_vectors import FINGERPRINT, deep_count
 from imi.store.store import FILE, Store
 
 OWN = "own vectors"
@@ -158,9 +159,20 @@ def describe(store: Store, index: _Index) -> CollectionInfo:
             fields=tuple(name for name in store.fields() if name != FACTS),
             bytes={"collection": _size(store.folder, f"{FILE}*"), "index": _size(index.folder, "**/*")},
             index=index.info(),
-            deep=deep_count(store),
+            deep=read_by_finer(store),
             version=f"{store.meta('identity')}.{store.epoch}.{store.changes}",
         )
+
+
+def read_by_finer(store: Store) -> int:
+    """Return how many rows have a second vector of the finer model as it is now: one of an earlier release is read again.
+
+    Where this installation has no such model, those that are kept count.
+    """
+    kept = deep_count(store)
+    if not kept or not finer.installed():
+        return kept
+    return kept if store.meta(FINGERPRINT) == finer.package_info().fingerprint else 0
 
 
 def _size(folder: Path, pattern: str) -> int:

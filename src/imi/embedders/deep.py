@@ -55,10 +55,23 @@ def installed() -> bool:
     return find_spec("onnxruntime") is not None and (FOLDER / "model.json").is_file()
 
 
-def package_name() -> str:
-    """Return the id of the model in the package, without loading it."""
-    about: dict[str, str] = json.loads((FOLDER / "model.json").read_text(encoding="utf-8"))
-    return about["name"]
+def package_info() -> ModelInfo:
+    """Return what the model in the package says of itself, without loading it."""
+    return _info(json.loads((FOLDER / "model.json").read_text(encoding="utf-8")))
+
+
+def _info(about: Mapping[str, Any]) -> ModelInfo:
+    return ModelInfo(
+        id=about["name"],
+        width=max(about["dims"]),
+        dims=tuple(about["dims"]),
+        weights=about["weights"],
+        pooling="mean, map",
+        tokenizer=about["files"]["pieces.model"],
+        prompts=dict(PREFIXES),
+        licence=about["licence"],
+        source=about["source"],
+    )
 
 
 class Deep(EmbedsPictures):
@@ -121,18 +134,7 @@ class Deep(EmbedsPictures):
     @cached_property
     def info(self) -> ModelInfo:
         """Who made these vectors: width, trained dims, hash of the files, prompts, licence."""
-        about = self._about
-        return ModelInfo(
-            id=about["name"],
-            width=self._map.shape[1],
-            dims=tuple(about["dims"]),
-            weights=about["weights"],
-            pooling="mean, map",
-            tokenizer=about["files"]["pieces.model"],
-            prompts=dict(PREFIXES),
-            licence=about["licence"],
-            source=about["source"],
-        )
+        return _info(self._about)
 
     def embed(
         self,

@@ -111,7 +111,7 @@ def _finer() -> dict[str, Callable[[], Embedder]]:
         keep("deep")  # collections that are deepened use the same one
         return load("deep")
 
-    return {"deep": make, deep.package_name(): make}
+    return {"deep": make, deep.package_info().id: make}
 
 
 def build_app(state: State, log: Log | None = None) -> ASGIApp:
