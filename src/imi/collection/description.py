@@ -165,7 +165,7 @@ def describe(store: Store, index: _Index) -> CollectionInfo:
 
 
 def read_by_finer(store: Store) -> int:
-    """Return how many rows have a second vector of the finer model as it is now: one of an earlier release is read again.
+    """Return how many rows have a second vector of the finer model as it is now, not of an earlier release.
 
     Where this installation has no such model, those that are kept count.
     """
