@@ -141,6 +141,20 @@ def test_a_helper_that_nobody_asks_ends(tmp_path):
     listener.close()
 
 
+def test_what_a_killed_helper_left_is_removed_and_nothing_else(tmp_path):
+    gone = subprocess.Popen([sys.executable, "-S", "-c", ""])
+    gone.wait()
+    for number in (gone.pid, os.getpid(), os.getppid()):
+        (tmp_path / f"ab.sock.{number}.imi").mkdir()
+        (tmp_path / f"ab.sock.{number}.imi" / "rows").touch()
+        (tmp_path / f"ab.sock.{number}.txt").touch()
+    for name in ("ab.sock", "ab.sock.old", f"ab.sock.{'9' * 30}"):
+        (tmp_path / name).touch()
+    before = set(os.listdir(tmp_path))
+    warm_helper._remove_leftovers(tmp_path)
+    assert before - set(os.listdir(tmp_path)) == {f"ab.sock.{gone.pid}.imi", f"ab.sock.{gone.pid}.txt"}
+
+
 def test_the_first_question_leaves_a_helper_and_forget_lets_it_go(tmp_path, place, monkeypatch):
     monkeypatch.setenv("IMI_HOME", str(tmp_path / "home"))
     assert imi("similar", "cat", "猫", "--keep-warm").returncode == 0

@@ -42,6 +42,8 @@ def main() -> int:
     path = warm.socket_path()
     if _is_alive(path):
         return 0
+    _own_folder(Path(path).parent)
+    _remove_leftovers(Path(path).parent)
     rehearsed = Path(f"{path}.{os.getpid()}.imi")
     os.environ.pop("IMI_LLM", None)  # it may cost money, and callers bring their own
     try:
@@ -65,6 +67,22 @@ def _inode(path: str) -> int | None:
         return os.stat(path).st_ino
     except OSError:
         return None
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove what helpers that were killed left beside their sockets; the name says whose it was."""
+    for left in folder.glob("*.sock.*"):
+        number = left.name.rpartition(".sock.")[2].partition(".")[0]
+        if not number.isdecimal() or len(number) > 9 or int(number) == os.getpid():
+            continue
+        try:
+            os.kill(int(number), 0)
+        except ProcessLookupError:
+            shutil.rmtree(left, ignore_errors=True) if left.is_dir() and not left.is_symlink() else left.unlink(
+                missing_ok=True
+            )
+        except OSError:  # somebody else's process has the number now
+            continue
 
 
 def listen(path: str) -> socket.socket | None:
