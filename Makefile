@@ -64,6 +64,7 @@ model: $(VENV)/.dev ## train the built-in model again
 
 deep: $(VENV)/.dev ## make the transformer of the package again
 	$(BIN)/python -m recipes.deep --data $(DATA)
+	$(BIN)/python -m recipes.pictures --names
 
 pictures: $(VENV)/.dev ## make the picture tower of the package again
 	$(BIN)/python -m recipes.pictures --data $(DATA)

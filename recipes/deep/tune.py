@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import count
 from pathlib import Path
 
@@ -251,7 +251,11 @@ class Tuner:
         return groups
 
     def train(self, kept: Path) -> None:
-        """Train, and go back part of the way; `kept` is the file from which it goes on after an interruption."""
+        """Train, and go back part of the way.
+
+        Args:
+            kept: the file from which it goes on after an interruption; what other settings left there is not taken.
+        """
         given = self.settings
         groups = [{"params": self.tail.parameters()}, {"params": self.map.parameters(), "lr": given.map_rate}]
         optimiser = torch.optim.AdamW(groups, lr=given.rate, betas=(0.9, 0.98), weight_decay=0.0)
@@ -260,9 +264,12 @@ class Tuner:
         step, total = 0, 0.0
         if kept.is_file():
             saved = torch.load(kept)
-            step, self.bank = saved["step"], saved["bank"]
-            for name, part in parts.items():
-                part.load_state_dict(saved[name])
+            if saved.get("settings") == asdict(given):
+                step, self.bank = saved["step"], saved["bank"]
+                for name, part in parts.items():
+                    part.load_state_dict(saved[name])
+            else:
+                say(f"{kept} is of other settings: from the beginning")
         self.say(f"begins at step {step}")
         for at, batch in enumerate(self.batches()):
             if step == given.stop:
@@ -280,7 +287,7 @@ class Tuner:
                 total = 0.0
             if step % given.every == 0 or step == given.stop:
                 state = {name: part.state_dict() for name, part in parts.items()}
-                torch.save({"step": step, "bank": self.bank, **state}, kept)
+                torch.save({"step": step, "bank": self.bank, "settings": asdict(given), **state}, kept)
                 self.say(f"step {step}")
         self.mix(given.share)
 

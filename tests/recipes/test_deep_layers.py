@@ -127,6 +127,15 @@ def test_after_a_stop_it_goes_on_as_if_there_had_been_none(lesson, tmp_path: Pat
     assert np.abs(weights(halted) - weights(whole)).mean() > 0.03 * learnt
 
 
+def test_what_other_settings_left_is_not_gone_on_from(lesson, tmp_path: Path):
+    tuner(lesson, steps=2, stop=2).train(tmp_path / "kept.pt")
+    one, fresh = (tuner(lesson, steps=3, stop=3, rate=1e-3) for _ in range(2))
+    one.train(tmp_path / "kept.pt")
+    fresh.train(tmp_path / "none.pt")
+    learnt = np.abs(weights(fresh) - weights(tuner(lesson))).mean()
+    assert np.abs(weights(one) - weights(fresh)).mean() < 0.02 * learnt
+
+
 def test_none_of_the_way_is_where_it_began(lesson, tmp_path: Path):
     one = tuner(lesson, steps=2, stop=2, share=0.0)
     before = weights(one)
