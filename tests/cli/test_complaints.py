@@ -2,6 +2,7 @@
 
 import pytest
 
+from imi.cli import command
 from imi.cli.command import run
 
 
@@ -49,3 +50,18 @@ def test_wrong_input_is_named_with_what_is_allowed(place, monkeypatch, capsys, t
     complaint = capsys.readouterr().err
     assert said in complaint and hint in complaint
     assert "Input should" not in complaint and ".new" not in complaint
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("'-k': 5 is not in the range 0<=x<=4", "'-k': it is above 4"),
+        ("'-k': -1 is not in the range 0<=x<=4", "'-k': it is below 0"),
+        ("'-k': -1 is not in the range x>=0", "'-k': it is below 0"),
+        ("'-k': 0.7 is not in the range x<=0.5", "'-k': it is above 0.5"),
+        ("'TEXT': 'a is not in the range of b'", "'TEXT': 'a is not in the range of b'"),
+        ("'-k': 1 is not in the range x<1", "'-k': 1 is not in the range x<1"),
+    ],
+)
+def test_ranges_are_said_in_the_words_of_all_versions(said, shown):
+    assert command._above_or_below(said) == shown

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.examples import examples
 
+from imi.text import ignored
 from imi.text.ignored import Ignored, parse_rule
 from imi.text.walk import Walking, unwritten, walk
 
@@ -211,3 +212,22 @@ def test_comments_and_empty_lines_say_nothing():
     rule = parse_rule(b"!/a/\\ ")
     assert rule is not None and rule.keep and not rule.folders and rule.whole and rule.pattern.fullmatch(b"a/ ")
     assert Ignored(()).leaves_out("/a", folder=False) is False
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        ("true ; on this disk", "true"),
+        ("true # on this disk", "true"),
+        ("2", "2"),
+        ('"~/a ; b"', "~/a ; b"),
+        ('~/my" # "list', "~/my # list"),
+        (r'"C:\\lists\\mine"', r"C:\lists\mine"),
+    ],
+)
+def test_settings_are_read_without_quotes_and_comments(tmp_path, value, read):
+    (tmp_path / "config").write_text(f"[core]\n\texcludesFile = {value}\n")
+    said = subprocess.run(
+        ["git", "config", "--file", str(tmp_path / "config"), "core.excludesFile"], capture_output=True, text=True
+    )
+    assert ignored._core(tmp_path / "config", "excludesfile") == read == said.stdout.rstrip("\n")

@@ -160,15 +160,16 @@ def _in_words(complaint: Any, arguments: Sequence[str]) -> str:
 
 def _above_or_below(message: str) -> str:
     """Return a complaint of Typer 0.26 about a range, "5 is not in the range 0<=x<=4", in the words of later ones."""
-    before, found, allowed = message.partition(" is not in the range ")
-    named, _, value = before.rpartition(": ")
-    if not found:
+    import re
+
+    number = r"(-?[\d.]+)"
+    said = re.fullmatch(rf"(.*): {number} is not in the range (?:{number}<=x|x>={number}|x)(?:<={number})?", message)
+    if said is None:
         return message
-    _, _, most = allowed.rpartition("x<=")
-    least = allowed.removeprefix("x>=").partition("<=x")[0]
-    if "x<=" in allowed and float(value) > float(most):
+    named, value, low, least, most = said.groups()
+    if most is not None and float(value) > float(most):
         return f"{named}: it is above {most}"
-    return f"{named}: it is below {least}"
+    return f"{named}: it is below {low or least}"
 
 
 _THEIR_WORDS = {

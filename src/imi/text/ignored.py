@@ -252,7 +252,8 @@ class Ignored:
         """Return what the user's settings, the repository and the folders between it and a folder say."""
         git = Stack()
         top = repository_of(root)
-        fold = (_setting(top, "ignorecase") or "").lower() in ("true", "yes", "on", "1")
+        said = (_setting(top, "ignorecase") or "").lower()
+        fold = said in ("true", "yes", "on") or (said.isdecimal() and int(said) != 0)
         globally = global_file(top)
         if globally is not None:
             git = git.with_file(globally, b"" if top is None else _base(top), fold=fold)
@@ -358,6 +359,12 @@ def _core(file: Path, name: str) -> str | None:
     try:
         parser.read_string("\n".join(line.strip() for line in text.splitlines()))
         value = parser.get("core", name, fallback="")
-        return "true" if value is None else value.strip('"') or None
+        return "true" if value is None else _unquoted(value) or None
     except configparser.Error:
         return None
+
+
+def _unquoted(value: str) -> str:
+    """Return a value as git reads it: no comment behind it, no quotes, no backslash before a quote or a backslash."""
+    found = re.match(r'(?:"(?:[^"\\]|\\.)*+"|\\.|[^"\\;#])*+', value)
+    return re.sub(r'\\(["\\])|"', r"\1", found[0] if found is not None else value).strip()
