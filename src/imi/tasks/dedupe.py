@@ -300,8 +300,8 @@ def _stars(z: Floats, threshold: float, progress: Progress | None) -> tuple[Ints
 
     And how many rows were compared with all others: fewer where the work was asked to end early.
 
-    Few numbers first: rows are turned so that their leading coordinates hold most (which changes no cosine), and of
-    the rest only its length is kept. By Cauchy and Schwarz the cosine is at most ⟨a, b⟩ over these numbers, so pairs
+    Few coordinates first: rows are turned so that their leading coordinates hold most (which changes no cosine), and of
+    the rest only its length is kept. By Cauchy and Schwarz the cosine is at most ⟨a, b⟩ over these, so pairs
     below are out without a look at the rest; the others are compared whole, in float64.
     """
     n = len(z)
