@@ -126,6 +126,7 @@ def test_points_are_coloured_by_what_groups_them():
         (Document("1", "Rain is wet.", {"title": "Rain"}), "Rain", "Rain is wet."),
         (Document("1", "id: m-1; tag: movie"), None, "id: m-1\ntag: movie"),
         (Document("1", "A: hello\nB: hi"), None, "A: hello\nB: hi"),
+        (Document("1", "Green", {"Title": "<br>"}), None, "Green"),
         (Document("1", None), None, ""),
     ],
 )

@@ -40,7 +40,7 @@ def readable(document: Hit | Document) -> Readable:
         kept = [(name, value) for name, value in parts if value and " ".join(value.split()) != title]
         text = "\n".join(value if name.casefold() in _BODIES else f"{name}: {value}" for name, value in kept)
     body = without_markup(text)
-    title = None if title is None else without_markup(title)
+    title = None if title is None else without_markup(title).strip() or None
     if title and body.startswith(title):
         rest = body[len(title) :]
         # A passage of a file begins with its heading; a text that only begins with the same words goes on in its line.
