@@ -8,8 +8,9 @@ repositories at which commits, which questions, and which files or lines answer 
 here). FOLDER holds the repositories, each in a folder of its name. Those that are not there are left out and named. The
 measure is theirs: a target counts at the rank of the first hit that lies in it. Words alone (BM25 over the same
 definitions, as they stand) is printed beside, and semble itself where `--semble PYTHON` has the package and its model;
-`--without-model` leaves the model out, which comes from a hub, and weighs meaning with 0. `--time` needs no bench: it
-indexes the first 500 Python files of a folder, else of this Python's own library, and asks them ten questions.
+`--without-model` leaves the model out, which comes from a hub, and weighs meaning with 0. `--time`, as without options,
+needs no bench: it indexes the first 500 Python files of a folder, else of this Python's own library, and asks them ten
+questions.
 """
 
 from __future__ import annotations
@@ -100,6 +101,7 @@ def measured(name: str, scores: Mapping[str, list[float]]) -> None:
     print(f"{name:<14} nDCG@10 {np.mean(flat):.3f} over {len(flat)} questions   {parts}")
 
 
+LIBRARY = Path(os.__file__).parent
 QUESTIONS = (
     "read a file line by line",
     "parse the headers of a request",
@@ -139,16 +141,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--bench", type=Path)
     parser.add_argument("--checkouts", type=Path)
-    parser.add_argument("--time", type=Path, nargs="?", const=Path(os.__file__).parent, metavar="FOLDER")
+    parser.add_argument("--time", type=Path, nargs="?", const=LIBRARY, metavar="FOLDER")
     parser.add_argument("--repository", action="append")
     parser.add_argument("--semble", metavar="PYTHON")
     parser.add_argument("--without-model", action="store_true", help="Semble by its words and ranking alone.")
     asked = parser.parse_args()
-    if asked.time is not None:
-        timed(asked.time)
+    if (asked.bench is None) != (asked.checkouts is None):
+        parser.error("--bench and --checkouts are needed together")
+    if asked.time is not None or asked.bench is None:
+        timed(asked.time or LIBRARY)
         return
-    if asked.bench is None or asked.checkouts is None:
-        parser.error("--bench and --checkouts are needed, or --time")
     model = imi.load()
     model.embed(["warm"])
     total: dict[str, dict[str, list[float]]] = {"words alone": {}, "imi code": {}, "semble": {}}

@@ -438,7 +438,7 @@ PARTS |= {one.__name__: one for one in (public.names, public.few_examples, publi
 def main():
     """Run what was asked for and is not there yet, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path, help="the folder of public data sets")
+    parser.add_argument("data", type=Path, nargs="?", default=Path("../shared/data"), help="the public data sets")
     parser.add_argument("--only", choices=PARTS, action="append")
     parser.add_argument("--model", default="built-in")
     parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parents[1] / "docs", help="a folder")
