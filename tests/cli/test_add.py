@@ -172,4 +172,4 @@ def test_own_vectors_and_ids_in_a_column_come_with_hints_that_fit(here, run):
     done = run("add", "named", "v.jsonl", "--vectors", "vector", "--id", "id")
     assert done.code == 0 and "--id" not in done.err
     assert [row[1] for row in run("recommend", "named", "--like", "a").rows] == ["b"]
-    assert "ask by one with --vector FILE" in run("search", "named", "猫").err
+    assert "search with --vector FILE" in run("search", "named", "猫").err

@@ -254,7 +254,10 @@ def _show_added(added: Added, name: str, options: AddOptions) -> None:
         _say_summary(added.summary, quiet=options.quiet)
         named_id = next((one for one in added.summary.columns if one.casefold() == "id"), None)
         if options.id is None and named_id is not None and added.added:
-            note(f"ids are those of file and line; --id {named_id} takes them from that column", quiet=options.quiet)
+            note(
+                f"ids were made from the file and line; --id {named_id} takes them from that column",
+                quiet=options.quiet,
+            )
     if sys.stderr.isatty():
         if options.vectors is None:
             note(f'next: imi search {name} "your question"', quiet=options.quiet)

@@ -247,7 +247,7 @@ def _say_nothing_found(collection: Collection | None, options: SearchOptions) ->
     """Say what to do where nothing was found."""
     bound = None if collection is None else collection.bound
     if bound is not None and bound.own and options.vector is None:
-        said = "nothing found; the vectors here are your own: ask by one with --vector FILE, or recommend --like ID"
+        said = "nothing found; these vectors are your own: search with --vector FILE, or imi recommend … --like ID"
     elif options.mode == "meaning" or (bound is not None and bound.own):
         said = "nothing found; try fewer filters"
     else:
