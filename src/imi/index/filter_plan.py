@@ -114,7 +114,11 @@ def code_for(
 def growth_for(
     ladder: Ladder, queries: Sequence[Floats], k: int, target: float, random: np.random.Generator
 ) -> float | None:
-    """Return the least power of the widening with which a graph's effort must grow; None where none is enough."""
+    """Return the least power of the widening with which a graph's effort must grow; None where none is enough.
+
+    A quarter of what the target leaves is kept in hand: the least of several that reach it on some tens of queries finds
+    less for others (.908 and .95 where .95 was planned).
+    """
     if ladder.rungs[0].structure not in _GRAPHS:
         return None
     count, held = len(ladder), ladder.held_out
@@ -129,9 +133,10 @@ def growth_for(
         for group in queries:
             last = exact.search(group[:_ASKED], k, passing.rows)[0][:, -1:]
             cases.append((group[:_ASKED], passing, last - 1e-5 * np.maximum(np.abs(last), 1)))
+    wanted = target + (1 - target) / 4
     for power in _POWERS:
         tried = ladder.without_held_out().with_filtering(replace(ladder.filtering, growth=power))
-        if all((tried.widened(group, k, passing) >= bar).mean() >= target for group, passing, bar in cases):
+        if all((tried.widened(group, k, passing) >= bar).mean() >= wanted for group, passing, bar in cases):
             return power
     return None
 
