@@ -116,8 +116,8 @@ def growth_for(
 ) -> float | None:
     """Return the least power of the widening with which a graph's effort must grow; None where none is enough.
 
-    A quarter of what the target leaves is kept in hand: the least of several that reach it on some tens of queries finds
-    less for others (.908 and .95 where .95 was planned).
+    A quarter of what the target leaves is kept in hand: the least of several powers that reach it on some tens of
+    queries finds less for others (.908 and .95 where .95 was planned).
     """
     if ladder.rungs[0].structure not in _GRAPHS:
         return None
