@@ -210,7 +210,7 @@ class Tuner:
         aim = (given.scale * goal[0] @ self.goal[listed].T).masked_fill(same, -1e4)
         total = self.sizes[0]((z[0], found), aim, home, same)
         if len(batch.pairs):
-            # The same text twice in a batch is no rival of itself.
+            # A text that stands twice in a batch does not compete with itself.
             alike = goal[3] @ goal[3].T > 1 - 1e-4
             same = alike & ~torch.eye(len(alike), dtype=torch.bool)
             aim = (given.scale * goal[2] @ goal[3].T).masked_fill(same, -1e4)

@@ -85,7 +85,7 @@ class AgentSource:
         except (CollectionError, ModelMismatch):
             pass
         except UsageError:
-            if mirror.root.is_dir():  # it is the index that is no collection any more
+            if mirror.root.is_dir():  # the folder is there, its index is not a collection any longer
                 self._open_again(mirror)
                 return
             raise

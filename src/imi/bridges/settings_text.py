@@ -32,7 +32,7 @@ def with_server(text: str, servers: str, name: str, entry: Server, *, toml: bool
         toml: whether the settings are TOML; else they are JSON.
 
     Raises:
-        Unfit: the text is no such settings, or cannot be changed by this alone.
+        Unfit: the text does not hold such settings, or cannot be changed by this alone.
     """
     read = _read_toml if toml else _read_json
     wanted = read(text)

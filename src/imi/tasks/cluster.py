@@ -358,7 +358,7 @@ def _find_k(z: Floats, progress: Callable[[int, int], None] | None) -> int:
     """Return the number of groups with the best silhouette among the stable ones, else the most stable.
 
     Looked for on at most 5,000 rows, ten or more a group. Stable is what two seeds agree on by .8 or more. These are
-    always the same: how many groups rows have is no matter of the seed that groups them.
+    always the same: how many groups there are does not depend on the seed that groups the rows.
     """
     seed = 0
     some = z[_sampled(len(z), 5000, seed)]
