@@ -109,7 +109,7 @@ def read(path: Path) -> Module:
     plain = {alias.name for node in imports if isinstance(node, ast.Import) for alias in node.names}
     taken = [node for node in imports if isinstance(node, ast.ImportFrom) and node.module]
     named = plain | {f"{node.module}.{alias.name}" for node in taken for alias in node.names}
-    # The package itself is meant where what is taken from it is no module.
+    # The package itself is meant where the name taken from it is not a module.
     named |= {node.module for node in taken if not any(f"{node.module}.{a.name}" in MODULES for a in node.names)}
     functions = [node for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     calls = [node for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
@@ -169,7 +169,7 @@ def test_files_and_functions_stay_small(module):
 def test_library_neither_prints_nor_asserts(module):
     if module.name == "cli":
         return
-    assert not module.asserts, f"lines {module.asserts}: assert is no validation"
+    assert not module.asserts, f"lines {module.asserts}: assert does not validate input"
     assert not module.prints, f"lines {module.prints}: the library does not print"
 
 

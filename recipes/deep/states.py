@@ -18,7 +18,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from imi.embedders.deep import PREFIXES, batched, unpacked
+from imi.embedders.deep import PREFIXES, batched, padded, unpacked
 from imi.embedders.pieces import Pieces, threads
 from recipes.deep.graph import Shape, encoder
 from recipes.deep.source import Source
@@ -32,7 +32,6 @@ LONGEST = 256
 LONGEST_SEEN = 320
 """Tokens of a text for the last layers: a question may ask for what stands late in its paragraph."""
 _BATCH_TOKENS = 4096
-_PAD = 1
 
 
 def shape_of(source: Source) -> Shape:
@@ -60,12 +59,7 @@ class Network:
         self.session: Any = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
     def _one(self, ids: Ids) -> list[Floats]:
-        longest = max(map(len, ids))
-        numbers = np.full((len(ids), longest), _PAD, np.int64)
-        mask = np.zeros((len(ids), longest), np.int32)
-        for at, own in enumerate(ids):
-            numbers[at, : len(own)] = own
-            mask[at, : len(own)] = 1
+        numbers, mask = padded(ids)
         words = unpacked(self.rows[numbers.ravel()]).reshape(*numbers.shape, self.width)
         out: list[Floats] = self.session.run(None, {"rows": words, "mask": mask})
         return out

@@ -228,12 +228,7 @@ class Deep(EmbedsPictures):
             yield from zip(rows, pool.map(self._mean, batches), strict=True)
 
     def _mean(self, batch: list[NDArray[np.int32]]) -> Floats:
-        longest = max(map(len, batch))
-        ids = np.full((len(batch), longest), _PAD, np.int64)
-        mask = np.zeros((len(batch), longest), np.int32)
-        for row, part in enumerate(batch):
-            ids[row, : len(part)] = part
-            mask[row, : len(part)] = 1
+        ids, mask = padded(batch)
         return np.asarray(self._session.run(None, {"rows": self._unpacked(ids), "mask": mask})[0])
 
     def _unpacked(self, ids: Ints) -> Floats:
@@ -261,6 +256,16 @@ def windows(ids: NDArray[np.int32], longest: int) -> list[NDArray[np.int32]]:
     """
     count = max(1, -(-len(ids) // longest))
     return np.array_split(ids, count)
+
+
+def padded(batch: Sequence[NDArray[np.int32]]) -> tuple[Ints, NDArray[np.int32]]:
+    """Return a batch as the network reads it: (n, longest) piece ids, padded, and (n, longest) 1 where a piece is."""
+    shape = (len(batch), max(map(len, batch)))
+    ids, mask = np.full(shape, _PAD, np.int64), np.zeros(shape, np.int32)
+    for row, part in enumerate(batch):
+        ids[row, : len(part)] = part
+        mask[row, : len(part)] = 1
+    return ids, mask
 
 
 def batched(lengths: Sequence[int], most: int) -> Iterator[list[int]]:
