@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ import pytest
 
 import imi
 from imi.collection.paths import find
-from imi.errors import CollectionError, Damaged, Locked, UsageError
+from imi.errors import CollectionError, Damaged, Gone, Locked, UsageError
+from imi.store import database
 from imi.store import store as stores
 from imi.store.schema_check import check_schema
 
@@ -432,3 +434,31 @@ def test_what_is_frozen_is_read_again_once_it_changes(here, monkeypatch):
         assert found(c) == ["old text"] and refused
         filled(path, "new text")
         assert found(c) == ["new text", "old text"]
+
+
+@pytest.mark.parametrize("comes", [False, True], ids=["nothing", "another"])
+def test_a_thread_that_asks_first_while_the_folder_is_moved_hears_so_or_reads_the_other(here, monkeypatch, comes):
+    """Each thread has a connection of its own, opened when it first asks: the folder may be gone at that moment."""
+    filled("c.imi", "mine")
+    filled("other.imi", "theirs")
+    real = database.connect
+
+    def moved(path, **options):
+        monkeypatch.setattr(database, "connect", real)
+        os.rename("c.imi", "aside.imi")
+        try:
+            return real(path, **options)
+        finally:
+            if comes:
+                os.rename("other.imi", "c.imi")
+
+    with imi.open("c.imi", mode="r") as c, ThreadPoolExecutor(1) as other:
+        assert c.ids() == ["mine"]
+        monkeypatch.setattr(database, "connect", moved)
+        asked = other.submit(c.ids)
+        if comes:
+            assert asked.result() == ["theirs"]
+        else:
+            with pytest.raises(Gone, match="moved or deleted"):
+                asked.result()
+        other.submit(c.close).result()

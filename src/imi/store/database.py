@@ -244,14 +244,15 @@ def connect(path: Path, *, write: bool, durable: bool = True, vfs: str = VFS) ->
                 # A full disk is, for who reads, as a place where nothing can be written.
                 if isinstance(refused, apsw.IOError) and (write or not _is_full(path)):
                     raise
-                if vfs == VFS and left and _is_being_replaced(path, before, write=write):
+                now = identity(path)  # looked at once: it may appear between two looks
+                if vfs == VFS and left and _is_being_replaced(path, before, now, write=write):
                     time.sleep(_REPLACING_SECONDS)
                     continue
-                if path.exists() and write:
+                if now is not None and write:
                     raise CollectionError(
                         f"{path} cannot be written", hint='check the permissions, or open with mode="r"'
                     ) from None
-                if not path.exists() or vfs != VFS:
+                if now is None or vfs != VFS:
                     raise
                 opened = _as_it_lies(path, before)
             if vfs != VFS or identity(path) == before:
@@ -260,9 +261,9 @@ def connect(path: Path, *, write: bool, durable: bool = True, vfs: str = VFS) ->
     raise CollectionError(f"{path} is being replaced again and again", hint="wait until whoever does it is done")
 
 
-def _is_being_replaced(path: Path, before: Identity | None, *, write: bool) -> bool:
+def _is_being_replaced(path: Path, before: Identity | None, now: Identity | None, *, write: bool) -> bool:
     """Whether a file was refused because another takes its place: it is another by now, or nothing forbids to write."""
-    if identity(path) != before:
+    if now != before:
         return True
     return write and os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
 

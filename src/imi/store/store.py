@@ -76,10 +76,22 @@ class Store(FullText):
         opened: database.Opened | None = getattr(self._local, "opened", None)
         if opened is None:
             with inside:
-                opened = database.connect(self.path, write=self.write, durable=self._durable, vfs=self._vfs)
+                opened = self._connected()
             self._local.opened = opened
             self._open.append(opened)
         return opened.connection
+
+    def _connected(self) -> database.Opened:
+        """Open one more connection; the file may be moved, and another come, at the very moment."""
+        try:
+            return database.connect(self.path, write=self.write, durable=self._durable, vfs=self._vfs)
+        except CollectionError:
+            now = identity(self.path)
+            if not self._open or now == self._open[-1].identity:
+                raise
+            if now is None:
+                raise self._gone() from None
+        return database.connect(self.path, write=self.write, durable=self._durable, vfs=self._vfs)
 
     def _present(self) -> apsw.Connection:
         """Return this thread's connection to the file that is at the path now.
