@@ -1,5 +1,6 @@
 """The main path with the built-in model and the network closed: what the first page of the README promises."""
 
+import json
 import subprocess
 import sys
 import time
@@ -59,8 +60,18 @@ def test_the_demo_and_the_first_commands(tmp_path, monkeypatch, capsys):
     assert "zipfile" in hits or "tarfile" in hits or "gzip" in hits
     assert "random" in hits and ("datetime" in hits or "calendar" in hits)
     start = time.process_time()
-    assert imi.cli.main(["demo", "-q"]) == 0
+    assert imi.cli.main(["demo", "-q", "--json", "-k", "5"]) == 0
     assert time.process_time() - start < first / 3, "the second run only asks"
+    found = {
+        question: [hit["metadata"]["name"] for hit in hits]
+        for question, hits in json.loads(capsys.readouterr().out).items()
+    }
+    assert all(len(names) == 5 for names in found.values())
+    classes = [name.rpartition(".")[0] for name in found["日付を足し算する"] if name.startswith("calendar.Calendar.")]
+    assert len(classes) == len(set(classes)), "of each class the nearest method alone"
+    assert any(name.startswith("csv.") for name in found["read rows from a spreadsheet export"][:3])
+    assert "datetime.timedelta" in found["日付を足し算する"]
+    assert any(name.startswith(("smtplib", "email.")) for name in found["send an e-mail"][:3])
     (tmp_path / "four.txt").write_text("\n".join(SENTENCES.values()), "utf-8")
     assert imi.cli.main(["add", "four", "four.txt"]) == 0
     capsys.readouterr()
@@ -104,3 +115,17 @@ def thousand(tmp_path_factory, shared_data):
 def test_the_thousand_reviews_of_the_seminar(thousand, question, title, k):
     found = [hit.text for mode in ("meaning", "hybrid") for hit in thousand.search(question, k=k, mode=mode)]
     assert any(title in text for text in found), f"{question}: {title}"
+
+
+@pytest.mark.nightly
+def test_the_seminar_s_questions_over_the_thousand_reviews_read_by_the_finer_model(thousand, capsys):
+    assert imi.cli.main(["deepen", str(thousand.folder), "-q"]) == 0
+    found = {}
+    for question in ("spoilt", "bad delivery", "delicious beans"):
+        capsys.readouterr()
+        assert imi.cli.main(["search", str(thousand.folder), question, "-k", "5", "--json"]) == 0
+        found[question] = [hit["text"] for hit in json.loads(capsys.readouterr().out)]
+    assert any(text.startswith("Title: Disappointed;") for text in found["spoilt"][:3])
+    assert "great product, poor delivery" in found["bad delivery"][0]
+    wanted = ("Zatarain", "Fantastic Instant Refried", "first time grinding my own beans")
+    assert sum(any(title in text for title in wanted) for text in found["delicious beans"]) >= 2

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from imi.text.pydocs import entries, first_sentence, readable, words
+from imi.text.pydocs import arithmetic, entries, first_sentence, readable, words
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +52,35 @@ def test_nothing_is_shown_and_nothing_complains():
     script = "from imi.text.pydocs import entries; sum(1 for _ in entries())"
     done = subprocess.run([sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def documented(text):
+    def function(): ...
+
+    function.__doc__ = text
+    return function
+
+
+def test_an_example_of_use_and_what_comes_back_are_kept(docs):
+    """What a call takes says less than how it is used and what it gives."""
+    both = documented(
+        'rows = f(x)\n    for row in rows:\n        use(row)\n\nThe "x" argument is a file.\n\nGives rows.'
+    )
+    assert readable(both) == "rows = f(x) for row in rows: use(row) Gives rows."
+    assert readable(documented("f(x, y)\n\nThe x and y arguments must be whole.\n\nAdds them up.")) == "Adds them up."
+    assert readable(documented("f(x, y)\n\nThe x and y arguments must be whole.")) == (
+        "The x and y arguments must be whole."
+    )
+    assert readable(documented("Takes an argument and is done.\n\nMore of it.")) == "Takes an argument and is done."
+    assert "for row in csv_reader" in docs["csv.reader"].text and "writerow" in docs["csv.writer"].text
+
+
+def test_a_class_says_what_its_operators_do(docs):
+    assert arithmetic(set) == "subtract, intersection, union"
+    assert arithmetic(io.StringIO) == ""
+    assert "values. Arithmetic: add, subtract, multiply, divide. [" in docs["datetime.timedelta"].text
+    assert "Arithmetic: add, subtract, multiply, divide, power." in docs["fractions.Fraction"].text
+    assert not [one for one in docs.values() if "Arithmetic: " in one.text and one.metadata["kind"] != "class"]
 
 
 def test_paragraphs_calls_and_names():

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from imi.cli.opening import home
-from imi.cli.options import Model, Output
+from imi.cli.options import K, Model, Output
 from imi.cli.output import note, one_line, progress, show
 from imi.cli.verbs import verb
 from imi.errors import ModelMismatch
@@ -32,7 +32,10 @@ QUESTIONS = (
     "日付を足し算する",
     "send an e-mail",
 )
-_HITS = 3
+_READ = 20
+"""Hits that are read for each one shown: a class has many methods, and one of them answers for all."""
+_FORM = 2
+"""Of the rows: a collection of another form is made again."""
 _NEXT = (
     "imi add notes.imi FILE-OR-FOLDER            your own text, CSV, JSONL, Markdown",
     'imi search notes.imi "a question"           in any language',
@@ -44,6 +47,7 @@ _NEXT = (
 class DemoOptions(Output):
     """What `imi demo` takes."""
 
+    k: K = 3
     model: Model = None
 
 
@@ -54,9 +58,9 @@ def demo(options: DemoOptions) -> None:
     """
     version = f"{sys.version_info.major}.{sys.version_info.minor}.{sys.version_info.micro}"
     model = options.model or os.environ.get("IMI_MODEL") or "built-in"
-    place = home() / "demo" / f"python-{version}-{re.sub(r'[^a-z0-9]+', '-', model.lower())}.imi"
+    place = home() / "demo" / f"python-{version}-{re.sub(r'[^a-z0-9]+', '-', model.lower())}.{_FORM}.imi"
     with _collection(place, model, quiet=options.quiet) as collection:
-        answers = {question: collection.search(question, k=_HITS, mode="meaning") for question in QUESTIONS}
+        answers = {question: _answers(collection, question, options.k) for question in QUESTIONS}
         note(
             f"{len(collection):,} entries of the documentation of Python {version}, asked by meaning:",
             quiet=options.quiet,
@@ -67,6 +71,19 @@ def demo(options: DemoOptions) -> None:
     show(answers, ["question", "score", "hit", "where it is"], rows, as_json=options.as_json)
     if not options.quiet and not options.as_json:
         note("now on files of your own:\n  " + "\n  ".join(_NEXT))
+
+
+def _answers(collection: Collection, question: str, k: int) -> list[Hit]:
+    """Return the first hits, of each class the nearest one: four methods of a calendar leave no place for a date."""
+    nearest: dict[str, Hit] = {}
+    for hit in collection.search(question, k=k * _READ, mode="meaning"):
+        nearest.setdefault(_owner(hit), hit)
+    return list(nearest.values())[:k]
+
+
+def _owner(hit: Hit) -> str:
+    name = str(hit.metadata["name"])
+    return name.rpartition(".")[0] if hit.metadata["kind"] in {"method", "property"} else name
 
 
 def _collection(place: Path, model: str, *, quiet: bool) -> Collection:
@@ -87,6 +104,9 @@ def _collection(place: Path, model: str, *, quiet: bool) -> Collection:
     with progress("indexing", quiet=quiet) as bar, imi.open(building, model=model) as collection:
         collection.add(documents, progress=bar)
     building.rename(place)
+    for old in place.parent.glob(f"{place.name.removesuffix(f'{_FORM}.imi')}*imi"):
+        if old != place:
+            shutil.rmtree(old, ignore_errors=True)
     return imi.open(place, model=model, mode="r")
 
 

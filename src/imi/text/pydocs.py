@@ -33,8 +33,20 @@ _SKIPPED_BELOW = re.compile(
 )
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z]{2})|[_.]+")
 _CALL = re.compile(r"^([\w.]+ = )?[\w.]+ ?\(.*")
+# A call with what is done around it: an example of use, which says more than arguments do.
+_EXAMPLE = re.compile(r"^[ \t]+(for|while|with|if|try)\b.*:[ \t]*$", re.MULTILINE)
+_ABOUT_ARGUMENTS = re.compile(r"The [\w\"'`*, ]{1,60} arguments? (can|may|must|is|are)\b")
 _CLASS = re.compile(r"^[ \t]*class[ \t]+(\w+)", re.MULTILINE)
 _UNDERLINE = re.compile(r"[~=*-]{3,}")
+_OPERATORS = {
+    "__add__": "add",
+    "__sub__": "subtract",
+    "__mul__": "multiply",
+    "__truediv__": "divide",
+    "__pow__": "power",
+    "__and__": "intersection",
+    "__or__": "union",
+}
 _LONGEST = 400
 _SUMMARY = 120
 
@@ -145,9 +157,13 @@ def readable(value: Any) -> str:
     own = value.__doc__
     if not isinstance(own, str) or own.startswith("Alias for field number"):
         return ""
-    paragraphs = [" ".join(part.split()) for part in re.split(r"\n\s*\n", inspect.cleandoc(own))]
-    # Compiled functions begin with their call; what they do comes after it.
-    text = next((text for text in paragraphs if not _CALL.match(text)), paragraphs[0])
+    paragraphs = re.split(r"\n\s*\n", inspect.cleandoc(own))
+    # Compiled functions begin with their call; what they do comes after it, at times behind what they take.
+    told = [part for part in paragraphs if not _CALL.match(part)]
+    chosen = [next((part for part in told if not _ABOUT_ARGUMENTS.match(part)), (told or paragraphs)[0])]
+    if paragraphs[0] is not chosen[0] and _EXAMPLE.search(paragraphs[0]):
+        chosen.insert(0, paragraphs[0])
+    text = " ".join(" ".join(chosen).split())
     return text[:_LONGEST] if len(text) >= 12 else ""
 
 
@@ -155,6 +171,11 @@ def words(name: str) -> str:
     """Return the words in a dotted name: `zipfile.ZipFile.extract_all` holds zipfile, zip, file, extract, all."""
     parts = [part.lower() for part in _CAMEL.split(name) if part]
     return " ".join(dict.fromkeys(parts))
+
+
+def arithmetic(cls: type) -> str:
+    """Return what the operators of a class do, which no method of a name that one would ask by does."""
+    return ", ".join(word for name, word in _OPERATORS.items() if name in vars(cls))
 
 
 def module_text(text: str) -> str:
@@ -179,6 +200,8 @@ def _document(place: _Place, name: str, value: Any, kind: str) -> Document:
     metadata: dict[str, Any] = {"kind": kind, "module": place.name, "name": name}
     if source is not None:
         metadata |= {"source": source, "line": line}
+    if kind == "class" and (able := arithmetic(value)):
+        about = f"{about.rstrip('.:')}. Arithmetic: {able}.".removeprefix(". ")
     text = f"{title}: {about}" if about else title
     return Document(id=name if kind != "module" else f"module {name}", text=text + context, metadata=metadata)
 
