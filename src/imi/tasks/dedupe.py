@@ -214,7 +214,7 @@ def dedupe(
     owner = np.arange(len(rows), dtype=np.int64)
     compared = len(representatives)
     if method == "near":
-        stars, compared = _stars(rows.z[representatives], threshold, progress)
+        stars, compared = _stars(rows.z, representatives, threshold, progress)
         owner[representatives] = representatives[stars]
     of_form = np.empty(int(form.max()) + 1, np.int64)
     of_form[form[representatives]] = owner[representatives]
@@ -295,8 +295,8 @@ def _group(rows: Rows, form: Ints, members: Ints) -> DuplicateGroup:
     )
 
 
-def _stars(z: Floats, threshold: float, progress: Progress | None) -> tuple[Ints, int]:
-    """Return, for each of n rows in order of preference, the row that takes it: itself, or an earlier one.
+def _stars(z: Floats, order: Ints, threshold: float, progress: Progress | None) -> tuple[Ints, int]:
+    """Return, for each of n rows in order of preference, which of them takes it: itself, or an earlier one.
 
     And how many rows were compared with all others: fewer where the work was asked to end early.
 
@@ -304,10 +304,10 @@ def _stars(z: Floats, threshold: float, progress: Progress | None) -> tuple[Ints
     the rest only its length is kept. By Cauchy and Schwarz the cosine is at most ⟨a, b⟩ over these, so pairs
     below are out without a look at the rest; the others are compared whole, in float64.
     """
-    n = len(z)
+    n = len(order)
     owner = np.arange(n, dtype=np.int64)
     free = np.ones(n, dtype=bool)
-    short = _shortened(z)
+    short = _shortened(z, order)
     bar = np.float32(threshold - 1e-5)  # float32 products of rows this short are off by less than this
     start = 0
     while start < n:
@@ -316,7 +316,7 @@ def _stars(z: Floats, threshold: float, progress: Progress | None) -> tuple[Ints
         end = min(n, start + max(4, min(_BLOCK, _MOST_PAIRS // alike)))
         block = start + np.flatnonzero(free[start:end])
         left, right = _possible(short, block, free, bar)
-        near = _reach(z, left, right, threshold)
+        near = _reach(z, order[left], order[right], threshold)
         left, right = left[near], right[near]
         edges = np.searchsorted(left, block, "left"), np.searchsorted(left, block, "right")
         for row, low, high in zip(block, *edges, strict=True):
@@ -362,15 +362,23 @@ def _doubles(z: Floats) -> NDArray[np.float64]:
     return np.asarray(unit / np.linalg.norm(unit, axis=1, keepdims=True), dtype=np.float64)
 
 
-def _shortened(z: Floats, numbers: int = 63) -> Floats:
-    """Return (n, ≤ 64): the leading principal coordinates and the length of what they leave out."""
+def _shortened(z: Floats, order: Ints, numbers: int = 63) -> Floats:
+    """Return (n, ≤ 64) of these rows: the leading principal coordinates and the length of what they leave out."""
     if z.shape[1] <= numbers + 1:
-        return z.astype(np.float32)
-    some = _doubles(z[:: max(1, len(z) // 20_000)])
-    directions = np.linalg.eigh(some.T @ some)[1][:, ::-1][:, :numbers]
-    short = np.empty((len(z), numbers + 1), np.float32)
-    for at in range(0, len(z), _TILE):
-        lead = _doubles(z[at : at + _TILE]) @ directions
+        return z[order].astype(np.float32)
+    directions = _directions(z, order[:: max(1, len(order) // 20_000)])[:, :numbers]
+    short = np.empty((len(order), numbers + 1), np.float32)
+    for at in range(0, len(order), _TILE):
+        lead = _doubles(z[order[at : at + _TILE]]) @ directions
         short[at : at + _TILE, :-1] = lead
         short[at : at + _TILE, -1] = np.sqrt(np.maximum(1 - np.einsum("nd,nd->n", lead, lead), 0))
     return short
+
+
+def _directions(z: Floats, some: Ints) -> NDArray[np.float64]:
+    """Return the principal directions (d, d) of some rows, the leading ones first."""
+    gram = np.zeros((z.shape[1],) * 2)
+    for at in range(0, len(some), _TILE):
+        unit = _doubles(z[some[at : at + _TILE]])
+        gram += unit.T @ unit
+    return np.asarray(np.linalg.eigh(gram)[1][:, ::-1], dtype=np.float64)

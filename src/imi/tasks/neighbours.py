@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from imi.index.native import load_faiss
+from imi.index.native import give_memory_back, load_faiss
 from imi.progress import Progress, may_end
 from imi.types import Floats
 
@@ -52,6 +52,9 @@ def nearest_rows(
         cosines[start:end], rows[start:end] = _without_self(found, places, np.arange(start, end))
         if progress:
             progress(end, n)
+    del search
+    if n > EXACT_ROWS:
+        give_memory_back()
     return np.clip(cosines, -1, 1, out=cosines), rows
 
 
