@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Literal
 
 from imi.errors import Locked
 
@@ -153,8 +154,8 @@ def lock_holders(path: Path, *, writing: bool = False) -> set[int]:
     return found
 
 
-def open_files(number: int) -> set[Identity]:
-    """Return which files a process has open, none where that cannot be seen."""
+def open_files(number: int | Literal["self"]) -> set[Identity]:
+    """Return which files a process, or this one, has open, none where that cannot be seen."""
     found = set[Identity]()
     with suppress(OSError):
         for one in os.scandir(f"/proc/{number}/fd"):

@@ -54,10 +54,11 @@ def _main(arguments: Sequence[str] | None) -> int:
 
 def _leave_quietly() -> None:
     """Let Ctrl-C end the process at once from here on: Python, on its way out, would show where it was."""
-    import signal
+    # `signal` makes enumerations of all names, which takes longer than what is done here.
+    import _signal  # type: ignore[import-not-found]
 
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
 
 
 def _open_closed_streams() -> None:

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import apsw
 
-from imi.atomic import Identity, holders, identity, lock_holders, open_files
+from imi.atomic import Identity, holders, identity
 from imi.errors import CollectionError, Damaged, ImiError, Locked, TooNew, UsageError
 from imi.store.filters import AS_DATE
 from imi.store.rows import damaged_file
 from imi.store.schema import APPLICATION_ID, FORMAT, MIGRATIONS, PAGE_SIZE
 from imi.store.schema_check import check_schema, defend
+from imi.store.sharing import all_have, opening
 
 if TYPE_CHECKING:
     from tempfile import TemporaryDirectory
@@ -209,9 +210,7 @@ def _leave_log_of_others(path: Path) -> None:
     file, log = identity(path), identity(path.with_name(f"{path.name}-wal"))
     if file is None or log is None:
         return
-    held = [open_files(number) for number in lock_holders(path.with_name(f"{path.name}-shm"))]
-    # Only what is certain counts: each of them has the log open, and none the file.
-    if held and all(log in files and file not in files for files in held):
+    if all_have(log, file, path.with_name(f"{path.name}-shm")):
         _leave_log(path, log)
 
 
@@ -238,7 +237,8 @@ def connect(path: Path, *, write: bool, durable: bool = True, vfs: str = VFS) ->
                 if vfs == VFS:
                     _leave_log_of_others(path)
                     _take_log_back(path)
-                connection = _configured(str(path), path, write=write, durable=durable, vfs=vfs)
+                with opening():
+                    connection = _configured(str(path), path, write=write, durable=durable, vfs=vfs)
                 opened = Opened(connection, before, log=identity(path.with_name(f"{path.name}-wal")))
             except (apsw.CantOpenError, apsw.ReadOnlyError, apsw.IOError) as refused:
                 # A full disk is, for who reads, as a place where nothing can be written.
@@ -339,7 +339,8 @@ def alone(path: Path, wait: float | None = None) -> Iterator[apsw.Connection]:
         while True:
             before = identity(path)
             try:
-                connection = _configured(str(path), path, write=True, exclusive=True)
+                with opening():
+                    connection = _configured(str(path), path, write=True, exclusive=True)
                 connection.set_busy_timeout(100)
                 break
             except apsw.BusyError:
@@ -406,7 +407,7 @@ def create(path: Path, *, vfs: str = VFS) -> None:
         CollectionError: the folder cannot be written.
     """
     _checksummed()
-    with translated(path):
+    with translated(path), opening():
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE, vfs=vfs)
         try:
             connection.set_busy_timeout(WAIT_MS)
