@@ -89,6 +89,17 @@ def test_the_helper_is_what_answers(place, monkeypatch, capfd):
     assert warm.answered(SEARCH) is None
 
 
+def test_an_index_that_was_altered_after_it_was_found_whole_is_noticed(place):
+    (place / "more.txt").write_text("river bank\n" + "".join(f"path {n}\n" for n in range(2000)), "utf-8")
+    assert imi("add", "altered.imi", "more.txt").returncode == 0
+    command = ("search", "altered.imi", "river bank", "--mode", "meaning", "-k", "2", "--json")
+    before = [imi(*command).stdout for _ in range(3)]
+    (vectors,) = place.glob("altered.imi/index/vectors0-*")
+    with vectors.open("r+b") as file:
+        file.write(bytes(1000))  # the river bank's own vector, or part of it
+    assert {*before, imi(*command).stdout, imi(*command).stdout} == {before[0]} and "river bank" in before[0]
+
+
 def test_standard_input_folder_and_environment_are_the_callers(place, tmp_path):
     asked = imi("search", str(place / "lines.imi"), "-", "-k", "1", input="mountain\n", cwd=tmp_path)
     assert "mountain path" in asked.stdout

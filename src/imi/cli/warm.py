@@ -88,17 +88,19 @@ def dismiss() -> bool:
 
 def socket_path() -> str:
     """Return where the helper of this user, this version and this installation listens."""
-    import zlib
-
-    which = f"{zlib.crc32(os.fsencode(f'{__version__} {sys.executable} {__file__}')):08x}"
+    which = _short(f"{__version__} {sys.executable} {__file__}")
     home = os.environ.get("IMI_HOME")
     folder = home or os.environ.get("XDG_RUNTIME_DIR") or os.path.expanduser("~/.cache")
     path = os.path.join(folder, "imi-run", f"{which}.sock")
     if len(os.fsencode(path)) <= _LONGEST_PATH:
         return path
-    by_home = f"{zlib.crc32(os.fsencode(os.path.abspath(folder))):08x}"
     # Both sides look whose the folder is before they trust it.
-    return f"/tmp/imi-run-{os.getuid()}/{which}-{by_home}.sock"  # noqa: S108
+    return f"/tmp/imi-run-{os.getuid()}/{which}-{_short(os.path.abspath(folder))}.sock"  # noqa: S108
+
+
+def _short(text: str) -> str:
+    """Return eight digits for a text: no module that knows a checksum is loaded sooner than this is done."""
+    return f"{int.from_bytes(os.fsencode(text), 'big') % 0xFFFFFFFB:08x}"
 
 
 def message(arguments: Sequence[str], folder: str, encodings: Sequence[tuple[str, str]], umask: int) -> bytes:

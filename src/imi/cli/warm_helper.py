@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imi.cli import warm
+from imi.index import checked
 
 IDLE_SECONDS = 3600.0
 _LOOK_SECONDS = 20.0
@@ -121,6 +122,32 @@ def _own_folder(folder: Path) -> None:
         raise PermissionError(f"{folder} has to be a folder of this user alone")
 
 
+class _Found:
+    """What copies found whole, of which later ones are told: they need not check it again."""
+
+    def __init__(self) -> None:
+        self._heard, self._said = os.pipe()
+        os.set_blocking(self._heard, False)
+        os.set_blocking(self._said, False)
+
+    def say(self) -> None:
+        """Tell the helper, from a copy, what it found."""
+        with suppress(OSError):
+            if news := checked.news():
+                os.write(self._said, news)
+
+    def hear(self) -> None:
+        """Remember, in the helper, what copies found."""
+        with suppress(BlockingIOError):
+            while told := os.read(self._heard, 1 << 16):
+                checked.learn(told)
+
+    def close(self) -> None:
+        """Let go of the pipe."""
+        os.close(self._heard)
+        os.close(self._said)
+
+
 def load(collection: Path) -> None:
     """Import and read what a search needs, by making one; afterwards this process has no file of it open.
 
@@ -145,6 +172,7 @@ def load(collection: Path) -> None:
         run(["add", str(collection), str(lines), "--model", "built-in", "-q"])
         rehearse(collection)
         run(["ask", str(collection), "what is the first line?"])
+    checked.keep()
     lines.unlink()
     for handle, kept in zip((1, 2), before, strict=True):
         os.dup2(kept, handle)
@@ -166,7 +194,7 @@ def rehearse(collection: Path) -> None:
 class _Spare:
     """A copy of the helper that is made ahead, and waits for the one command that it will answer."""
 
-    def __init__(self, listener: socket.socket, prepare: Callable[[], None]) -> None:
+    def __init__(self, listener: socket.socket, prepare: Callable[[], None], found: _Found) -> None:
         self._link, inside = socket.socketpair()
         self.number = os.fork()
         if self.number:
@@ -183,11 +211,13 @@ class _Spare:
             with suppress(Exception):
                 prepare()
             inside.sendall(warm.READY)
-            _, handles, _, _ = socket.recv_fds(inside, 1, 1)
-            inside.close()
+            size, handles, _, _ = socket.recv_fds(inside, 4, 1)
             if handles:
+                checked.learn(_whole(inside, int.from_bytes(size, "big")) or b"")
+                inside.close()
                 with socket.socket(fileno=handles[0]) as link:
                     code = answer(link)
+                found.say()
         finally:
             os._exit(code)
 
@@ -197,7 +227,8 @@ class _Spare:
             self._link.setblocking(False)
             if self._link.recv(1, socket.MSG_PEEK) != warm.READY:
                 return False
-            socket.send_fds(self._link, [warm.GO], [link.fileno()])
+            known = checked.known()
+            socket.send_fds(self._link, [len(known).to_bytes(4, "big") + known], [link.fileno()])
         except OSError:
             return False
         self._link.close()
@@ -224,6 +255,7 @@ def serve(
     """
     running: set[int] = set()
     spares: list[_Spare] = []
+    found = _Found()
     files, last = _stamp(), time.monotonic()
     try:
         while wanted() and time.monotonic() - last < idle:
@@ -233,7 +265,7 @@ def serve(
                     spares = [spare for spare in spares if spare.number != ended]
             # While a command runs, it has the processor to itself.
             if rehearse is not None and len(spares) < _SPARES and not running:
-                spares.append(_Spare(listener, rehearse))
+                spares.append(_Spare(listener, rehearse, found))
             short = rehearse is not None and len(spares) < _SPARES
             listener.settimeout(min(_PAUSE_SECONDS if short else _LOOK_SECONDS, idle))
             try:
@@ -244,6 +276,7 @@ def serve(
                 time.sleep(_PAUSE_SECONDS)
                 continue
             last = time.monotonic()
+            found.hear()
             with link:
                 if _stamp() != files:
                     return
@@ -252,13 +285,14 @@ def serve(
                 ready = next((spare for spare in spares if spare.take(link)), None)
                 if ready is not None:
                     spares.remove(ready)
-                running.add(_forked(listener, link) if ready is None else ready.number)
+                running.add(_forked(listener, link, found) if ready is None else ready.number)
     finally:
         for spare in spares:
             spare.dismiss()
+        found.close()
 
 
-def _forked(listener: socket.socket, link: socket.socket) -> int:
+def _forked(listener: socket.socket, link: socket.socket, found: _Found) -> int:
     """Let a copy made now answer a command; return its number."""
     child = os.fork()
     if child:
@@ -267,6 +301,7 @@ def _forked(listener: socket.socket, link: socket.socket) -> int:
     try:
         listener.close()
         code = answer(link)
+        found.say()
     finally:
         os._exit(code)
 
@@ -288,8 +323,11 @@ def answer(link: socket.socket) -> int:
     length = int.from_bytes(size, "big")
     if len(size) != 8 or len(handles) != 3 or length > _LARGEST:
         return 1
-    asked = _read(link, length)
-    if asked is None or asked.arguments[0] not in warm.VERBS:
+    sent = _whole(link, length)
+    if sent is None:
+        return 1
+    asked = _Asked.of(sent)
+    if asked.arguments[0] not in warm.VERBS:
         return 1
     os.chdir(asked.folder)
     link.sendall(warm.READY)
@@ -327,14 +365,15 @@ class _Asked:
         return cls(folder, int(umask), list(zip(rest[:6:2], rest[1:6:2], strict=True)), rest[7:first], environment)
 
 
-def _read(link: socket.socket, length: int) -> _Asked | None:
+def _whole(link: socket.socket, length: int) -> bytes | None:
+    """Return so many bytes that come in; None where they end before."""
     parts = bytearray()
     while len(parts) < length:
         part = link.recv(min(1 << 16, length - len(parts)))
         if not part:
             return None
         parts += part
-    return _Asked.of(bytes(parts))
+    return bytes(parts)
 
 
 def _take_over(handles: list[int], asked: _Asked) -> None:

@@ -57,7 +57,7 @@ def all_have(kept: Identity, but_not: Identity, locked: Path) -> bool:
 
 
 def _one_holder(path: Path) -> int | None:
-    """Return a process that has a lock on a file, 0 for nobody, -1 for one without a number; None where it is unknown."""
+    """Return a process that has a lock on a file: 0 for nobody, -1 for one without a number, None if it is unknown."""
     if sys.platform != "linux" or sys.maxsize < 1 << 32:
         return None
     import fcntl
