@@ -8,7 +8,8 @@ from typing import Literal
 
 _MOST = 30
 """Combining marks that follow one another; no script in use has more on one character (UAX 15, D4)."""
-_LONG_RUN = re.compile(rf"[^\w\s\x00-\u02ff]{{{_MOST + 1},}}")
+_MARK = re.compile(r"[^\w\s\x00-\u02ff]")
+_LONG_RUN = re.compile(rf"{_MARK.pattern}{{{_MOST + 1},}}")
 
 
 def normalize_form(form: Literal["NFC", "NFKC"], text: str) -> str:
@@ -16,7 +17,12 @@ def normalize_form(form: Literal["NFC", "NFKC"], text: str) -> str:
 
     Marks are sorted one by one, which takes quadratic time on a long run of them.
     """
-    return text if text.isascii() else unicodedata.normalize(form, _LONG_RUN.sub(_cut, text))
+    if text.isascii():
+        return text
+    # Of a longer run at least one character is among every thirty-first of the text.
+    if _MARK.search(text[_MOST :: _MOST + 1]):
+        text = _LONG_RUN.sub(_cut, text)
+    return unicodedata.normalize(form, text)
 
 
 def _cut(run: re.Match[str]) -> str:

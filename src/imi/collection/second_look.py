@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,8 +32,9 @@ from imi.patterns import Pattern
 from imi.records import Document, facts_of
 from imi.row_sets import among
 from imi.text.asked_figures import Figure
-from imi.text.lexical import in_other_script, is_unspaced, is_word
-from imi.text.word_forms import FUNCTION_WORDS, base_form, plain_letters
+from imi.text.lexical import in_other_script, is_unspaced
+from imi.text.said import Sentences
+from imi.text.word_forms import FUNCTION_WORDS, base_form, plain_letters, without_accents
 from imi.types import Rows
 
 FIRST = 30
@@ -50,9 +52,6 @@ _READ = 4000
 _MOST_WORDS = 64
 """Of the question, the rarest."""
 _HIRAGANA = Pattern("[\u3041-\u309f]+")
-_WORD = Pattern(r"[^\W_]+")
-_END = Pattern(r"[。!?]+|(?<![.…])[.…]++[\"'”’)\]]*+\s+|\n\s*+")
-"""Where sentences end, near enough for counting their words."""
 _COMPOUNDS = Pattern(
     "[\u30a1-\u30fa\u30fc]{2,}|[0-9]+[\u4e00-\u9fff]|[a-z0-9][a-z0-9.\\-]*[a-z0-9]|[\u4e00-\u9fff\u3005]{2,}"
 )
@@ -85,7 +84,7 @@ class QuestionWords:
         found: dict[str, float] = {}
         telling: dict[str, float] = {}
         for word, idf in rarity.items():
-            form = base_form(plain_letters(word))
+            form = base_form(without_accents(word))
             weight = KANA * idf if _HIRAGANA.compiled.fullmatch(word) else idf
             found[form] = max(found.get(form, 0.0), weight)
             if unspaced or word not in FUNCTION_WORDS:
@@ -110,20 +109,18 @@ def looked_at(found: Fused, question: str, documents: Mapping[int, Document]) ->
     Returns:
         The same rows; scores lie between 0 and about 1, and none is above the one before.
     """
-    first = found.ranking.rows[:FIRST]
-    read = {row: documents[row] for row in first.tolist() if row in documents}
-    bodies = {row: _body(document) for row, document in read.items() if document.text}
+    first = found.ranking.rows[:FIRST].tolist()
+    bodies = {at: _body(documents[row]) for at, row in enumerate(first) if row in documents and documents[row].text}
     if not found.rarity or len(bodies) < 2:
         return found.ranking
     asked = QuestionWords.of(question, found.rarity)
-    foreign = in_other_script(question, [*bodies.values()][:_TOLD])
+    foreign = in_other_script(question, islice(bodies.values(), _TOLD))
     if not asked.words or (foreign and asked.figure is None):
         return found.ranking
-    places = np.flatnonzero(among(first, np.array([*bodies])))
-    rows = first[places]
-    texts = [plain_letters(bodies[row]) for row in rows.tolist()]
+    places = np.fromiter(bodies, np.intp, len(bodies))
+    rows = found.ranking.rows[places]
     weights = np.array(FOREIGN_WEIGHTS if foreign else WEIGHTS)
-    score = signs_of(found, asked, rows, texts) @ weights / weights.sum()
+    score = signs_of(found, asked, rows, [*map(plain_letters, bodies.values())]) @ weights / weights.sum()
     order = np.argsort(-score, kind="stable")
     out, scores = found.ranking.rows.copy(), found.ranking.scores.copy()
     out[places], scores[places] = rows[order], score[order]
@@ -136,18 +133,25 @@ def signs_of(found: Fused, asked: QuestionWords, rows: Rows, texts: Sequence[str
     Args:
         found: the ranking.
         asked: the question.
-        rows: some of the ranking.
+        rows: some of its first `FIRST`.
         texts: theirs, in plain letters.
     """
-    order = np.argsort(found.ranking.rows, kind="stable")
-    own = found.ranking.scores[order[np.searchsorted(found.ranking.rows[order], rows)]]
-    figures = np.array([asked.figure is not None and asked.figure.within(text) for text in texts], np.float64)
-    return np.stack([own, said(asked, texts), _near(found.meaning, rows), named(asked.names, texts), figures], axis=1)
+    known = dict(zip(found.ranking.rows[:FIRST].tolist(), found.ranking.scores[:FIRST].tolist(), strict=True))
+    signs = np.empty((len(texts), len(WEIGHTS)))
+    signs[:, 0] = [known[row] for row in rows.tolist()]
+    signs[:, 1] = said(asked, texts)
+    signs[:, 2] = _near(found.meaning, rows)
+    signs[:, 3] = named(asked.names, texts)
+    signs[:, 4] = 0.0 if asked.figure is None else [asked.figure.within(text) for text in texts]
+    return signs
 
 
 def _body(document: Document) -> str:
     """Return the text of a row without the title and headings above it, which all of its neighbours have as well."""
-    text, facts = (document.text or "")[:_READ], facts_of(document.metadata)
+    text = (document.text or "")[:_READ]
+    if not document.metadata:
+        return text
+    facts = facts_of(document.metadata)
     above = " > ".join(dict.fromkeys(str(part) for part in (facts.get("title"), facts.get("heading")) if part))
     return (text.removeprefix(f"{above}\n") if above else text) or text
 
@@ -159,25 +163,8 @@ def said(asked: QuestionWords, texts: Sequence[str]) -> NDArray[np.float64]:
         asked: the question.
         texts: of the rows, in plain letters.
     """
-    pairs = [*zip(asked.words, asked.weights.tolist(), strict=True)]
-    words = {word: weight for word, weight in pairs if is_word(word)}
-    pieces = [pair for pair in pairs if not is_word(pair[0])]
-    return np.array([_best(text, words, pieces) for text in texts]) / max(float(asked.weights.sum()), 1e-9)
-
-
-def _best(text: str, words: Mapping[str, float], pieces: Sequence[tuple[str, float]]) -> float:
-    here = [pair for pair in pieces if pair[0] in text]
-    best = 0.0
-    for sentence in _END.compiled.split(text):
-        found = 0.0
-        for piece, weight in here:
-            if piece in sentence:
-                found += weight
-        if words:
-            for word in words.keys() & set(map(base_form, _WORD.findall(sentence))):
-                found += words[word]
-        best = max(best, found)
-    return best
+    found = Sentences(texts).best(asked.words, asked.weights)
+    return found / max(float(asked.weights.sum()), 1e-9)
 
 
 def named(names: Sequence[str], texts: Sequence[str]) -> NDArray[np.float64]:

@@ -59,6 +59,7 @@ _PLAIN_CHUNK = re.compile("[a-z0-9]+|[+#]")
 """The same of a normalised text in ASCII alone."""
 _RUN = Pattern(rf"[{_GRAM}]+|[^{_GRAM}]+")
 _UNSEGMENTED = Pattern(rf"[{_GRAM}]")
+_UNSEGMENTED_RUN = Pattern(rf"[{_GRAM}]+")
 _HIRAGANA = re.compile("[\u3041-\u3096]")
 # No opening mark inside: else each of many that are never closed would be looked for to the end, which is quadratic.
 _QUOTED = re.compile(r'"([^"]+)"|“([^“”]+)”|「([^「」]+)」')
@@ -247,8 +248,8 @@ def _is_short(piece: str) -> bool:
 
 def mostly_unspaced(texts: Iterable[str]) -> bool:
     """Whether texts are in a script that puts no spaces between words, names and terms of others among them."""
-    characters = [char for text in texts for char in text[:400] if char.isalpha()]
-    return sum(map(is_unspaced, characters)) * 3 > len(characters)
+    letters = "".join(filter(str.isalpha, "".join(text[:400] for text in texts)))
+    return sum(map(len, _UNSEGMENTED_RUN.findall(letters))) * 3 > len(letters)
 
 
 def in_other_script(query: str, texts: Iterable[str]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from functools import lru_cache
 
@@ -17,7 +18,9 @@ FUNCTION_WORDS = frozenset(
 )
 """What a question is built of, not about: rare in a collection of a few rows, and telling in none."""
 _ENDINGS = (("ies", "y"), ("ied", "y"), ("ing", ""), ("ed", ""), ("es", ""), ("s", ""), ("e", ""))
-_ACCENTED = Pattern("[\u00c0-\u024f\u1e00-\u1eff]|[a-z][\u0300-\u036f]")
+_MARKED = Pattern("[\u00c0-\u024f\u1e00-\u1eff\u0300-\u036f]")
+_ACCENTED = Pattern(r"[\u00c0-\u024f\u1e00-\u1eff][^\w\s\x00-\u02ff]*|[a-z][^\w\s\x00-\u02ff]+")
+"""A letter and the marks on it, with signs after them that are no marks."""
 _ACCENT = Pattern("(?<=[a-z])[\u0300-\u036f]+")
 
 
@@ -35,7 +38,15 @@ def base_form(word: str) -> str:
 
 def plain_letters(text: str) -> str:
     """Return a text as `normalize_text` does, and Latin letters without their accents: Temür is temur."""
-    text = normalize_text(text)
-    if text.isascii() or not _ACCENTED.search(text):
+    return without_accents(normalize_text(text))
+
+
+def without_accents(text: str) -> str:
+    """Return a normalised text with Latin letters without their accents."""
+    if text.isascii() or not _MARKED.search(text):
         return text
-    return unicodedata.normalize("NFC", _ACCENT.compiled.sub("", unicodedata.normalize("NFD", text)))
+    return _ACCENTED.compiled.sub(_plain, text)
+
+
+def _plain(letter: re.Match[str]) -> str:
+    return unicodedata.normalize("NFC", _ACCENT.compiled.sub("", unicodedata.normalize("NFD", letter[0])))
