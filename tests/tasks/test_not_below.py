@@ -106,6 +106,30 @@ def test_a_subset_is_farther_apart_than_rows_drawn_at_random(shared_data, model,
     assert ours > max(tasks.diversity(z[rows]).mean_distance for rows in drawn)
 
 
+@pytest.mark.parametrize("name", [*KINDS, "news"])
+@pytest.mark.parametrize(("likes", "dislikes"), [(1, 0), (1, 1), (3, 2)])
+def test_recommendations_are_no_fewer_of_the_kind_liked_than_the_nearest(shared_data, model, name, likes, dislikes):
+    texts, kinds = map(list, zip(*news(shared_data), strict=True)) if name == "news" else kinds_of(name, shared_data)
+    z, codes = model.embed(texts), np.unique(kinds, return_inverse=True)[1]
+    middles = np.stack([z[codes == code].mean(axis=0) for code in range(codes.max() + 1)])
+    many = np.flatnonzero(np.bincount(codes) >= likes + 5)
+    rng, gains, avoided = np.random.default_rng(0), [], []
+    for _ in range(200):
+        kind = rng.choice(many)
+        other = np.argsort(-(middles @ middles[kind]))
+        other = other[other != kind][0]  # dislikes are of the kind that is most like the liked one
+        like = rng.choice(np.flatnonzero(codes == kind), likes, False)
+        dislike = rng.permutation(np.flatnonzero(codes == other))[:dislikes]
+        near = z @ z[like].mean(axis=0)
+        near[[*like, *dislike]] = -1
+        plain = np.argsort(-near, kind="stable")[:10]
+        ours = tasks.recommend(z, like, dislike, diversity=0).rows
+        gains.append((codes[ours] == kind).mean() - (codes[plain] == kind).mean())
+        avoided.append((codes[plain] == other).mean() - (codes[ours] == other).mean())
+    assert bootstrap(np.array(gains))[1] >= 0, np.mean(gains)
+    assert not dislikes or np.mean(avoided) > 0
+
+
 @pytest.mark.parametrize("name", KINDS)
 def test_how_many_groups_there_are_does_not_depend_on_the_seed(shared_data, model, name):
     texts, _ = kinds_of(name, shared_data)

@@ -110,6 +110,24 @@ def test_recommendation_follows_likes_and_varies(groups, tmp_path, embedder):
             call()
 
 
+def test_what_is_nearer_to_the_disliked_loses_by_how_much_and_all_else_keeps_its_score(groups, tmp_path, embedder):
+    import imi
+
+    z, _ = groups
+    like, dislike = [0, 1], [160, 161]
+    plain, found = (tasks.recommend(z, like, away, k=300, diversity=0) for away in ((), dislike))
+    before = dict(zip(plain.rows.tolist(), plain.scores.tolist(), strict=True))
+    lead = z @ (z[dislike].mean(axis=0) - z[like].mean(axis=0))
+    assert len(found.rows) == 296 and (lead[found.rows] > 0).any() and (lead[found.rows] < 0).any()
+    for row, score in zip(found.rows.tolist(), found.scores.tolist(), strict=True):
+        assert score == pytest.approx(before[row] - max(0.0, float(lead[row])), abs=1e-5)
+    with imi.open(tmp_path / "c.imi", model=embedder) as collection:
+        collection.add([Document(str(row), f"row {row}") for row in range(300)], vectors=normalize(np.hstack([z, z])))
+        hits = tasks.recommend(collection, ["0", "1"], ["160", "161"], k=10, diversity=0)
+    assert [hit.id for hit in hits] == [str(row) for row in found.rows[:10]]
+    assert [hit.score for hit in hits] == pytest.approx(found.scores[:10].tolist(), abs=1e-4)
+
+
 def test_copies_are_recommended_once_and_those_of_the_liked_never(tmp_path, embedder):
     import imi
 

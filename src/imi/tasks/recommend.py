@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,14 +20,14 @@ from imi.text.lexical import normalize_text
 from imi.types import Floats
 from imi.vectors import normalize
 
-_AWAY = 0.5
-"""The share of the disliked rows' mean that is taken off the liked rows' mean (Rocchio 1971)."""
+_SEEN = 10
+"""How many candidates a row shown is chosen from; where rows are disliked, twice as many are looked at first."""
 _BRIEF = 60
 
 
 @dataclass(frozen=True)
 class Recommendation:
-    """Row numbers (k,) in the order to show them, and their scores: the cosine to what is wanted."""
+    """Row numbers (k,) in the order to show them, and their scores: the cosine to the liked, see `recommend`."""
 
     rows: NDArray[np.int64]
     scores: Floats
@@ -51,9 +51,10 @@ def recommend(
 ) -> Hits | Recommendation:
     """Find what is like these, unlike those, and not all the same.
 
-    The wanted vector is the mean of the liked minus half the mean of the disliked. The best k × 10 candidates are
-    then taken one by one by maximal marginal relevance (Carbonell and Goldstein 1998): (1 - diversity) × score -
-    diversity × likeness to those taken.
+    A row's score is its cosine to the mean of the liked. Where it is nearer to the disliked than to the liked, it loses
+    by how much. The best k × 10 candidates are then taken one by one by maximal marginal relevance (Carbonell and
+    Goldstein 1998): (1 - diversity) × score - diversity × likeness to those taken. So with a diversity of 0 and nothing
+    disliked, these are the nearest rows.
 
     Args:
         data: a collection, or (n, d) vectors.
@@ -209,12 +210,19 @@ def _listed(given: Sequence[Any] | str | int) -> list[Any]:
     return [given] if isinstance(given, str | int | np.integer) else list(given)
 
 
-def wanted_vector(liked: Floats, disliked: Floats) -> Floats:
-    """Return the unit vector (d,) to look for, from liked (a, d) and disliked (b, d) unit rows; b may be 0."""
-    wanted = liked.mean(axis=0)
+def liking(z: Floats, liked: Floats, disliked: Floats) -> Floats:
+    """Return how wanted each unit row of z is, (n,): the cosine to the liked, less any lead of the disliked.
+
+    Args:
+        z: (n, d) unit rows.
+        liked: (a, d) unit rows.
+        disliked: (b, d) unit rows; b may be 0.
+    """
+    middle = liked.mean(axis=0)
+    scores = z @ normalize(middle)
     if len(disliked):
-        wanted = wanted - np.float32(_AWAY) * disliked.mean(axis=0)
-    return normalize(wanted)
+        scores = scores - np.maximum(z @ (disliked.mean(axis=0) - middle), 0)
+    return np.asarray(scores, dtype=np.float32)
 
 
 def marginal_relevance(scores: Floats, z: Floats, k: int, diversity: float) -> NDArray[np.int64]:
@@ -242,10 +250,10 @@ def _from_array(z: Floats, liked: list[Any], disliked: list[Any], k: int, divers
     for row in (*liked, *disliked):
         if isinstance(row, bool) or not isinstance(row, int | np.integer) or not 0 <= row < len(z):
             raise UsageError(f"row {row!r} is not there, allowed are whole numbers from 0 to {len(z) - 1}")
-    scores = z @ wanted_vector(z[liked], z[disliked])
+    scores = liking(z, z[liked], z[disliked])
     first, same = copies_of(z)
     others = first[~np.isin(np.arange(len(first)), same[[*liked, *disliked]])]
-    candidates = others[np.argsort(-scores[others], kind="stable")[: 10 * k]]
+    candidates = others[np.argsort(-scores[others], kind="stable")[: _SEEN * k]]
     order = candidates[marginal_relevance(scores[candidates], z[candidates], k, diversity)]
     return Recommendation(order, np.asarray(scores[order], dtype=np.float32))
 
@@ -254,8 +262,10 @@ def _from_collection(
     collection: Any, liked: list[str], disliked: list[str], how: tuple[int, float, Any, int | None]
 ) -> Hits:
     k, diversity, where, dims = how
-    known = normalize(collection.vectors([*liked, *disliked]))
-    wanted = wanted_vector(known[: len(liked)], known[len(liked) :])
+    known = normalize(collection.vectors([*liked, *disliked], dims=dims))
+    ours, away = known[: len(liked)], known[len(liked) :]
+    # Every dimension is asked by, and the search shortens it: a mean of shortened vectors is another one.
+    wanted = normalize(normalize(collection.vectors(liked)).mean(axis=0))
     skip = dict.fromkeys([*liked, *disliked])
     named = [Hit(one.id, 1.0, one.text, {}) for one in collection.get(list(skip))]
 
@@ -265,9 +275,12 @@ def _from_collection(
         return Hits([*named, *(hit for hit in found if hit.id not in skip)], mode="meaning")
 
     # What says the same as a named row is folded into it, and goes with it.
-    hits: list[Hit] = [hit for hit in search_folded(search, 10 * k + len(skip)) if hit.id not in skip]
+    many = _SEEN * k * (2 if disliked else 1)
+    hits: list[Hit] = [hit for hit in search_folded(search, many + len(skip)) if hit.id not in skip]
     if not hits:
         return Hits([], mode="meaning")
     z = normalize(collection.vectors([hit.id for hit in hits], dims=dims))
-    scores = np.array([hit.score for hit in hits], dtype=np.float32)
-    return Hits([hits[place] for place in marginal_relevance(scores, z, k, diversity)], mode="meaning")
+    scores = liking(z, ours, away)
+    best = np.argsort(-scores, kind="stable")[: _SEEN * k]
+    order = best[marginal_relevance(scores[best], z[best], k, diversity)]
+    return Hits([replace(hits[place], score=float(scores[place])) for place in order], mode="meaning")
