@@ -246,7 +246,8 @@ def test_the_effort_under_a_filter_is_measured(nested):
     groups = [queries, unlike(queries, rows, np.random.default_rng(0))]
     power = growth_for(plain, groups, 10, 0.9, np.random.default_rng(1))
     assert power is not None and 0.2 <= power <= 0.8
-    assert growth_for(plain, groups, 10, 1.01, np.random.default_rng(1)) is None
+    most = growth_for(plain, groups, 10, 1.01, np.random.default_rng(1))
+    assert most is not None and most >= power  # no more is asked for than is found without a filter
     flat = Ladder.build(rows, (Rung(128, 20, "float32", "flat"), Rung(128, 10)))
     assert growth_for(flat, groups, 10, 0.9, np.random.default_rng(1)) is None
     asked = plain.with_filtering(Filtering(growth=power))
