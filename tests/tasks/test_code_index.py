@@ -6,7 +6,8 @@ import pytest
 
 import imi
 from imi.tasks.code import code, definitions, functions
-from imi.tasks.code_index import CodeIndex, stem, terms
+from imi.tasks.code_index import CodeIndex
+from imi.tasks.code_terms import stem, terms
 
 FILES = {
     "shop/connector.py": '''"""Connections to the warehouse."""

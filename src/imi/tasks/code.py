@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from imi.errors import UsageError
-from imi.tasks.code_definitions import Function, as_words, definitions, functions
+from imi.tasks.code_definitions import Function, definitions, functions
 from imi.tasks.code_index import CodeHit, CodeIndex
+from imi.tasks.code_terms import as_words
 from imi.tasks.parsers import GRAMMARS
 
 __all__ = ["CodeHit", "CodeIndex", "Function", "as_words", "code", "definitions", "functions"]

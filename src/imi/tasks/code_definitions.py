@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import ast
 import os
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
+from imi.embedders.pieces import threads
 from imi.errors import UsageError
+from imi.tasks.code_terms import as_words, terms
+from imi.tasks.halves import in_halves
 from imi.tasks.parsers import GRAMMARS, parse_definitions
 from imi.text.walk import Walking, unwritten, walk
 
 _BODY = 1200
 """Characters of a definition that are embedded: its name and its comments say most of what it does, and stand first."""
-_PART = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+|[^\W\d_A-Za-z]+")
+_MANY = 60
+"""Files from which a second process is worth its start."""
 _LINES = 30
 """Lines of a file that stand for it: what it says of itself at its head."""
 CodeKind = Literal["function", "class", "file"]
@@ -48,11 +53,16 @@ class Function:
         """The name without the classes before it."""
         return self.name.rpartition(".")[2]
 
-    @property
+    @cached_property
     def described(self) -> str:
         """Return what is embedded: the names' words, then the source, all as words rather than symbols."""
         stem = os.path.splitext(os.path.basename(self.path))[0]
         return as_words(f"{stem} {self.short_name}\n{self.doc[:400]}\n{self.text[:_BODY]}")
+
+    @cached_property
+    def terms(self) -> tuple[list[str], list[str], list[str]]:
+        """Return what the name, the source and the docstring are compared by."""
+        return terms(self.short_name), terms(self.text[:6000]), terms(self.doc[:1500])
 
 
 def functions(folder: str | Path) -> list[Function]:
@@ -78,16 +88,28 @@ def definitions(folder: str | Path) -> list[Function]:
         raise UsageError(
             f"{folder} is not source code that can be read", hint=f"read are .py, {', '.join(sorted(GRAMMARS))}"
         )
-    found: list[Function] = []
-    for path in [root] if root.is_file() else _source_files(root):
-        source = path.read_text(encoding="utf-8", errors="replace")
-        found += _python(str(path), source) if path.suffix == ".py" else _others(str(path), source, path.suffix)
+    return read_files([root] if root.is_file() else [*_source_files(root)])
+
+
+def read_files(paths: Sequence[Path]) -> list[Function]:
+    """Read the definitions of files of source code, of many in two processes, with what an index compares them by."""
+    many = len(paths) >= _MANY
+    return [*chain.from_iterable(in_halves(_of_file, paths, threads() if many else 1, _size))]
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _of_file(path: Path) -> list[Function]:
+    source = path.read_text(encoding="utf-8", errors="replace")
+    found = _python(str(path), source) if path.suffix == ".py" else _others(str(path), source, path.suffix)
+    for one in found:
+        _ = one.described, one.terms
     return found
-
-
-def as_words(source: str) -> str:
-    """Return source as words: readTextFile and read_text_file both become "read text file"; symbols go."""
-    return " ".join(_PART.findall(source)).lower()
 
 
 def _source_files(root: Path) -> Iterator[Path]:
@@ -98,8 +120,19 @@ def _source_files(root: Path) -> Iterator[Path]:
                 yield path
 
 
-_BLOCKS = frozenset({"body", "orelse", "finalbody", "handlers", "cases"})
+_BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
 """Where a statement holds others: definitions are in no expression, of which there are ten times as many."""
+
+
+class _Blocks(dict[type[ast.AST], tuple[str, ...]]):
+    """The fields in which a kind of statement holds others, none for most."""
+
+    def __missing__(self, kind: type[ast.AST]) -> tuple[str, ...]:
+        found = self[kind] = tuple(name for name in kind._fields if name in _BLOCKS)
+        return found
+
+
+_BLOCKS_OF = _Blocks()
 
 
 def _python(path: str, source: str) -> list[Function]:
@@ -118,8 +151,8 @@ def _python(path: str, source: str) -> list[Function]:
         elif isinstance(node, ast.ClassDef):
             found.append(_class(path, node, owner, lines))
             owner = f"{owner}{node.name}."
-        inside = [one for name in node._fields if name in _BLOCKS for one in getattr(node, name)]
-        left += [(one, owner) for one in reversed(inside)]
+        for name in reversed(_BLOCKS_OF[type(node)]):
+            left += [(one, owner) for one in reversed(getattr(node, name))]
     # A file that only brings together what others define is found by what it says and is called.
     return [_head_of_python(path, tree, lines), *found] if lines else []
 

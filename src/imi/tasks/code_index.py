@@ -13,21 +13,19 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imi.tasks.code_definitions import Function, as_words
+from imi.tasks.code_definitions import Function
+from imi.tasks.code_terms import PARTS, as_words, stem, terms
 from imi.text.bm25 import BM25
 from imi.vectors import normalize
 
 Floats = NDArray[np.float64]
-_IDENTIFIER = re.compile(r"\w+")
 _QUOTED = re.compile(r'("""|\'\'\')(.*?)\1', re.DOTALL)
-_PARTS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+|[^\W\d_A-Za-z]+")
 # fmt: off
 _SAY_NOTHING = frozenset((
     "how", "does", "do", "is", "are", "the", "a", "an", "of", "to", "in", "on", "for", "and", "or", "with", "by",
@@ -38,11 +36,6 @@ _SAY_NOTHING = frozenset((
 ))
 # Which language it is in says nothing where all of it is.
 _LANGUAGES = frozenset(("python", "javascript", "typescript", "golang", "rust", "java", "ruby", "cpp"))
-_ENDINGS = (
-    ("izations", 3), ("ization", 3), ("ations", 3), ("ation", 3), ("ings", 3), ("ing", 3), ("ions", 3), ("ion", 3),
-    ("ers", 3), ("er", 3), ("ors", 3), ("or", 3), ("ies", 2), ("ied", 2), ("ed", 3), ("es", 3), ("s", 3), ("e", 3),
-    ("y", 3),
-)
 _LOWER_FOLDERS = frozenset((
     "tests", "test", "testing", "vendor", "vendored", "third_party", "thirdparty", "examples", "example", "docs",
     "docs_src", "benchmarks", "legacy", "deprecated", "compat", "migrations", "fixtures", "mocks",
@@ -64,41 +57,6 @@ _NEXT = 0.45
 _LOWERED, _DEPTH = 0.6, 0.97
 _NEAR_NOTHING = 0.1
 """A cosine that says nothing."""
-
-
-@lru_cache(maxsize=100_000)
-def stem(word: str) -> str:
-    """Return an English word without its ending, so that connection, connecting and connections are one."""
-    if len(word) <= 3 or not word.isascii():
-        return word
-    for ending, least in _ENDINGS:
-        if word.endswith(ending) and len(word) - len(ending) >= least:
-            word = word[: -len(ending)]
-            break
-    if len(word) > 3 and word[-1] == word[-2] and word[-1] not in "aeiouls":
-        word = word[:-1]
-    return word[:-2] if len(word) > 5 and word.endswith(("at", "iz")) else word
-
-
-class _Terms(dict[str, tuple[str, ...]]):
-    """The stems of a name's parts, and the whole name where it has several, by the name: most are met again."""
-
-    def __missing__(self, identifier: str) -> tuple[str, ...]:
-        parts = _PARTS.findall(identifier)
-        stems = tuple(stem(part.lower()) for part in parts)
-        if len(self) >= _MOST_NAMES:
-            self.clear()
-        found = self[identifier] = (*stems, identifier.lower()) if len(parts) > 1 else stems
-        return found
-
-
-_MOST_NAMES = 100_000
-_TERMS = _Terms()
-
-
-def terms(text: str) -> list[str]:
-    """Return what source or a question is compared by."""
-    return list(chain.from_iterable(map(_TERMS.__getitem__, _IDENTIFIER.findall(text))))
 
 
 @dataclass(frozen=True)
@@ -127,7 +85,7 @@ class CodeIndex:
     def __init__(self, found: Sequence[Function], model: Any, dims: int | None = None) -> None:
         """Embed definitions and count their words."""
         self.functions = tuple(found)
-        read = [one if one.doc else replace(one, doc=_docstring(one.text)) for one in found]
+        read = [one if one.doc or not (doc := _docstring(one.text)) else replace(one, doc=doc) for one in found]
         self._model, self._dims = model, dims
         files: dict[str, int] = {}
         # Definitions without a path are each on their own.
@@ -135,7 +93,7 @@ class CodeIndex:
             [files.setdefault(one.path or f"\0{at}", len(files)) for at, one in enumerate(found)], np.int64
         )
         self._paths = [path if not path.startswith("\0") else "" for path in files]
-        self._stems = [{stem(part.lower()) for part in _PARTS.findall(_called(path))} for path in self._paths]
+        self._stems = [{stem(part.lower()) for part in PARTS.findall(_called(path))} for path in self._paths]
         self._names: dict[str, list[int]] = {}
         for at, one in enumerate(found):
             self._names.setdefault(one.short_name.lower(), []).append(at)
@@ -152,7 +110,7 @@ class CodeIndex:
             terms(_called(path)) * 2 * _STEM + terms(_folder(path)) * 2 for path in self._paths
         ]
         for one, file in zip(read, self._file.tolist(), strict=True):
-            name, body, doc = terms(one.short_name), terms(one.text[:6000]), terms(one.doc[:1500])
+            name, body, doc = one.terms
             around = (
                 terms(_called(one.path)) * _STEM
                 + terms(_folder(one.path))
@@ -242,7 +200,7 @@ class CodeIndex:
 
 def _docstring(text: str) -> str:
     """Return the docstring of a Python function that came as bare text."""
-    found = _QUOTED.search(text[:3000])
+    found = _QUOTED.search(text[:3000]) if '"""' in text or "'''" in text else None
     return "" if found is None else found[2].strip()
 
 
