@@ -73,14 +73,36 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish() -> None:
-    """Look for garbage from here on: nothing that is loaded to find the tests ever becomes any."""
+    """Look for garbage from here on, and seldom: nothing that is loaded to find the tests ever becomes any."""
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
     gc.enable()
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Let no search read by the finer model on its own, also of servers that outlive a test; speak English."""
     os.environ["IMI_DEEP_BUDGET"] = "0"
     os.environ["IMI_LANG"] = "en"
+    if config.getoption("numprocesses", None) and room_in_memory():
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+
+MEMORY = Path("/dev/shm")
+
+
+def room_in_memory() -> bool:
+    """Whether temporary files of `make test` may lie in memory, where nobody waits for a disk to have them for good.
+
+    They need less than a gigabyte at a time. Some tests run programs that they wrote, and some fill memory themselves.
+    """
+    try:
+        kept = os.statvfs(MEMORY)
+        free = next(line for line in Path("/proc/meminfo").read_text("utf-8").splitlines() if "MemAvailable" in line)
+    except (AttributeError, OSError, StopIteration):
+        return False
+    if kept.f_flag & os.ST_NOEXEC or not os.access(MEMORY, os.W_OK):
+        return False
+    return min(kept.f_bavail * kept.f_frsize, int(free.split()[1]) << 10) > 5 << 30
 
 
 @pytest.fixture(scope="session")

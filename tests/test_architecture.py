@@ -274,7 +274,8 @@ def test_public_names_change_only_on_purpose():
 
 def test_what_is_said_on_the_command_line_has_its_japanese():
     """Help, errors, hints, notes, heads and labels of figures, as `tests/cli/texts.py` finds them."""
-    missing = {text: sorted(where)[0] for text, where in said_anywhere().items() if text not in dict(entries(FOLDER))}
+    known = dict(entries(FOLDER))
+    missing = {text: sorted(where)[0] for text, where in said_anywhere().items() if text not in known}
     assert not missing, "their Japanese belongs in src/imi/japanese/*.txt, English and Japanese on a line each"
 
 

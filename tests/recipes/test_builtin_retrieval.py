@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -104,6 +105,7 @@ def test_the_lesson_teaches_and_goes_on_where_it_was_stopped(model, reader, tmp_
             student = begin(model, 0.75)
             goal = goals(student, reader, np.eye(512, dtype=np.float32))
             Trainer(student, reader, goal, Lesson(steps=steps, warmup=1, kept=32)).train(folder / "s.pt", print)
+        shutil.rmtree(folder)  # 300 MB, where temporary files may lie in memory
         return student
 
     whole = run(tmp_path / "a", 2)

@@ -91,7 +91,7 @@ def expressions():
     """Yield the name, the expression and the ways of use of each expression in the sources."""
     for path in sorted(ROOT.rglob("*.py")):
         source = path.read_text("utf-8")
-        if ("re." not in source and "Pattern(" not in source) or path.name == "__main__.py":
+        if path.name == "__main__.py" or not re.search(r"^import re\b|\bPattern\b", source, re.MULTILINE):
             continue
         name = ".".join(["imi", *path.relative_to(ROOT).with_suffix("").parts]).removesuffix(".__init__")
         for node in ast.walk(ast.parse(source)):

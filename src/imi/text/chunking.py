@@ -99,9 +99,10 @@ def _halves(text: str, start: int, end: int) -> list[tuple[int, int]]:
     for marks in ("、，,;；:：", " \t\u3000"):
         # Behind the mark; a comma within a number or a reading is none.
         near = [at + 1 for at in range(max(start, middle - reach), min(end - 1, middle + reach)) if text[at] in marks]
-        near = [at for at in near if not (splits_number(text, at) or splits_ruby(text, at))]
-        if near:
-            middle = min(near, key=lambda at: abs(at - middle))
+        near.sort(key=lambda at: abs(at - middle))
+        best = next((at for at in near if not (splits_number(text, at) or splits_ruby(text, at))), None)
+        if best is not None:
+            middle = best
             break
     else:
         middle = nearest_cut(text, start, end, middle)
