@@ -28,7 +28,7 @@ def served(start, tmp_path_factory) -> Running:
     with imi.open(folder / "big.imi", model=HashEmbedder()) as made:
         made.add([imi.Document(str(at), "word " * 40_000) for at in range(20)])
     limits = Limits(
-        stall_seconds=STALL, idle_seconds=STALL, in_flight=24, receiving=8, body_seconds=20, connections=200
+        stall_seconds=STALL, idle_seconds=STALL, in_flight=12, receiving=8, body_seconds=20, connections=200
     )
     return start(collections=(str(folder / "big.imi"),), limits=limits)
 
@@ -80,7 +80,7 @@ SEARCH = (
 def test_a_reader_that_does_not_read_is_hung_up_on_whatever_else_it_sends(served, first, again):
     before = connections(served)
     held = []
-    for at in range(40):  # more than may be worked on at once, a few at a time
+    for at in range(20):  # more than may be worked on at once, a few at a time
         held.append(unread(served))
         for _ in range(400 if again == first else 1):
             send(held[-1], first)

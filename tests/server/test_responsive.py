@@ -72,15 +72,14 @@ def probing(served: Running) -> Iterator[Probe]:
 
 
 @pytest.fixture(scope="module")
-def served(start, tmp_path_factory) -> Iterator[Running]:
+def served(start, tmp_path_factory) -> Running:
     folder = tmp_path_factory.mktemp("responsive")
     with imi.open(folder / "pets.imi") as made:
         made.add([imi.Document(str(at), f"text {at} about cats", {"n": at}) for at in range(300)])
     started = start(collections=(str(folder / "pets.imi"),), embedders={"built-in": imi.load()})
     gc.collect()
     gc.freeze()  # as `imi serve` does: the garbage of what is loaded once is nobody's wait
-    yield started
-    gc.unfreeze()
+    return started
 
 
 def embedding(value: bytes) -> bytes:
