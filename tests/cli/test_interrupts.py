@@ -76,10 +76,11 @@ def test_an_interrupted_export_leaves_the_old_one_or_nothing(many, run, stopped,
 
 @pytest.mark.parametrize("number", KINDS)
 def test_an_interrupted_backup_and_copy(many, run, stopped, number):
+    from imi.collection import maintenance
     from imi.store.store import Store
 
     run("add", "c.imi", "many.txt", "--rows", "lines")
-    stopped(number, imi.collection.maintenance.database, "translated", 3, "backup", "c.imi", "b.imi")
+    stopped(number, maintenance.database, "translated", 3, "backup", "c.imi", "b.imi")
     assert sorted(one.name for one in many.iterdir()) == ["c.imi", "many.txt", "reviews.csv"]
     done = stopped(number, Store, "insert", 2, "copy", "c.imi", "d.imi")
     assert "1,024 rows were written to d.imi before" in done.err
