@@ -41,11 +41,12 @@ def test_texts_are_split_as_sentencepiece_splits_them(both, text):
         assert index.split(text) == whole.encode(text)
 
 
-def test_every_piece_and_runs_of_pieces_are_split_alike(both):
+@pytest.mark.parametrize(("step", "runs"), [(31, 400), pytest.param(1, 6000, marks=pytest.mark.nightly)])
+def test_every_piece_and_runs_of_pieces_are_split_alike(both, step, runs):
     drawn = random.Random(3)
     for index, whole in both.values():
-        pieces = [whole.id_to_piece(at).replace("▁", " ") for at in range(0, whole.vocab_size(), 7)]
-        texts = [*ODD, *pieces, *("".join(drawn.sample(pieces, 6)) for _ in range(1500))]
+        pieces = [whole.id_to_piece(at).replace("▁", " ") for at in range(0, whole.vocab_size(), step)]
+        texts = [*ODD, *pieces, *("".join(drawn.sample(pieces, 6)) for _ in range(runs))]
         assert [text for text in texts if index.split(text) != whole.encode(text)] == []
         assert index.size == whole.vocab_size()
         for piece in ("▁", "猫", "no such piece"):

@@ -168,7 +168,7 @@ def test_the_shipped_tower_knows_drawings_that_it_was_trained_on_and_some_that_i
 def test_a_word_finds_photos_of_it_in_both_languages_and_by_kind(shared_data):
     from recipes.pictures.data import CIFAR, cifar
 
-    model, photos = imi.load(), cifar(shared_data, each=15)
+    model, photos = imi.load(), cifar(shared_data, each=10)
     classes = np.array(photos.classes)
     z = model.embed_images(list(photos.pixels))
     for language in (0, 1):

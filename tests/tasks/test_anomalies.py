@@ -67,7 +67,7 @@ def model():
     return imi.load()
 
 
-@pytest.mark.parametrize("name", ["banking", "hotels", "reviews"])
+@pytest.mark.parametrize("name", [pytest.param("banking", marks=pytest.mark.nightly), "hotels", "reviews"])
 def test_planted_texts_come_first_and_no_later_than_by_the_mean_of_nearest(shared_data, model, name):
     texts, cases = planted(shared_data, name)
     # Copies are the opposite of odd: a fifth of the rows stand there twice.
