@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -42,7 +43,7 @@ def read_back(file):
     with imi.open(target) as c:
         c.import_(file)
         found = {one.id: one.text for one in c.documents()}, len(c.vectors())
-    subprocess.run(["rm", "-rf", target], check=True)
+    shutil.rmtree(target)
     return found
 
 

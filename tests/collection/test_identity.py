@@ -222,7 +222,7 @@ def _others(code, count, *arguments):
 @pytest.mark.parametrize("rounds", [2, pytest.param(20, marks=pytest.mark.nightly)])
 def test_many_makers_at_once_lose_nothing(here, rounds):
     code = (
-        "import imi, sys, time\ntime.sleep(max(0, float(sys.argv[2]) - time.time() - 0.02))\n"
+        "import imi, sys, time\nimi.load('hash')\ntime.sleep(max(0, float(sys.argv[2]) - time.time() - 0.02))\n"
         "while time.time() < float(sys.argv[2]): pass\n"
         "with imi.open(sys.argv[1], model='hash') as c: c.add([imi.Document(sys.argv[3], 'text ' + sys.argv[3])])\n"
     )
@@ -232,7 +232,7 @@ def test_many_makers_at_once_lose_nothing(here, rounds):
         path = here / f"{round_}.imi"
         if round_ % 2:
             path.mkdir()
-        makers = _others(code, 4, path, time.time() + 2)
+        makers = _others(code, 4, path, time.time() + 1.5)
         said = [one.communicate()[1] for one in makers]
         assert [one.returncode for one in makers] == [0] * 4, said
         with imi.open(path, mode="r") as c:

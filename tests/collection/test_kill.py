@@ -113,14 +113,13 @@ def kill_writer(folder: Path, job: str, seed: int, seconds: float) -> None:
 
 def test_killed_adds_keep_whole_batches_and_go_on(tmp_path: Path) -> None:
     chance = random.Random(1)
-    kill_adds(tmp_path / "c.imi", 5000, [chance.uniform(0.0, 0.6) for _ in range(3)])
+    kill_adds(tmp_path / "c.imi", 5000, [chance.uniform(0.0, 0.6) for _ in range(2)])
 
 
 def test_killed_writers_lose_nothing_acknowledged(tmp_path: Path) -> None:
     chance = random.Random(2)
-    for seed in range(3):
+    for seed in range(2):
         kill_writer(tmp_path / "c.imi", "churn", seed, chance.uniform(0.0, 0.3))
-    for seed in range(3):
         kill_writer(tmp_path / "u.imi", "upkeep", seed, chance.uniform(0.0, 1.0))
 
 

@@ -50,7 +50,7 @@ def read_while_writing(folder: Path, number: int, seconds: float, start: int = 5
 
 
 def test_readers_beside_a_writer(tmp_path: Path) -> None:
-    read_while_writing(tmp_path / "c.imi", number=2, seconds=2)
+    read_while_writing(tmp_path / "c.imi", number=2, seconds=1)
 
 
 @pytest.mark.nightly

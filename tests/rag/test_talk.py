@@ -36,5 +36,5 @@ def talk(tmp_path_factory):
 def test_the_passage_with_the_figure_is_first(talk, question, figure, by):
     if by == "deep" and not deep.installed():
         pytest.skip("onnxruntime is not installed")
-    talk.rerank = imi.collection.rankings.Rerank(by, 10_000)
+    talk.rerank = imi.Rerank(by, 10_000)
     assert figure in talk.search(question, k=5)[0].text
