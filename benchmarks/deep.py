@@ -141,16 +141,23 @@ def beside(data: Path, plain: Kept, deep: Kept, read: int) -> list[dict]:
     return rows
 
 
-def training_sets(data: Path, most: int = 800) -> list[Questions]:
-    """Return questions that neither the finer model nor this tuning shares with what measures."""
+def training_sets(data: Path, beside: int, most: int = 800) -> list[Questions]:
+    """Return questions that neither the finer model nor this tuning shares with what measures.
+
+    Args:
+        data: the folder of data sets.
+        beside: of the paragraphs that deep learnt from, one in so many is searched as well; 0 for none of either set.
+        most: questions of a set.
+    """
     paragraphs, questions = splits.jaquad(data, "train")
     both, asked = splits.squad(data)
     back = [{p.id for p in some if splits.held_out(f"deep {p.title}", 16)} for some in (paragraphs, both.train)]
-    others = {p.id for p in paragraphs[::OTHERS]}
+    others = {p.id for p in paragraphs[::beside]} if beside else set()
+    english = [p for p in both.train if beside or p.id in back[1]]
     sets = []
     for name, corpus, wanted, pool in (
         ("jaquad", [p for p in paragraphs if p.id in back[0] | others], back[0], questions),
-        ("squad", list(both.train), back[1], asked.train),
+        ("squad", english, back[1], asked.train),
     ):
         place = {p.id: at for at, p in enumerate(corpus)}
         picked = [q for q in pool if q.paragraph_id in wanted]
@@ -185,8 +192,8 @@ def _codes(name: str, texts: list[str]) -> Questions:
     return Questions(name, [token for _, token in found], texts, [{at: 1.0} for at, _ in found])
 
 
-def tune(data: Path, plain: Kept, deep: Kept) -> None:
-    sets = [Lists(one, plain, deep) for one in training_sets(data) if one.queries]
+def tune(data: Path, plain: Kept, deep: Kept, beside: int) -> None:
+    sets = [Lists(one, plain, deep) for one in training_sets(data, beside) if one.queries]
     print("training questions: " + ", ".join(f"{s.one.name} {len(s.one.queries)}" for s in sets))
     print(f"{'nDCG@10':24}" + "".join(f"{s.one.name:>16}" for s in sets) + f"{'mean':>8}")
 
@@ -264,6 +271,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path("build/deep/vectors"))
     parser.add_argument("--read", type=int, default=20)
     parser.add_argument("--tune", action="store_true")
+    parser.add_argument("--others", type=int, default=OTHERS, help="that --tune searches as well: one in so many, or 0")
     parser.add_argument("--speed", action="store_true")
     parser.add_argument("--rows", type=int, default=100_000, help="of the collection that --speed searches")
     parser.add_argument("--out", type=Path)
@@ -273,7 +281,7 @@ def main() -> None:
         return
     plain, deep = Kept("built-in", given.cache), Kept("deep", given.cache)
     if given.tune:
-        tune(given.data, plain, deep)
+        tune(given.data, plain, deep, given.others)
         return
     found = {"alone": alone(given.data, plain, deep), "hybrid": beside(given.data, plain, deep, given.read)}
     if given.out:
