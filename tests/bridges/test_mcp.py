@@ -163,6 +163,20 @@ def close(sources):
         source.collection.close()
 
 
+def test_errors_call_a_folder_by_its_name_and_not_by_its_place_in_the_cache(folder):
+    sources = sources_of(folder)
+    tools = Tools(sources)
+    for wrong in (
+        lambda: tools.get(["nothing.md"]),
+        lambda: tools.similar("nothing.md"),
+        lambda: tools.search("cats", where={"nothing": 1}),
+    ):
+        with pytest.raises(ToolError, match=r"project|the id 'nothing\.md' is not there") as refused:
+            wrong()
+        assert "home" not in str(refused.value)
+    close(sources)
+
+
 def test_files_of_a_folder_are_read_by_lines_and_nothing_else_is(folder):
     sources = sources_of(folder)
     tools = Tools(sources)

@@ -28,6 +28,22 @@ def test_search_ask_map_and_others_take_a_folder(notes, run):
     assert run("map", "notes", "--out", "map.html", "--json").json["points"] == 4
 
 
+def test_a_folder_is_called_as_it_was_given_and_not_by_its_place_in_the_cache(notes, run, monkeypatch):
+    (notes.parent / "more").mkdir()
+    (notes.parent / "more" / "a.txt").write_text("the deadline of more\n")
+    found = run("search", "notes", "deadline", "--also", "more", "--json").json
+    assert {hit["collection"] for hit in found} == {"notes", "more"}
+    for command in (
+        ("recommend", "notes", "--like", "nothing"),
+        ("search", "notes", "plan", "--where", "nothing=1"),
+        ("show", "notes", "nothing"),
+    ):
+        done = run(*command)
+        assert done.code == 2 and "notes" in done.err and "home" not in done.err, done.err
+    monkeypatch.chdir(notes)
+    assert f"no row of {notes} has the field" in run("search", ".", "plan", "--where", "nothing=1").err
+
+
 def test_ignored_files_come_when_asked_for_and_quiet_is_quiet(notes, run):
     assert {hit["id"] for hit in run("search", "notes", "plan", "--no-ignore", "--json").json} == {
         "plan.md:3",

@@ -52,6 +52,8 @@ class AgentSource:
     @classmethod
     def of(cls, name: str, collection: Collection, mirror: Mirror | None = None) -> AgentSource:
         """Return a source that says of itself what it holds."""
+        if mirror is not None:
+            mirror.call(name)
         return cls(name, _description(collection, mirror), collection, mirror)
 
     def up_to_date(self) -> Collection:

@@ -24,6 +24,7 @@ from imi.bridges.mcp_stdio import converse
 from imi.collection import Collection
 from imi.errors import ImiError
 from imi.jsonable import jsonable
+from imi.mirror.cache import as_called
 from imi.records import Document, Mode
 
 _MOST = 100
@@ -182,7 +183,7 @@ def _tool_errors() -> Iterator[None]:
     try:
         yield
     except ImiError as error:
-        raise ToolError(jsonable(str(error))) from error
+        raise ToolError(jsonable(as_called(str(error)))) from error
 
 
 def make_server(sources: Collection | Sequence[AgentSource], *, write: bool = False) -> MCPServer[Any]:

@@ -121,7 +121,8 @@ def _explain(error: Exception, arguments: Sequence[str]) -> int:
     if isinstance(error, DataError):
         _list_failures(error)
     if isinstance(error, ImiError):
-        return _complain(_joined([error.message, *getattr(error, "__notes__", ())]), error.hint, error.exit_code)
+        said = _joined([error.message, *getattr(error, "__notes__", ())])
+        return _complain(_of_folders(said), error.hint and _of_folders(error.hint), error.exit_code)
     if _is_bad_use(error):
         complaint: Any = error
         context = getattr(complaint, "ctx", None)
@@ -139,6 +140,12 @@ def _explain(error: Exception, arguments: Sequence[str]) -> int:
     return _complain(
         f"unexpected {type(error).__name__}: {error}", "IMI_DEBUG=1 in front of the command shows where", 1
     )
+
+
+def _of_folders(text: str) -> str:
+    """Return a message with the names of folders, not of what the cache holds of them."""
+    mirrors = sys.modules.get("imi.mirror.cache")
+    return text if mirrors is None else str(mirrors.as_called(text))
 
 
 def _in_words(complaint: Any, arguments: Sequence[str]) -> str:

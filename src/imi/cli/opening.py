@@ -50,6 +50,7 @@ def _open_folder(name: str, model: str | None, reading: FolderReading, *, empty:
     from imi.mirror import Mirror, open_mirror
 
     mirror = Mirror.of(name, hidden=reading.hidden, no_ignore=reading.no_ignore, model=model)
+    mirror.call(name if name.strip("./") else str(mirror.root))
     with progress("reading", quiet=reading.quiet) as bar:
         seconds = None if reading.wait else _PATIENCE
         collection, done = open_mirror(mirror, seconds=seconds, progress=bar, empty=empty)
@@ -59,6 +60,7 @@ def _open_folder(name: str, model: str | None, reading: FolderReading, *, empty:
             collection, done = open_mirror(mirror, seconds=seconds, progress=bar, empty=empty)
     for line in described(done):
         note(line, quiet=reading.quiet)
+    collection.label = name
     return collection
 
 

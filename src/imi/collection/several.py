@@ -14,8 +14,8 @@ _RRF = 60
 
 
 def label_of(collection: Collection) -> str:
-    """Return what hits call a collection: its path or URL as it was given."""
-    return str(collection.info.path)
+    """Return what hits call a collection: its path or URL, a plain folder's as it was given."""
+    return collection.label
 
 
 def search_several(

@@ -23,6 +23,15 @@ _ABOUT = "folder.json"
 _HOLDER = "holder.json"
 _SUSPECT = "damaged"
 _LOCK = "lock"
+_called: dict[str, str] = {}
+"""What a user or an agent calls the folder of each collection in the cache."""
+
+
+def as_called(text: str) -> str:
+    """Return a message with the names of folders where it names their collections in the cache."""
+    for path, name in _called.items():
+        text = text.replace(path, name)
+    return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +78,10 @@ class Mirror:
     def collection(self) -> Path:
         """The collection, called as the folder is."""
         return self.home / f"{self.root.name or 'root'}.imi"
+
+    def call(self, name: str) -> None:
+        """Let messages call the folder as whoever reads them does."""
+        _called[str(self.collection)] = name
 
     @property
     def exists(self) -> bool:
