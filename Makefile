@@ -11,6 +11,8 @@ TEST ?=
 # WORKERS=0` runs all tests in one process, as a debugger wants it. tests/conftest.py says in which order they begin.
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(4, 1 + (os.cpu_count() or 1)))')
 PYTEST = -m pytest --numprocesses $(WORKERS) --dist loadgroup --no-loadscope-reorder
+# Pytest compiles the tests, and they start hundreds of processes: what was compiled once is kept for the next.
+unexport PYTHONDONTWRITEBYTECODE
 # Where the public data sets lie that the built-in model is made from.
 DATA ?= ../shared/data
 

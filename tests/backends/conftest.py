@@ -71,7 +71,7 @@ def postgres() -> Iterator[Postgres]:
     """Start a PostgreSQL with pgvector once for all tests; skip where its wheel is not installed."""
     pytest.importorskip("psycopg", reason="psycopg is not installed: pip install 'imi[pg]'")
     # Not below pytest's own folder: a socket's path is short, and where this user is root the server is another one.
-    home = Path(tempfile.mkdtemp(prefix="imi-pg-"))
+    home = Path(tempfile.mkdtemp(prefix="imi-pg-", dir=os.environ.get("PYTEST_DEBUG_TEMPROOT")))
     home.chmod(0o711)
     run = home / "run"
     run.mkdir(mode=0o700)

@@ -258,7 +258,7 @@ def test_no_name_of_a_field_makes_a_500(target):
     still_answers(target)
 
 
-@pytest.mark.parametrize(("number", "value"), enumerate(ODD), ids=range(len(ODD)))
+@pytest.mark.parametrize(("number", "value"), list(enumerate(ODD)), ids=range(len(ODD)))
 def test_no_metadata_spoils_the_replies_that_show_it(target, number, value):
     line = written({"id": "odd", "text": "odd text", "metadata": {"value": value, "many": [value]}})
     check(target, f"{PETS}/documents", b'{"documents":[' + line + b"]}")
