@@ -215,7 +215,9 @@ def profiles(record, data, model):
     for copies in (True, False):
         how = "" if copies else ", copies left out"
         for kind, z in (("vectors", reviews.z), ("in parts", reviews.parts)):
-            ours, floor = (tasks.profiles(one, by, reviews.y.tolist(), copies=copies) for one in (z, reviews.tfidf))
+            ours, floor = (
+                tasks.profiles(one, by, reviews.y.tolist(), copies=copies, method="texts") for one in (z, reviews.tfidf)
+            )
             row = {"ours": ours.correlation, "95 %": span(ours.interval), "floor": floor.correlation, "n": ours.n}
             row |= {"difference": ours.correlation - floor.correlation, "3-small": ".296"}
             if ours.n == floor.n:  # without copies, which are told by vectors, the rows may differ
@@ -224,6 +226,10 @@ def profiles(record, data, model):
             record(f"user and product, correlation{how}, {kind}", row)
             row = {"ours": ours.cosine, "floor": floor.cosine, "3-small": ".296", "n": ours.n}
             record(f"– the cookbook's cosine of profiles{how}, {kind}", row)
+            both = tasks.profiles(z, by, reviews.y.tolist(), copies=copies)
+            row = {"ours": both.correlation, "95 %": span(both.interval), "floor": both.baseline["correlation"]}
+            row["difference"] = row["ours"] - row["floor"]
+            record(f"– with the owners' other stars{how}, {kind} (floor: their mean)", row | {"n": both.n})
 
 
 def banking(record, data, model):

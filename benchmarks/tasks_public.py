@@ -214,7 +214,7 @@ def finer(record, data, model):
     both("stars of reviews, accuracy, copies together", lambda z: judged(z, stars, reviews), reviews)
     both("stars of reviews, mean squared error", lambda z: tasks.regress(z, stars, texts=reviews).mse, reviews)
     by = [[row["UserId"] for row in rows], [row["ProductId"] for row in rows]]
-    both("profiles, correlation", lambda z: tasks.profiles(z, by, stars.tolist()).correlation, reviews)
+    both("profiles, correlation", lambda z: tasks.profiles(z, by, stars.tolist()).texts, reviews)
     texts, kinds = map(list, zip(*bank, strict=True))
     both("Banking77, accuracy", lambda z: judged(z, kinds, texts), texts)
     both("Banking77, clusters, V-measure", lambda z: v_measure_score(kinds, tasks.cluster(z, 77).labels), texts)

@@ -86,6 +86,13 @@ def test_profiles_are_means_and_foretell_without_themselves():
     assert name == np.argsort(-cosines)[1] and cosine == pytest.approx(np.sort(cosines)[-2])
     shuffled = tasks.profiles(z, [users.tolist(), products.tolist()], rng.permutation(stars).tolist())
     assert abs(shuffled.correlation) < 0.25
+    by_texts, by_mean = (
+        tasks.profiles(z, [users.tolist(), products.tolist()], stars.tolist(), method=one) for one in ("texts", "mean")
+    )
+    assert result.texts == by_texts.correlation and result.baseline["correlation"] == by_mean.correlation
+    assert result.correlation > max(by_texts.correlation, by_mean.correlation) - 0.02
+    low, high = np.sort([by_texts.predicted, by_mean.predicted], axis=0)
+    assert (low - 1e-9 <= result.predicted).all() and (result.predicted <= high + 1e-9).all()
     with pytest.raises(UsageError, match="'x' has no profile"):
         result["0"].similar("x")
     with pytest.raises(UsageError, match="owners"):

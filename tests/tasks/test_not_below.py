@@ -3,6 +3,7 @@
 import csv
 import gzip
 import itertools
+import re
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from imi.tasks.keywords import distinctive_words, nearest_in_meaning, words_of
 from imi.tasks.parts import in_parts
 
 pytestmark = pytest.mark.nightly
+_YEAR = re.compile(r"(?<!\d)(1\d{3}|20[0-2]\d)年")
 KINDS = ["banking", "clinc", "paragraphs"]
 
 
@@ -128,6 +130,43 @@ def test_recommendations_are_no_fewer_of_the_kind_liked_than_the_nearest(shared_
         avoided.append((codes[plain] == other).mean() - (codes[ours] == other).mean())
     assert bootstrap(np.array(gains))[1] >= 0, np.mean(gains)
     assert not dislikes or np.mean(avoided) > 0
+
+
+@pytest.mark.parametrize("name", ["reviews", "older reviews", "articles", "pages"])
+def test_what_profiles_foretell_is_no_farther_off_than_the_owners_mean(shared_data, model, name):
+    texts, owners, numbers = owned(name, shared_data)
+    z = model.embed(texts)
+    ours, plain = (tasks.profiles(z, owners, numbers, method=method) for method in ("profiles", "mean"))
+    cases = np.stack([ours.truth, ours.predicted, plain.predicted], axis=1)
+
+    def gain(rows):
+        table = np.corrcoef(rows.T)
+        return table[0, 1] - table[0, 2]
+
+    assert bootstrap(cases, gain)[1] >= 0, (ours.correlation, plain.correlation)
+    assert ours.correlation >= plain.correlation - 0.05 and ours.baseline["correlation"] == plain.correlation
+
+
+def owned(name, data):
+    """Return texts, who owns each by one or two columns, and a number each."""
+    if name.endswith("reviews"):
+        file_name = "fine_food_reviews_1k.csv" if name == "reviews" else "Reviews_first1000.csv"
+        with (data / "fine_food" / file_name).open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        texts = [f"Title: {row['Summary']}; Content: {row['Text']}" for row in rows]
+        return texts, [[row[by] for row in rows] for by in ("UserId", "ProductId")], [int(row["Score"]) for row in rows]
+    if name == "articles":  # which years a paragraph is about (Japanese), the years taken out
+        found = [
+            (_YEAR.sub("", text), title, float(np.mean(years)))
+            for text, title in real.paragraphs(data)
+            if (years := [int(year) for year in _YEAR.findall(text)])
+        ]
+    else:  # how long the English of a message of documentation is (Japanese)
+        lines = [line.split("\t") for line in real.lines(data / "docs_ja_en/web_docs.tsv.gz")]
+        some = (lines[at] for at in np.random.default_rng(0).permutation(len(lines))[:1500])
+        found = [(one[2], one[0], float(np.log(len(one[1])))) for one in some if len(one[2]) > 10]
+    texts, titles, numbers = map(list, zip(*found[:600], strict=True))
+    return texts, [titles], numbers
 
 
 @pytest.mark.parametrize("name", KINDS)

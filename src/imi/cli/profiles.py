@@ -23,7 +23,9 @@ class ProfilesOptions(ReportedTaskOptions):
     method: Annotated[
         str,
         typer.Option(
-            "--method", metavar="NAME", help="profiles, or the plain one: mean (of the owners' other numbers)."
+            "--method",
+            metavar="NAME",
+            help="profiles, texts (what the owners wrote alone), or the plain one: mean (of their other numbers).",
         ),
     ] = "profiles"
     like: Annotated[
