@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -40,9 +40,8 @@ def profiles(options: ProfilesOptions) -> None:
 
     by = [one.strip() for one in options.by.split(",") if one.strip()]
     with open_to_read(options.collection) as collection:
-        result = tasks.profiles(
-            collection, by, options.column, method=options.method, dims=options.dims, seed=options.seed
-        )
+        how: Any = {"method": options.method, "dims": options.dims, "seed": options.seed}
+        result = tasks.profiles(collection, by, options.column, **how)
     value = result.to_dict()
     findings = result.findings()
     if options.like:
