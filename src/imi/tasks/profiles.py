@@ -25,6 +25,11 @@ from imi.vectors import as_floats, normalize
 Doubles = NDArray[np.float64]
 Method = Literal["profiles", "texts", "mean"]
 METHODS: tuple[Method, ...] = get_args(Method)
+_BY: dict[Method, tuple[str, str]] = {
+    "profiles": ("what the owners wrote and their other numbers", "持ち主のテキストとほかの数値"),
+    "texts": ("what the owners wrote", "持ち主のテキスト"),
+    "mean": ("the owners' other numbers", "持ち主のほかの数値"),
+}
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,7 @@ class Profiles(Reported):
     predicted: Doubles | None = None
     baseline: dict[str, Any] | None = None
     texts: float | None = None
+    method: Method = "profiles"
 
     def findings(self) -> Findings:
         """Return how well the profiles predict beside the owners' mean number, and how many profiles there are."""
@@ -82,17 +88,21 @@ class Profiles(Reported):
         if self.correlation is not None and self.interval is not None and self.baseline is not None:
             low, high = self.interval
             own = self.baseline["correlation"]
+            by, by_ja = _BY[self.method]
+            alike = f"{own:.3f}" == f"{self.correlation:.3f}" and self.method == "profiles"
             says = [
                 Phrase(
-                    f"predicted from profiles: correlation {self.correlation:.3f} ({low:.3f} to {high:.3f}) over "
+                    f"predicted from {by}: correlation {self.correlation:.3f} ({low:.3f} to {high:.3f}) over "
                     f"{self.n} rows",
-                    f"プロファイルからの予測：相関 {self.correlation:.3f}（{low:.3f}〜{high:.3f}）、{self.n} 件",
+                    f"{by_ja}からの予測：相関 {self.correlation:.3f}（{low:.3f}〜{high:.3f}）、{self.n} 件",
                 ),
                 Phrase(
                     f"baseline: the mean number of the owners' other rows: correlation {own:.3f}"
-                    + (", which is higher here; --method mean uses it" if own > self.correlation else ""),
+                    + (", which is higher here; --method mean uses it" if own > self.correlation else "")
+                    + ("; what the owners wrote adds nothing to it here" if alike else ""),
                     f"ベースライン：同じ持ち主のほかの行の平均値で、相関 {own:.3f}"
-                    + ("。こちらのほうが高いので、--method mean で使えます" if own > self.correlation else ""),
+                    + ("。こちらのほうが高いので、--method mean で使えます" if own > self.correlation else "")
+                    + ("。持ち主のテキストを加えても変わりません" if alike else ""),
                 ),
             ]
         rows: list[list[Any]] = []
@@ -201,7 +211,7 @@ def profiles(
 
 
 def _judged(
-    z: Floats, built: tuple[Profile, ...], owners: list[NDArray[Any]], numbers: Doubles, how: tuple[bool, str, int]
+    z: Floats, built: tuple[Profile, ...], owners: list[NDArray[Any]], numbers: Doubles, how: tuple[bool, Method, int]
 ) -> Profiles:
     """Return the profiles with how well they, and their owners' mean number, predict the rows left out of them."""
     copies, method, seed = how
@@ -236,7 +246,7 @@ def _judged(
     interval = bootstrap(pairs, lambda drawn: _correlation(drawn[:, 0], drawn[:, 1]), seed=seed)
     baseline = {"method": "mean", "correlation": _correlation(truth, own_mean)}
     found, texts = _correlation(truth, predicted), _correlation(truth, read)
-    return Profiles(built, found, interval, len(truth), cosine, truth, predicted, baseline, texts)
+    return Profiles(built, found, interval, len(truth), cosine, truth, predicted, baseline, texts, method)
 
 
 def _blended(truth: Doubles, read: Doubles, own_mean: Doubles, same: NDArray[np.int64]) -> Doubles:
