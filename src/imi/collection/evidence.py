@@ -4,9 +4,13 @@ The score is a weighted sum over the first passages:
 
 - the telling words of the question that one passage has, each weighted by how rare it is in the collection (its idf);
 - the same for one sentence;
-- the cosine of the nearest passage, for the built-in model alone, whose cosines are what the weights were fitted on.
+- how near they come, for the built-in model alone, whose cosines the weights were fitted on: the mean of the cosines
+  of the nearest passage and of the nearest sentence. A rare word alone is no answer, so what is far off loses more.
 
 Less what speaks against: names in the question that none of the passages has, or no row at all.
+
+What a question is built of (when, is, 何, ですか) counts as no word of it. A question in another language than the
+passages is judged by nearness alone.
 
 Below `Evidence.least` the question counts as not answered. `benchmarks/unanswerable.py` prints how many questions are
 refused whose articles are there, and whose articles were taken away; the limits are those under which few of the
@@ -27,17 +31,21 @@ from imi.fusion import lucene_idf
 from imi.records import Hit
 from imi.text.lexical import index_tokens, is_unspaced, mostly_unspaced, normalize_text, query_terms, ranking_terms
 from imi.text.sentences import sentences
-from imi.text.word_forms import FUNCTION_WORDS, base_form
+from imi.text.word_forms import FUNCTION_WORDS, base_form, without_question_words
 
-_PASSAGE, _SENTENCE, _NEAR, _NAMES, _UNKNOWN = 8.0, 6.0, 4.0, 2.0, 8.0
-LEAST = 5.0
-"""With the cosine of the built-in model."""
-LEAST_UNSPACED = 5.75
+_PASSAGE, _SENTENCE, _NEAR, _NAMES, _UNKNOWN = 6.0, 6.0, 12.0, 2.0, 8.0
+_FAR, _FAR_COSTS = 0.4, 20.0
+"""What is less near than this loses so much more for it."""
+LEAST = 7.3
+"""With the cosines of the built-in model."""
+LEAST_UNSPACED = 9.0
 """The same for questions in a script without spaces, whose single characters many passages have."""
+_PASSAGE_BY_WORDS = 8.0
 LEAST_BY_WORDS = 3.6
 """By words alone, for other models."""
-LEAST_NEAR = 0.29
-"""The cosine that a passage must have where it has hardly a word of the question, as in another language."""
+LEAST_BY_WORDS_UNSPACED = 4.9
+LEAST_NEAR = 0.27
+"""How near it must come where it has hardly a word of the question, as in another language."""
 _LITTLE = 0.12
 _CAPITAL = re.compile(r"(?<=[a-z,;] )[A-Z][\w\-]+")
 _LATIN = re.compile(r"[A-Za-z][A-Za-z\-]+")
@@ -96,7 +104,7 @@ def likely_hits(collection: Collection, question: str, hits: Sequence[Hit]) -> i
 
 def _asked(collection: Collection, question: str) -> list[str] | None:
     """Return the words of a question that can be judged; None where it cannot."""
-    terms = ranking_terms(question)
+    terms = ranking_terms(without_question_words(question)) or ranking_terms(question)
     if not isinstance(collection, FolderCollection) or not terms or query_terms(question).phrase:
         return None
     return terms
@@ -109,16 +117,18 @@ def _weighed(
     if not texts:
         return Evidence(0.0, LEAST)
     whole = max(_share(terms, rarity, text) for text in texts)
-    part = max(_share(terms, rarity, one) for text in texts for one in sentences(text) or [text])
-    near = _nearest(collection, question, texts)
-    if near is None:
-        return Evidence(_PASSAGE * whole + _SENTENCE * part - _missing(collection, question, texts), LEAST_BY_WORDS)
+    said = [one for text in texts for one in sentences(text) or [text]]
+    part = max(_share(terms, rarity, one) for one in said)
     unspaced = any(is_unspaced(term) for term in terms)
+    near = _nearness(collection, question, texts, said)
+    if near is None:
+        score = _PASSAGE_BY_WORDS * whole + _SENTENCE * part - _missing(collection, question, texts)
+        return Evidence(score, LEAST_BY_WORDS_UNSPACED if unspaced else LEAST_BY_WORDS)
     if whole < _LITTLE or unspaced != mostly_unspaced(texts):
         # Words of another language: only the meaning can tell, and on a different scale.
         return Evidence(near, LEAST_NEAR)
     score = _PASSAGE * whole + _SENTENCE * part + _NEAR * near - _missing(collection, question, texts)
-    return Evidence(score, LEAST_UNSPACED if unspaced else LEAST)
+    return Evidence(score - _FAR_COSTS * max(0.0, _FAR - near), LEAST_UNSPACED if unspaced else LEAST)
 
 
 def _missing(collection: FolderCollection, question: str, texts: Sequence[str]) -> float:
@@ -155,10 +165,11 @@ def _share(terms: Sequence[str], rarity: np.ndarray, text: str) -> float:
     return float(rarity[[base_form(term) in own for term in terms]].sum() / max(rarity.sum(), 1e-9))
 
 
-def _nearest(collection: FolderCollection, question: str, texts: Sequence[str]) -> float | None:
-    """Return the highest cosine of the passages' vectors, for the built-in model; None for any other."""
+def _nearness(collection: FolderCollection, question: str, texts: Sequence[str], said: Sequence[str]) -> float | None:
+    """Return how near passages and sentences of theirs come, for the built-in model; None for any other."""
     bound = collection.bound
     if bound is None or bound.own or collection.untrusted is not None or bound.info.id != "built-in":
         return None
     model = collection.model
-    return float((model.embed(texts) @ model.embed([question], kind="query")[0]).max())
+    cosines = model.embed([*texts, *said]) @ model.embed([question], kind="query")[0]
+    return float(cosines[: len(texts)].max() + cosines[len(texts) :].max()) / 2

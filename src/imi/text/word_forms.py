@@ -17,6 +17,11 @@ FUNCTION_WORDS = frozenset(
     """.split()  # noqa: SIM905 — a list of one word a line would hide the code
 )
 """What a question is built of, not about: rare in a collection of a few rows, and telling in none."""
+_QUESTION_WORDS = Pattern(
+    "(?:何|なに|なん|誰|だれ|いつ|どこ|どれ|どの|どんな|どう|なぜ|いくつ|いくら|どちら|どなた)"
+    r"|(?:です|ます|でしょう|ました|でした|ません|ください|である|ある|いる|する|した|して|という|こと)*[かね]?(?=[。?\uff1f\s]{0,9}$)"
+)
+"""The same in Japanese: what is asked for, and how a sentence that asks ends."""
 _ENDINGS = (("ies", "y"), ("ied", "y"), ("ing", ""), ("ed", ""), ("es", ""), ("s", ""), ("e", ""))
 _MARKED = Pattern("[\u00c0-\u024f\u1e00-\u1eff\u0300-\u036f]")
 _ACCENTED = Pattern(r"[\u00c0-\u024f\u1e00-\u1eff][^\w\s\x00-\u02ff]*|[a-z][^\w\s\x00-\u02ff]+")
@@ -50,3 +55,8 @@ def without_accents(text: str) -> str:
 
 def _plain(letter: re.Match[str]) -> str:
     return unicodedata.normalize("NFC", _ACCENT.compiled.sub("", unicodedata.normalize("NFD", letter[0])))
+
+
+def without_question_words(text: str) -> str:
+    """Return a question without the Japanese words that questions are built of: 家賃はいくらですか is 家賃は."""
+    return text if text.isascii() else _QUESTION_WORDS.compiled.sub(" ", text)
