@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from imi.backends.schemes import is_address
 from imi.collection import Collection, FolderCollection
 from imi.collection.paths import resolve
-from imi.collection.pictures import Query, painter_of
+from imi.collection.pictures import Query, picture_embedder_of
 from imi.embedders.base import Embedder
 from imi.embedders.load import load
 from imi.errors import UsageError
@@ -82,5 +82,5 @@ def _vectors(side: Query | Sequence[str], model: str | Embedder | None) -> NDArr
     if isinstance(side, Sequence) and side and all(isinstance(one, str) for one in side):
         return embedder.embed([str(one) for one in side])
     if is_picture(side):
-        return np.asarray(painter_of(embedder).embed_images([side])[0])
+        return np.asarray(picture_embedder_of(embedder).embed_images([side])[0])
     return np.asarray(side, dtype=np.float32)

@@ -57,8 +57,8 @@ def careless():
             if not texts or not all(isinstance(text, str) and text for text in texts):
                 self.answer({"detail": "no"}, 422)
                 return
-            rng = [np.random.default_rng(sum(text.encode())).normal(size=64) for text in texts]
-            rows = [(row / np.linalg.norm(row))[: body.get("dimensions", 64)].tolist() for row in rng]
+            drawn = [np.random.default_rng(sum(text.encode())).normal(size=64) for text in texts]
+            rows = [(row / np.linalg.norm(row))[: body.get("dimensions", 64)].tolist() for row in drawn]
             data = [{"object": "embedding", "index": at, "embedding": row} for at, row in enumerate(rows)]
             self.answer(
                 {"object": "list", "data": data, "model": "m", "usage": {"prompt_tokens": 1, "total_tokens": 1}}

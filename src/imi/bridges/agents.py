@@ -1,6 +1,6 @@
 """Telling coding agents that imi is there: the entry of its server in their settings, and a skill.
 
-Settings keep every other byte, comments among them. What was there before is kept, so that it can be put back to the
+Settings keep every other byte, comments included. What was there before is kept, so that it can be put back byte for
 byte.
 """
 
@@ -124,7 +124,7 @@ def changes(
         DataError: its settings cannot be read, changed by this alone, or written; nothing is guessed then.
     """
     if agent not in AGENTS:
-        raise UsageError(f"the agent {agent!r} is not known", hint=f"{', '.join(AGENTS)}, or all")
+        raise UsageError(f"the agent {agent!r} is not known", hint=f"choose {', '.join(AGENTS)} or all")
     where = AGENTS[agent]
     settings = _place(folder, where.project, where.user)
     skill = _place(folder, where.project_skills, where.user_skills) / NAME / "SKILL.md"
@@ -167,7 +167,7 @@ def _replace(path: Path, text: str, mode: int | None) -> None:
         if mode is not None:
             os.chmod(made, mode)
         os.replace(made, path)
-    except BaseException:  # Ctrl-C and what UTF-8 cannot say among it: nothing is left beside the settings
+    except BaseException:  # also Ctrl-C, and what UTF-8 cannot encode: nothing is left beside the settings
         made.unlink(missing_ok=True)
         raise
 
@@ -249,7 +249,7 @@ def _skill(path: Path, *, undo: bool) -> Change:
 
 
 def _kept(path: Path) -> Path:
-    """Return where imi keeps what a file held before: in its own folder, called by the file's path."""
+    """Return where imi keeps what a file held before: in its own folder, under a digest of the file's path."""
     home = os.environ.get("IMI_HOME")
     base = Path(home) if home else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "imi"
     name = hashlib.blake2b(os.fsencode(os.path.abspath(path)), digest_size=10).hexdigest()

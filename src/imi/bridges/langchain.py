@@ -133,8 +133,8 @@ class ImiVectorStore(VectorStore):
 
     def get_by_ids(self, ids: Sequence[str], /) -> list[Page]:
         """Return the rows of these ids that are there, in their order."""
-        known = set(self.collection.ids())
-        return [_page(one.id, one.text, one.metadata) for one in self.collection.get([i for i in ids if i in known])]
+        found = self.collection.get(list(ids), default=None)
+        return [_page(one.id, one.text, one.metadata) for one in found if one is not None]
 
     def similarity_search(self, query: str, k: int = 4, **kwargs: Any) -> list[Page]:
         """Return the pages that answer a question, best first."""
@@ -186,7 +186,7 @@ class ImiVectorStore(VectorStore):
 class ImiRetriever(BaseRetriever):
     """A retriever with what `imi ask` can: reranked passages, and passages with the text around them.
 
-    collection: an open one. k, mode, where, rerank, expand: as in `imi.rag.retrieve.Finding`.
+    collection: an open one. k, mode, where, rerank, expand: as in `imi.rag.retrieve.Retrieval`.
     """
 
     collection: Any

@@ -160,7 +160,7 @@ def _bound(embedder: Embedder, model: str, dims: int | None) -> Bound:
 
 
 def _tasks(source: Path, how: tuple[str, str, Kind, int | None, str], rows: int) -> Iterator[EmbeddingTask]:
-    """Yield the parts in order; the same files give the same parts.
+    """Yield the parts in order; the same files give the same parts. `how` is all of a task after its rows.
 
     Raises:
         DataError: there is no Parquet file, or one cannot be read. UsageError: a file has no column of that name.
@@ -168,6 +168,7 @@ def _tasks(source: Path, how: tuple[str, str, Kind, int | None, str], rows: int)
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    column = how[-1]
     files = sorted(source.glob("**/*.parquet")) if source.is_dir() else [source]
     if not files:
         raise DataError(f"{source} holds no .parquet file")
@@ -181,8 +182,8 @@ def _tasks(source: Path, how: tuple[str, str, Kind, int | None, str], rows: int)
                 sizes = [groups.row_group(at).num_rows for at in range(groups.num_row_groups)]
         except (OSError, pa.ArrowException) as wrong:
             raise DataError(f"{file} cannot be read as Parquet: {wrong}") from wrong
-        if how[4] not in names:
-            raise UsageError(f"{file} has no column {how[4]!r}", hint=f"columns: {', '.join(names)}")
+        if column not in names:
+            raise UsageError(f"{file} has no column {column!r}", hint=f"columns: {', '.join(names)}")
         for group, size in enumerate(sizes):
             for start in range(0, size, rows):
                 yield EmbeddingTask(part, str(file), group, start, min(rows, size - start), *how)

@@ -101,10 +101,10 @@ def explain(options: ExplainOptions) -> None:
 def _explain_picture(options: ExplainOptions) -> None:
     import imi
     from imi.cli.explain_picture import show_picture
-    from imi.collection.pictures import painter_of
+    from imi.collection.pictures import picture_embedder_of
     from imi.tasks.explain_picture import explain_picture
 
-    found = explain_picture(painter_of(imi.load(options.model)), options.text, options.other)
+    found = explain_picture(picture_embedder_of(imi.load(options.model)), options.text, options.other)
     if options.as_json:
         show_json(found)
     else:

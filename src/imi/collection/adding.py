@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from imi.collection.description import Bound, check_same, own_vectors, read_bound, write_bound
 from imi.collection.model import CollectionModel
-from imi.collection.pictures import embed_pictures, note_painter, painter_of
+from imi.collection.pictures import embed_pictures, note_picture_embedder, picture_embedder_of
 from imi.embedders.piecewise import BadTexts
 from imi.errors import DataError, Failure, UsageError
 from imi.pictures import Picture, open_all
@@ -181,7 +181,7 @@ class Adder:
             [(row, StoredPicture(one.digest, one.picture.thumbnail())) for row, one in shown if one.picture],
         )
         if any(one.picture is not None and one.vector is None for _, one in shown):
-            note_painter(self._store, painter_of(self._model.embedder()))
+            note_picture_embedder(self._store, picture_embedder_of(self._model.embedder()))
         for one, stored in plan.in_place:
             self._store.replace_metadata(stored.row, one.document, one.metadata)
         names = {name for one, _ in plan.rewritten for name in one.document.metadata}

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.atomic import rename_new, sibling, sync_folder
-from imi.collection.pictures import painter_of
+from imi.collection.pictures import picture_embedder_of
 from imi.embedders.base import Embedder
 from imi.errors import CollectionError, Damaged, ImiError, UsageError
 from imi.progress import Progress
@@ -384,7 +384,7 @@ def _embed_again(
             vectors.update(zip((one.id for one in read), z, strict=True))
     with contextlib.suppress(ImiError):
         if seen:
-            z = painter_of(embedder()).embed_images([pictures[one.id].thumbnail for one in seen])
+            z = picture_embedder_of(embedder()).embed_images([pictures[one.id].thumbnail for one in seen])
             vectors.update(zip((one.id for one in seen), z, strict=True))
     return len(vectors) - before
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from imi import trust
 from imi.collection.description import Bound, read_bound, write_bound
-from imi.collection.pictures import painter_of
+from imi.collection.pictures import picture_embedder_of
 from imi.embedders.base import Embedder
 from imi.embedders.load import load
 from imi.errors import CollectionError, UsageError
@@ -101,7 +101,7 @@ class Migrator:
             made_by = self._store.meta(MADE_BY)
         if made_by is None or self._embedder is None:
             return False
-        return bool(made_by != painter_of(self._embedder).picture_fingerprint)
+        return bool(made_by != picture_embedder_of(self._embedder).picture_fingerprint)
 
     def estimate(self) -> Migration:
         """Measure on a few rows what the whole would take; writes nothing."""
@@ -193,7 +193,7 @@ class Migrator:
         if pictures and self._embedder is not None:
             seen = np.isin(rows, list(pictures))
             small = [pictures[row].thumbnail for row in rows[seen].tolist()]
-            z[seen] = painter_of(self._embedder).embed_images(small, dims=self._new.dims)
+            z[seen] = picture_embedder_of(self._embedder).embed_images(small, dims=self._new.dims)
         return z
 
     def _compare(self) -> tuple[list[set[int]], list[set[int]]]:
@@ -227,7 +227,7 @@ class Migrator:
             store.connection.execute(schema)
             write_bound(store, self._new)
             if self._embedder is not None and store.meta(MADE_BY) is not None:
-                store.set_meta(MADE_BY, painter_of(self._embedder).picture_fingerprint)
+                store.set_meta(MADE_BY, picture_embedder_of(self._embedder).picture_fingerprint)
             store.connection.execute("DELETE FROM meta WHERE key IN ('next_model', 'next_width')")
             store.set_meta("epoch", store.epoch + 1)
             if store.meta(DEEP_FINGERPRINT) == self._new.info.fingerprint:

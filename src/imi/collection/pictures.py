@@ -27,12 +27,14 @@ Query: TypeAlias = Union[str, ArrayLike, os.PathLike[str], bytes, "Image", tuple
 """What can be asked: words; a picture, by path, bytes, image or array (h, w, 3) uint8; both, as a pair; a vector."""
 
 _AT_ONCE = 512
+"""Pictures that are compared dot by dot in one batch."""
 _LOOKED_AT = 48
 _FEWEST = 8
 _MANY = 0.4
+"""How many pictures are looked at to say whether the model knows their like, and how few, or what share, say so."""
 
 
-def painter_of(embedder: Embedder) -> PictureEmbedder:
+def picture_embedder_of(embedder: Embedder) -> PictureEmbedder:
     """Return the embedder as one that reads pictures.
 
     Raises:
@@ -46,8 +48,8 @@ def painter_of(embedder: Embedder) -> PictureEmbedder:
     return embedder
 
 
-def check_painter(store: Store, painter: PictureEmbedder) -> None:
-    """Refuse to let vectors of pictures meet that different picture towers made; must run outside of writing.
+def check_picture_embedder(store: Store, embedder: PictureEmbedder) -> None:
+    """Refuse to mix vectors that different picture towers made; must run outside of `writing()`.
 
     Raises:
         ModelMismatch: the collection's pictures were embedded by another one.
@@ -55,11 +57,11 @@ def check_painter(store: Store, painter: PictureEmbedder) -> None:
     with store.reading():
         kept = store.meta(MADE_BY)
         bound = read_bound(store)
-    if kept is not None and kept != painter.picture_fingerprint:
-        model = bound.name if bound and bound.name else painter.info.id
+    if kept is not None and kept != embedder.picture_fingerprint:
+        model = bound.name if bound and bound.name else embedder.info.id
         raise ModelMismatch(
             f"the pictures in {store.folder} were embedded by another picture tower ({kept[:8]}) than that of "
-            f"{painter.info.id} now ({painter.picture_fingerprint[:8]})",
+            f"{embedder.info.id} now ({embedder.picture_fingerprint[:8]})",
             hint=f"imi migrate {store.folder} --model {model} embeds the kept pictures again",
         )
 
@@ -72,30 +74,30 @@ def embed_pictures(
     Raises:
         UsageError: the embedder reads no pictures; ModelMismatch: it is not the one of the pictures that are there.
     """
-    painter = painter_of(embedder)
-    check_painter(store, painter)
-    return dict(zip(pictures, painter.embed_images(list(pictures.values()), dims=dims), strict=True))
+    picture_embedder = picture_embedder_of(embedder)
+    check_picture_embedder(store, picture_embedder)
+    return dict(zip(pictures, picture_embedder.embed_images(list(pictures.values()), dims=dims), strict=True))
 
 
-def note_painter(store: Store, painter: PictureEmbedder) -> None:
+def note_picture_embedder(store: Store, embedder: PictureEmbedder) -> None:
     """Write down who embedded the pictures; must run inside `writing()`."""
     if store.meta(MADE_BY) is None:
-        store.set_meta(MADE_BY, painter.picture_fingerprint)
+        store.set_meta(MADE_BY, embedder.picture_fingerprint)
 
 
 def picture_query(store: Store, embedder: Embedder, query: Source) -> tuple[Floats, str | None]:
     """Return a picture as a vector to search with, and the fingerprint of the model that the vectors are of."""
-    painter = painter_of(embedder)
-    check_painter(store, painter)
+    picture_embedder = picture_embedder_of(embedder)
+    check_picture_embedder(store, picture_embedder)
     with store.reading():
         bound = read_bound(store)
     dims = None if bound is None else bound.dims
-    vector = np.asarray(painter.embed_images([query], dims=dims)[0])
+    vector = np.asarray(picture_embedder.embed_images([query], dims=dims)[0])
     return vector, None if bound is None else Bound(None, embedder.info, dims).fingerprint
 
 
 def looks_of(store: Store, ids: Sequence[str]) -> dict[int, Floats]:
-    """Return how pictures look, dot by dot, by the place of their ids: what tells a copy of a picture from its like."""
+    """Return the pixels of pictures as vectors, by the place of their ids: they tell a copy from a picture like it."""
     from imi.embedders.pixels import Pixels
 
     with store.reading():

@@ -29,6 +29,8 @@ _ISO = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d.*)?$")
 _SECONDS = (1e8, 4.2e9)
 _MILLISECONDS = (1e11, 4.2e12)
 _MOST_STARS = 10
+_YEAR = 31_556_952
+"""Seconds of a year of the Gregorian calendar, on average."""
 
 
 @dataclass(slots=True)
@@ -119,7 +121,7 @@ class _Column:
         return "group"
 
     def _counts_up(self) -> bool:
-        """Whether these are the numbers of the rows."""
+        """Whether these number the rows: whole numbers one after the other, each once."""
         return self.filled > LISTED and self.high - self.low + 1 == self.distinct
 
     def to_dict(self, name: str) -> dict[str, Any]:
@@ -217,4 +219,4 @@ def _year(value: Any, unit: str) -> float | None:
             return round(int(value[:4]) + (int(value[5:7]) - 1) / 12 + (int(value[8:10]) - 1) / 365, 3)
         except (TypeError, ValueError):
             return None
-    return round(1970 + float(value) / (1 if unit == "s" else 1000) / 31_556_952, 3)
+    return round(1970 + float(value) / (1 if unit == "s" else 1000) / _YEAR, 3)
