@@ -124,7 +124,7 @@ def changes(
         DataError: its settings cannot be read, changed by this alone, or written; nothing is guessed then.
     """
     if agent not in AGENTS:
-        raise UsageError(f"the agent {agent!r} is not known", hint=f"choose {', '.join(AGENTS)} or all")
+        raise UsageError(f"the agent {agent!r} is not known", hint=f"choose one of {', '.join(AGENTS)}, or all")
     where = AGENTS[agent]
     settings = _place(folder, where.project, where.user)
     skill = _place(folder, where.project_skills, where.user_skills) / NAME / "SKILL.md"
