@@ -236,8 +236,8 @@ def draw_conditions(outcome: Outcome, path: Path) -> None:
     for colour, size in zip(COLOURS, rows[0]["gaps"], strict=False):
         middle = np.array([row["gaps"][size]["value"] for row in rows])
         low, high = np.transpose([row["gaps"][size]["interval"] for row in rows])
-        axes.errorbar(counts, middle, yerr=[middle - low, high - middle], fmt="o-", ms=4, color=colour, capsize=2,
-                      label=f"{size} dimensions")  # fmt: skip
+        spread = np.stack([middle - low, high - middle])
+        axes.errorbar(counts, middle, yerr=spread, fmt="o-", ms=4, color=colour, capsize=2, label=f"{size} dimensions")
     axes.axhline(0, color="#777777", lw=1)
     axes.set_xscale("log")
     axes.set_xticks(counts, [str(count) for count in counts])
