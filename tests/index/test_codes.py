@@ -28,8 +28,14 @@ def few(monkeypatch):
     monkeypatch.setattr(passing_rows, "_WHOLE", 64)
 
 
+BUILT = {}
+
+
 def ladder_over(rows, metric, filtering=DEAR):
-    plain = Ladder.build(rows, (Rung(128, 40, "float32", "hnsw"), Rung(128, 10)), metric)
+    """Return a ladder over the first rows of `nested`; its graph is built once."""
+    if (len(rows), metric) not in BUILT:
+        BUILT[len(rows), metric] = Ladder.build(rows, (Rung(128, 40, "float32", "hnsw"), Rung(128, 10)), metric)
+    plain = BUILT[len(rows), metric]
     plain.latency = 1.0
     return plain.with_filtering(filtering, plain.code_rows(filtering.code))
 
