@@ -177,6 +177,49 @@ def contrasted(z, train, codes, seed, steps=300, rate=1e-3):
     return normalize(z + z @ change.detach().numpy())
 
 
+def recommendations(record, data, model, asked=200):
+    """Recommend rows of the kind of some liked ones, beside the nearest; dislikes are of the kind most like it."""
+    for name, read in {**SETS, "four kinds of news": news}.items():
+        texts, kinds = map(list, zip(*read(data), strict=True))
+        some = np.random.default_rng(0).permutation(len(texts))[:2000]
+        z = model.embed([texts[at] for at in some])
+        codes = np.unique([kinds[at] for at in some], return_inverse=True)[1]
+        middles = np.stack([z[codes == code].mean(axis=0) for code in range(codes.max() + 1)])
+        for likes, dislikes in ((1, 0), (1, 1), (3, 2)):
+            found = [
+                recommended(z, codes, middles, (likes, dislikes), np.random.default_rng(draw)) for draw in range(asked)
+            ]
+            for diversity in (0, 0.3):
+                right, plain, apart, plain_apart = np.array([one[diversity] for one in found]).T
+                gain = right - plain
+                row = {"ours": float(right.mean()), "floor": float(plain.mean()), "difference": float(gain.mean())}
+                row |= {"95 % of it": "{:.3f} to {:.3f}".format(*bootstrap(gain)), "n": asked}
+                how = f"{likes} liked, {dislikes} disliked, diversity {diversity:g}"
+                record(f"{name}, {how}, share of ten of the liked kind (floor: the nearest rows)", row)
+            row = {"ours": float(apart.mean()), "floor": float(plain_apart.mean()), "n": asked}
+            row["difference"] = row["ours"] - row["floor"]
+            record(f"– mean distance between the ten, diversity {diversity:g}", row)
+
+
+def recommended(z, codes, middles, how, rng):
+    """Return, by diversity: the shares of the liked kind, ours and of the nearest, and how far apart their rows are."""
+    likes, dislikes = how
+    kind = rng.choice(np.flatnonzero(np.bincount(codes) >= likes + 5))
+    order = np.argsort(-(middles @ middles[kind]))
+    other = order[order != kind][0]
+    like = rng.choice(np.flatnonzero(codes == kind), likes, False)
+    dislike = rng.permutation(np.flatnonzero(codes == other))[:dislikes]
+    near = z @ z[like].mean(axis=0)
+    near[[*like, *dislike]] = -1
+    plain = np.argsort(-near, kind="stable")[:10]
+    found = {}
+    for diversity in (0, 0.3):
+        rows = tasks.recommend(z, like, dislike, diversity=diversity).rows
+        far = [tasks.diversity(z[one]).mean_distance for one in (rows, plain)]
+        found[diversity] = [(codes[rows] == kind).mean(), (codes[plain] == kind).mean(), *far]
+    return found
+
+
 def seeds(record, data, model):
     """Find the number of groups with five seeds: how many, and how alike the groups are."""
     for name, read in {**SETS, "hotel sentences (Japanese)": hotels, "four kinds of news": news}.items():

@@ -182,7 +182,7 @@ def profiles(
     Each row is foretold without itself: its owners' profiles are the means of their other rows, and a kernel ridge
     regression from vectors to the number, trained on the nine tenths of the rows that it is not in (equal rows stay
     together), reads them. With that goes the mean number of the owners' other rows: the two are weighed by what is best
-    for all other rows, a standard error nearer to the mean. What the owners foretell is averaged.
+    for the rows judged, a standard error nearer to the mean. What the owners foretell is averaged.
 
     Args:
         data: a collection, or (n, d) vectors.
@@ -238,7 +238,7 @@ def _judged(
     truth, read, own_mean = numbers[known], foretold[known] / len(owners), plain[known] / len(owners)
     predicted = {"texts": read, "mean": own_mean}.get(method)
     if predicted is None:
-        predicted = _blended(truth, read, own_mean, same[known])
+        predicted = _blended(truth, read, own_mean)
     pairs = np.stack([truth, predicted], axis=1)
     cosine = None
     if len(others) == 2:
@@ -249,20 +249,17 @@ def _judged(
     return Profiles(built, found, interval, len(truth), cosine, truth, predicted, baseline, texts, method)
 
 
-def _blended(truth: Doubles, read: Doubles, own_mean: Doubles, same: NDArray[np.int64]) -> Doubles:
-    """Return what is between two predictions (n,), for each row where the error of all others is smallest.
+def _blended(truth: Doubles, read: Doubles, own_mean: Doubles) -> Doubles:
+    """Return what is between two predictions (n,), where the error is smallest but for a standard error to the mean.
 
-    A standard error nearer to the mean, that is: few rows do not tell how much what is read is worth. Rows that are the
-    `same` are left out together.
+    Few rows do not tell how much what is read is worth. One weight for all rows: weights that leave each row out in
+    turn lean against its number, which with twenty rows shows.
     """
-    apart, wanted = read - own_mean, truth - own_mean
-    products = np.stack([apart * apart, apart * wanted, wanted * wanted, np.ones_like(truth)])
-    own = np.stack([np.bincount(same, one)[same] for one in products])
-    square, along, error, n = products.sum(axis=1, keepdims=True) - own
-    square = np.maximum(square, 1e-12)
-    best = along / square
-    left = np.maximum(error - best * along, 0) / np.maximum(n, 1)
-    share = np.clip(best - np.sqrt(left / square), 0, 1)
+    apart = read - own_mean
+    square = max(float(apart @ apart), 1e-12)
+    best = float((truth - own_mean) @ apart) / square
+    left = float(np.mean((truth - own_mean - best * apart) ** 2))
+    share = min(max(best - float(np.sqrt(left / square)), 0.0), 1.0)
     return np.asarray(own_mean + share * apart, dtype=np.float64)
 
 
