@@ -244,6 +244,15 @@ def test_a_translation_is_compared_with_its_source(server, llm):
         translate(" ", llm, HashEmbedder())
 
 
+def test_a_word_of_the_question_is_not_quoted_as_its_answer(tmp_path):
+    with imi.open(tmp_path / "b.imi") as collection:
+        collection.add([Document("a", "Title: Delicious!; Content: I put the white beans into soups and salads.")])
+        said = answer(collection, "Which beans taste delicious?", always=True).answer
+        assert "white beans" in said and "Delicious" not in said
+        collection.add([Document("a", "Delicious!")])  # better than nothing
+        assert "Delicious!" in answer(collection, "Which beans taste delicious?", always=True).answer
+
+
 def test_headings_are_not_quoted_as_sentences(tmp_path):
     with imi.open(tmp_path / "n.imi", model=HashEmbedder()) as collection:
         collection.add(

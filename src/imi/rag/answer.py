@@ -27,6 +27,7 @@ _QUOTES = 3
 NOTHING = "Nothing here answers that."
 _UNLIKELY = "The nearest passages have too little of the question in them."
 _HEADING_COSTS = 0.4
+_ECHO_COSTS = 1.0
 _WORTH = 0.6
 """What a sentence must score, against the best, to be quoted beside it."""
 _TAG = re.compile(r"</?[a-zA-Z][^<>]{0,300}>")
@@ -107,13 +108,19 @@ def _quoted(together: Together, question: str, passages: Sequence[Hit], groups: 
     words = np.array([sum(rare[term] for term in asked & has) / total for has in own])
     # A passage found first is likelier to hold the answer than a sentence alone can tell.
     place = np.array([1 / n for n, _, _ in found])
-    # A line that looks like a heading says what others say more of.
-    heads = np.array([_HEADING_COSTS if is_heading(one) else 0.0 for _, _, one in found])
+    # A line that looks like a heading says what others say more of, and a word or two of the question answer nothing.
+    heads = np.array(
+        [
+            _HEADING_COSTS * is_heading(one) + _ECHO_COSTS * (0 < len(has) < 3 and has < asked)
+            for (_, _, one), has in zip(found, own, strict=True)
+        ]
+    )
     figure = Figure.of(question)
     figures = np.array([figure is not None and figure.within(normalize_text(one)) for _, _, one in found], np.float64)
     score = meaning + words + 0.2 * place + 0.2 * figures - heads
     best = np.argsort(-score, kind="stable")[:_QUOTES]
-    chosen = [found[at] for at in best if score[at] >= _WORTH * score[best[0]]]
+    # The best one is quoted whatever it scores: that something is likely to answer was judged before.
+    chosen = [found[at] for at in best if at == best[0] or score[at] >= _WORTH * score[best[0]]]
     first = {_whole(passages[n - 1]): min(m for m, _, _ in chosen if _whole(passages[m - 1]) == _whole(passages[n - 1]))
              for n, _, _ in chosen}  # fmt: skip
     chosen.sort(key=lambda one: (first[_whole(passages[one[0] - 1])], _start(passages[one[0] - 1]), one[0], one[1]))
