@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -133,6 +134,17 @@ def test_progress_ends_at_the_number_of_texts(deep):
     said = []
     deep.embed(["one", "two " * 600, "three"] * 5, progress=lambda done, total: said.append((done, total)))
     assert said[-1] == (15, 15) and said == sorted(said)
+
+
+def test_the_model_and_the_whole_package_stay_small():
+    """A wheel packs these files, and is smaller than they are: 70 MB of 85."""
+
+    def size(folder):
+        files = (path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+        return sum(path.stat().st_size for path in files)
+
+    assert size(FOLDER) <= 45_000_000
+    assert size(Path(imi.__file__).parent) < 90_000_000
 
 
 @pytest.mark.parametrize("name", ["encoder.onnx", "graph.onnx", "rows.npy", "pieces.model", "map.npz"])
