@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
-
-import typer
+from typing import TYPE_CHECKING, Annotated
 
 from imi.cli.options import Dims, K, Model, Output, model_name
 from imi.cli.output import show
+from imi.cli.parameters import Argument
 from imi.cli.verbs import verb
+
+if TYPE_CHECKING:
+    import typer
 
 
 @dataclass(frozen=True, kw_only=True)
 class CodeOptions(Output):
     """What `imi code` takes."""
 
-    folder: Annotated[str, typer.Argument(metavar="FOLDER", help="A folder or file of source code.")]
-    question: Annotated[str, typer.Argument(metavar="QUESTION", help="What the function does, in words.")]
+    folder: Annotated[str, Argument(metavar="FOLDER", help="A folder or file of source code.")]
+    question: Annotated[str, Argument(metavar="QUESTION", help="What the function does, in words.")]
     k: K = 5
     model: Model = None
     dims: Dims = None
