@@ -59,6 +59,7 @@ def test_the_demo_and_the_first_commands(tmp_path, monkeypatch, capsys):
     hits = "\n".join(row[2] for row in rows)
     assert "zipfile" in hits or "tarfile" in hits or "gzip" in hits
     assert "random" in hits and ("datetime" in hits or "calendar" in hits)
+    assert not [row[2] for row in rows if "]" in row[2] and "[" not in row[2]], "half of what the module is about"
     start = time.process_time()
     assert imi.cli.main(["demo", "-q", "--json", "-k", "5"]) == 0
     assert time.process_time() - start < first / 3, "the second run only asks"

@@ -36,6 +36,8 @@ _READ = 20
 """Hits that are read for each one shown: a class has many methods, and one of them answers for all."""
 _FORM = 2
 """Of the rows: a collection of another form is made again."""
+_TITLE = re.compile(r"^[\w.]+( \([^)]*\))?:? ?")
+"""What a row begins with: its name, and the words in it."""
 _NEXT = (
     "imi add notes.imi FILE-OR-FOLDER            your own text, CSV, JSONL, Markdown",
     'imi search notes.imi "a question"           in any language',
@@ -112,7 +114,7 @@ def _collection(place: Path, model: str, *, quiet: bool) -> Collection:
 
 def _said(hit: Hit) -> str:
     name = str(hit.metadata["name"])
-    about = (hit.text or "").partition(": ")[2] or (hit.text or "")
+    about = _TITLE.sub("", hit.text or "", count=1)
     return f"{name}  {one_line(about, 60)}"
 
 
