@@ -1,12 +1,13 @@
 """Articles as people keep them, a folder a format, added by the command and asked: is the answer in the first passage?
 
     python benchmarks/documents.py [--data ../shared/data] [--part dev] [--formats md docx …] [--languages ja en across]
-                                   [--questions 400] [--model NAME] [--keep FOLDER] [--json FILE]
+                                   [--questions 400] [--model NAME] [--deep] [--keep FOLDER] [--json FILE]
 
 The articles are JaQuAD's and SQuAD's development paragraphs, put together by their titles: plain text, the same with
 lines wrapped by hand, Markdown, HTML (with navigation, a footer and readings over kanji), Word, PDF in one column and
 in two, and slides. `across` asks JaQuAD's articles in English. `--part train` takes as many articles of the training
-parts; tune on these.
+parts; tune on these. Nothing but the collection's model orders what is found; with `--deep` the finer model has read
+all rows first, as by `imi deepen`, and orders what hybrid finds.
 
 A passage of JaQuAD is right when it holds one of the answers. SQuAD's questions come without answers: there a passage
 is right when half of the question's paragraph is in it, or half of the passage is of that paragraph. Printed for each
@@ -311,8 +312,11 @@ def measured(kind: str, language: str, given: argparse.Namespace, kept: Path, sc
     if wrong:
         raise SystemExit(f"{folder} could not be added")
     seconds, busy = (time.perf_counter() - began) / files, (time.process_time() - busy) / files
-    with imi.open(collection, mode="r") as opened:
+    with imi.open(collection) as opened:
         rows = len(opened)
+        if given.deep:
+            opened.deepen()
+        opened.rerank = "deep" if given.deep else "none"
         scores = {mode: score(opened, questions, mode) for mode in MODES}
     shown = "  ".join(f"{scores[mode]['first']:.3f} {scores[mode]['five']:.3f}" for mode in MODES)
     read = scores["hybrid"]["characters"]
@@ -354,6 +358,7 @@ if __name__ == "__main__":
     parser.add_argument("--languages", nargs="*", choices=list(LANGUAGES), default=list(LANGUAGES))
     parser.add_argument("--questions", type=int, default=400)
     parser.add_argument("--model", default=None)
+    parser.add_argument("--deep", action="store_true", help="let the finer model read all rows and order by it")
     parser.add_argument("--keep", type=Path, default=None, help="where the files are to stay")
     parser.add_argument(
         "--json", type=Path, default=None, help="where the figures go; a table of the same name beside it"

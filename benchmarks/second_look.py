@@ -33,7 +33,7 @@ class Seen:
         self.texts: list[str] = []
         self.firsts: list[str] = []
 
-    def __call__(self, found, question, rows):
+    def __call__(self, found, question, rows, finer=None):
         """Keep the signs and texts of the first rows."""
         first = [row for row in found.ranking.rows[: second_look.FIRST].tolist() if row in rows and rows[row].text]
         self.texts = [rows[row].text for row in first]

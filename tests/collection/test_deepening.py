@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 import imi
-from imi.collection import deepening
+from imi.collection import deepening, searching
+from imi.collection.second_look import looked_at
 from imi.errors import MissingExtra, UsageError
 from imi.store import database, schema
 from imi.store.store import Store
@@ -111,6 +112,26 @@ def test_a_search_reads_what_it_found_and_keeps_it(filled, generous):
         assert again.search["deep"] == {"read": 0, "held": 8}
         assert [hit.id for hit in again] == [hit.id for hit in first] and first[0].id == "late"
         assert len(check_second_vectors(c)) == 8
+
+
+def test_what_the_finer_model_ordered_is_looked_at_where_it_has_read_all(filled, monkeypatch):
+    looks = []
+
+    def looked(found, question, documents, finer=None):
+        looks.append((set(documents), None if finer is None else set(finer.rows.tolist())))
+        return looked_at(found, question, documents, finer)
+
+    monkeypatch.setattr(searching, "looked_at", looked)
+    with imi.open(filled) as c:
+        c.rerank = imi.Rerank("deep", budget=0)
+        question = "How many days of walking did the soles last?"
+        c.search(question)
+        c.deepen()
+        assert c.search(question)[0].id == "shoes"
+        c.rerank = "none"
+        c.search(question)
+    rows = looks[0][0]
+    assert len(rows) == 8 and looks == [(rows, None), (rows, rows), (rows, None)]
 
 
 def test_the_order_is_by_the_finer_model_and_by_words(filled):

@@ -171,6 +171,16 @@ def notes(tmp_path_factory):
         yield collection
 
 
+def test_what_the_finer_model_finds_near_counts_beside_the_first_and_beside_the_words():
+    question = "Who kept the lighthouse?"
+    texts = ["The keeper was Ann.", "The harbour was old.", "The lamp was new."]
+    found, documents = fused(texts, question, [0.4, 0.4, 0.4])
+    cosines = Ranking(np.arange(3), np.array([0.1, 0.5, 0.9], np.float32))
+    assert looked_at(found, question, documents, cosines).rows.tolist() == [2, 1, 0]
+    documents[0] = Document("0", "Ann kept the lighthouse.")
+    assert looked_at(found, question, documents, cosines).rows.tolist() == [0, 2, 1]
+
+
 def test_a_search_looks_twice(notes):
     hits = notes.search("When did the lighthouse keeper replace the lamp?", k=2)
     assert [hit.id for hit in hits] == ["near", "far"]

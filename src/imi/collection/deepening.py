@@ -66,7 +66,7 @@ class Deepened:
 
 @dataclass(slots=True)
 class DeepReading:
-    """One question's use of the finer model."""
+    """One question's use of the finer model; `cosines` are those that `ordered` went by."""
 
     deepener: Deepener
     text: str
@@ -77,6 +77,7 @@ class DeepReading:
     asked: bool = False
     identity: str = ""
     unread: dict[int, str] = field(default_factory=dict)
+    cosines: Ranking | None = None
     _held: tuple[Rows, Floats] | None = None
 
     def ask(self, found: Fused, documents: Callable[[Rows], Mapping[int, Document]]) -> None:
@@ -110,10 +111,11 @@ class DeepReading:
         story = found.story | {"deep": {"read": len(self.vectors), "held": self.held}} if explain else found.story
         if len(rows) == 0:
             return found.ranking, story
+        self.cosines = Ranking(rows, z @ self.question())
         order = deepened(
             (found.ranking.rows, found.ranking.scores),
             (found.text.rows, found.text.scores),
-            (rows, z @ self.question()),
+            (rows, self.cosines.scores),
             nearer=(found.meaning.rows, found.meaning.scores) if by_both else None,
             expected=found.expected,
         )

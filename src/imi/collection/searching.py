@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from imi.collection.deepening import Deepener
+from imi.collection.deepening import Deepener, DeepReading
 from imi.collection.description import Bound
 from imi.collection.model import CollectionModel
 from imi.collection.pictures import Query
@@ -145,20 +145,14 @@ class Searcher:
                     state.check_model(of)
                 allowed = state.allowed(where, facets)
                 found = _ranked(state, text, vector, mode, page.k + page.offset, allowed, how)
-                ranking, story, documents = found.ranking, found.story, {}
+                documents: dict[int, Document] = {}
                 if deep is not None and not deep.asked:
                     deep.ask(found, state.documents)
                     if deep.unread:
                         continue  # read outside of the snapshot, as what was read is kept
-                if text is not None and mode == "hybrid" and (deep is None or not deep.knows(ranking.rows)):
-                    documents = dict(state.documents(ranking.rows[:FIRST]))
-                    ranking = looked_at(found, text, documents)
-                    found = replace(found, ranking=ranking)
-                if deep is not None:
-                    documents = documents or dict(state.documents(ranking.rows[:_LOOKED_AT]))
-                    best = [documents[row] for row in ranking.rows[:_LOOKED_AT].tolist() if row in documents]
-                    by_both = _bare(deep.text, found) or in_other_script(deep.text, [one.text or "" for one in best])
-                    ranking, story = deep.ordered(found, how.explain, by_both)
+                if text is not None and mode == "hybrid":
+                    found = _in_order(state, text, deep, found, how.explain, documents)
+                ranking = found.ranking
                 ranking = page.of(ranking)
                 others = ranking.rows[~among(ranking.rows, np.array([*documents], dtype=np.int64))]
                 documents |= state.documents(others) if len(others) else {}
@@ -172,7 +166,7 @@ class Searcher:
                 break
         finer = deep is not None and deep.held + len(deep.vectors) > 0
         found_hits = hits_of(ranking, documents)
-        return Hits(found_hits, mode=mode, facets=counts, search=story, notes=notes, finer=finer)
+        return Hits(found_hits, mode=mode, facets=counts, search=found.story, notes=notes, finer=finer)
 
     def similar(self, id: str, k: int, where: Mapping[str, Any] | None, dims: int | None) -> Hits:
         """Find the rows nearest to a row's vector, without the row; see `Collection.similar`."""
@@ -256,6 +250,37 @@ def _fused(state: Snapshot, text: str, vector: Floats, pool: int, allowed: Any, 
     by_words = (words.ranking.rows, words.ranking.scores)
     fused = Ranking(*fuse(by_words, (meaning.rows, meaning.scores), expected=words.expected))
     return Fused(fused, story, words.ranking, meaning, words.expected, words.rarity)
+
+
+def _in_order(
+    state: Snapshot, text: str, deep: DeepReading | None, found: Fused, explain: bool, documents: dict[int, Document]
+) -> Fused:
+    """Return what was found as a second look and the finer model order it; documents that are read are noted.
+
+    Where the finer model has read all rows, its order is looked at, with its cosines too; else it orders what was
+    looked at, among the rows that it knows.
+    """
+    known = deep is not None and deep.knows(found.ranking.rows)
+    if not known:
+        found = _looked(state, text, found, documents)
+    if deep is None:
+        return found
+    rows = found.ranking.rows[:_LOOKED_AT].tolist()
+    documents |= state.documents(np.array([row for row in rows if row not in documents], dtype=np.int64))
+    best = [documents[row].text or "" for row in rows if row in documents]
+    by_both = _bare(text, found) or in_other_script(text, best)
+    ranking, story = deep.ordered(found, explain, by_both)
+    found = replace(found, ranking=ranking, story=story)
+    return _looked(state, text, found, documents, deep.cosines) if known else found
+
+
+def _looked(
+    state: Snapshot, text: str, found: Fused, documents: dict[int, Document], finer: Ranking | None = None
+) -> Fused:
+    """Take a second look at the first rows, reading those that were not read yet."""
+    first = found.ranking.rows[:FIRST].tolist()
+    documents |= state.documents(np.array([row for row in first if row not in documents], dtype=np.int64))
+    return replace(found, ranking=looked_at(found, text, documents, finer))
 
 
 def _bare(text: str, found: Fused) -> bool:

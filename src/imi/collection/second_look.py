@@ -43,6 +43,10 @@ WEIGHTS = (1.0, 1.5, 1.5, 0.8, 0.2)
 """Of the fusion's own score, of what is said, of nearness, of what is named, of a figure of the kind asked for."""
 FOREIGN_WEIGHTS = (1.0, 0.0, 0.0, 0.0, 0.2)
 """The same where the rows are in another script: hardly a word of the question is theirs."""
+FINER_WEIGHTS = (1.5, 1.5, 2.5, 0.8, 0.2)
+"""The same where the finer model has read the rows: the first is then the score that its order gave."""
+FINER_SHARE = 0.6
+"""Of the finer model's nearness beside the first model's."""
 KANA = 0.5
 """What characters of hiragana count of other words: they are endings and particles for the most part."""
 _TOLD = 8
@@ -96,7 +100,7 @@ class QuestionWords:
         return cls(tuple(word for word, _ in kept), weights, names, Figure.of(question))
 
 
-def looked_at(found: Fused, question: str, documents: Mapping[int, Document]) -> Ranking:
+def looked_at(found: Fused, question: str, documents: Mapping[int, Document], finer: Ranking | None = None) -> Ranking:
     """Return a ranking with its first rows in the order that a second look gives them.
 
     Rows without text keep their places.
@@ -105,6 +109,7 @@ def looked_at(found: Fused, question: str, documents: Mapping[int, Document]) ->
         found: the ranking, with what it was fused from.
         question: as it was asked.
         documents: of the first `FIRST` rows, by row number; what is gone is left out.
+        finer: the finer model's cosines, where it has read these rows and gave the ranking its order.
 
     Returns:
         The same rows; scores lie between 0 and about 1, and none is above the one before.
@@ -119,8 +124,11 @@ def looked_at(found: Fused, question: str, documents: Mapping[int, Document]) ->
         return found.ranking
     places = np.fromiter(bodies, np.intp, len(bodies))
     rows = found.ranking.rows[places]
-    weights = np.array(FOREIGN_WEIGHTS if foreign else WEIGHTS)
-    score = signs_of(found, asked, rows, [*map(plain_letters, bodies.values())]) @ weights / weights.sum()
+    weights = np.array(FOREIGN_WEIGHTS if foreign else WEIGHTS if finer is None else FINER_WEIGHTS)
+    signs = signs_of(found, asked, rows, [*map(plain_letters, bodies.values())])
+    if finer is not None:
+        signs[:, 2] = FINER_SHARE * _near(finer, rows) + (1 - FINER_SHARE) * signs[:, 2]
+    score = signs @ weights / weights.sum()
     order = np.argsort(-score, kind="stable")
     out, scores = found.ranking.rows.copy(), found.ranking.scores.copy()
     out[places], scores[places] = rows[order], score[order]
