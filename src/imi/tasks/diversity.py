@@ -54,8 +54,12 @@ class Diversity(Reported):
                 f"{self.n} 件は実質 {self.vendi:.1f} 種類に相当します（Vendi スコア）",
             ),
             Phrase(
-                f"baseline: {self.distinct} of them are not copies of another",
-                f"ベースライン：完全な重複を除くと {self.distinct} 件",
+                "baseline: no row is a copy of another"
+                if self.distinct == self.n
+                else f"baseline: {self.distinct} rows are left without exact copies",
+                "ベースライン：完全な重複はありません"
+                if self.distinct == self.n
+                else f"ベースライン：完全な重複を除くと {self.distinct} 件",
             ),
         ]
         columns = (Phrase("", ""), Phrase("value", "値"), Phrase("95 %", "95% 信頼区間"))
