@@ -82,6 +82,14 @@ def main() -> None:
         lines.write_text(sentences(asked.rows), "utf-8")
         subprocess.run([*imi, "add", collection, str(lines), "-q"], check=True, stdout=subprocess.DEVNULL)
         question = [*imi, "search", collection, "a window by the river"]
+        notes = Path(folder, "notes")
+        notes.mkdir()
+        for number in range(1000):
+            Path(notes, f"{number}.txt").write_text(
+                f"The {WORDS[number % 16]} by the river is number {number}.\n", "utf-8"
+            )
+        of_folder = [*imi, "search", str(notes), "a window by the river", "--rerank", "none"]
+        subprocess.run([*of_folder, "--wait", "-q"], check=True, stdout=subprocess.DEVNULL)
         commands = {
             "python, nothing": [sys.executable, "-c", "pass"],
             "python, numpy": [sys.executable, "-c", "import numpy"],
@@ -89,6 +97,7 @@ def main() -> None:
             "imi similar cat 猫": [*imi, "similar", "cat", "猫"],
             f"imi search, {asked.rows:,} rows, --rerank none": [*question, "--rerank", "none"],
             "the same, ordered by deep": question,
+            "imi search, a folder of 1,000 files, --rerank none": of_folder,
         }
         subprocess.run([*question, "--budget", "5000"], check=True, stdout=subprocess.DEVNULL)
         for command in commands.values():

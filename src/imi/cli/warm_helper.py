@@ -9,6 +9,7 @@ after an hour without a question, when imi was replaced by another version, or w
 from __future__ import annotations
 
 import gc
+import importlib
 import os
 import shutil
 import signal
@@ -160,6 +161,8 @@ def load(collection: Path) -> None:
     keep("built-in")
     with suppress(Exception):
         keep("deep")
+    for module in ("imi.cli.similar", "imi.mirror"):  # what the questions below do not need
+        importlib.import_module(module)
     from imi.cli.command import run
 
     silence = os.open(os.devnull, os.O_RDWR)
