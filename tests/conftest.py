@@ -46,7 +46,10 @@ TOGETHER = {
     "langchain": tuple(f"bridges/test_langchain{what}.py" for what in ("", "_index", "_standard")),
 }
 # What takes long for its few tests begins first, so that no worker is alone with it in the end.
-FIRST = ("browser", "engines", "torch", "server/test_patience.py", "collection/test_kill.py")
+FIRST = (
+    *("browser", "engines", "torch", "server/test_patience.py", "collection/test_kill.py", "tasks/test_report.py"),
+    *("collection/test_deepening_kill.py", "server/test_openapi.py", "cli/test_large.py", "index/test_questions.py"),
+)
 
 
 def together(path: Path) -> str:
