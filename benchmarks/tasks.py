@@ -479,6 +479,8 @@ def main():
             record.results[part + EARLIER] = rows
     record.write()
     notes = "\n".join((__doc__ or "").splitlines()[:1]) + NOTES
+    if any(name.endswith(EARLIER) for name in record.results):
+        notes += OLDER
     print(record.page("Tasks", {"what": "", **COLUMNS}, notes))
     return 0
 
@@ -497,10 +499,12 @@ train, so that a square map of the vectors stands for them, trained by the same 
 interval is that of five draws of the examples. Names are those of the true groups. Of recommendations the floor is the
 rows nearest to the mean of the liked; at a diversity of .3 they give up some of these for others that lie farther
 apart, which the line below measures. What owners wrote, read alone, stands beside TF-IDF's vectors read alike; with
-their other stars, beside the mean of these, which copies of a review under several products make hard to beat. What
-is marked "earlier weights"
-was measured with the built-in model's weights before these and has not been measured again. Made by
-`python benchmarks/tasks.py FOLDER`.
+their other stars, beside the mean of these, which copies of a review under several products make hard to beat.
+Made by `python benchmarks/tasks.py FOLDER`.
+"""
+
+OLDER = """What is marked "earlier weights" was measured with the built-in model's weights before these and has not been
+measured again.
 """
 
 if __name__ == "__main__":
