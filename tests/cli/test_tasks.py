@@ -14,7 +14,7 @@ VERBS = [
     (("diversity", "--subset", "3"), {"mean_distance", "vendi", "subset", "interval", "n", "baseline"}),
     (
         ("profiles", "--by", "UserId,ProductId", "--column", "Score"),
-        {"correlation", "interval", "n", "cosine", "profiles", "baseline"},
+        {"correlation", "interval", "n", "cosine", "profiles", "baseline", "texts"},
     ),
 ]
 
