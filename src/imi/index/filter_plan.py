@@ -24,7 +24,7 @@ _QUERIES = 8
 _TOPICS = 64
 _ENOUGH = 0.98
 _GRAPHS = ("symphonyqg", "hnsw", "hnsw-rabitq")
-_SHARES = (0.4, 0.15)
+_SHARES = (0.4, 0.15, 0.04)
 _POWERS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 _ASKED = 64
 """Queries of a kind by which the effort under filters is set."""
