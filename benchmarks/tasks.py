@@ -498,8 +498,9 @@ mean the same are found. SetFit trains an encoder by pairs of a few labelled exa
 train, so that a square map of the vectors stands for them, trained by the same pairs, under a logistic head; the
 interval is that of five draws of the examples. Names are those of the true groups. Of recommendations the floor is the
 rows nearest to the mean of the liked; at a diversity of .3 they give up some of these for others that lie farther
-apart, which the line below measures. What owners wrote, read alone, stands beside TF-IDF's vectors read alike; with
-their other stars, beside the mean of these, which copies of a review under several products make hard to beat.
+apart, which the line below measures. Predictions from what owners wrote are compared with the same from TF-IDF
+vectors; predictions that also know their other stars, with the mean of these, which copies of a review under several
+products make hard to beat.
 Made by `python benchmarks/tasks.py FOLDER`.
 """
 

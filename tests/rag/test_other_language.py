@@ -109,6 +109,8 @@ def test_notes_in_the_questions_language_come_before_reviews_in_another(notes, n
         ("うちの猫の名前は何ですか。", "うちの猫の名前は 。"),
         ("When is it?", "When is it?"),
         ("担当者は誰でしょうか?", "担当者は ?"),
+        ("幾何学とは何ですか", "幾何学とは"),
+        ("あいつは誰ですか", "あいつは"),
     ],
 )
 def test_what_questions_are_built_of_is_no_word_of_theirs(question, words):

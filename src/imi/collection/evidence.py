@@ -5,7 +5,8 @@ The score is a weighted sum over the first passages:
 - the telling words of the question that one passage has, each weighted by how rare it is in the collection (its idf);
 - the same for one sentence;
 - how near they come, for the built-in model alone, whose cosines the weights were fitted on: the mean of the cosines
-  of the nearest passage and of the nearest sentence. A rare word alone is no answer, so what is far off loses more.
+  of the nearest passage and of the nearest sentence. One rare word does not answer a question, so passages that are
+  far off lose more.
 
 Less what speaks against: names in the question that none of the passages has, or no row at all.
 

@@ -18,7 +18,7 @@ FUNCTION_WORDS = frozenset(
 )
 """What a question is built of, not about: rare in a collection of a few rows, and telling in none."""
 _QUESTION_WORDS = Pattern(
-    "(?:何|なに|なん|誰|だれ|いつ|どこ|どれ|どの|どんな|どう|なぜ|いくつ|いくら|どちら|どなた)"
+    "(?:(?<!幾)何|なに|なん|誰|だれ|(?<![あこそ])いつ|どこ|どれ|どの|どんな|どう|なぜ|いくつ|いくら|どちら|どなた)"
     r"|(?:です|ます|でしょう|ました|でした|ません|ください|である|ある|いる|する|した|して|という|こと){0,9}[かね]?(?=[。?\uff1f\s]{0,9}$)"
 )
 """The same in Japanese: what is asked for, and how a sentence that asks ends."""
