@@ -72,6 +72,11 @@ def test_any_history_answers_like_a_dictionary(tmp_path_factory, history, seed):
             found = live.search(query, 5, passing)[1][0]
             expected = model.search(query, 5, None if passing is None else set(passing.tolist()))
             assert found[found >= 0].tolist() == expected
+        for dims in (None, 3):
+            named = dict(zip(*(part.tolist() for part in live.score(query, allowed, dims)[::-1]), strict=True))
+            scores, keys = live.search(query, 15, allowed, dims=dims)
+            found = zip(keys[0].tolist(), scores[0].tolist(), strict=True)
+            assert named == {key: score for key, score in found if key >= 0}
 
 
 def test_the_store_is_followed_by_difference(tmp_path):
@@ -166,6 +171,22 @@ def test_exact_dims_and_ladders_can_be_asked_for(nested, grown):
     assert recall(found, answers(keys, vectors[:2400], queries[:2])) > 0.8
     assert [step["candidates"] for step in story["steps"]] == [2400, 300]
     assert story["mflops"] == pytest.approx(1e-6 * (2400 * 32 + 300 * 128))  # d·N multiply-adds
+
+
+def test_rows_that_were_found_otherwise_score_as_in_a_search(nested, grown):
+    vectors, queries = nested
+    live, _ = grown
+    live.remove(np.arange(0, 900, 3))
+    live.add(np.arange(50) + 10_000, vectors[2400:2450])
+    asked = np.array([0, 3, 900, 903, 7000, 10_001, 10_049, 2, 10_050, 7197])
+    for dims in (None, 16):
+        for query in queries[:5]:
+            scores, keys = live.score(query, asked, dims)
+            assert sorted(keys.tolist()) == [900, 903, 7197, 10_001, 10_049]
+            expected, named = live.search(query, 10, keys, dims=dims)
+            order = np.argsort(-scores)
+            assert keys[order].tolist() == named[0][:5].tolist()
+            np.testing.assert_allclose(scores[order], expected[0][:5], atol=1e-6)
 
 
 def test_changes_during_a_build_are_kept(nested, grown, monkeypatch):

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from imi.collection.description import read_bound
 from imi.collection.pictures import picture_query
-from imi.collection.rankings import How, Ranking, TextRanking, by_meaning, by_text, check_fields, filter_of
+from imi.collection.rankings import How, Ranking, TextRanking, by_meaning, by_text, check_fields, filter_of, scored
 from imi.collection.vector_index import CollectionIndex
 from imi.embedders.base import Embedder
 from imi.errors import Damaged, ModelMismatch
+from imi.index.live import Live
 from imi.pictures import Source
 from imi.records import Document
 from imi.store.rows import damaged
 from imi.store.store import Store
 from imi.types import Floats, Rows
+
+T = TypeVar("T")
 
 
 class FolderSource:
@@ -62,6 +65,7 @@ class FolderSnapshot:
         """Set up; lives inside `store.reading()`."""
         self._store = store
         self._index = index
+        self._live: Live | None = None
 
     def check_model(self, fingerprint: str) -> None:
         """Refuse a query that was embedded before the collection was migrated."""
@@ -83,16 +87,23 @@ class FolderSnapshot:
 
     def by_meaning(self, vector: Floats, keep: int, allowed: Rows | None, how: How) -> tuple[Ranking, dict[str, Any]]:
         """Rank by cosine."""
-        try:
-            return by_meaning(self._index.current(), vector, keep, allowed, how)
-        except Damaged:
-            # A block of the index is not what was written; the file is the truth, and heals it.
-            self._index.renew()
-            return by_meaning(self._index.current(), vector, keep, allowed, how)
+        return self._asked(lambda live: by_meaning(live, vector, keep, allowed, how))
 
     def cosines(self, vector: Floats, keys: Rows, how: How) -> Ranking:
         """Return the cosines of some rows."""
-        return self.by_meaning(vector, len(keys), keys, how)[0]
+        return self._asked(lambda live: scored(live, vector, keys, how.dims))
+
+    def _asked(self, ask: Callable[[Live | None], T]) -> T:
+        """Ask the index, which is brought up to date once for a snapshot."""
+        if self._live is None:
+            self._live = self._index.current()
+        try:
+            return ask(self._live)
+        except Damaged:
+            # A block of the index is not what was written; the file is the truth, and heals it.
+            self._index.renew()
+            self._live = self._index.current()
+            return ask(self._live)
 
     def documents(self, keys: Rows) -> Mapping[int, Document]:
         """Return the documents of rows."""

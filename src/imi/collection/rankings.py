@@ -244,6 +244,14 @@ def by_meaning(
     return Ranking(keys[0][real], scores[0][real]), story
 
 
+def scored(live: Live | None, vector: Floats, rows: Rows, dims: int | None) -> Ranking:
+    """Return those of some rows, each named once, that have a vector, with their cosines, in no order."""
+    if live is None:
+        return _no_rows()
+    scores, keys = live.score(vector, rows, dims)
+    return Ranking(keys, scores)
+
+
 def check_page(k: int, offset: int, mode: str) -> None:
     """Refuse what no search can be asked for, naming the value."""
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:

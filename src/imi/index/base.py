@@ -70,6 +70,8 @@ def check_queries(queries: NDArray[Any], width: int, k: int) -> Floats:
     """
     if k < 1:
         raise UsageError(f"k={k}: at least 1 row must be asked for")
+    if queries.shape == (width,):
+        queries = queries[None]
     plain = queries.shape == (1, width) and queries.dtype == np.float32 and queries.flags.c_contiguous
     # One query of the right form is checked in a microsecond: its squared length is finite when its numbers are.
     if plain and math.isfinite(np.vdot(queries, queries)):

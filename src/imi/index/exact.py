@@ -81,10 +81,20 @@ class Exact:
             self._search_some(asked[part], k, rows, scores[part], found[part])
         return scores, found
 
+    def score(self, query: Floats, rows: Rows) -> Floats:
+        """Return the scores of some rows (n,), those that a search gives them, for one query (width,)."""
+        asked = self._asked(query[None, : self.dims])
+        return self._rescore(asked, np.zeros(len(rows), dtype=np.int64), rows)
+
+    def _asked(self, queries: Floats) -> Floats:
+        if self._metric != "cosine":
+            return queries
+        length = np.linalg.norm(queries, axis=1, keepdims=True)
+        unit: Floats = np.divide(queries, length, out=np.zeros_like(queries), where=length > 0)
+        return unit
+
     def _search_some(self, queries: Floats, k: int, allowed: Rows | None, scores: Floats, found: Rows) -> None:
-        if self._metric == "cosine":
-            length = np.linalg.norm(queries, axis=1, keepdims=True)
-            queries = np.divide(queries, length, out=np.zeros_like(queries), where=length > 0)
+        queries = self._asked(queries)
         query, row = self._candidates(queries, k, allowed)
         score = self._rescore(queries, query, row)
         order = np.lexsort((row, -score, query))

@@ -260,6 +260,11 @@ class Ladder:
         asked = check_queries(queries, self.width, k)
         return self._climb(asked, k, promised, None if allowed is None else Passing.of(allowed, len(self)), None)
 
+    def score(self, query: Floats, rows: Rows) -> Floats:
+        """Return the scores of some rows (n,), those that a search gives them, for one query (width,)."""
+        scores: Floats = self._later[-1].score(query[None], np.ascontiguousarray(rows[None]))[0]
+        return scores
+
     def explain(
         self,
         queries: NDArray[Any],

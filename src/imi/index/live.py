@@ -250,6 +250,26 @@ class Live:
         """
         return self._search(queries, k, allowed, dims, exact, ladder, promised, None)
 
+    def score(self, query: NDArray[Any], keys: NDArray[Any], dims: int | None = None) -> tuple[Floats, Keys]:
+        """Score some rows, which were found in another way.
+
+        Args:
+            query: (width,).
+            keys: theirs, each once; those without a live row are left out.
+            dims: compare the first dimensions only.
+
+        Returns:
+            Scores (n,) float32 and keys (n,) int64, in no order.
+        """
+        asked = check_queries(query, self.width, 1)[0]
+        names = np.asarray(keys, dtype=np.int64)
+        found = [part.score(asked, names, dims) for part in self._parts if len(part) > part.dead]
+        if len(found) == 1:
+            return found[0][1], found[0][0]
+        if not found:
+            return np.empty(0, dtype=np.float32), np.empty(0, dtype=np.int64)
+        return np.concatenate([scores for _, scores in found]), np.concatenate([there for there, _ in found])
+
     def explain(
         self,
         queries: NDArray[Any],

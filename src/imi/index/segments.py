@@ -131,8 +131,21 @@ class Part:
         self, queries: Floats, k: int, passing: Passing | None, dims: int | None = None
     ) -> tuple[Floats, Rows]:
         """Search every row that passes, by all dimensions or the first `dims`."""
-        index = self.exact if dims is None and self.exact is not None else Exact(self.vectors, self.metric, dims)
-        return index.search(queries, k, None if passing is None else passing.rows)
+        return self._exactly(dims).search(queries, k, None if passing is None else passing.rows)
+
+    def score(self, query: Floats, keys: Keys, dims: int | None = None) -> tuple[Keys, Floats]:
+        """Return those of some keys, each named once, that have a live row here, and their scores as a search's."""
+        places = self.lookup.places(keys)
+        there = places >= 0
+        if self.dead:
+            there &= self.alive[np.maximum(places, 0)]
+        if not there.all():
+            keys, places = keys[there], places[there]
+        index = self.ladder if dims is None and self.ladder is not None else self._exactly(dims)
+        return keys, index.score(query, places)
+
+    def _exactly(self, dims: int | None) -> Exact:
+        return self.exact if dims is None and self.exact is not None else Exact(self.vectors, self.metric, dims)
 
 
 def _kept(known: list[tuple[Keys, Passing]]) -> list[tuple[Keys, Passing]]:

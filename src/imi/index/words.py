@@ -78,6 +78,10 @@ class Words:
         return cls(segments, tuple(np.split(living, ends[:-1])) if segments else (), names, about)
 
     def __len__(self) -> int:
+        return self._count
+
+    @cached_property
+    def _count(self) -> int:
         return int(sum(np.count_nonzero(living) for living in self.alive))
 
     def add(self, rows: Sequence[int], tokens: Sequence[Sequence[str]], *, join: bool = True) -> Words:
@@ -175,6 +179,10 @@ class Words:
         return {}
 
     @cached_property
+    def _read(self) -> dict[tuple[str, int], Term]:
+        return {}
+
+    @cached_property
     def _masks(self) -> list[tuple[Rows, Mask]]:
         return []
 
@@ -196,13 +204,16 @@ class Words:
         return self._find(term)[1]
 
     def _terms(self, terms: Sequence[str]) -> list[Term]:
-        total = len(self)
-        asked = Counter(terms)
-        found = {term: self._find(term) for term in asked}
-        return [
-            read_term(self._field, places, float(asked[term] * lucene_idf(live, total)))
-            for term, (places, live) in found.items()
-        ]
+        return [self._term(term, asked) for term, asked in Counter(terms).items()]
+
+    def _term(self, term: str, asked: int) -> Term:
+        """Return what is known of a term that is asked so often, remembered for this state."""
+        found = self._read.get((term, asked))
+        if found is None:
+            places, live = self._find(term)
+            weight = float(asked * lucene_idf(live, len(self)))
+            found = self._read[term, asked] = read_term(self._field, places, weight)
+        return found
 
     def _mask(self, allowed: Rows | None) -> Mask | None:
         if allowed is None:
