@@ -102,6 +102,44 @@ def test_notes_in_the_questions_language_come_before_reviews_in_another(notes, n
     assert "タマ" in found.text.splitlines()[0] and "タマ" in found.passages[0].text
 
 
+@pytest.mark.parametrize("names", [("four", "reviews"), ("reviews", "four")])
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        ("What is the name of our cat?", "タマ"),
+        ("What is our cat called?", "タマ"),
+        ("What's my cat's name?", "タマ"),
+        ("Do goldfish rest at night?", "金魚"),
+        ("Does our pet sleep all the time?", "寝て"),
+        ("Is the coffee bitter?", "bitter"),
+        ("What did the dog love?", "treats"),
+    ],
+)
+def test_what_notes_in_the_other_language_say_comes_before_reviews_that_only_have_the_words(
+    notes, names, question, said
+):
+    found = imi.ask([notes[name] for name in names], question)
+    assert said in (found.text or "")
+    assert "タマ" not in said or found.text == "“うちの猫はタマと言います” [1]"
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "うちの猫の名前は何ですか",
+        "我が家の犬の名前は何ですか",
+        "私の母の誕生日はいつですか",
+        "What is the name of our cat?",
+        "What is our dog called?",
+        "My mother's name?",
+        "When is my mother's birthday?",
+        "What is my phone number?",
+    ],
+)
+def test_what_others_say_of_cats_and_mothers_tells_nothing_of_one_s_own(notes, question):
+    assert notes["reviews"].ask(question).text is None
+
+
 @pytest.mark.parametrize(
     ("question", "words"),
     [

@@ -6,7 +6,7 @@ import pytest
 import imi
 from imi.embedders.testing import HashEmbedder
 from imi.rag.retrieve import Retrieval, find_passages
-from imi.rag.together import ANSWERS, FOREIGN, UNLIKELY, Together
+from imi.rag.together import ANSWERS, LATER, UNLIKELY, Together
 from imi.records import Document
 
 ENGLISH = {
@@ -96,7 +96,7 @@ def test_collections_are_told_apart(places):
     }
     assert groups["english.imi"] == ANSWERS
     assert groups["others.imi"] == UNLIKELY
-    assert groups["japanese.imi"] in (FOREIGN, UNLIKELY)
+    assert groups["japanese.imi"] in (LATER, UNLIKELY)
 
 
 def test_vectors_of_ones_own_and_a_deepened_collection_answer_too(places):

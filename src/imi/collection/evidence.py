@@ -8,7 +8,8 @@ The score is a weighted sum over the first passages:
   of the nearest passage and of the nearest sentence. One rare word does not answer a question, so passages that are
   far off lose more.
 
-Less what speaks against: names in the question that none of the passages has, or no row at all.
+Less what speaks against: names in the question that none of the passages has, or no row at all. A question for a fact
+about something of the asker's own (our cat's name) is answered where a sentence gives it alone (`imi.text.own_facts`).
 
 What a question is built of (when, is, 何, ですか) counts as no word of it. A question in another language than the
 passages is judged by nearness alone.
@@ -31,6 +32,7 @@ from imi.collection.folder import FolderCollection
 from imi.fusion import lucene_idf
 from imi.records import Hit
 from imi.text.lexical import index_tokens, is_unspaced, mostly_unspaced, normalize_text, query_terms, ranking_terms
+from imi.text.own_facts import OwnFact
 from imi.text.sentences import sentences
 from imi.text.word_forms import FUNCTION_WORDS, base_form, without_question_words
 
@@ -59,10 +61,15 @@ _READ = 5
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """How much speaks for an answer, and how much must."""
+    """How much speaks for an answer, and how much must.
+
+    share: of the question's words that one sentence has. near: how near the passages come, None where no model tells.
+    """
 
     score: float
     least: float
+    share: float = 0.0
+    near: float | None = None
 
     @property
     def enough(self) -> bool:
@@ -122,17 +129,21 @@ def _weighed(
         return Evidence(0.0, LEAST)
     whole = max(_share(terms, rarity, text) for text in texts)
     said = [one for text in texts for one in sentences(text) or [text]]
-    part = max(_share(terms, rarity, one) for one in said)
+    shares = [_share(terms, rarity, one) for one in said]
     unspaced = any(is_unspaced(term) for term in terms)
-    near = _nearness(collection, question, texts, said)
+    cosines = _cosines(collection, question, [*texts, *said])
+    near = None if cosines is None else float(cosines[: len(texts)].max() + cosines[len(texts) :].max()) / 2
+    fact = OwnFact.of(question)
+    if fact is not None and not fact.given(said, shares, None if cosines is None else cosines[len(texts) :].tolist()):
+        return Evidence(0.0, LEAST, max(shares), near)
+    score = _PASSAGE * whole + _SENTENCE * max(shares) - _missing(collection, question, texts)
     if near is None:
-        score = _PASSAGE * whole + _SENTENCE * part - _missing(collection, question, texts)
-        return Evidence(score, LEAST_BY_WORDS_UNSPACED if unspaced else LEAST_BY_WORDS)
+        return Evidence(score, LEAST_BY_WORDS_UNSPACED if unspaced else LEAST_BY_WORDS, max(shares))
     if whole < _LITTLE or unspaced != mostly_unspaced(texts):
         # Words of another language: only the meaning can tell, and on a different scale.
-        return Evidence(near, LEAST_NEAR)
-    score = _PASSAGE * whole + _SENTENCE * part + _NEAR * near - _missing(collection, question, texts)
-    return Evidence(score - _FAR_COSTS * max(0.0, _FAR - near), LEAST_UNSPACED if unspaced else LEAST)
+        return Evidence(near, LEAST_NEAR, max(shares), near)
+    score += _NEAR * near - _FAR_COSTS * max(0.0, _FAR - near)
+    return Evidence(score, LEAST_UNSPACED if unspaced else LEAST, max(shares), near)
 
 
 def _missing(collection: FolderCollection, question: str, texts: Sequence[str]) -> float:
@@ -169,11 +180,10 @@ def _share(terms: Sequence[str], rarity: np.ndarray, text: str) -> float:
     return float(rarity[[base_form(term) in own for term in terms]].sum() / max(rarity.sum(), 1e-9))
 
 
-def _nearness(collection: FolderCollection, question: str, texts: Sequence[str], said: Sequence[str]) -> float | None:
-    """Return how near passages and sentences of theirs come, for the built-in model; None for any other."""
+def _cosines(collection: FolderCollection, question: str, texts: Sequence[str]) -> np.ndarray | None:
+    """Return the cosines of texts with the question, for the built-in model; None for any other."""
     bound = collection.bound
     if bound is None or bound.own or collection.untrusted is not None or bound.info.id != "built-in":
         return None
     model = collection.model
-    cosines = model.embed([*texts, *said]) @ model.embed([question], kind="query")[0]
-    return float(cosines[: len(texts)].max() + cosines[len(texts) :].max()) / 2
+    return np.asarray(model.embed(texts) @ model.embed([question], kind="query")[0])
