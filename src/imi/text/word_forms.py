@@ -17,8 +17,23 @@ FUNCTION_WORDS = frozenset(
     """.split()  # noqa: SIM905 — a list of one word a line would hide the code
 )
 """What a question is built of, not about: rare in a collection of a few rows, and telling in none."""
+_PARTICLE = (
+    "[がをにでともへ]|は(?!な[^にんぜ])|の(?!う)|か(?:ら|$|[^\u3041-\u3096]|かり|かる|な)|まで|です|でし|でき|だ|くらい|ぐらい|ほど"
+    "|[^\u3041-\u3096]|$"
+)
+"""What follows a question word; other hiragana makes it the beginning of a word: どうぶつえん, いつくしま, なにわ."""
+_VERB = "あ[るり]|い[るまきくっ]|おわ|くる|きま|する|しま|した|たべ|つか"
 _QUESTION_WORDS = Pattern(
-    "(?:(?<!幾)何|なに|なん|誰|だれ|(?<![あこそ])いつ|どこ|どれ|どの|どんな|どう|なぜ|いくつ|いくら|どちら|どなた)"
+    # Before one stands another script, or a particle with a word before it: not か of かいつぶり, ま of まいつき.
+    r"(?:(?<![\u3041-\u3096])|(?<=[^\s、。「『(][はがをにでともへやの])|(?<=から|より|まで)|(?<=お))(?:"
+    r"どこもかしこも|いつ(?!くし|つ|わり|き[のや])(?<=[はがを]いつ)|"
+    rf"(?:なに|だれ|いつ|どこ(?!でも[\u30a1-\u30fa])|どれ)(?={_PARTICLE}|{_VERB}|ごろ|ころ|だけ|へん)"
+    rf"|なん(?={_PARTICLE}|じ|にち|がつ|ねん|にん|かい|さい|ばん|まい|よう)"
+    r"|どう(?=です|でし|し[てたよま]|す[るれ]|や[っれ]|い[うっえ]|な[るりっ]|だ|か[\s?？。]|[^\u3041-\u3096のはがをにと]|$)"
+    r"|どの(?=[^\u3041-\u3096]|くらい|ぐらい|よう|へん|ひと|ほど|とき)"
+    # いくらの軍艦巻き, いくらを: what is eaten.
+    r"|いくら(?![のはがをと、])|どんな|なぜ|いくつ|どちら|どっち|どなた"
+    r")|(?<!幾)何|誰"
     r"|(?:です|ます|でしょう|ました|でした|ません|ください|である|ある|いる|する|した|して|という|こと){0,9}[かね]?(?=[。?\uff1f\s]{0,9}$)"
 )
 """The same in Japanese: what is asked for, and how a sentence that asks ends."""
