@@ -1,6 +1,7 @@
 """Files of a few kilobytes that stand for gigabytes or hours: refused, or read in the time that their size allows."""
 
 import gzip
+import random
 import time
 import zipfile
 import zlib
@@ -8,7 +9,7 @@ import zlib
 import pytest
 
 from imi.errors import DataError, Failure
-from imi.text.readers import ReadOptions, grid_size, limits, pdf, read
+from imi.text.readers import ReadOptions, grid_size, hollow, limits, pdf, read, sheet_size
 
 MB = 1 << 20
 
@@ -111,6 +112,48 @@ def test_a_sheet_of_more_than_its_size_is_refused(tmp_path, sheet, more, said):
     assert rows == [] and said in reasons[0]
 
 
+@pytest.mark.parametrize("row", ["<row>" + "<c/>" * 100 + "</row>", "<row/>" * 100])
+def test_empty_cells_of_a_hundredth_of_a_byte_are_refused(tmp_path, row):
+    # A comment that packs badly: for its size alone the file is no bomb.
+    noise = f"<!--{random.Random(1).randbytes(70_000).hex()}-->"
+    rows, reasons = taken(workbook(tmp_path / "a.xlsx", ROWS + noise + row * 12_000 + END))
+    assert rows == [] and "elements in" in reasons[0]
+
+
+EMPTIES = [
+    '<c r="B{0}" s="0"/><c r="C{0}"/>',
+    '<c s="0" r="B{0}"></c><c r="C{0}" s="0"> </c>',
+    '<c r="B{0}" s="0"/><c/><c/>',
+    '<c r="B{0}" s="0"/><c/><c r="D{0}"/>',
+]
+
+
+@pytest.mark.parametrize("empty", EMPTIES)
+@pytest.mark.parametrize("wrap", ["{}", "<!--a-->{}"])
+def test_a_workbook_whose_cells_are_mostly_empty_says_the_same_without_them(tmp_path, monkeypatch, empty, wrap):
+    text = '<c r="{0}{1}" t="inlineStr"><is><t>{2}</t></is></c>'
+    lines = [
+        f'<row r="{at}">{text.format("A", at, f"row {at}")}{empty.format(at)}'
+        f"{text.format('E', at, 'far') if at % 3 else '<c><v>7</v></c>'}{empty.format(at).replace('B', 'F')}</row>"
+        for at in range(1, 60)
+    ]
+    path = workbook(tmp_path / "a.xlsx", wrap.format("".join(lines)) + END)
+    kept = taken(path)
+    monkeypatch.setattr(sheet_size, "_MANY", 100)
+    assert sheet_size.size_of(str(path)).hollow == (wrap == "{}")
+    assert taken(path) == kept and len(kept[0]) > 50
+
+
+def test_empty_cells_cost_little(tmp_path):
+    line = "".join(f'<c r="{chr(65 + at)}{{0}}" s="0"/>' for at in range(26))
+    lines = "".join(f'<row r="{at}">{line.format(at)}</row>' for at in range(3, 8000))
+    path = workbook(tmp_path / "a.xlsx", ROWS + lines + END)
+    assert taken(path) == (["cats"], [])
+    with hollow.without_empty_cells(str(path), ["xl/s.xml"]) as thin, zipfile.ZipFile(thin) as archive:
+        assert len(archive.read("xl/s.xml")) < 8000 * len('<row r="1234"></row>')
+        assert archive.read("xl/workbook.xml") == zipfile.ZipFile(path).read("xl/workbook.xml")
+
+
 # --- Word and PowerPoint ---
 
 W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
@@ -148,11 +191,24 @@ def test_a_word_file_of_more_than_its_size_is_refused(tmp_path, body):
     assert rows == [] and "would unpack" in reasons[0]
 
 
-def test_a_tree_of_too_many_elements_is_refused(monkeypatch):
+def test_a_tree_of_too_many_elements_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(limits, "_TAGS", 1000)
-    assert limits.sound_xml("a.xml", b"<a/>" * 1000)
+    assert limits.sound_tags("<a/>" * 1000)
     with pytest.raises(ValueError, match="elements"):
-        limits.sound_xml("a.xml", b"<a/>" * 1001)
+        limits.sound_tags("<a/>" * 1001)
+    document = "<w:document {}><w:body>{}</w:body></w:document>"
+    parts = {"word/document.xml": document.format(W, SAID.format("cats") + "<w:p/>" * 600)}
+    assert taken(packed(tmp_path / "a.docx", **parts)) == (["cats"], [])
+    path = packed(tmp_path / "b.docx", **parts, **{"word/footnotes.xml": document.format(W, "<w:p/>" * 600)})
+    assert taken(path) == ([], ["no readable Word file: it has more than 500 elements"])
+    (tmp_path / "a.html").write_text("<p>cats</p>" * 600)
+    assert taken(tmp_path / "a.html")[1][0].endswith("cannot be read: it has more than 500 elements; divide it")
+
+
+def test_what_is_nested_past_reading_says_so(tmp_path):
+    body = "<w:p>" + "<w:r>" * 5000 + "<w:t>cats</w:t>" + "</w:r>" * 5000 + "</w:p>"
+    path = packed(tmp_path / "a.docx", **{"word/document.xml": f"<w:document {W}><w:body>{body}</w:body></w:document>"})
+    assert taken(path) == ([], ["no readable Word file: its elements are nested too deeply"])
 
 
 def slides(path, slide, times):

@@ -6,12 +6,13 @@ sheet of seventeen thousand million.
 
 from __future__ import annotations
 
+import os
 import zipfile
 from collections.abc import Iterator
 from typing import Any
 from xml.parsers import expat
 
-from imi.text.readers.limits import RATIO, too_much
+from imi.text.readers.limits import refuse_workbook
 
 _AREA, _TEXT = 2**22, 2**28
 """Cells of sheets that hold far fewer, and characters of their cells."""
@@ -23,16 +24,13 @@ def check_grid(source: str) -> None:
     """Look at a packed workbook before it is unrolled.
 
     Raises:
-        ValueError: it would unpack to too much, or has far more cells than are written in it.
+        ValueError: it would unpack to too much, has more elements than a file of its size, or far more cells than are
+            written in it.
         zipfile.BadZipFile, OSError, expat.ExpatError: it is damaged.
     """
     with zipfile.ZipFile(source) as archive:
         parts = archive.infolist()
-        unpacked, packed = sum(one.file_size for one in parts), sum(one.compress_size for one in parts)
-        if too_much(packed, unpacked):
-            raise ValueError(
-                f"it would unpack from {packed:,} to {unpacked:,} bytes; allowed is {RATIO} times its size"
-            )
+        refuse_workbook(archive, parts, os.path.getsize(source))
         area = cells = characters = 0
         for one in parts:
             if one.filename == "content.xml":
@@ -72,14 +70,14 @@ class _Repeated:
 
     def _begin(self, name: str, attributes: dict[str, str]) -> None:
         name = name.rpartition(":")[2]
-        if name == "table-row":
-            self._rows, self._width, self._filled, self._said = _times(attributes, "number-rows-repeated"), 0, 0, 0
-        elif name in ("table-cell", "covered-table-cell"):
-            self._times = _times(attributes, "number-columns-repeated")
+        if name in ("table-cell", "covered-table-cell"):
+            self._times = _times(attributes, "number-columns-repeated") if attributes else 1
             self._width += self._times
             self.cells += 1
-            if any(key.endswith("value-type") for key in attributes):
+            if attributes and any(key.endswith("value-type") for key in attributes):
                 self._filled = self._width
+        elif name == "table-row":
+            self._rows, self._width, self._filled, self._said = _times(attributes, "number-rows-repeated"), 0, 0, 0
 
     def _text(self, text: str) -> None:
         self._said += len(text) * self._times

@@ -14,7 +14,10 @@ RATIO = 200
 """How many times its packed size a file may have where it is not small; a thousand pages of text have about ten."""
 SMALL = 2**22
 _TAGS = 3 * 2**20
-"""Opening brackets in one XML file: two for each element, and an element takes two hundred bytes."""
+"""Opening brackets in the XML that is made into trees: two for an element, which takes two hundred bytes and 2 µs."""
+_FEW_TAGS, _TAGS_A_BYTE = 2**20, 4
+"""Opening brackets in the XML of a workbook, all together, and for each byte of its archive; a cell has four of them."""
+_PIECE = 2**20
 _DECLARED = tuple("<!DOCTYPE".encode(one) for one in ("utf-8", "utf-16-le", "utf-16-be"))
 
 
@@ -40,18 +43,59 @@ def refuse_office(archive: zipfile.ZipFile, largest: int = WHOLE) -> None:
             f"its XML would unpack from {packed:,} to {unpacked:,} bytes; allowed are {largest:,}, and {RATIO} times "
             "the packed size"
         )
+    if _tags(archive, parts, _TAGS) > _TAGS:
+        raise ValueError(f"it has more than {_TAGS // 2:,} elements")
+
+
+def refuse_workbook(archive: zipfile.ZipFile, parts: Iterable[zipfile.ZipInfo], size: int) -> None:
+    """Refuse a packed spreadsheet by the directory of its archive, and by how many elements its XML has.
+
+    Args:
+        archive: the file.
+        parts: its members that are read.
+        size: bytes of the file.
+
+    Raises:
+        ValueError: it would unpack to too much, or has more elements than a file of its size holds.
+    """
+    parts = list(parts)
+    unpacked, packed = sum(one.file_size for one in parts), sum(one.compress_size for one in parts)
+    if too_much(packed, unpacked):
+        raise ValueError(f"it would unpack from {packed:,} to {unpacked:,} bytes; allowed is {RATIO} times its size")
+    most = max(_FEW_TAGS, _TAGS_A_BYTE * size)
+    if _tags(archive, [one for one in parts if one.filename.lower().endswith((".xml", ".rels"))], most) > most:
+        raise ValueError(f"it has more than {most // 2:,} elements in {size:,} bytes")
+
+
+def _tags(archive: zipfile.ZipFile, parts: Iterable[zipfile.ZipInfo], most: int) -> int:
+    """Return how many opening brackets there are; counting ends where there are more than `most`."""
+    found = 0
+    for one in parts:
+        with archive.open(one) as file:
+            while found <= most and (piece := file.read(_PIECE)):
+                found += piece.count(b"<")
+    return found
+
+
+def sound_tags(raw: str) -> str:
+    """Return a page that may be made into a tree.
+
+    Raises:
+        ValueError: it has too many elements.
+    """
+    if raw.count("<") > _TAGS:
+        raise ValueError(f"it has more than {_TAGS // 2:,} elements; divide it")
+    return raw
 
 
 def sound_xml(name: str, raw: bytes) -> bytes:
     """Return XML that may be made into a tree.
 
     Raises:
-        ValueError: it declares a document type, with which a few bytes stand for many, or has too many elements.
+        ValueError: it declares a document type, with which a few bytes stand for many.
     """
     if any(mark in raw for mark in _DECLARED):
         raise ValueError(f"{name} declares a document type, which no office program writes")
-    if raw.count(b"<") > _TAGS:
-        raise ValueError(f"{name} has more than {_TAGS // 2:,} elements")
     return raw
 
 

@@ -40,6 +40,7 @@ def read_office(source: str, options: ReadOptions) -> Items:
             title = _title_of(archive)
     except (zipfile.BadZipFile, OSError, KeyError, ValueError, RuntimeError, ElementTree.ParseError) as broken:
         reason = str(broken).splitlines()[0][:120] if str(broken) else type(broken).__name__
+        reason = "its elements are nested too deeply" if isinstance(broken, RecursionError) else reason
         yield Failure(source, None, f"no readable {'Word' if kind == 'docx' else 'PowerPoint'} file: {reason}")
         return
     if not text.blocks:

@@ -6,18 +6,20 @@ million cells for it; a merged range is as short to write.
 
 from __future__ import annotations
 
+import os
 import re
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from xml.parsers import expat
 
-from imi.text.readers.limits import RATIO, too_much
+from imi.text.readers.limits import refuse_workbook
 
 _ROWS, _COLUMNS = 2**20, 2**14
 """Excel's own limits."""
 _WALKED = 2**24
 """Cells that are gone through at most, those that are only there because a later one of their row is."""
+_MANY = 2**16
 _WHOLE_AREA, _MERGED = 2**21, 2**20
 _PLACE = re.compile(r"\$?([A-Za-z]{1,3})\$?(\d{1,7})\Z", re.ASCII)
 
@@ -32,6 +34,14 @@ class WorkbookSize:
     merged: int = 0
     sheets: int = 0
     formulas: bool = False
+    filled: int = 0
+    verbatim: bool = False
+    with_cells: set[str] = field(default_factory=set)
+
+    @property
+    def hollow(self) -> bool:
+        """Whether most of many cells hold nothing but a style, and can be left out of the file as it is written."""
+        return self.cells > _MANY and self.filled * 2 < self.cells and not self.verbatim
 
     @property
     def sparse(self) -> bool:
@@ -53,11 +63,7 @@ def size_of(source: str) -> WorkbookSize:
     """
     with zipfile.ZipFile(source) as archive:
         parts = [one for one in archive.infolist() if one.filename.lower().endswith((".xml", ".rels"))]
-        unpacked, packed = sum(one.file_size for one in parts), sum(one.compress_size for one in parts)
-        if too_much(packed, unpacked):
-            raise ValueError(
-                f"it would unpack from {packed:,} to {unpacked:,} bytes; allowed is {RATIO} times its size"
-            )
+        refuse_workbook(archive, parts, os.path.getsize(source))
         size = WorkbookSize()
         for one in parts:
             _Part(size).read(archive, one)
@@ -74,6 +80,7 @@ class _Part:
 
     def __init__(self, size: WorkbookSize) -> None:
         self._size = size
+        self._columns: dict[str, int] = {}
         self._row = self._column = self._widest = 0
 
     def read(self, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
@@ -82,6 +89,7 @@ class _Part:
         parser.buffer_text = True
         parser.StartElementHandler = self._element
         parser.StartDoctypeDeclHandler = self._doctype
+        parser.StartCdataSectionHandler = parser.CommentHandler = self._as_written
         with archive.open(member) as file:
             try:
                 while piece := file.read(2**18):
@@ -90,12 +98,16 @@ class _Part:
             except expat.ExpatError as damaged:
                 raise ValueError(f"{member.filename} is damaged: {damaged}") from damaged
         self._end_row()
+        if self._widest:
+            self._size.with_cells.add(member.filename)
         self._size.area += self._row * self._widest
 
     def _element(self, name: str, attributes: dict[str, str]) -> None:
         name = name.rpartition(":")[2]
         if name == "c":
             self._cell(attributes.get("r"))
+        elif name in ("v", "is"):
+            self._size.filled += 1
         elif name == "row":
             self._end_row()
             said = attributes.get("r", "")
@@ -115,8 +127,11 @@ class _Part:
     def _cell(self, said: str | None) -> None:
         column = self._column + 1
         if said is not None:
-            place = _PLACE.match(said)
-            column = 0 if place is None else _column(place[1])
+            letters = said.rstrip("0123456789")
+            column = self._columns.get(letters, 0) if 0 < len(said) - len(letters) < 8 else 0
+            if not column:
+                place = _PLACE.match(said)
+                column = self._columns[letters] = 0 if place is None else _column(place[1])
         if not 0 < column <= _COLUMNS:
             raise ValueError(f"no sheet has a cell {str(said)[:20]!r}")
         self._column = column
@@ -126,6 +141,9 @@ class _Part:
     def _end_row(self) -> None:
         self._size.walked += self._column
         self._column = 0
+
+    def _as_written(self, *_: Any) -> None:
+        self._size.verbatim = True
 
     @staticmethod
     def _doctype(*_: Any) -> None:

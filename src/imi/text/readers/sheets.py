@@ -13,6 +13,7 @@ from typing import IO, Any
 from imi.errors import Failure, MissingExtra, UsageError
 from imi.text.readers.cells import cell_value
 from imi.text.readers.headers import Record, find_header
+from imi.text.readers.hollow import without_empty_cells
 from imi.text.readers.rows import ReadOptions, Row
 from imi.text.readers.sheet_size import WorkbookSize, size_of
 from imi.text.readers.tables import table_rows
@@ -94,7 +95,7 @@ def _opened(source: str, size: WorkbookSize, options: ReadOptions) -> tuple[IO[b
         # What openpyxl does not know of (charts, checks of cells) holds no text.
         warnings.simplefilter("ignore")
         # By what is in it, whatever its name ends in.
-        file = open(source, "rb")  # noqa: SIM115 # sheets are read from it below
+        file = without_empty_cells(source, size.with_cells) if size.hollow else open(source, "rb")  # noqa: SIM115
         book = openpyxl.load_workbook(file, data_only=True, read_only=not small, keep_links=False)
         return file, book, openpyxl.load_workbook(file, read_only=True) if size.formulas else None
 

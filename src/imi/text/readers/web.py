@@ -12,7 +12,7 @@ from imi.errors import Failure, MissingExtra, UsageError
 from imi.text.blocks import Block, text_lines
 from imi.text.markup.markdown import markdown_blocks
 from imi.text.readers.headers import Record
-from imi.text.readers.limits import read_whole
+from imi.text.readers.limits import read_whole, sound_tags
 from imi.text.readers.lines import open_bytes
 from imi.text.readers.page_text import cell_text, decoded, is_whole, seen_text, without_declaration
 from imi.text.readers.pieces import passage_rows
@@ -66,12 +66,13 @@ def page_tree(text: str) -> Any:
 
     Raises:
         MissingExtra: lxml is not installed.
+        ValueError: it has too many elements.
     """
     try:
         from lxml import etree, html
     except ImportError as missing:
         raise MissingExtra("lxml", "docs") from missing
-    text = without_declaration(text).replace("\0", "")
+    text = sound_tags(without_declaration(text).replace("\0", ""))
     if not text.strip():
         return None
     try:
