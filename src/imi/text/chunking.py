@@ -14,12 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.errors import UsageError
-from imi.text.graphemes import nearest_cut, splits_number, splits_ruby
+from imi.text.cuts import Cuts
 from imi.text.sentences import sentence_spans
 
 Count = Callable[[Sequence[str]], NDArray[np.int64]]
 _HEADING = re.compile(r"(#{1,6})[ \t]+(\S.*)")
 _CLOSING = re.compile(r"(^|[ \t])#+$")
+_LONGEST_TOKEN = 64
+"""Characters that no token has, but runs of spaces and of what a model does not know."""
 _FENCE = re.compile(r"\s*(```|~~~)")
 
 
@@ -50,8 +52,9 @@ def chunk(text: str, count_tokens: Count, *, size: int = 256, overlap: int = 32)
     if size < 1 or not 0 <= overlap < size:
         raise UsageError(f"size is {size} and overlap {overlap}; allowed are size >= 1 and 0 <= overlap < size")
     chunks: list[Chunk] = []
+    cuts = Cuts(text)
     for heading, spans in _sections(text):
-        units = fitting(text, spans, count_tokens, size)
+        units = fitting(text, spans, count_tokens, size, cuts)
         for start, end in _packed(text, units, count_tokens, size, overlap):
             trimmed = _trim(text, start, end)
             if trimmed is not None:
@@ -77,36 +80,40 @@ def _sections(text: str) -> list[tuple[str, list[tuple[int, int]]]]:
     return [section for section in sections if section[1]]
 
 
-def fitting(text: str, spans: Sequence[tuple[int, int]], count_tokens: Count, size: int) -> list[tuple[int, int, int]]:
-    """Return (start, end, tokens) of units that fit: sentences, those that are too long halved at the best place."""
+def fitting(
+    text: str, spans: Sequence[tuple[int, int]], count_tokens: Count | None, size: int, cuts: Cuts | None = None
+) -> list[tuple[int, int, int]]:
+    """Return (start, end, tokens) of units that fit: sentences, those that are too long halved at the best place.
+
+    Args:
+        text: the text.
+        spans: its sentences.
+        count_tokens: the model's own count; None counts characters.
+        size: most tokens of a unit.
+        cuts: of this text, where there were some before.
+    """
+    cuts = cuts or Cuts(text)
     units: list[tuple[int, int, int]] = []
     pending = list(spans)
     while pending:
-        counts = count_tokens([text[start:end] for start, end in pending]).tolist()
+        counts = _counts(text, pending, count_tokens, size)
         units += [
             (*span, count)
             for span, count in zip(pending, counts, strict=True)
             if count <= size or span[1] - span[0] == 1
         ]
         long = [span for span, count in zip(pending, counts, strict=True) if count > size and span[1] - span[0] > 1]
-        pending = [half for start, end in long for half in _halves(text, start, end)]
+        pending = [half for start, end in long for half in cuts.halves(start, end)]
     return sorted(units)
 
 
-def _halves(text: str, start: int, end: int) -> list[tuple[int, int]]:
-    middle = (start + end) // 2
-    reach = max(1, (end - start) // 4)
-    for marks in ("、，,;；:：", " \t\u3000"):
-        # Behind the mark; a comma within a number or a reading is none.
-        near = [at + 1 for at in range(max(start, middle - reach), min(end - 1, middle + reach)) if text[at] in marks]
-        near.sort(key=lambda at: abs(at - middle))
-        best = next((at for at in near if not (splits_number(text, at) or splits_ruby(text, at))), None)
-        if best is not None:
-            middle = best
-            break
-    else:
-        middle = nearest_cut(text, start, end, middle)
-    return [(start, middle), (middle, end)]
+def _counts(text: str, spans: Sequence[tuple[int, int]], count_tokens: Count | None, size: int) -> list[int]:
+    """Count the tokens of each span; one that is far too long is not, as that would take its length each time."""
+    if count_tokens is None:
+        return [end - start for start, end in spans]
+    far = size * _LONGEST_TOKEN
+    counted = iter(count_tokens([text[start:end] for start, end in spans if end - start <= far]).tolist())
+    return [next(counted) if end - start <= far else end - start for start, end in spans]
 
 
 def _packed(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable, Iterator
 
 _ZWJ = "\u200d"
 _NUMBER_MARKS = ".,．，"
@@ -15,6 +16,11 @@ _RUBY = re.compile(
 )
 _REACH = 64
 _LONGEST_WORD = 512
+_AT_ONCE = 8
+"""How far from the wanted place each one is looked at, before all words around it are."""
+_WORD = re.compile(r"(?:[^\W_\u0e00-\U0010ffff]|(?<=\d)[.,．，](?=\d)){2,}")
+"""Letters and digits between which no cut is a good one, and the marks within numbers."""
+_REGIONALS = "".join(map(chr, range(0x1F1E6, 0x1F200)))
 
 
 def splits_character(text: str, at: int, start: int = 0) -> bool:
@@ -33,10 +39,7 @@ def splits_character(text: str, at: int, start: int = 0) -> bool:
     if before == _ZWJ or after == _ZWJ or _extends(after):
         return True
     if _regional(before) and _regional(after):
-        run = 1
-        while at - 1 - run >= start and _regional(text[at - 1 - run]):
-            run += 1
-        return run % 2 == 1
+        return _regionals(text, start, at) % 2 == 1
     return _jamo(before, after)
 
 
@@ -52,6 +55,17 @@ def _extends(char: str) -> bool:
 
 def _regional(char: str) -> bool:
     return "\U0001f1e6" <= char <= "\U0001f1ff"
+
+
+def _regionals(text: str, start: int, end: int) -> int:
+    """Return how many letters of flags stand side by side before a place."""
+    reach = _REACH
+    while True:
+        before = text[max(start, end - reach) : end]
+        run = len(before) - len(before.rstrip(_REGIONALS))
+        if run < len(before) or end - reach <= start:
+            return run
+        reach *= 4
 
 
 def _jamo(before: str, after: str) -> bool:
@@ -93,27 +107,51 @@ def _letter(char: str) -> bool:
     return char.isalnum() and ord(char) < 0x0E00
 
 
-def nearest_cut(text: str, start: int, end: int, wanted: int) -> int:
-    """Return the best place for a cut inside (start, end), near `wanted`.
+def nearest_cut(text: str, start: int, end: int, wanted: int) -> int | None:
+    """Return the best place for a cut inside (start, end), near `wanted`; None where the whole is one character.
 
-    Places that take a word, a number or a reading apart are taken only where there is no other; those inside one
-    character only where the whole is one.
+    Places that take a word, a number or a reading apart are taken only where there is no other within reach.
     """
-    anyhow: int | None = None
-    for at in _outwards(start, end, wanted):
-        if splits_character(text, at, start):
-            continue
-        if not (splits_word(text, at) or splits_number(text, at) or splits_ruby(text, at)):
-            return at
-        anyhow = at if anyhow is None else anyhow
-        if abs(at - wanted) > _LONGEST_WORD:
-            break
-    return wanted if anyhow is None else anyhow
+    first = _first(text, start, _outwards(start, end, wanted, 0, _AT_ONCE), whole=True)
+    if first is not None:
+        return first
+    anyhow = _first(text, start, _outwards(start, end, wanted, 0, _LONGEST_WORD), whole=False)
+    near = _first(text, start, _between_words(text, start, end, wanted), whole=True)
+    if near is not None:
+        return near
+    for at in _outwards(start, end, wanted, _LONGEST_WORD + 1, max(wanted - start, end - wanted)):
+        if not splits_character(text, at, start):
+            return at if anyhow is None or not _splits(text, at) else anyhow
+    return anyhow
 
 
-def _outwards(start: int, end: int, middle: int) -> list[int]:
-    """Return the places strictly inside, the nearest to the middle first."""
-    places = []
-    for step in range(max(middle - start, end - middle) + 1):
-        places += [at for at in ((middle - step, middle + step) if step else (middle,)) if start < at < end]
-    return places
+def _splits(text: str, at: int) -> bool:
+    return splits_word(text, at) or splits_number(text, at) or splits_ruby(text, at)
+
+
+def _first(text: str, start: int, places: Iterable[int], *, whole: bool) -> int | None:
+    """Return the first of some places that takes no character apart, and, if `whole`, nothing else."""
+    return next(
+        (at for at in places if not splits_character(text, at, start) and not (whole and _splits(text, at))), None
+    )
+
+
+def _between_words(text: str, start: int, end: int, middle: int) -> list[int]:
+    """Return the places within reach that are not within a word or a number, the nearest to the middle first."""
+    low, high = max(start + 1, middle - _LONGEST_WORD), min(end - 1, middle + _LONGEST_WORD)
+    places: list[int] = []
+    at = low
+    for run in _WORD.finditer(text, low - 1, high + 1):
+        places += range(at, min(run.start(), high) + 1)
+        at = run.end()
+    places += range(at, high + 1)
+    return sorted(places, key=lambda place: (abs(place - middle), place))
+
+
+def _outwards(start: int, end: int, middle: int, least: int, most: int) -> Iterator[int]:
+    """Yield the places strictly inside that are so far from the middle, the nearest first."""
+    for step in range(least, most + 1):
+        if start < middle - step < end:
+            yield middle - step
+        if step and start < middle + step < end:
+            yield middle + step

@@ -11,15 +11,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
 
 from imi.errors import Failure
 from imi.text.blocks import Block
 from imi.text.chunking import fitting
+from imi.text.cuts import Cuts
 from imi.text.sentences import sentence_spans
 
 _LEAST = 3
@@ -82,6 +81,8 @@ class _Packer:
     def __init__(self, size: int, fits: Callable[[str], bool] | None) -> None:
         self._size = max(1, size)
         self._fits = fits
+        self._cutter: _Cutter | None = None
+        self._lines = _LineCount()
         self._path: list[Block] = []
         self._fresh: list[Block] = []
         self._orphans: list[Block] = []
@@ -124,7 +125,7 @@ class _Packer:
         if length <= self._size:
             self._add(_Piece(block, 0, length))
             return
-        for piece in _cut(_Piece(block, 0, length), self._size):
+        for piece in self._cut(_Piece(block, 0, length), self._size):
             if self._full and (piece.glued or self._length + len(piece.text) > self._size):
                 yield from self._flush()
             self._add(piece)
@@ -170,7 +171,7 @@ class _Packer:
 
     def _whole(self, pieces: Sequence[_Piece], heading: str) -> Iterator[Passage]:
         """Yield a passage, or its parts where the whole has more tokens than its model reads, as a sum may not tell."""
-        made = _passage(pieces, heading)
+        made = _passage(pieces, heading, self._lines)
         if self._fits is None or len(made.text) <= 1 or self._fits(made.text):
             yield made
         elif len(pieces) > 1:
@@ -178,8 +179,13 @@ class _Packer:
             yield from self._whole(pieces[:half], heading)
             yield from self._whole(pieces[half:], heading)
         else:
-            for piece in _cut(pieces[0], max(1, len(pieces[0].text) // 2)):
+            for piece in self._cut(pieces[0], None):
                 yield from self._whole([piece], heading)
+
+    def _cut(self, whole: _Piece, size: int | None) -> Iterator[_Piece]:
+        if self._cutter is None or self._cutter.block is not whole.block:
+            self._cutter = _Cutter(whole.block)
+        return self._cutter.pieces(whole, size)
 
     def _end(self) -> Iterator[Passage]:
         yield from self._flush()
@@ -192,34 +198,72 @@ class _Packer:
         yield from self._let_go()
 
 
-def _cut(whole: _Piece, size: int) -> Iterator[_Piece]:
-    """Yield the pieces of one that is too long, about equally long, with what each repeats."""
-    block = whole.block
-    spans = _lines(block.text) if block.kind in ("list", "table", "code", "verse") else sentence_spans(block.text)
-    spans = [(max(start, whole.first), min(end, whole.last)) for start, end in spans]
-    units = fitting(block.text, [span for span in spans if span[0] < span[1]], _lengths, size)
-    units = [unit for unit in units if not block.text[unit[0] : unit[1]].isspace()]
-    total = sum(unit[2] for unit in units)
-    room = max(1, size - (size // _OVERLAP if block.kind == "prose" else 0))
-    share = total / -(-total // room)
-    first = 0
-    while first < len(units):
-        last, held = first, 0
-        while last < len(units) and (last == first or held + units[last][2] <= size):
-            held += units[last][2]
-            last += 1
-            if held >= share:
-                break
-        begin = first
-        if first and block.kind == "prose":
-            repeated = units[first - 1][2]
-            begin = first - 1 if repeated * _OVERLAP <= size and held + repeated <= size else first
-        yield _Piece(block, units[begin][0], units[last - 1][1], glued=first > 0)
-        first = last
+class _Cutter:
+    """Cuts one block, which may be a line of many megabytes, in pieces."""
+
+    def __init__(self, block: Block) -> None:
+        self.block = block
+        text = block.text
+        in_lines = block.kind in ("list", "table", "code", "verse")
+        self._spans = _lines(text) if in_lines else sentence_spans(text)
+        self._starts = [start for start, _ in self._spans]
+        self._cuts = Cuts(text)
+
+    def _units(self, whole: _Piece, size: int) -> list[tuple[int, int, int]]:
+        first, last = bisect_right(self._starts, whole.first) - 1, bisect_left(self._starts, whole.last)
+        spans = [(max(start, whole.first), min(end, whole.last)) for start, end in self._spans[max(0, first) : last]]
+        text = self.block.text
+        units = fitting(text, [span for span in spans if span[0] < span[1]], None, size, self._cuts)
+        return [unit for unit in units if not text[unit[0] : unit[1]].isspace()]
+
+    def pieces(self, whole: _Piece, size: int | None) -> Iterator[_Piece]:
+        """Yield the pieces of one that is too long, about equally long, with what each repeats.
+
+        Args:
+            whole: a part of the block.
+            size: characters of a piece; None makes two or more pieces of it in any case.
+        """
+        block = self.block
+        half = max(1, (whole.last - whole.first) // 2)
+        units = self._units(whole, size or half)
+        total = sum(unit[2] for unit in units)
+        if size is None and total <= half:  # most of it is white space
+            half = max(1, total // 2)
+            units = self._units(whole, half)
+        size = size or half
+        room = max(1, size - (size // _OVERLAP if block.kind == "prose" else 0))
+        share = total / -(-total // room)
+        first = 0
+        while first < len(units):
+            last, held = first, 0
+            while last < len(units) and (last == first or held + units[last][2] <= size):
+                held += units[last][2]
+                last += 1
+                if held >= share:
+                    break
+            begin = first
+            if first and block.kind == "prose" and (first > 1 or last < len(units)):  # else it is all of it again
+                repeated = units[first - 1][2]
+                begin = first - 1 if repeated * _OVERLAP <= size and held + repeated <= size else first
+            yield _Piece(block, units[begin][0], units[last - 1][1], glued=first > 0)
+            first = last
 
 
-def _lengths(texts: Sequence[str]) -> NDArray[np.int64]:
-    return np.fromiter(map(len, texts), np.int64, len(texts))
+class _LineCount:
+    """Counts the line ends of a block up to places that are near each other."""
+
+    def __init__(self) -> None:
+        self._block: Block | None = None
+        self._at = self._found = 0
+
+    def before(self, block: Block, at: int) -> int:
+        """Return how many line ends a block's text has before a place."""
+        if block is not self._block:
+            self._block, self._at, self._found = block, 0, 0
+        between = block.text.count("\n", min(self._at, at), max(self._at, at))
+        self._found += between if at > self._at else -between
+        self._at = at
+        return self._found
 
 
 def _lines(text: str) -> list[tuple[int, int]]:
@@ -230,7 +274,7 @@ def _lines(text: str) -> list[tuple[int, int]]:
     return spans
 
 
-def _passage(pieces: Sequence[_Piece], heading: str) -> Passage:
+def _passage(pieces: Sequence[_Piece], heading: str, lines: _LineCount) -> Passage:
     parts: list[str] = []
     before: _Piece | None = None
     for piece in pieces:
@@ -245,7 +289,7 @@ def _passage(pieces: Sequence[_Piece], heading: str) -> Passage:
     lead = len(first.text) - len(first.text.lstrip())
     tail = len(last.text) - len(last.text.rstrip())
     start, end = first.block.place(first.first + lead), last.block.place(last.last - tail - 1) + 1
-    line = first.block.line + first.block.text.count("\n", 0, first.first + lead) if first.block.line else 0
+    line = first.block.line + lines.before(first.block, first.first + lead) if first.block.line else 0
     return Passage(
         whole.strip("\n") if first.block.kind == "code" else whole.strip(), heading, start, end, line, first.block.page
     )

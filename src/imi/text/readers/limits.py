@@ -16,7 +16,7 @@ SMALL = 2**22
 _TAGS = 3 * 2**20
 """Opening brackets in the XML that is made into trees: two for an element, which takes two hundred bytes and 2 µs."""
 _FEW_TAGS, _TAGS_A_BYTE = 2**20, 4
-"""Opening brackets in the XML of a workbook, all together, and for each byte of its archive; a cell has four of them."""
+"""Opening brackets in the XML of a workbook, all together, and for each byte of its archive; a cell has four."""
 _PIECE = 2**20
 _DECLARED = tuple("<!DOCTYPE".encode(one) for one in ("utf-8", "utf-16-le", "utf-16-be"))
 
