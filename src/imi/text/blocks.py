@@ -125,6 +125,10 @@ def made(kind: Kind, lines: Sequence[Line], edits: Iterable[Edit] = ()) -> Block
     return Block(kind, body, start, end, number, places=((0, start), *moved) if len(places) > 1 else ())
 
 
+_SHARED = re.compile(r"\s*(?:and|or|to|und|oder|et|ou)\b")
+"""Behind a hyphen that two words share: English- and German-speaking."""
+
+
 def joins(lines: Sequence[str], *, hyphens: bool = False) -> list[Edit]:
     """Return the edits that make one line of lines that were wrapped: a space, or nothing where a script has none.
 
@@ -144,7 +148,7 @@ def joins(lines: Sequence[str], *, hyphens: bool = False) -> list[Edit]:
             between = ""
         elif kept[-1].isdigit() and head.isdigit() and _UNSPACED.search(kept):
             between = ""  # a number that a line of Japanese was broken in
-        elif kept.endswith("-") and len(kept) > 1 and kept[-2].isalpha() and head.islower():
+        elif kept.endswith("-") and kept[-2:-1].isalpha() and head.islower() and not _SHARED.match(following):
             cut, between = (cut - 1 if hyphens else cut), ""
         edits.append(Edit(cut, begins, between))
         at = end + 1

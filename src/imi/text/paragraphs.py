@@ -7,10 +7,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from imi.text.blocks import Block, Line, joins, made, width
-from imi.text.plain import is_heading, is_item, level_of
+from imi.text.lexical import is_unspaced
+from imi.text.plain import has_bullet, is_heading, is_item, level_of
 
 _ENDS = re.compile(r"[。．！？｡.!?…:：][」』）】〉》”’)\"']*$")
+_UNFINISHED = re.compile(
+    r"(?:[,;(&、，–—]|[a-z]-|\b(?:a|an|and|as|at|by|for|from|in|is|of|on|or|that|the|to|was|with))$"
+)
+_GOING_ON = re.compile(r"[a-z0-9(\[$€£“\"'‘–—-]")
 _SLACK = 3
+_FULL, _SHORT = 0.75, 0.5
+"""Shares of the full width below which a line without a full stop ends a paragraph; the second inside a sentence."""
 _MOST_LINES = 120
 
 
@@ -43,14 +50,21 @@ def _runs(lines: Sequence[Line]) -> Iterator[list[Line]]:
                 yield run
                 run = []
             continue
-        if run and (
-            is_item(text) or len(run) >= _MOST_LINES or _ended(run[-1].text, text, full.get(run[-1].number, 0))
-        ):
+        wide = full.get(run[-1].number, 0) if run else 0
+        if run and (_item_after(run, text, wide) or len(run) >= _MOST_LINES or _ended(run[-1].text, text, wide)):
             yield run
             run = []
         run.append(line)
     if run:
         yield run
+
+
+def _item_after(run: Sequence[Line], text: str, full: int) -> bool:
+    """Whether a line begins an item of a list: 36. and D. may stand at the beginning of any line inside a sentence."""
+    if not is_item(text):
+        return False
+    before = run[-1].text.strip()
+    return has_bullet(text) or is_item(run[0].text) or bool(_ENDS.search(before)) or width(before) < _FULL * full
 
 
 def _goes_on(lines: Sequence[Line], at: int, run: Sequence[Line]) -> bool:
@@ -65,9 +79,15 @@ def _ended(line: str, following: str, full: int) -> bool:
     """Whether a paragraph ends with a line: the next word would have fitted behind it."""
     line, following = line.strip(), following.strip()
     word = following.split(maxsplit=1)[0]
-    needed = width(word) + 1 if word.isascii() else 2
+    unspaced = next((at for at, character in enumerate(word) if is_unspaced(character)), None)
+    # In a script without spaces a line may end behind any character.
+    needed = width(word if unspaced is None else word[: max(1, unspaced)]) + (unspaced is None)
     fits = width(line) + needed + _SLACK <= full
-    return fits and (bool(_ENDS.search(line)) or width(line) < 0.75 * full)
+    if not fits or _ENDS.search(line):
+        return fits
+    # Letters differ in width, so that a line of wide ones looks short: what goes on in the middle of a sentence tells.
+    least = _SHORT if _UNFINISHED.search(line) or _GOING_ON.match(following) else _FULL
+    return width(line) < least * full
 
 
 def _full_widths(lines: Sequence[Line]) -> dict[int, int]:

@@ -10,7 +10,11 @@ from imi.errors import Failure
 from imi.text.blocks import Block, Line, joins, letters, made, stanzas, width
 
 _MOST_LINES = 200
-_ITEM = re.compile(r"\s*(?:[-*+•‣◦・●○■□◆▪►]|\(?\d{1,3}[.)）]|[a-zA-Z][.)]|[①-⑳])[\s\u3000]*\S")
+_BULLET = re.compile(r"\s*(?:[•‣◦・●○■□◆▪►①-⑳][\s\u3000]*\S|[-*+](?:[\s\u3000]+\S|[^\W\d]))")
+_ITEM = re.compile(
+    rf"{_BULLET.pattern}|\s*(?:\(?\d{{1,3}}[.)）](?:[\s\u3000]+\S|[^\W\d])|[a-zA-Z][.)](?:[\s\u3000]+\S|[\u3041-\u9fff]))"
+)
+"""What begins with a mark of a list; 20.8%, U.S. and (0.2%) do not."""
 _ENDS = re.compile(r"[。．！？｡.!?…][」』）】〉》”’)\"']*$")
 _OPEN_END = re.compile(r"[,;、，；—–\-(（「『]$")
 _NUMBERED = re.compile(r"(\d+(?:[.．]\d+)*)[.．]?[\s\u3000]")
@@ -151,6 +155,11 @@ def _is_short(texts: Sequence[str]) -> bool:
 def is_item(text: str) -> bool:
     """Whether a line is an item of a list."""
     return bool(_ITEM.match(text))
+
+
+def has_bullet(text: str) -> bool:
+    """Whether a line begins with a mark that nothing but an item of a list begins with; numbers and initials may."""
+    return bool(_BULLET.match(text))
 
 
 def _is_list(texts: Sequence[str]) -> bool:

@@ -130,11 +130,28 @@ def _bare(pages: Sequence[list[str]]) -> list[list[str]]:
     for lines in pages:
         edges.update({_DIGITS.sub("0", line.strip()) for line in _edge(lines)})
     common = {line for line, count in edges.items() if count >= 3 and count * 2 >= len(pages)}
+    numbers = [_numbers_of(lines) for lines in pages]
+    first = sum(bool(found) and found[0] == 0 for found in numbers) * 2 >= len(pages) > 1
+    two = sum(len(found) > 1 for found in numbers) * 2 >= len(pages)
     bare = []
-    for lines in pages:
-        edge = {id(line) for line in _edge(lines) if _NUMBER.match(line) or _DIGITS.sub("0", line.strip()) in common}
-        bare.append([line for line in lines if id(line) not in edge])
+    for lines, found in zip(pages, numbers, strict=True):
+        edge = {
+            id(line) for line in _edge(lines) if not _NUMBER.match(line) and _DIGITS.sub("0", line.strip()) in common
+        }
+        # A page of a line or two has no edges; its number stands where the others have theirs.
+        own = found if two else found[:1]
+        if not own and first and lines and _NUMBER.match(lines[0]):
+            own = [0]
+        bare.append([line for at, line in enumerate(lines) if id(line) not in edge and at not in own])
     return bare
+
+
+def _numbers_of(lines: Sequence[str]) -> list[int]:
+    """Return the lines that may be the number of a page, the outermost first: "1690." below it is text."""
+    edge = {id(line) for line in _edge(lines)}
+    said = [at for at, line in enumerate(lines) if line.strip()]
+    found = [at for at in said if id(lines[at]) in edge and _NUMBER.match(lines[at])]
+    return sorted(found, key=lambda at: min(said.index(at), len(said) - 1 - said.index(at)))
 
 
 def _edge(lines: Sequence[str]) -> list[str]:
