@@ -286,7 +286,7 @@ def test_over_http_only_this_machine_is_answered(notes):
             with refused:
                 return refused.code
 
-    process = subprocess.Popen(line, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(line, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     try:
         until = time.monotonic() + 60
         while time.monotonic() < until:
@@ -300,4 +300,5 @@ def test_over_http_only_this_machine_is_answered(notes):
         assert ask(Host="evil.example") == 421
     finally:
         process.terminate()
-        process.wait()
+        _, said = process.communicate(timeout=30)
+    assert process.returncode == 143 and said.endswith("imi: stopped\n") and "try:" not in said

@@ -75,6 +75,7 @@ def test_a_server_answers_and_stops_in_order(tmp_path):
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) in (0, -signal.SIGTERM, 128 + signal.SIGTERM)
     assert '"event":"stopped"' in log.read_text()
+    assert log.read_text().endswith("\nimi: stopped\n")
     assert "Traceback" not in log.read_text()
     with imi.open(tmp_path / "made" / "notes.imi") as notes:
         assert len(notes) == 2

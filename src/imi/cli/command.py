@@ -24,6 +24,10 @@ _FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
 """The disk, or what the user may put on it, is full."""
 _SHORT = frozenset({"search", "similar", "show", "ls", "ask"})
 """Verbs that are over in a blink, and multiply no large matrices."""
+_SERVERS = frozenset({"serve", "browse", "mcp"})
+"""Verbs that only a signal ends."""
+_GO_ON = frozenset({"add", "copy", "deepen", "embed", "migrate", "translate"})
+"""Verbs that keep what they have done and, called again, do the rest."""
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -45,10 +49,10 @@ def run(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt as stop:
-        return _interrupted(stop, stopping)
+        return _interrupted(stop, stopping, arguments)
     except Exception as error:
         if stopping.asked is not None:  # some libraries make another error of what interrupts them
-            return _interrupted(error, stopping)
+            return _interrupted(error, stopping, arguments)
         if os.environ.get("IMI_DEBUG") == "1" and _exit_code(error) is None:
             raise
         return _explain(error, arguments)
@@ -84,10 +88,15 @@ def _warnings_in_words(arguments: Sequence[str]) -> Iterator[None]:
             warnings.showwarning = before
 
 
-def _interrupted(stop: BaseException, stopping: Stopping) -> int:
-    by, code = ("ended by SIGTERM", 143) if stopping.asked == signal.SIGTERM else ("interrupted", 130)
-    said = getattr(stop, "__notes__", ()) or [local("what was committed before is safe")]
-    return _complain(_joined([local(by), *said]), "run the same command again to go on", code)
+def _interrupted(stop: BaseException, stopping: Stopping, arguments: Sequence[str]) -> int:
+    code = 143 if stopping.asked == signal.SIGTERM else 130
+    by = local("ended by SIGTERM") if code == 143 else local("interrupted")
+    verb, said = next(iter(arguments), ""), list(getattr(stop, "__notes__", ()))
+    if verb in _SERVERS:
+        return _complain(_joined([local("stopped"), *said]), None, code)
+    if not said and verb not in _SHORT:
+        said = [local("what was committed before is safe")]
+    return _complain(_joined([by, *said]), "run the same command again to go on" if verb in _GO_ON else None, code)
 
 
 def _invoke(arguments: list[str]) -> int:
