@@ -1,9 +1,11 @@
 """Take questions the whole way, from a file through `imi add` to the passages that `imi ask` reads, and score them.
 
-    python benchmarks/answers.py [--data ../shared/data] [--model NAME] [--queries N] [SET ...]
+    python benchmarks/answers.py [--data ../shared/data] [--model NAME] [--queries N] [--deep] [SET ...]
 
 Sets: JaQuAD's development questions over its paragraphs (jaquad), Cranfield (cranfield), and English questions over the
-same Japanese paragraphs (jaquad-en). Arms: text, meaning, hybrid, and hybrid ordered again by full-width late scoring.
+same Japanese paragraphs (jaquad-en). Arms: text, meaning, hybrid as `imi ask` reads it, as it is searched, and ordered
+again by full-width late scoring, all without the finer model; and hybrid with it where `--deep` let it read all rows
+before.
 First table: recall@5, nDCG@10, and how often one of the right answers stands in the five passages (where the set has
 answers). Second: what hybrid gains over each arm, with the paired 95 % interval. Third, where the language is Japanese:
 imi's words against bm25s over Sudachi's words, cut short (A) and long (C), all words or content words alone.
@@ -36,6 +38,7 @@ ARMS = {
     "hybrid, as searched": Retrieval(DEPTH, "hybrid", rerank="none"),
     "hybrid + late": Retrieval(DEPTH, "hybrid", rerank="late"),
 }
+DEEP = {"hybrid, all rows deep": Retrieval(DEPTH, "hybrid")}
 CONTENT = ("名詞", "動詞", "形容詞", "形状詞", "副詞", "代名詞")
 
 
@@ -138,15 +141,18 @@ def by_sudachi(one: Questions, mode: str, content: bool) -> Callable[[str], Sequ
     return search
 
 
-def show(name: str, data: Path, model: str | None, most: int | None) -> None:
-    one, answers = set_of(name, data, most)
+def show(name: str, given: argparse.Namespace) -> None:
+    one, answers = set_of(name, given.data, given.queries)
     print(f"\n{name}: {len(one.queries)} questions, {len(one.documents)} documents")
     print(f"{'':24}{'recall@5':>10}{'nDCG@10':>10}{'answer':>10}{'a question':>13}")
     with tempfile.TemporaryDirectory() as folder:
-        path = added(one, Path(folder), model)
+        path = added(one, Path(folder), given.model)
+        if given.deep and imi.cli.main(["deepen", str(path), "-q"]):
+            raise SystemExit("the finer model could not read the documents")
         with imi.open(path, mode="r") as collection:
             arms = {}
-            for arm, finding in ARMS.items():
+            for arm, finding in (ARMS | (DEEP if given.deep else {})).items():
+                collection.rerank = imi.Rerank("deep" if arm in DEEP else "none", budget=0)
 
                 def search(question: str, finding: Retrieval = finding) -> list[int]:
                     return [int(hit.id) for hit in find_passages(collection, question, finding)]
@@ -157,6 +163,8 @@ def show(name: str, data: Path, model: str | None, most: int | None) -> None:
     for arm in ("text", "meaning"):
         print(gained(arm, arms["hybrid"], arms[arm]))
     print(gained("late over hybrid", arms["hybrid + late"], arms["hybrid, as searched"]))
+    if given.deep:
+        print(gained("deep over hybrid", arms["hybrid, all rows deep"], arms["hybrid"]))
     if name == "jaquad":
         print("imi's words over bm25s with Sudachi")
         for mode in "AC":
@@ -175,6 +183,7 @@ if __name__ == "__main__":
     parser.add_argument(
         "--queries", type=int, default=None, help="about how many questions of each set; all by default"
     )
+    parser.add_argument("--deep", action="store_true", help="let the finer model read all rows, and add its arm")
     given = parser.parse_args()
     for name in given.sets:
-        show(name, given.data, given.model, given.queries)
+        show(name, given)
