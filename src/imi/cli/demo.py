@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from imi.cli.opening import home
+from imi.cli.opening import home, reranked
 from imi.cli.options import K, Model, Output
 from imi.cli.output import note, one_line, progress, show
 from imi.cli.verbs import verb
@@ -34,6 +34,8 @@ QUESTIONS = (
 )
 _READ = 20
 """Hits that are read for each one shown: a class has many methods, and one of them answers for all."""
+_BUDGET = 1000.0
+"""Milliseconds in which the finer model may read what a question found: the first run reads all of it, mostly."""
 _FORM = 2
 """Of the rows: a collection of another form is made again."""
 _TITLE = re.compile(r"^[\w.]+( \([^)]*\))?:? ?")
@@ -62,9 +64,10 @@ def demo(options: DemoOptions) -> None:
     model = options.model or os.environ.get("IMI_MODEL") or "built-in"
     place = home() / "demo" / f"python-{version}-{re.sub(r'[^a-z0-9]+', '-', model.lower())}.{_FORM}.imi"
     with _collection(place, model, quiet=options.quiet) as collection:
+        reranked(collection, "deep", _BUDGET)
         answers = {question: _answers(collection, question, options.k) for question in QUESTIONS}
         note(
-            f"{len(collection):,} entries of the documentation of Python {version}, asked by meaning:",
+            f"{len(collection):,} entries of the documentation of Python {version}, asked by words and meaning:",
             quiet=options.quiet,
         )
     rows: list[list[Any]] = []
@@ -78,7 +81,7 @@ def demo(options: DemoOptions) -> None:
 def _answers(collection: Collection, question: str, k: int) -> list[Hit]:
     """Return the first hits, of each class the nearest one: four methods of a calendar leave no place for a date."""
     nearest: dict[str, Hit] = {}
-    for hit in collection.search(question, k=k * _READ, mode="meaning"):
+    for hit in collection.search(question, k=k * _READ):
         nearest.setdefault(_owner(hit), hit)
     return list(nearest.values())[:k]
 
