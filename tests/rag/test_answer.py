@@ -262,7 +262,47 @@ def test_headings_are_not_quoted_as_sentences(tmp_path):
             ]
         )
         found = answer(collection, "When is the deadline of the report?").answer.splitlines()
-    assert sorted(line.split(" [")[0] for line in found) == ["“# The deadline”", "“It is on 31 March.”"]
+    assert [line.split(" [")[0] for line in found] == ["“It is on 31 March.”"]
+
+
+QUOTABLE = [
+    (
+        "When are you open?",
+        "When are you open? Monday to Friday until six.\nParking is free.",
+        "When are you open? Mon",
+    ),
+    (
+        "何時まで開いていますか",
+        "何時まで開いていますか？平日は18時までです。駐車場は無料です。",
+        "何時まで開いていますか？平日は18時",
+    ),
+    (
+        "How do I pay?",
+        "Pay as you like:\n- Visa\n- Mastercard\n\nNo cash.",
+        "Pay as you like: Visa; Mastercard",
+    ),
+    (
+        "How much is the oak table?",
+        "item: Oak table; price_eur: 399.00; stock: 3",
+        "item: Oak table; price_eur: 399.00; stock: 3",
+    ),
+    ("When does the flight leave?", "> Our flight leaves at 8:25.\n> Bring cash.", "Our flight leaves at 8:25."),
+    (
+        "Where is the second disk?",
+        '"""Return where the second disk is; it moved."""',
+        "Return where the second disk is; it moved.",
+    ),
+    ("何分煮ますか", "1. 肉を切る。\n2. 弱火で20分煮る。\n3. 皿に盛る。", "2. 弱火で20分煮る。"),
+    ("What does clause 3 say?", "3. Clause 3 says that either party may leave.", "3. Clause 3 says that either"),
+]
+
+
+@pytest.mark.parametrize(("question", "text", "said"), QUOTABLE)
+def test_quotes_read_well_whatever_they_are_taken_from(tmp_path, question, text, said):
+    with imi.open(tmp_path / "q.imi") as collection:
+        collection.add([Document("a", text), Document("b", "Something else altogether.")])
+        lines = answer(collection, question, always=True).answer.splitlines()
+    assert any(line.startswith(f"“{said}") for line in lines), lines
 
 
 CITIES = {

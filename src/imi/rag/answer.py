@@ -19,8 +19,9 @@ from imi.rag.together import UNLIKELY, Together
 from imi.records import Answer, Citation, Hit, facts_of
 from imi.text.asked_figures import Figure
 from imi.text.labels import labelled_parts
-from imi.text.lexical import index_tokens, normalize_text, ranking_terms
+from imi.text.lexical import index_tokens, is_unspaced, normalize_text, ranking_terms
 from imi.text.plain import is_heading
+from imi.text.readable import BODIES
 from imi.text.sentences import sentences
 
 _QUOTES = 3
@@ -28,9 +29,18 @@ NOTHING = "Nothing here answers that."
 _UNLIKELY = "The nearest passages have too little of the question in them."
 _HEADING_COSTS = 0.4
 _ECHO_COSTS = 1.0
-_WORTH = 0.6
-"""What a sentence must score, against the best, to be quoted beside it."""
+_WORTH, _WORTH_ELSEWHERE = 0.6, 0.75
+"""What a sentence must score, against the best, to be quoted beside it: of the same passage, and of another one."""
 _TAG = re.compile(r"</?[a-zA-Z][^<>]{0,300}>")
+_LINE_MARK = re.compile(r"^\s*(?:>\s*)*(?:(?:[-*+•‣◦]\s+|・\s*)(?:\[[ xX]\]\s+)?|#+\s+)?|[\"']{3}", re.MULTILINE)
+"""What stands before the words of a line in a list, in what a letter quotes, or in code."""
+_LED = re.compile(r"^([^\n]*[:：])[ \t]*((?:\n\s*(?:[-*+•‣◦]\s+|・\s*|\d{1,3}[.)]\s+)[^\n]+)+)", re.MULTILINE)
+"""A list below the words that lead to it."""
+_LIST = 240
+"""Characters of a list that is quoted as one sentence."""
+_ASKS = re.compile(r"[?？][」』）)”’\"']*$")
+_CELL = 60
+"""Characters of a table's cell; a longer value is prose."""
 _MARKUP_LINE = re.compile(r"\s*+(?:```|~~~)|[\s:|-]++$")
 SYSTEM = (
     "Answer the user's question from the numbered passages alone, briefly, in the language of the question. End each "
@@ -120,7 +130,10 @@ def _quoted(together: Together, question: str, passages: Sequence[Hit], groups: 
     score = meaning + words + 0.2 * place + 0.2 * figures - heads
     best = np.argsort(-score, kind="stable")[:_QUOTES]
     # The best one is quoted whatever it scores: that something is likely to answer was judged before.
-    chosen = [found[at] for at in best if at == best[0] or score[at] >= _WORTH * score[best[0]]]
+    least = [_WORTH if found[at][0] == found[best[0]][0] else _WORTH_ELSEWHERE for at in best]
+    chosen = [
+        found[at] for at, worth in zip(best, least, strict=True) if at == best[0] or score[at] >= worth * score[best[0]]
+    ]
     first = {_whole(passages[n - 1]): min(m for m, _, _ in chosen if _whole(passages[m - 1]) == _whole(passages[n - 1]))
              for n, _, _ in chosen}  # fmt: skip
     chosen.sort(key=lambda one: (first[_whole(passages[one[0] - 1])], _start(passages[one[0] - 1]), one[0], one[1]))
@@ -156,12 +169,38 @@ def said_in(hit: Hit) -> list[str]:
     body = text.removeprefix(f"{above}\n") if above else text
     titles = {part.strip() for part in above.split(" > ")} | {above}
     lines = [line for line in _unlabelled(body).split("\n") if not _MARKUP_LINE.match(line)]
-    clean = html.unescape(_TAG.sub(" ", "\n".join(lines)))
-    found = [" ".join(one.split()) for one in sentences(clean)]
+    plain = _LED.sub(_in_a_line, _TAG.sub(" ", "\n".join(lines)))
+    clean = html.unescape(_LINE_MARK.sub("", plain))
+    found = _with_answers([" ".join(one.split()) for one in sentences(clean)])
     found = list(dict.fromkeys(one for one in found if any(char.isalnum() for char in one)))
     return [one for one in found if one.strip("# ") not in titles] or found or [" ".join(body.split())]
 
 
+def _in_a_line(led: re.Match[str]) -> str:
+    """Return a short list in the line that leads to it, for an item alone may say the opposite: never pay: cash."""
+    items = [_LINE_MARK.sub("", item.strip()).strip() for item in led[2].strip().split("\n")]
+    if len(led[0]) > _LIST:
+        return led[0]
+    return led[1] + "、".join(items) if is_unspaced(led[1]) else f"{led[1]} {'; '.join(items)}"
+
+
+def _with_answers(said: Sequence[str]) -> list[str]:
+    """Return sentences, a question together with the one that follows it: in a list of questions that is the answer."""
+    found: list[str] = []
+    for one in said:
+        if found and _ASKS.search(found[-1]):
+            found[-1] = f"{found[-1]}{'' if is_unspaced(found[-1][-2:]) else ' '}{one}"
+        else:
+            found.append(one)
+    return found
+
+
 def _unlabelled(text: str) -> str:
-    """Return a text without the words of a template, "Title: …; Content: …", each of its values on a line."""
-    return "\n".join(value for _, value in labelled_parts(text)) or text
+    """Return a text without the words of a template, "Title: …; Content: …", each of its values on a line.
+
+    A row of a table stays one: a price alone tells nothing.
+    """
+    parts = labelled_parts(text)
+    if parts and not any(name.casefold() in BODIES or len(value) > _CELL for name, value in parts):
+        return "; ".join(f"{name}: {value}" for name, value in parts if value)
+    return "\n".join(value for _, value in parts) or text

@@ -16,9 +16,7 @@ TITLES = tuple(
 )
 """Columns whose short texts are what a document is called, the likeliest first."""
 _TITLE = 140
-_BODIES = frozenset(
-    {"content", "text", "body", "review", "description", "combined", "本文", "内容", "テキスト", "説明"}
-)
+BODIES = frozenset({"content", "text", "body", "review", "description", "combined", "本文", "内容", "テキスト", "説明"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +32,11 @@ def readable(document: Hit | Document) -> Readable:
     text = document.text or ""
     title = _named_title(document.metadata)
     parts = labelled_parts(text)
-    if parts and (";" in text or parts[0][0].casefold() in (*TITLES, *_BODIES)):
+    if parts and (";" in text or parts[0][0].casefold() in (*TITLES, *BODIES)):
         named = next((value for name, value in parts if name.casefold() in TITLES and 0 < len(value) <= _TITLE), None)
         title = title or named
         kept = [(name, value) for name, value in parts if value and " ".join(value.split()) != title]
-        text = "\n".join(value if name.casefold() in _BODIES else f"{name}: {value}" for name, value in kept)
+        text = "\n".join(value if name.casefold() in BODIES else f"{name}: {value}" for name, value in kept)
     body = without_markup(text)
     title = None if title is None else without_markup(title).strip() or None
     if title and body.startswith(title):

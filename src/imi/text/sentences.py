@@ -11,6 +11,8 @@ _END = re.compile(
 
 
 _BEFORE = 24
+_NUMBER = 3
+"""Digits of the number of an item of a list or a clause, which its text follows."""
 _TITLES = frozenset("mr mrs ms dr prof st mt gen col capt lt sgt rev hon messrs".split())  # noqa: SIM905 — words
 """What a name follows."""
 _SHORTENED = frozenset(
@@ -25,7 +27,8 @@ _SHORTENED = frozenset(
 def sentence_spans(text: str) -> list[tuple[int, int]]:
     """Return (start, end) of each sentence; together they are the whole text, white space behind an end included.
 
-    The full stop of a title ("Dr. Lind"), of an initial ("J. K. Rowling") or of a shortened word ("Fig. 3") ends none.
+    The full stop of a title ("Dr. Lind"), of an initial ("J. K. Rowling"), of a shortened word ("Fig. 3") or
+    of an item's number at the beginning of a line ends none.
     """
     spans, start = [], 0
     for match in _END.finditer(text):
@@ -45,6 +48,8 @@ def _shortened(text: str, match: re.Match[str]) -> bool:
     while begin > max(0, match.start() - _BEFORE) and (text[begin - 1].isalnum() or text[begin - 1] == "."):
         begin -= 1
     said, following = text[begin : match.start()], text[match.end()]
+    if said.isdigit() and len(said) <= _NUMBER and text[:begin].rpartition("\n")[2].strip(" \t>#-*") == "":
+        return True
     if said.lower() in _TITLES:
         return True
     if len(said) == 1 and said.isupper() and said.isascii():
