@@ -1,4 +1,4 @@
-"""Make the built-in model from the beginning: three lessons, each in a folder of its own.
+"""Make the built-in model from the beginning: four lessons, each in a folder of its own.
 
     python -m recipes.builtin --data FOLDER [--work build/model] [--out src/imi/models/built-in] [--few]
 
@@ -16,13 +16,13 @@ import shutil
 from pathlib import Path
 
 from imi.embedders.builtin import FOLDER
-from recipes.builtin import prefixes, retrieval, train
+from recipes.builtin import contrasts, prefixes, retrieval, train
 
 FILES = ("pieces.model", "pieces.index", "rows.npy", "scales.npy", "hidden.npz", "model.json")
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run what is left of the three lessons."""
+    """Run what is left of the four lessons."""
     parser = argparse.ArgumentParser(prog="python -m recipes.builtin", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder with the public data sets")
     parser.add_argument("--work", type=Path, default=Path("build/model"), help="where stages are kept (build/model)")
@@ -30,8 +30,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--few", action="store_true", help="few texts and steps, to see that it runs")
     given = parser.parse_args(arguments)
     work = given.work / "few" if given.few else given.work
-    stages = [work / "first", work / "second", work / "third"]
-    for made, lesson in zip(stages, (train, retrieval, prefixes), strict=True):
+    stages = [work / "first", work / "second", work / "third", work / "fourth"]
+    for made, lesson in zip(stages, (train, retrieval, prefixes, contrasts), strict=True):
         if (made / "model.json").is_file():
             continue
         # A folder gets its name when it is whole.

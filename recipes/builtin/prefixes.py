@@ -41,7 +41,7 @@ def learn(start: Path, out: Path, data: Path, work: Path, made: Turn, say: Say) 
     if model.repeats == 1 or about["source"] == SOURCE:
         raise UsageError(
             f"the model in {start} comes from {about['source']}",
-            hint="this lesson follows recipes.builtin.retrieval, once; make model runs all three",
+            hint="this lesson follows recipes.builtin.retrieval, once; make model runs all four",
         )
     turned = work / "prefixes.npy"
     if not turned.exists():

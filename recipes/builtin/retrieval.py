@@ -166,19 +166,30 @@ class Trainer:
         return np.concatenate(asked), np.concatenate(others), everyday, scored
 
     def loss(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the loss of a batch, the rows it read and their numbers."""
+        """Return the loss of a batch, the numbers of the rows it read and these rows."""
+        return self.taught()[:3]
+
+    def taught(self, *more: Ints) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
+        """Return the loss of a batch, the numbers of the rows it read, these rows, and vectors.
+
+        Args:
+            more: other texts to read with the batch.
+
+        Returns:
+            The vectors are those of questions, of their paragraphs, of both sides of the other pairs, and of `more`.
+        """
         lesson = self.lesson
         asked, others, everyday, scored = self.batch()
         alike = self.reader.asked.scored[scored]
         homes, place = np.unique(asked[:, 1], return_inverse=True)
         taught = [asked[:, 0], homes, others[:, 0], others[:, 1]]
-        true = [everyday, alike[:, 0], alike[:, 1]]
+        true = [everyday, alike[:, 0], alike[:, 1], *more]
         parts = [*taught, *true]
         read = [self.reader.tokens(part, lesson.dropped) for part in taught] + [self.reader.tokens(p) for p in true]
         begins = np.cumsum([0, *(len(ids) for ids, _ in read)])
         starts = np.concatenate([own + begin for (_, own), begin in zip(read, begins, strict=False)])
         out, numbers, rows = self.student.forward(np.concatenate([ids for ids, _ in read]), starts)
-        q, p, a, b, z, c, d = out.split([len(part) for part in parts])
+        q, p, a, b, z, c, d, *rest = out.split([len(part) for part in parts])
         goal = torch.from_numpy(self.goal[everyday].astype(np.float32))
         equal = (others[:, 0][:, None] == others[:, 0]) | (others[:, 1][:, None] == others[:, 1])
         np.fill_diagonal(equal, False)
@@ -188,7 +199,7 @@ class Trainer:
         scores = torch.from_numpy(self.reader.asked.scores[scored])
         total = total + lesson.scored * self.ranked((c, d), scores)
         total = total + lesson.pull * (1 - functional.cosine_similarity(z, goal)).mean()
-        return total, numbers, rows
+        return total, numbers, rows, [q, p, a, b, *rest]
 
     def train(self, saved: Path, say: Say) -> None:
         """Train for `steps` batches, saving the state every hundred; a saved state is gone on from."""

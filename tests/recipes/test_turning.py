@@ -91,7 +91,7 @@ def test_a_stopped_run_goes_on_at_the_lesson_that_is_not_done(monkeypatch, tmp_p
             for name in whole.FILES:
                 (out / name).write_text(self.name)
 
-    for name in ("train", "retrieval", "prefixes"):
+    for name in ("train", "retrieval", "prefixes", "contrasts"):
         monkeypatch.setattr(whole, name, Lesson(name))
     out = tmp_path / "out"
     out.mkdir()
@@ -100,8 +100,9 @@ def test_a_stopped_run_goes_on_at_the_lesson_that_is_not_done(monkeypatch, tmp_p
         whole.main(asked)
     assert not list(out.iterdir()), "the model is written when all lessons are done"
     whole.main(asked)
-    assert ran == [("train", ""), ("retrieval", "/first"), ("retrieval", "/first"), ("prefixes", "second")]
-    assert {path.name: path.read_text() for path in out.iterdir()} == dict.fromkeys(whole.FILES, "prefixes")
+    begun = [("train", ""), ("retrieval", "/first"), ("retrieval", "/first"), ("prefixes", "second")]
+    assert ran == [*begun, ("contrasts", "/third")]
+    assert {path.name: path.read_text() for path in out.iterdir()} == dict.fromkeys(whole.FILES, "contrasts")
     assert set(whole.FILES) == {path.name for path in FOLDER.iterdir() if path.is_file()} - {"card.md"}
 
 
