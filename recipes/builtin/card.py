@@ -25,7 +25,9 @@ all-MiniLM-L6-v2. A second lesson, `recipes/builtin/retrieval.py`, taught it to 
 n ** .75, the space was made rounder, and questions, sentences and translations learnt to find what belongs to them.
 Questions and documents are read alike. Cosines are lower than before that lesson: cat and 猫 have .77 in place of .82,
 cat and 車 .15 in place of .25. A third, `recipes/builtin/prefixes.py`, turned the space so that short prefixes find
-more; whole vectors keep their cosines. Made by `make model`; `model.json` names the weights.
+more; whole vectors keep their cosines. A fourth, `recipes/builtin/contrasts.py`, moved apart what opposites say of the
+same thing (quick and slow service). `make model` runs the four in one go; the first one of these weights was trained in
+parts (`docs/LOG.md`). `model.json` names the weights.
 
 ## Measured
 

@@ -1,7 +1,9 @@
 """Answers with citations, against a stand-in language model over real HTTP."""
 
+import csv
 import io
 import sys
+from pathlib import Path
 
 import pytest
 from tests.llm.standin import StandIn
@@ -430,3 +432,29 @@ def test_a_terminal_marks_where_likely_hits_end(cities, tmp_path, monkeypatch):
         mark = next(at for at, line in enumerate(lines) if "──" in line)
         assert after in lines[mark]
         assert sum(line.lstrip().startswith(("1 ", "2 ", "3 ", "4 ")) for line in lines[:mark]) == before
+
+
+@pytest.mark.parametrize(
+    ("question", "answered"),
+    [
+        ("Which product was spoilt?", True),
+        ("What was bad about the delivery?", True),
+        ("What went wrong with the delivery?", True),
+        ("Was anything broken?", True),
+        ("Who wrote Hamlet?", False),
+        ("How do I renew my passport?", False),
+        ("富士山の高さは?", False),
+    ],
+)
+def test_rows_of_a_template_are_judged_by_what_their_fields_say(labelled, question, answered):
+    assert (answer(labelled, question).answer is not None) == answered
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory):
+    """Sixty reviews as "Title: …; Content: …"."""
+    with (Path(__file__).parents[1] / "data" / "reviews.csv").open(encoding="utf-8", newline="") as file:
+        said = [f"Title: {row['Summary']}; Content: {row['Text']}" for row in csv.DictReader(file)]
+    with imi.open(tmp_path_factory.mktemp("labelled") / "reviews.imi") as collection:
+        collection.add([Document(str(at), text) for at, text in enumerate(said)])
+        yield collection

@@ -31,6 +31,7 @@ from imi.collection.base import Collection
 from imi.collection.folder import FolderCollection
 from imi.fusion import lucene_idf
 from imi.records import Hit
+from imi.text.labels import unlabelled
 from imi.text.lexical import index_tokens, is_unspaced, mostly_unspaced, normalize_text, query_terms, ranking_terms
 from imi.text.own_facts import OwnFact
 from imi.text.sentences import sentences
@@ -128,7 +129,7 @@ def _weighed(
     if not texts:
         return Evidence(0.0, LEAST)
     whole = max(_share(terms, rarity, text) for text in texts)
-    said = [one for text in texts for one in sentences(text) or [text]]
+    said = [one for text in texts for one in sentences(unlabelled(text)) or [text]]
     shares = [_share(terms, rarity, one) for one in said]
     unspaced = any(is_unspaced(term) for term in terms)
     cosines = _cosines(collection, question, [*texts, *said])

@@ -18,10 +18,9 @@ from imi.rag.retrieve import Retrieval, delimited, find_passages
 from imi.rag.together import UNLIKELY, Together
 from imi.records import Answer, Citation, Hit, facts_of
 from imi.text.asked_figures import Figure
-from imi.text.labels import labelled_parts
+from imi.text.labels import unlabelled
 from imi.text.lexical import index_tokens, is_unspaced, normalize_text, ranking_terms
 from imi.text.plain import is_heading
-from imi.text.readable import BODIES
 from imi.text.sentences import sentences
 
 _QUOTES = 3
@@ -39,8 +38,6 @@ _LED = re.compile(r"^([^\n]*[:：])[ \t]*((?:\n\s*(?:[-*+•‣◦]\s+|・\s*|\d
 _LIST = 240
 """Characters of a list that is quoted as one sentence."""
 _ASKS = re.compile(r"[?？][」』）)”’\"']*$")
-_CELL = 60
-"""Characters of a table's cell; a longer value is prose."""
 _MARKUP_LINE = re.compile(r"\s*+(?:```|~~~)|[\s:|-]++$")
 SYSTEM = (
     "Answer the user's question from the numbered passages alone, briefly, in the language of the question. End each "
@@ -168,7 +165,7 @@ def said_in(hit: Hit) -> list[str]:
     above = " > ".join(dict.fromkeys(str(part) for part in (facts.get("title"), facts.get("heading")) if part))
     body = text.removeprefix(f"{above}\n") if above else text
     titles = {part.strip() for part in above.split(" > ")} | {above}
-    lines = [line for line in _unlabelled(body).split("\n") if not _MARKUP_LINE.match(line)]
+    lines = [line for line in unlabelled(body).split("\n") if not _MARKUP_LINE.match(line)]
     plain = _LED.sub(_in_a_line, _TAG.sub(" ", "\n".join(lines)))
     clean = html.unescape(_LINE_MARK.sub("", plain))
     found = _with_answers([" ".join(one.split()) for one in sentences(clean)])
@@ -193,14 +190,3 @@ def _with_answers(said: Sequence[str]) -> list[str]:
         else:
             found.append(one)
     return found
-
-
-def _unlabelled(text: str) -> str:
-    """Return a text without the words of a template, "Title: …; Content: …", each of its values on a line.
-
-    A row of a table stays one: a price alone tells nothing.
-    """
-    parts = labelled_parts(text)
-    if parts and not any(name.casefold() in BODIES or len(value) > _CELL for name, value in parts):
-        return "; ".join(f"{name}: {value}" for name, value in parts if value)
-    return "\n".join(value for _, value in parts) or text

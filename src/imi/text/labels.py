@@ -11,6 +11,11 @@ _BREAKS = re.compile(r"\n{3,}")
 _TAG = re.compile(r"</?(?:p|b|i|em|strong|u)>|<a\s[^<>]{0,500}>|</a>", re.IGNORECASE)
 _ENTITY = re.compile(r"&(?:amp|quot|apos|nbsp|lt|gt|#39|#34|#x27);")
 
+BODIES = frozenset({"content", "text", "body", "review", "description", "combined", "本文", "内容", "テキスト", "説明"})
+"""Names of the field that holds what a text made by a template says."""
+_CELL = 60
+"""Characters of a table's cell; a longer value is prose."""
+
 
 def labelled_parts(text: str) -> list[tuple[str, str]]:
     """Return the names and values of a text made by a template, "Title: …; Content: …"; empty for any other text."""
@@ -19,6 +24,17 @@ def labelled_parts(text: str) -> list[tuple[str, str]]:
         return []
     ends = [one.start() for one in labels[1:]] + [len(text)]
     return [(one[1], text[one.end() : end].rstrip("; \n")) for one, end in zip(labels, ends, strict=True)]
+
+
+def unlabelled(text: str) -> str:
+    """Return a text without the words of a template, "Title: …; Content: …", each of its values on a line.
+
+    A row of a table stays one: a price alone tells nothing.
+    """
+    parts = labelled_parts(text)
+    if parts and not any(name.casefold() in BODIES or len(value) > _CELL for name, value in parts):
+        return "; ".join(f"{name}: {value}" for name, value in parts if value)
+    return "\n".join(value for _, value in parts) or text
 
 
 def without_markup(text: str) -> str:

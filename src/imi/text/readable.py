@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from imi.records import Document, Hit, facts_of
-from imi.text.labels import labelled_parts, without_markup
+from imi.text.labels import BODIES, labelled_parts, without_markup
 
 TITLES = tuple(
     """
@@ -16,7 +16,6 @@ TITLES = tuple(
 )
 """Columns whose short texts are what a document is called, the likeliest first."""
 _TITLE = 140
-BODIES = frozenset({"content", "text", "body", "review", "description", "combined", "本文", "内容", "テキスト", "説明"})
 
 
 @dataclass(frozen=True, slots=True)
