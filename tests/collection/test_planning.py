@@ -87,7 +87,7 @@ def test_where_exact_search_was_found_best_nothing_is_built_again_and_again(tmp_
 
 def test_few_rows_real_queries_and_what_cannot_be(tmp_path: Path) -> None:
     with imi.open(tmp_path / "c.imi", policy=SMALL) as c:
-        with pytest.raises(UsageError, match="no vectors"):
+        with pytest.raises(UsageError, match="has 0"):
             c.plan()
         c.add(rows(range(100)), vectors(100))
         assert c.plan(queries=vectors(30, seed=3)).chosen.rungs == ()
@@ -95,3 +95,13 @@ def test_few_rows_real_queries_and_what_cannot_be(tmp_path: Path) -> None:
             c.plan(queries=np.ones((30, 3)))
     with imi.open(tmp_path / "c.imi", mode="r") as c, pytest.raises(CollectionError, match="reading only"):
         c.plan()
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_what_is_too_little_to_plan_for_is_counted(tmp_path: Path, count: int) -> None:
+    with imi.open(tmp_path / "c.imi") as c:
+        c.add(rows(range(count)), vectors(count))
+        with pytest.raises(UsageError, match=f"at least two vectors, and .*c.imi has {count}\n"):
+            c.plan(0.9)
+    with pytest.raises(UsageError, match=f"at least two vectors, and there are {count}"):
+        imi.plan(vectors(count))

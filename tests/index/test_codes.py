@@ -131,6 +131,13 @@ def test_the_shortest_code_that_is_enough_is_chosen_and_fits_the_memory(nested):
     assert none.filtering.code is None and none.codes is None
 
 
+def test_a_code_is_chosen_where_all_rows_are_of_one_topic():
+    random = np.random.default_rng(0)
+    rows = np.outer(random.random(400) + 0.1, random.standard_normal(64)).astype(np.float32)
+    plain = Ladder.build(rows, (Rung(64, 40, "float32", "flat"), Rung(64, 10)))
+    assert code_for(plain, [rows[:20], -rows[:20]], 10, random) in [None, *codes_to_try(64)]
+
+
 @pytest.mark.parametrize("width", [1, 7, 63, 64, 100, 384, 1024])
 def test_codes_fit_every_width(width):
     for code in codes_to_try(width):

@@ -166,3 +166,36 @@ def test_a_forked_child_searches(nested, text):
         signal.alarm(20)
         os._exit(0 if (ladder.search(queries, 10)[1] >= 0).all() else 3)
     assert os.waitpid(child, 0)[1] == 0
+
+
+@pytest.mark.parametrize("text", ["symphonyqg.int8/64:11@15,64", "hnsw.int8/64:11@15,64", "ivf/64:11@1,64"])
+@pytest.mark.parametrize("kind", ["equal", "two", "line", "few"])
+def test_as_many_hits_come_among_equal_rows_as_among_others(text, kind):
+    if text.startswith("symphonyqg") and load_rabitqlib() is None:
+        pytest.skip("rabitqlib is not installed")
+    random = np.random.default_rng(0)
+    one = random.standard_normal(64)
+    rows = {
+        "equal": np.tile(one, (600, 1)),
+        "two": np.where(random.random((600, 1)) < 0.5, one, -one),
+        "line": np.outer(random.random(600), one),
+        "few": random.standard_normal((7, 64))[random.integers(0, 7, 600)],
+    }[kind].astype(np.float32)
+    ladder = Ladder.build(rows, parse_ladder(text, 64))
+    queries = np.concatenate([rows[:2], random.standard_normal((2, 64)).astype(np.float32)])
+    for k in (10, 300):
+        for asked in (queries, queries[:1]):
+            scores, found = ladder.search(asked, k)
+            assert (found >= 0).all()
+            assert [len(set(row)) for row in found.tolist()] == [k] * len(asked)
+            best = Exact(rows).search(asked, k)[0][:, 0]
+            np.testing.assert_allclose(scores[:2, 0][:1], best[:1], atol=1e-5)
+
+
+def test_no_row_has_no_score_also_where_the_last_row_is_zero():
+    rows = np.random.default_rng(0).standard_normal((40, 8)).astype(np.float32)
+    rows[-1] = 0
+    rows[:30] *= 3
+    ladder = Ladder.build(rows, parse_ladder("flat.int8/8:40,8", 8))
+    scores = ladder._later[-1].score(rows[:1], np.array([[3, -1, 39]]))
+    assert scores[0, 1] == -np.inf and scores[0, 2] == 0

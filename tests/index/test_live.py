@@ -288,3 +288,25 @@ def test_wrong_rows_are_named_and_nothing_is_added():
         live.add(np.array([1]), np.array([[np.nan, 1, 1]]))
     assert len(live) == 0
     assert live.search(np.ones(3), 2)[1].tolist() == [[-1, -1]]
+
+
+def test_many_large_parts_stay_apart_and_many_small_ones_are_joined(tmp_path, monkeypatch):
+    from imi.index import segment_files
+
+    monkeypatch.setattr(segment_files, "_SMALL", 4)
+    monkeypatch.setattr(segment_files, "_MOST_PARTS", 3)
+    monkeypatch.setattr(segment_files, "_JOINED_BYTES", 20 * 6 * 4)
+    random, model = np.random.default_rng(0), Model()
+    live = Live.create(tmp_path, 6)
+    sizes = [12] * 6 + [5] * 9
+    for at, size in enumerate(sizes):
+        keys, vectors = np.arange(size) + 100 * at, random.standard_normal((size, 6)).astype(np.float32)
+        live.add(keys, vectors)
+        model.rows |= dict(zip(keys.tolist(), vectors, strict=True))
+        live.save()
+        live = Live.open(tmp_path, 6)
+        largest = max(len(part) for part in live._parts)
+        assert largest <= 20
+        query = random.standard_normal(6).astype(np.float32)
+        assert live.search(query, 5)[1][0].tolist() == model.search(query, 5)
+    assert len(live._parts) < len(sizes)

@@ -1,4 +1,12 @@
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from imi.index import manifest
 from imi.index.candidates import building_bytes, first_rungs
+from imi.index.manifest import CheckedVectors, block_checksums, blocks_of
 from imi.index.memory import free_memory
 from imi.index.rungs import Rung
 
@@ -30,3 +38,25 @@ def test_what_cannot_be_built_here_is_not_tried():
     assert Rung(width, 10, "pq", "ivf") in few and set(few) < set(every)
     assert all(building_bytes(rung, rows) < 0.8 * (16 << 30) for rung in few)
     assert first_rungs(rows, width, [], True, None, 1000) == []
+
+
+def mapped_megabytes():
+    return int(Path("/proc/self/status").read_text().split("RssFile:")[1].split()[0]) / 1000
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+def test_a_mapped_table_is_read_whole_without_its_size_of_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(manifest, "_HELD_BYTES", 1 << 20)
+    rows = np.random.default_rng(0).standard_normal((32_768, 256)).astype(np.float32)  # 32 MB
+    rows.tofile(tmp_path / "rows")
+    sums = block_checksums(rows)
+    before, most = mapped_megabytes(), 0.0
+    table = CheckedVectors(tmp_path / "rows", rows.shape, "<f4", sums)
+    for start, block in blocks_of(table, 1000):
+        np.testing.assert_array_equal(block, rows[start : start + 1000])
+        most = max(most, mapped_megabytes())
+    assert most - before < 12
+    np.testing.assert_array_equal(block_checksums(table.array), sums)
+    assert mapped_megabytes() - before < 12
+    np.testing.assert_array_equal(table[100:200], rows[100:200])  # they come back
+    assert [len(block) for _, block in blocks_of(rows, 30_000)] == [30_000, 2768]

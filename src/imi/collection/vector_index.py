@@ -229,7 +229,10 @@ class CollectionIndex:
         with self._store.reading():
             live = self.current()
         if live is None or len(live) < 2:
-            raise UsageError(f"{self._store.folder} has no vectors to plan for", hint="imi add puts some in")
+            raise UsageError(
+                f"a plan needs at least two vectors, and {self._store.folder} has {0 if live is None else len(live)}",
+                hint="imi add puts more in; until then every search is exact",
+            )
         with self._writing() as mine:
             if not mine:
                 raise Locked(

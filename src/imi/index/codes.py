@@ -16,12 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.errors import Damaged
-from imi.index.manifest import CheckedVectors
+from imi.index.manifest import CheckedVectors, blocks_of
 from imi.index.native import load_faiss, set_threads
 from imi.types import Floats, Rows
 from imi.vectors import Metric
 
-_BLOCK = 1 << 14
 _TRAIN_ROWS = 20_000
 _CENTRES = 16
 _RESERVOIR = 13
@@ -101,11 +100,11 @@ class RowCodes:
         some = np.arange(0, count, max(1, count // _TRAIN_ROWS))
         quantizer = faiss.ProductQuantizer(code.dims, code.parts, 4)
         set_threads(threads)
-        quantizer.train(_leading(vectors, some, code.dims, scale))
+        quantizer.train(_leading(vectors[some], code.dims, None if scale is None else scale[some]))
         codes = np.empty((count, code.bytes), dtype=np.uint8)
-        for start in range(0, count, _BLOCK):
-            rows = np.arange(start, min(start + _BLOCK, count))
-            codes[rows] = quantizer.compute_codes(_leading(vectors, rows, code.dims, scale))
+        for start, block in blocks_of(vectors):
+            part = slice(start, start + len(block))
+            codes[part] = quantizer.compute_codes(_leading(block, code.dims, None if scale is None else scale[part]))
         centres = faiss.vector_to_array(quantizer.centroids).reshape(code.parts, _CENTRES, -1)
         return cls(code, metric, centres, codes)
 
@@ -240,8 +239,8 @@ class PackedCodes:
         return np.asarray(found, dtype=np.int64)
 
 
-def _leading(vectors: NDArray[Any] | CheckedVectors, rows: Rows, dims: int, scale: Floats | None) -> Floats:
-    block = np.asarray(vectors[rows, :dims], dtype=np.float32)
+def _leading(rows: NDArray[Any], dims: int, scale: Floats | None) -> Floats:
+    block = np.asarray(rows[:, :dims], dtype=np.float32)
     if scale is not None:
-        block = block * scale[rows, None]
+        block = block * scale[:, None]
     return np.ascontiguousarray(np.nan_to_num(block, posinf=0, neginf=0))

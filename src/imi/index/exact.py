@@ -160,10 +160,11 @@ class Exact:
         longest = np.sqrt(np.nanmax(squares, initial=0))
         if self._metric == "dot":
             return _without_nan(products), rounding * lengths * longest
-        products *= 2
-        products -= squares
-        products -= (lengths**2)[:, None]
-        return _without_nan(products), rounding * (lengths + longest) ** 2
+        with np.errstate(over="ignore", invalid="ignore"):  # beyond float32 every row may be among the best
+            products *= 2
+            products -= squares
+            products -= (lengths**2)[:, None]
+            return _without_nan(products), rounding * (lengths + longest) ** 2
 
     def _rescore(self, queries: Floats, query: Rows, row: Rows) -> Floats:
         """Return the score of each pair, computed in float64 in one fixed order and rounded to float32."""

@@ -107,7 +107,7 @@ def code_for(
             (scan.search_packed(group, k, codes.packed(rows), grow=False)[0] >= bar).mean()
             for (rows, group), bar in zip(cases, bars, strict=True)
         ]
-        if cases and found[0] >= _ENOUGH and np.mean(found[1:]) >= _ENOUGH:
+        if cases and found[0] >= _ENOUGH and np.mean(found[1:] or found) >= _ENOUGH:
             return code
     return None
 

@@ -286,7 +286,10 @@ class Ladder:
         if len(self) <= k or (passing is not None and len(passing) <= k):
             return self._exactly(queries, k, passing, steps)
         if passing is None:
-            return self._by_rungs(queries, k, promised, None, 1.0, steps)[:2]
+            scores, rows, _ = self._by_rungs(queries, k, promised, None, 1.0, steps)
+            if (short := rows[:, -1] < 0).any():  # too few in the lists that were read, or in reach of a graph
+                scores[short], rows[short] = self._exactly(queries[short], k, None, steps)
+            return scores, rows
         scan = self.scan_of_passing
         alone = min(scan.time(passing), scan.masked_time(passing))
         # Where a filter went against queries before, the graph was asked for nothing.

@@ -12,7 +12,7 @@ import os
 import threading
 import weakref
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from imi.errors import Damaged, TooNew, UsageError
 from imi.index import checked
+from imi.index.memory import let_go
 from imi.row_sets import distinct
 from imi.trust import is_sealed, seal
 
@@ -30,6 +31,8 @@ _STATE = ("bytes", "inode", "device", "written", "changed")
 MANIFEST = "manifest.json"
 _CHUNK = 1 << 22
 _BLOCK_BYTES = 1 << 16
+_HELD_BYTES = 1 << 27
+"""What is read of a mapped table before it is let go of."""
 _HINT = "the index is derived: it is built again from the collection (imi repair COLLECTION)"
 
 Write = Callable[[Path], None]
@@ -206,10 +209,8 @@ def block_rows(width: int, dtype: np.dtype[Any]) -> int:
 def block_checksums(vectors: NDArray[Any], start: int = 0) -> NDArray[np.uint32]:
     """Return the CRC-32 of each block of rows of a C-contiguous table."""
     rows = block_rows(vectors.shape[1], vectors.dtype)
-    return np.array(
-        [zlib.crc32(np.ascontiguousarray(vectors[s : s + rows]).data) for s in range(start, len(vectors), rows)],
-        dtype=np.uint32,
-    )
+    blocks = blocks_of(vectors, rows, start)
+    return np.array([zlib.crc32(np.ascontiguousarray(block).data) for _, block in blocks], dtype=np.uint32)
 
 
 class CheckedVectors:
@@ -333,13 +334,32 @@ class CheckedVectors:
             checked.note(self._name())
 
 
+def blocks_of(
+    vectors: NDArray[Any] | CheckedVectors, rows: int = 1 << 14, start: int = 0
+) -> Iterator[tuple[int, NDArray[Any]]]:
+    """Yield a table's rows, some at a time, and the number of the first of these.
+
+    What was read of a mapped table is let go of, so that reading all of it does not take its size of memory.
+    """
+    table = vectors.array if isinstance(vectors, CheckedVectors) else vectors
+    read = 0
+    for first in range(start, len(vectors), rows):
+        block = vectors[first : first + rows]
+        yield first, block
+        read += block.nbytes
+        if read >= _HELD_BYTES:
+            let_go(table)
+            read = 0
+    let_go(table)
+
+
 def vector_parts(vectors: NDArray[Any] | CheckedVectors, tail: str = "") -> dict[str, Write]:
     """Return the writers of a table of vectors and of its blocks' checksums, their names ending in `tail`."""
     table = vectors.array if isinstance(vectors, CheckedVectors) else vectors
 
     def write(path: Path) -> None:
         with path.open("wb") as file:
-            for start in range(0, len(table), 1 << 14):
-                file.write(np.ascontiguousarray(vectors[start : start + (1 << 14)]).data)
+            for _, block in blocks_of(vectors):
+                file.write(np.ascontiguousarray(block).data)
 
     return {f"vectors{tail}": write, f"sums{tail}": lambda path: block_checksums(table).tofile(path)}

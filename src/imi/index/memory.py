@@ -1,10 +1,15 @@
-"""How much memory this machine has left, so that a plan does not build what will not fit."""
+"""How much memory this machine has left, so that a plan does not build what will not fit; and giving some back."""
 
 from __future__ import annotations
 
 import contextlib
+import mmap
 import os
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 def free_memory(proc: Path = Path("/proc/meminfo"), group: Path = Path("/sys/fs/cgroup")) -> int | None:
@@ -30,3 +35,15 @@ def free_memory(proc: Path = Path("/proc/meminfo"), group: Path = Path("/sys/fs/
         # What is only remembered of files is given up when memory is asked for.
         found.append(most - taken + int(stat.get("inactive_file", 0)))
     return max(0, min(found)) if found else None
+
+
+def let_go(table: NDArray[Any]) -> None:
+    """Take a mapped file's pages out of this process's memory: the system keeps them, and they come back when read.
+
+    Nothing happens to arrays that are no maps, and where the system cannot do it.
+    """
+    base: Any = table
+    while isinstance(base, np.ndarray):
+        base = base.base
+    if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        base.madvise(mmap.MADV_DONTNEED)

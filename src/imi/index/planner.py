@@ -85,7 +85,7 @@ def plan(
     table = as_table(vectors)
     goal = Goal.of(target_recall)
     if len(table) < 2:
-        raise UsageError(f"{len(table)} vectors: at least 2 are needed to plan a search among them")
+        raise UsageError(f"a plan needs at least two vectors, and there are {len(table)}")
     if queries is not None and len(queries) < 20:
         raise UsageError(f"{len(queries)} queries are too few to measure with: give 20 or more, or none")
     asked = None if queries is None else check_queries(queries, int(table.shape[1]), k)

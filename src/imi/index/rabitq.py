@@ -17,6 +17,7 @@ from imi.index.structures import graph_work
 from imi.types import Floats, Rows
 
 DEGREE = 32
+_TOO_FEW = "could not produce k results"
 _BITS = {"float32": 0, "rabitq": 4, "int8": 8}
 
 
@@ -35,7 +36,16 @@ class _Graph:
     def search(self, queries: Floats, keep: int, effort: int, threads: int) -> Rows:
         """Return row numbers (b, keep) int64, nearest first, -1 where none is left."""
         count = min(keep, self._rows)
-        rows = self._index.search(queries, count, max(effort, count), threads)[0].astype(np.int64)
+        try:
+            rows = self._index.search(queries, count, max(effort, count), threads)[0].astype(np.int64)
+        except RuntimeError as failed:
+            if _TOO_FEW not in str(failed):
+                raise
+            # Among many equal rows a graph hangs together so little that it meets fewer; it gives none of them then.
+            if len(queries) == 1:
+                return np.full((1, keep), -1, dtype=np.int64)
+            each = (queries[at : at + 1] for at in range(len(queries)))
+            return np.concatenate([self.search(query, keep, effort, 1) for query in each])
         return _padded(rows, keep)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imi.index.manifest import CheckedVectors
+from imi.index.manifest import CheckedVectors, blocks_of
 from imi.index.native import load_faiss, set_threads
 from imi.index.rungs import Rung
 from imi.index.space import unit_rows
@@ -111,7 +111,7 @@ class VectorReranker:
         if self.metric == "l2":
             return -np.sqrt(np.maximum(scores, 0, out=scores), out=scores)
         if self.scale is not None:
-            scores *= self.scale[rows]
+            np.multiply(scores, self.scale[rows], out=scores, where=rows >= 0)
         return scores
 
     def _native_scores(self, queries: Floats, rows: Rows, threads: int) -> Floats:
@@ -145,10 +145,10 @@ class VectorReranker:
 def inverse_lengths(vectors: NDArray[Any] | CheckedVectors, dims: int) -> Floats | None:
     """Return (n,) one over the length of each row's first dims (0 for zero rows), or None where all are unit."""
     out = np.empty(len(vectors), dtype=np.float32)
-    for start in _starts(vectors):
-        block = np.asarray(vectors[start : start + _BLOCK, :dims], dtype=np.float32)
+    for start, rows in blocks_of(vectors, _BLOCK):
+        block = np.asarray(rows[:, :dims], dtype=np.float32)
         lengths = np.sqrt(np.einsum("nd,nd->n", block, block))
-        out[start : start + _BLOCK] = np.divide(1, lengths, out=np.zeros_like(lengths), where=lengths > 0)
+        out[start : start + len(rows)] = np.divide(1, lengths, out=np.zeros_like(lengths), where=lengths > 0)
     return None if len(out) == 0 or np.abs(out - 1).max() < 1e-6 else out
 
 

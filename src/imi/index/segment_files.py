@@ -25,6 +25,7 @@ from imi.index.manifest import (
     verified,
     write_files,
 )
+from imi.index.memory import let_go
 from imi.index.saved import map_vectors, read_ladder
 from imi.index.segments import Keys, Part, joined
 from imi.vectors import Metric
@@ -33,6 +34,10 @@ _MOST_PARTS = 12
 _SMALL = 1 << 15
 """Rows up to which parts are joined when they are written, so that a search does not ask one after another."""
 _BLOCK = 1 << 14
+_HELD = 1 << 17
+"""Rows that are gathered before mapped parts are let go of."""
+_JOINED_BYTES = 1 << 28
+"""Bytes of vectors up to which parts are joined in memory; more of them are searched one after another."""
 
 
 def gather(
@@ -70,8 +75,18 @@ def gather(
     with path.open("wb") as file:
         for start in starts:
             file.write(block(start).data)
+            if start % _HELD == 0:
+                _let_go(parts)
+    _let_go(parts)
     table = np.memmap(path, kind, "r", shape=(len(keys), width))
     return keys, stamps, CheckedVectors(path, table.shape, kind.str, block_checksums(table), fresh=True), path
+
+
+def _let_go(parts: tuple[Part, ...]) -> None:
+    """Take what was read of mapped parts out of this process's memory."""
+    for part in parts:
+        if isinstance(part.vectors, CheckedVectors):
+            let_go(part.vectors.array)
 
 
 def write_parts(
@@ -121,8 +136,9 @@ def _fewer(parts: tuple[Part, ...]) -> tuple[Part, ...]:
     """Join a part not four times as large as all newer ones with these: each row is written a few times in all."""
     tails = [part for part in parts if part.ladder is None]
     built = [part for part in parts if part.ladder is not None]
-    if len(tails) > _MOST_PARTS:
-        return (*built, joined(tails))
+    newest = _newest(tails)
+    if newest > _MOST_PARTS:
+        return (*built, *tails[:-newest], joined(tails[-newest:]))
     first = after = len(tails) - 1
     count = len(tails[-1]) if tails else 0
     while after > 0 and count + len(tails[after - 1]) <= _SMALL:
@@ -133,6 +149,12 @@ def _fewer(parts: tuple[Part, ...]) -> tuple[Part, ...]:
     if first < len(tails) - 1:
         tails[first:] = [joined(tails[first:])]
     return (*built, *tails)
+
+
+def _newest(tails: list[Part]) -> int:
+    """Return how many of the newest parts may be joined in memory."""
+    sizes = np.cumsum([part.vector_bytes for part in reversed(tails)])
+    return int(np.searchsorted(sizes, _JOINED_BYTES, side="right"))
 
 
 def _part_writers(part: Part, tail: str) -> tuple[dict[str, Any], dict[str, Write]]:

@@ -93,6 +93,11 @@ class Part:
     def __len__(self) -> int:
         return len(self.keys)
 
+    @property
+    def vector_bytes(self) -> int:
+        """Bytes of the vectors of all its rows."""
+        return len(self) * int(self.vectors.shape[1]) * self.vectors.dtype.itemsize
+
     def without(self, keys: Keys) -> tuple[Part, int]:
         """Return this part with these keys dead, and how many of them were alive in it."""
         places = np.unique(self.lookup.places(keys))  # a key that is named twice dies once

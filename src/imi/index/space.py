@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imi.index.manifest import CheckedVectors
+from imi.index.manifest import CheckedVectors, blocks_of
 from imi.types import Floats, Rows
 from imi.vectors import Metric, truncate
 
@@ -49,8 +49,8 @@ class Space:
         """Return the space for these vectors, reading their lengths where the metric needs them."""
         longest, rotation = 0.0, learn_rotation(vectors, dims) if rotated else None
         if metric == "dot":
-            for start in range(0, len(vectors), 1 << 14):
-                block = _leading(vectors[start : start + (1 << 14)], dims, rotation)
+            for _, rows in blocks_of(vectors):
+                block = _leading(rows, dims, rotation)
                 squares = np.einsum("nd,nd->n", block, block)
                 longest = max(longest, float(np.nanmax(squares, initial=0)))
         return cls(metric, dims, longest, rotation)
@@ -92,8 +92,8 @@ class Space:
     def all_rows(self, vectors: NDArray[Any] | CheckedVectors) -> Floats:
         """Return the whole table, (n, width), made block by block."""
         out = np.empty((len(vectors), self.width), dtype=np.float32)
-        for start in range(0, len(vectors), 1 << 14):
-            out[start : start + (1 << 14)] = self.rows(vectors[start : start + (1 << 14)], start)
+        for start, block in blocks_of(vectors):
+            out[start : start + len(block)] = self.rows(block, start)
         return out
 
 

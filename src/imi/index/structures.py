@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 
 from imi.errors import UsageError
 from imi.index.exact import Exact
-from imi.index.manifest import CheckedVectors
+from imi.index.manifest import CheckedVectors, blocks_of
 from imi.index.native import load_faiss, set_threads
 from imi.index.rungs import Rung
 from imi.index.space import Space
 from imi.progress import Progress, may_end
 from imi.types import Floats, Rows
 
-_BLOCK = 1 << 14
 _TRAIN_ROWS = 100_000
 
 
@@ -62,11 +61,11 @@ class FaissStructure:
             step = max(1, len(vectors) // _TRAIN_ROWS)
             # Numbers beyond the table: no row is exiled from what is learnt.
             index.train(_coded(space.rows(np.asarray(vectors[::step]), len(vectors)), rung))
-        for start in range(0, len(vectors), _BLOCK):
+        for start, block in blocks_of(vectors):
             may_end()
-            index.add(_coded(space.rows(vectors[start : start + _BLOCK], start), rung))
+            index.add(_coded(space.rows(block, start), rung))
             if progress is not None:
-                progress(min(start + _BLOCK, len(vectors)), len(vectors))
+                progress(start + len(block), len(vectors))
         return cls(index, rung)
 
     @classmethod
