@@ -103,5 +103,3 @@ def test_what_is_too_little_to_plan_for_is_counted(tmp_path: Path, count: int) -
         c.add(rows(range(count)), vectors(count))
         with pytest.raises(UsageError, match=f"at least two vectors, and .*c.imi has {count}\n"):
             c.plan(0.9)
-    with pytest.raises(UsageError, match=f"at least two vectors, and there are {count}"):
-        imi.plan(vectors(count))
