@@ -261,18 +261,34 @@ class CollectionIndex:
         return self._builder is not None and self._builder.is_alive()
 
     def _build(self, live: Live | None, words: bool) -> None:
-        try:
-            with until(self._ending), self._writing() as mine:
-                if mine and words:
-                    self.words.update()
-                if mine and live is not None:
+        """Write what is due; the words beside the vectors, as these are native work for the most part."""
+        with self._warned(), until(self._ending), self._writing() as mine:
+            if not mine:
+                return
+            beside = threading.Thread(target=self._build_words, name="imi words build")
+            if words:
+                beside.start()
+            try:
+                if live is not None:
                     live.build(memory=self._policy.memory)
                     self._stamp = self._manifest_time()
                     self._unsaved = 0
+            finally:
+                if words:
+                    beside.join()
+
+    def _build_words(self) -> None:
+        with self._warned():
+            self.words.update()
+
+    @contextmanager
+    def _warned(self) -> Iterator[None]:
+        """Let a thread end with a warning where what it builds fails; the next write tries again."""
+        try:
+            yield
         except EndedEarly:
             pass  # it is due as before
         except (OSError, MemoryError, RuntimeError, ImiError) as failed:
-            # The next write tries again.
             message = f"the index of {self._store.folder} could not be built, searches stay exact: {failed}"
             warnings.warn(message, RuntimeWarning, stacklevel=2)
         finally:
