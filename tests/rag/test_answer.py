@@ -268,6 +268,11 @@ def test_headings_are_not_quoted_as_sentences(tmp_path):
 
 
 QUOTABLE = [
+    ("部長の宿泊費の上限はいくらですか", "役職 | 宿泊費の上限\n部長 | 15,000円\n社員 | 9,000円", "部長 | 15,000円"),
+    ("社員の宿泊費の上限はいくらですか", "役職 | 宿泊費の上限\n部長 | 15,000円\n社員 | 9,000円", "社員 | 9,000円"),
+    ("How heavy is the pump?", "| Property | Value | Unit |\n| Weight | 11 | kg |", "Weight | 11 | kg"),
+    ("What does the camp cost?", "The camp is at the lake. It costs 420 euros per child.", "It costs 420 euros"),
+    ("送料はいくらですか", "質問: 返品はできますか; 回答: できます。\n\n送料は600円です。", "送料は600円です。"),
     (
         "When are you open?",
         "When are you open? Monday to Friday until six.\nParking is free.",

@@ -22,15 +22,18 @@ from imi.text.labels import unlabelled
 from imi.text.lexical import index_tokens, is_unspaced, normalize_text, ranking_terms
 from imi.text.plain import is_heading
 from imi.text.sentences import sentences
+from imi.text.word_forms import FUNCTION_WORDS, base_form, without_question_words
 
 _QUOTES = 3
 NOTHING = "Nothing here answers that."
 _UNLIKELY = "The nearest passages have too little of the question in them."
 _HEADING_COSTS = 0.4
 _ECHO_COSTS = 1.0
-_WORTH, _WORTH_ELSEWHERE = 0.6, 0.75
+_WORTH, _WORTH_ELSEWHERE = 0.6, 0.8
 """What a sentence must score, against the best, to be quoted beside it: of the same passage, and of another one."""
 _TAG = re.compile(r"</?[a-zA-Z][^<>]{0,300}>")
+_ROW = re.compile(r"^[ \t]*\|[ \t]*(.*?)[ \t]*\|[ \t]*$", re.MULTILINE)
+"""A row of a table between bars."""
 _LINE_MARK = re.compile(r"^\s*(?:>\s*)*(?:(?:[-*+•‣◦]\s+|・\s*)(?:\[[ xX]\]\s+)?|#+\s+)?|[\"']{3}", re.MULTILINE)
 """What stands before the words of a line in a list, in what a letter quotes, or in code."""
 _LED = re.compile(r"^([^\n]*[:：])[ \t]*((?:\n\s*(?:[-*+•‣◦]\s+|・\s*|\d{1,3}[.)]\s+)[^\n]+)+)", re.MULTILINE)
@@ -38,6 +41,7 @@ _LED = re.compile(r"^([^\n]*[:：])[ \t]*((?:\n\s*(?:[-*+•‣◦]\s+|・\s*|\d
 _LIST = 240
 """Characters of a list that is quoted as one sentence."""
 _ASKS = re.compile(r"[?？][」』）)”’\"']*$")
+_DIGIT = re.compile(r"\d")
 _MARKUP_LINE = re.compile(r"\s*+(?:```|~~~)|[\s:|-]++$")
 SYSTEM = (
     "Answer the user's question from the numbered passages alone, briefly, in the language of the question. End each "
@@ -107,8 +111,9 @@ def _quoted(together: Together, question: str, passages: Sequence[Hit], groups: 
     # What two passages say, because they overlap or are copies, is quoted once.
     found = list({_squeezed(one): (n, at, one) for n, at, one in reversed(said)}.values())[::-1]
     model = together.reader
-    asked = set(ranking_terms(question))
-    own = [set(index_tokens(one)) for _, _, one in found]
+    asked = _asked(question)
+    heads = _headings(found)
+    own = [set(map(base_form, index_tokens(one))) for one in _under_columns(found, heads)]
     rare = {term: np.log1p(len(own) / (0.5 + sum(term in words for words in own))) for term in asked}
     total = max(sum(rare.values()), 1e-9)
     meaning = model.embed([one for _, _, one in found]) @ model.embed([question], "query")[0]
@@ -116,15 +121,14 @@ def _quoted(together: Together, question: str, passages: Sequence[Hit], groups: 
     # A passage found first is likelier to hold the answer than a sentence alone can tell.
     place = np.array([1 / n for n, _, _ in found])
     # A line that looks like a heading says what others say more of, and a word or two of the question answer nothing.
-    heads = np.array(
-        [
-            _HEADING_COSTS * is_heading(one) + _ECHO_COSTS * (0 < len(has) < 3 and has < asked)
-            for (_, _, one), has in zip(found, own, strict=True)
-        ]
-    )
+    echoes = [len(has) < 3 and bool(has) and has < asked for has in (words - FUNCTION_WORDS for words in own)]
+    costs = _HEADING_COSTS * np.array(heads) + _ECHO_COSTS * np.array(echoes)
     figure = Figure.of(question)
-    figures = np.array([figure is not None and figure.within(normalize_text(one)) for _, _, one in found], np.float64)
-    score = meaning + words + 0.2 * place + 0.2 * figures - heads
+    figures = np.array(
+        [figure is not None and figure.within(normalize_text(one).replace(" | ", " ")) for _, _, one in found],
+        np.float64,
+    )
+    score = meaning + words + 0.2 * place + 0.2 * figures - costs
     best = np.argsort(-score, kind="stable")[:_QUOTES]
     # The best one is quoted whatever it scores: that something is likely to answer was judged before.
     least = [_WORTH if found[at][0] == found[best[0]][0] else _WORTH_ELSEWHERE for at in best]
@@ -141,6 +145,32 @@ def _quoted(together: Together, question: str, passages: Sequence[Hit], groups: 
         for n in cited
     )
     return Answer(text, citations, None, tuple(passages))
+
+
+def _headings(found: Sequence[tuple[int, int, str]]) -> list[bool]:
+    """Return which sentences of passages are headings, or the names of a table's columns."""
+    said = {(n, at): one for n, at, one in found}
+    around = [(one, said.get((n, at - 1), ""), said.get((n, at + 1), "")) for n, at, one in found]
+    return [
+        _names_columns(one, before, following) if " | " in one else is_heading(one) for one, before, following in around
+    ]
+
+
+def _under_columns(found: Sequence[tuple[int, int, str]], heads: Sequence[bool]) -> list[str]:
+    """Return sentences as their words are counted: a table's row has those of its columns' names as well."""
+    out: list[str] = []
+    names, place = "", (0, 0)
+    for (n, at, one), head in zip(found, heads, strict=True):
+        goes_on = place == (n, at - 1) and one.count(" | ") == names.count(" | ") > 0
+        names, place = (one, (n, at)) if head else (names, (n, at)) if goes_on else ("", (0, 0))
+        out.append(f"{names} | {one}" if goes_on and not head else one)
+    return out
+
+
+def _asked(question: str) -> set[str]:
+    """Return the words of a question in their base forms, without what questions are built of where more is left."""
+    terms = ranking_terms(without_question_words(question)) or ranking_terms(question)
+    return set(map(base_form, [term for term in terms if term not in FUNCTION_WORDS] or terms))
 
 
 def _whole(hit: Hit) -> tuple[str | None, str]:
@@ -165,12 +195,18 @@ def said_in(hit: Hit) -> list[str]:
     above = " > ".join(dict.fromkeys(str(part) for part in (facts.get("title"), facts.get("heading")) if part))
     body = text.removeprefix(f"{above}\n") if above else text
     titles = {part.strip() for part in above.split(" > ")} | {above}
-    lines = [line for line in unlabelled(body).split("\n") if not _MARKUP_LINE.match(line)]
+    lines = [line for line in _ROW.sub(r"\1", unlabelled(body)).split("\n") if not _MARKUP_LINE.match(line)]
     plain = _LED.sub(_in_a_line, _TAG.sub(" ", "\n".join(lines)))
     clean = html.unescape(_LINE_MARK.sub("", plain))
     found = _with_answers([" ".join(one.split()) for one in sentences(clean)])
     found = list(dict.fromkeys(one for one in found if any(char.isalnum() for char in one)))
     return [one for one in found if one.strip("# ") not in titles] or found or [" ".join(body.split())]
+
+
+def _names_columns(one: str, before: str, following: str) -> bool:
+    """Whether a sentence is the first row of a table: without figures, above others of as many cells."""
+    cells = one.count(" | ")
+    return bool(cells) and cells == following.count(" | ") != before.count(" | ") and not _DIGIT.search(one)
 
 
 def _in_a_line(led: re.Match[str]) -> str:

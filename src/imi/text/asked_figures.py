@@ -47,7 +47,7 @@ _KINDS = (
         "|kilomet|acre|square|ton|pound|°|度)",
     ),
     (
-        "how much (?:money|did|does|do|was|is|were)|いくら|価格|値段|金額",
+        "how much (?:money|did|does|do|was|is|were)|what (?:does|do|did|will) [^?]{1,60} cost\\b|いくら|価格|値段|金額",
         rf"[$€£¥] ?[0-9]+|{_NUMBER} ?(?:円|ドル|dollar|yen|euro|pound|million|billion)",
     ),
     (
