@@ -255,6 +255,15 @@ def test_a_word_of_the_question_is_not_quoted_as_its_answer(tmp_path):
         assert "Delicious!" in answer(collection, "Which beans taste delicious?", always=True).answer
 
 
+def test_the_sentence_that_names_the_thing_is_quoted_alone(tmp_path):
+    with imi.open(tmp_path / "n.imi") as collection:
+        notes = ["Our cat is called Biscuit.", "The goldfish are Tick and Tock", "My dog's name is Rex"]
+        collection.add([Document(str(at), text) for at, text in enumerate(notes)])
+        for question, said in (("What are our goldfish called?", "Tock"), ("What is the name of my dog?", "Rex")):
+            assert answer(collection, question).answer.count("“") == 1, question
+            assert said in answer(collection, question).answer
+
+
 def test_headings_are_not_quoted_as_sentences(tmp_path):
     with imi.open(tmp_path / "n.imi", model=HashEmbedder()) as collection:
         collection.add(

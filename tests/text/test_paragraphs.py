@@ -2,9 +2,10 @@
 
 import pytest
 
-from imi.text.blocks import Line
+from imi.text.blocks import Line, text_lines
 from imi.text.paragraphs import set_blocks
-from imi.text.plain import is_item
+from imi.text.passages import passages
+from imi.text.plain import is_guess, is_item, plain_blocks
 from imi.text.readers.pdf import _bare
 
 FULL = "these are words of a line which fills the width"
@@ -95,3 +96,26 @@ def test_of_a_page_one_number_is_taken_and_a_short_page_s_too():
 def test_pages_with_two_numbers_lose_both():
     pages = [["1", *"abcdef", "page 1 of 3"], ["2", *"ghijkl", "page 2 of 3"], ["3", *"mnopqr", "page 3 of 3"]]
     assert all(len(page) == 6 for page in _bare(pages))
+
+
+def test_articles_of_a_contract_are_headings_for_certain():
+    certain = [
+        "第2条（委託料）",
+        "第3章 総則",
+        "第四条",
+        "第5条の2（解除）",
+        "Section 4",
+        "Chapter IV",
+        "Article 12. Notices",
+    ]
+    assert [text for text in certain if is_guess(text)] == []
+    assert all(map(is_guess, ["Part time work", "第一印象", "Harbours", "第2条約", "Sections of wood", "2.1 Rent"]))
+
+
+def test_each_article_of_a_short_contract_is_a_passage_below_its_own_heading():
+    text = (
+        "業務委託契約書\n\n第1条（目的）\n甲は、乙に対し、ウェブサイトの保守業務を委託し、乙はこれを受託する。\n\n"
+        "第2条（委託料）\n委託料は月額18万円とし、甲は毎月末日までに乙の指定する口座に振り込む。\n"
+    )
+    found = passages(plain_blocks(text_lines(text)), 800)
+    assert [one.heading for one in found] == ["業務委託契約書 > 第1条（目的）", "業務委託契約書 > 第2条（委託料）"]

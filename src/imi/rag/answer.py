@@ -20,6 +20,7 @@ from imi.records import Answer, Citation, Hit, facts_of
 from imi.text.asked_figures import Figure
 from imi.text.labels import unlabelled
 from imi.text.lexical import index_tokens, is_unspaced, normalize_text, ranking_terms
+from imi.text.own_facts import OwnFact
 from imi.text.plain import is_heading
 from imi.text.sentences import sentences
 from imi.text.word_forms import FUNCTION_WORDS, base_form, without_question_words
@@ -29,6 +30,7 @@ NOTHING = "Nothing here answers that."
 _UNLIKELY = "The nearest passages have too little of the question in them."
 _HEADING_COSTS = 0.4
 _ECHO_COSTS = 1.0
+_NAMED = 0.5
 _WORTH, _WORTH_ELSEWHERE = 0.6, 0.8
 """What a sentence must score, against the best, to be quoted beside it: of the same passage, and of another one."""
 _TAG = re.compile(r"</?[a-zA-Z][^<>]{0,300}>")
@@ -128,7 +130,9 @@ def _quoted(together: Together, question: str, passages: Sequence[Hit], groups: 
         [figure is not None and figure.within(normalize_text(one).replace(" | ", " ")) for _, _, one in found],
         np.float64,
     )
-    score = meaning + words + 0.2 * place + 0.2 * figures - costs
+    fact = OwnFact.of(question)
+    named = np.array([fact is not None and fact.names(one) for _, _, one in found], np.float64)
+    score = meaning + words + 0.2 * place + 0.2 * figures + _NAMED * named - costs
     best = np.argsort(-score, kind="stable")[:_QUOTES]
     # The best one is quoted whatever it scores: that something is likely to answer was judged before.
     least = [_WORTH if found[at][0] == found[best[0]][0] else _WORTH_ELSEWHERE for at in best]

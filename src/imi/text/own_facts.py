@@ -122,6 +122,10 @@ class OwnFact:
                 return True
         return False
 
+    def names(self, sentence: str) -> bool:
+        """Whether a sentence names the thing itself, by the word that the question has for it."""
+        return self.thing is not None and self.thing in sentence.lower() and self._names(sentence, close=False)
+
     def _names(self, sentence: str, *, close: bool) -> bool:
         thing = self.thing or ""
         if thing not in sentence.lower():

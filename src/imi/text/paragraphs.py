@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from imi.text.blocks import Block, Line, joins, made, width
 from imi.text.lexical import is_unspaced
-from imi.text.plain import has_bullet, is_heading, is_item, level_of
+from imi.text.plain import has_bullet, is_guess, is_heading, is_item, level_of
 
 _ENDS = re.compile(r"[。．！？｡.!?…:：][」』）】〉》”’)\"']*$")
 _UNFINISHED = re.compile(
@@ -35,7 +35,9 @@ def set_blocks(lines: Sequence[Line], *, hyphens: bool) -> Iterator[Block]:
         if block is None:
             continue
         if len(run) == 1 and is_heading(block.text):
-            block = replace(block, kind="heading", level=0 if first else level_of(block.text), soft=True)
+            block = replace(
+                block, kind="heading", level=0 if first else level_of(block.text), soft=is_guess(block.text)
+            )
         first = False
         yield block
 

@@ -18,6 +18,11 @@ _ITEM = re.compile(
 _ENDS = re.compile(r"[。．！？｡.!?…][」』）】〉》”’)\"']*$")
 _OPEN_END = re.compile(r"[,;、，；—–\-(（「『]$")
 _NUMBERED = re.compile(r"(\d+(?:[.．]\d+)*)[.．]?[\s\u3000]")
+_CERTAIN = re.compile(
+    r"第[\d〇一二三四五六七八九十百]+[部編章節項条](?:の[\d一二三四五六七八九十]+)?(?:[\s\u3000（(【:：]|$)"
+    r"|(?:chapter|part|section|article|clause|appendix)\s+(?:\d+(?:\.\d+)*|[ivxlc]+|[a-z])[.:)]?(?:\s|$)",
+    re.IGNORECASE,
+)
 _CHAPTER = re.compile(
     r"(?:第[\d〇一二三四五六七八九十百]+([部編章節項条])|(?:chapter|part|section)\s+\w+\b)", re.IGNORECASE
 )
@@ -117,7 +122,7 @@ def _one(lines: list[Line]) -> Iterator[Block]:
     block = made("prose", lines)
     if block is None or _RULE.match(text):
         return
-    yield replace(block, kind="heading", level=level_of(text), soft=True) if is_heading(text) else block
+    yield replace(block, kind="heading", level=level_of(text), soft=is_guess(text)) if is_heading(text) else block
 
 
 def is_heading(text: str) -> bool:
@@ -130,6 +135,11 @@ def is_heading(text: str) -> bool:
     if _NUMBERED.match(text) or _CHAPTER.match(text):
         return True
     return not _ITEM.match(text) and not text.startswith(("$", "<", "|", ">", "(", "（"))
+
+
+def is_guess(text: str) -> bool:
+    """Whether what looks like a heading may be none: 第2条（委託料） and Section 4 are certain."""
+    return not _CERTAIN.match(text.strip())
 
 
 def level_of(text: str) -> int:
