@@ -107,6 +107,7 @@ def deepened(
     finer: Ranking,
     *,
     nearer: Ranking | None = None,
+    least: float = 0.5,
     weight: float = DEEP_WEIGHT,
     first: int = FIRST,
     expected: float | None = None,
@@ -116,14 +117,15 @@ def deepened(
     Those that the finer model has read are ordered among the places that they have; a row that it has not read keeps
     its place, so that a short time for reading can only help as far as it went.
 
-    With `nearer` the first model has a say: as much as the finer one where words answer nothing of the query, none
-    where they answer all of it.
+    With `nearer` the first model has a say: all but `least` where words answer nothing of the query, none where they
+    answer all of it.
 
     Args:
         fused: the shortlist, best first, as `fuse` gives it.
         text: rows found by words and their scores, as for `fuse`.
         finer: rows and cosines by the finer model, of those that it has read.
         nearer: rows and cosines by the first model; None lets the finer one decide alone.
+        least: share of the finer model where words answer nothing.
         weight: of the meaning beside words.
         first: how many rows of the shortlist are ordered; the others stay behind them.
         expected: as for `fuse`.
@@ -142,7 +144,7 @@ def deepened(
     found = among(text[0], known)
     covered[np.searchsorted(known, text[0][found])] = _coverage(np.asarray(text[1], np.float64), expected)[found]
     if nearer is not None:
-        share = (1 + min(1.0, float(covered.max(initial=0.0)))) / 2
+        share = least + (1 - least) * min(1.0, float(covered.max(initial=0.0)))
         meaning = share * meaning + (1 - share) * _nearness_of(known, nearer, meaning)
     best = weight * meaning + (1 - weight) * covered
     order = np.argsort(-best, kind="stable")

@@ -382,3 +382,34 @@ def test_a_word_alone_is_found_in_whichever_letters_it_is_written(tmp_path, word
         four.add([imi.Document(str(n), text) for n, text in enumerate(said)])
         four.deepen()
         assert four.search(word, k=1)[0].id == "1"
+
+
+NOTES = {
+    "cat": "Our cat Tama sleeps on the sofa all day.",
+    "sushi": "We had sushi for dinner and it was the best in town.",
+    "plane": "The airplane to Osaka left two hours late.",
+    "heart": "She left him, and his heart is broken.",
+    "bread": "Fresh bread from the bakery, still warm.",
+    "love": "I love this shop, I love the people, I love it all.",
+    "rain": "It rained for three days without a break.",
+    "train": "The last train leaves at midnight.",
+}
+
+
+@pytest.fixture(scope="module")
+def notes(tmp_path_factory):
+    with imi.open(tmp_path_factory.mktemp("notes") / "n.imi") as c:
+        c.add([imi.Document(key, text) for key, text in NOTES.items()])
+        c.deepen()
+        yield c
+
+
+@pytest.mark.parametrize(
+    ("question", "wanted"),
+    [
+        ("🐱", "cat"), ("🍣", "sushi"), ("✈️", "plane"), ("💔", "heart"), ("🍞", "bread"), ("🌧️", "rain"),
+        ("🚆", "train"),        ("🐈‍⬛", "cat"), ("a good 🍞?", "bread"), ("when does the 🚆 leave", "train"),
+    ],
+)  # fmt: skip
+def test_emoji_find_no_less_where_all_rows_are_deep(notes, question, wanted):
+    assert notes.search(question, k=1)[0].id == wanted

@@ -39,6 +39,7 @@ from imi.store.deep_vectors import (
     rows_to_deepen,
 )
 from imi.store.store import Store
+from imi.text.emoji_names import spelled_out
 from imi.types import Floats, Rows
 
 NAME = "deep"
@@ -97,14 +98,14 @@ class DeepReading:
         self._held = self._held or self.deepener.held(self, rows[:FIRST])
         return bool(among(rows[:FIRST], self._held[0]).all())
 
-    def ordered(self, found: Fused, explain: bool, by_both: bool) -> tuple[Ranking, dict[str, Any]]:
+    def ordered(self, found: Fused, explain: bool, share: float) -> tuple[Ranking, dict[str, Any]]:
         """Order the first rows of a shortlist by words and the finer model; must run inside `reading()`.
 
         Args:
             found: the shortlist.
             explain: whether to say what was read.
-            by_both: whether the first model, which learnt from translations, readings and the names of emoji, counts as
-                well: where the question is in another script than the rows, or a word that none of them holds.
+            share: of the finer model where words answer nothing; the first model, which learnt from translations,
+                readings and the names of emoji, has the rest.
         """
         # What `ask` found a moment ago is of the same state.
         (rows, z), self._held = self._held or self.deepener.held(self, found.ranking.rows[:FIRST]), None
@@ -116,7 +117,8 @@ class DeepReading:
             (found.ranking.rows, found.ranking.scores),
             (found.text.rows, found.text.scores),
             (rows, self.cosines.scores),
-            nearer=(found.meaning.rows, found.meaning.scores) if by_both else None,
+            nearer=(found.meaning.rows, found.meaning.scores) if share < 1 else None,
+            least=share,
             expected=found.expected,
         )
         return Ranking(*order), story
@@ -212,7 +214,8 @@ class Deepener:
             return lambda: known
         found: list[Floats] = []
         model = self.model()
-        thread = threading.Thread(target=lambda: found.append(model.embed([text], kind="query")[0]), name="imi deep")
+        words = spelled_out(text)
+        thread = threading.Thread(target=lambda: found.append(model.embed([words], kind="query")[0]), name="imi deep")
         thread.start()
 
         def wait() -> Floats:

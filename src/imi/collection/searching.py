@@ -26,6 +26,7 @@ from imi.fusion import fuse
 from imi.pictures import Source, is_picture
 from imi.records import Document, Hits, Mode
 from imi.row_sets import among, distinct
+from imi.text.emoji_names import spelled_out
 from imi.text.lexical import in_other_script, is_unspaced, query_terms
 from imi.types import Floats, Rows
 from imi.vectors import normalize
@@ -40,6 +41,8 @@ hit is the same for all.
 """
 _DEEPEST = 2**20
 _ATTEMPTS = 3
+_HALF, _SYMBOLS = 0.5, 0.25
+"""The finer model's share of questions in another script, and of emoji and symbols alone: `benchmarks/emoji.py`."""
 _LOOKED_AT = 8
 """How many rows are read to compare the script of a collection with that of a question."""
 
@@ -268,8 +271,7 @@ def _in_order(
     rows = found.ranking.rows[:_LOOKED_AT].tolist()
     documents |= state.documents(np.array([row for row in rows if row not in documents], dtype=np.int64))
     best = [documents[row].text or "" for row in rows if row in documents]
-    by_both = _bare(text, found) or in_other_script(text, best)
-    ranking, story = deep.ordered(found, explain, by_both)
+    ranking, story = deep.ordered(found, explain, _share(text, found, best))
     found = replace(found, ranking=ranking, story=story)
     return _looked(state, text, found, documents, deep.cosines) if known else found
 
@@ -281,6 +283,13 @@ def _looked(
     first = found.ranking.rows[:FIRST].tolist()
     documents |= state.documents(np.array([row for row in first if row not in documents], dtype=np.int64))
     return replace(found, ranking=looked_at(found, text, documents, finer))
+
+
+def _share(text: str, found: Fused, best: Sequence[str]) -> float:
+    """Return what the finer model counts for of both, where words answer nothing of a question."""
+    if not any(map(str.isalnum, text)):
+        return _SYMBOLS
+    return _HALF if _bare(text, found) or spelled_out(text) != text or in_other_script(text, best) else 1.0
 
 
 def _bare(text: str, found: Fused) -> bool:
