@@ -45,6 +45,8 @@ def test_interruption_broken_pipe_and_bugs(run, monkeypatch):
 
     raising(KeyboardInterrupt())
     done = run("ls")
+    assert done.code == 130 and done.err == "imi: interrupted\n"
+    done = run("add")
     assert done.code == 130 and "committed before is safe" in done.err
     raising(ZeroDivisionError("division by zero"))
     done = run("ls")

@@ -90,7 +90,7 @@ class OwnFact:
     @classmethod
     def of(cls, question: str) -> OwnFact | None:
         """Return what a question asks for; None where it asks for anything else."""
-        plain = re.sub(r"[\s?？。.!]+$", "", question.strip())
+        plain = re.sub(r"(?<![\s?？。.!])[\s?？。.!]++$", "", question.strip())
         names = _NAMES_UNSPACED.compiled if is_unspaced(plain) else _NAMES.compiled
         found = names.fullmatch(plain[:1].lower() + plain[1:])
         if found is not None:
