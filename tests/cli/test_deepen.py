@@ -71,7 +71,9 @@ def test_a_collection_by_the_finer_model_alone(own, run):
     assert run("add", "fine.imi", "reviews.csv", "--id", "Id", "--model", "deep").code == 0
     assert run("show", "fine", "--json").json["dims"] == 384
     done = run("deepen", "fine")
-    assert done.code == 2 and "filled with the model 'deep' already" in done.err
+    assert done.code == 2 and "filled with the model 'deep'" in done.err
+    assert run("add", "fine", "reviews.csv", "--id", "Id", "--deepen").code == 0, "there is only nothing to deepen"
+    assert "deep" not in dict(row[:2] for row in run("show", "fine").rows if row[0] != "model")
     assert run("search", "fine", "my food had gone bad", "--mode", "meaning", "--dims", "64", "--json").code == 0
 
 

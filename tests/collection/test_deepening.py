@@ -189,7 +189,7 @@ def test_a_collection_of_the_finer_model_needs_no_second_vectors(tmp_path, gener
     fill(tmp_path / "c.imi", model="deep")
     with imi.open(tmp_path / "c.imi") as c:
         assert "deep" not in c.explain("late", mode="hybrid").search
-        with pytest.raises(UsageError, match="filled with the model 'deep' already"):
+        with pytest.raises(UsageError, match="filled with the model 'deep'"):
             c.deepen()
 
 

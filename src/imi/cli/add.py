@@ -102,8 +102,11 @@ class AddOptions(Trusting):
 
 def _deepen(options: AddOptions) -> None:
     """Let the finer model read what was added; see `imi deepen`."""
-    with open_to_write(options.collection) as collection, progress("deepening", quiet=options.quiet) as bar:
-        done = collection.deepen(progress=bar)
+    with open_to_write(options.collection) as collection:
+        if collection.bound is not None and collection.bound.name == "deep":
+            return  # it has read them already
+        with progress("deepening", quiet=options.quiet) as bar:
+            done = collection.deepen(progress=bar)
     note(f"read by deep: {done.read} rows in {done.seconds:.1f} s", quiet=options.quiet)
 
 

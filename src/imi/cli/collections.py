@@ -39,7 +39,7 @@ def show_collection(options: ShowOptions) -> None:
     rows = [
         ["rows" if key == "count" else key, _told(item, counts=options.id is None)]
         for key, item in value.items()
-        if item is not None
+        if item is not None and not (key == "deep" and value.get("model") == "deep")
     ]
     show(value, ["what", "value"], named(rows), as_json=options.as_json)
 

@@ -42,7 +42,7 @@ def deepen(options: DeepenOptions) -> None:
         ["seconds", number(done.seconds, 1)],
     ]
     show(done, ["what", "value"], named(rows), as_json=options.as_json)
-    if left and options.budget is not None:
+    if left and options.budget is not None and done.seconds * 1000 >= options.budget:
         note(f"next: imi deepen {options.collection}", quiet=options.quiet)
 
 

@@ -307,8 +307,8 @@ class Deepener:
             bound = read_bound(self._store)
             if bound is not None and bound.info.fingerprint == model.info.fingerprint:
                 raise UsageError(
-                    f"{self._store.folder} was filled with the model 'deep' already",
-                    hint="its search is as fine as it gets",
+                    f"{self._store.folder} was filled with the model 'deep', and has nothing to deepen",
+                    hint="search it as it is",
                 )
             total = count_to_deepen(self._store) if progress is not None else 0
         began = time.perf_counter()
