@@ -131,6 +131,22 @@ def test_the_shortest_code_that_is_enough_is_chosen_and_fits_the_memory(nested):
     assert none.filtering.code is None and none.codes is None
 
 
+def test_among_many_rows_a_code_half_as_long_is_chosen_where_it_is_enough(nested, monkeypatch):
+    monkeypatch.setattr("imi.index.codes._MANY", 3000)
+    rows, queries = nested
+    plain = Ladder.build(rows, (Rung(128, 40, "float32", "flat"), Rung(128, 10)))
+    code = code_for(plain, [queries], 10, np.random.default_rng(0))
+    assert code == codes_to_try(128, 3000)[0] == Code(64, 16, 600)
+    assert codes_to_try(128, 2999)[0] == codes_to_try(128)[0] == Code(64, 32)
+    scan = plain.with_filtering(Filtering(None, None, code), plain.code_rows(code)).scan_of_passing
+    random, exact = np.random.default_rng(1), Exact(rows)
+    for k in (10, 100):
+        passing = Passing(random.random(len(rows)) < 0.5)
+        scores, found = scan.search_masked(queries, k, passing, scan.codes)
+        assert passing.mask[found].all()
+        assert (scores >= exact.search(queries, k, passing.rows)[0][:, -1:] - 1e-5).mean() > 0.97
+
+
 def test_a_code_is_chosen_where_all_rows_are_of_one_topic():
     random = np.random.default_rng(0)
     rows = np.outer(random.random(400) + 0.1, random.standard_normal(64)).astype(np.float32)

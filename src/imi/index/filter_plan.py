@@ -98,7 +98,7 @@ def code_for(
     cases = [(rows, group) for rows, group in cases if len(rows) >= k]
     last = [exact.search(group, k, rows)[0][:, -1:] for rows, group in cases]
     bars = [bar - 1e-5 * np.maximum(np.abs(bar), 1) for bar in last]
-    for code in codes_to_try(ladder.width):
+    for code in codes_to_try(ladder.width, count):
         if room is not None and code.whole * count > room:
             continue
         codes = RowCodes.build(sample, code, ladder.metric, None if scale is None else scale[some], ladder.threads)

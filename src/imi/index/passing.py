@@ -221,7 +221,7 @@ class PassingScan:
     def _grown(
         self, queries: Floats, k: int, keep: int, most: int, nearest: Callable[[Floats, int], Rows]
     ) -> tuple[Floats, Rows]:
-        """Rank shortlists, and longer ones where the best of one were found in its second half: more may follow."""
+        """Rank shortlists, and longer ones where too many of the best were in the second half: more may follow."""
         keep = max(keep, math.ceil(keep * k / 10))
         scores, rows, deepest = self._ranked(queries, k, nearest(queries, keep))
         most = min(most, keep * _LONGEST)
@@ -233,14 +233,14 @@ class PassingScan:
         return scores, rows
 
     def _ranked(self, queries: Floats, k: int, shortlists: Rows) -> tuple[Floats, Rows, Rows]:
-        """Return the k best of each shortlist, and at which place of it the last of these was found."""
+        """Return the k best of each shortlist, and up to which place of it nineteen of twenty of these were found."""
         places = np.argsort(shortlists, axis=1)
         shortlists = np.take_along_axis(shortlists, places, axis=1)
         scores = self.full.score(queries, shortlists)
         scores[np.isnan(scores)] = -np.inf
         order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
         best, rows = np.take_along_axis(scores, order, axis=1), np.take_along_axis(shortlists, order, axis=1)
-        deepest = np.take_along_axis(places, order, axis=1).max(axis=1, initial=0)
+        deepest = np.sort(np.take_along_axis(places, order, axis=1), axis=1)[:, math.ceil(0.95 * order.shape[1]) - 1]
         rows[best == -np.inf] = -1
         short = k - rows.shape[1]
         if short > 0:
