@@ -264,6 +264,21 @@ def test_the_sentence_that_names_the_thing_is_quoted_alone(tmp_path):
             assert said in answer(collection, question).answer
 
 
+def test_a_comment_is_quoted_with_the_line_of_code_below_it(tmp_path):
+    (tmp_path / "earth.py").write_text(
+        "# The mean radius of the Earth.\nRADIUS = 6371.0\n\n\ndef area(): ...\n", "utf-8"
+    )
+    (tmp_path / "wait.js").write_text("// How long we wait\n// for a reply\nconst patience = 30;\n", "utf-8")
+    assert (
+        imi.cli.main(["add", str(tmp_path / "c.imi"), str(tmp_path / "earth.py"), str(tmp_path / "wait.js"), "-q"]) == 0
+    )
+    with imi.open(tmp_path / "c.imi", mode="r") as collection:
+        earth = answer(collection, "What is the mean radius of the Earth?", always=True).answer
+        wait = answer(collection, "How long do we wait for a reply?", always=True).answer
+    assert "“The mean radius of the Earth: RADIUS = 6371.0”" in earth
+    assert "for a reply: const patience = 30;" in wait
+
+
 def test_headings_are_not_quoted_as_sentences(tmp_path):
     with imi.open(tmp_path / "n.imi", model=HashEmbedder()) as collection:
         collection.add(

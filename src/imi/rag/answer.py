@@ -22,6 +22,7 @@ from imi.text.labels import unlabelled
 from imi.text.lexical import index_tokens, is_unspaced, normalize_text, ranking_terms
 from imi.text.own_facts import OwnFact
 from imi.text.plain import is_heading
+from imi.text.readers.documents import CODE
 from imi.text.sentences import sentences
 from imi.text.word_forms import FUNCTION_WORDS, base_form, without_question_words
 
@@ -43,6 +44,8 @@ _LED = re.compile(r"^([^\n]*[:：])[ \t]*((?:\n\s*(?:[-*+•‣◦]\s+|・\s*|\d
 _LIST = 240
 """Characters of a list that is quoted as one sentence."""
 _ASKS = re.compile(r"[?？][」』）)”’\"']*$")
+_COMMENT = re.compile(r"^[ \t]*(?:#|//|--)[ \t]+(\S[^\n]*?)[.:]?\n[ \t]*(?!#|//|--)(\S[^\n]*)$", re.MULTILINE)
+"""A comment and the line of code below it, which it is about."""
 _DIGIT = re.compile(r"\d")
 _MARKUP_LINE = re.compile(r"\s*+(?:```|~~~)|[\s:|-]++$")
 SYSTEM = (
@@ -201,6 +204,8 @@ def said_in(hit: Hit) -> list[str]:
     titles = {part.strip() for part in above.split(" > ")} | {above}
     lines = [line for line in _ROW.sub(r"\1", unlabelled(body)).split("\n") if not _MARKUP_LINE.match(line)]
     plain = _LED.sub(_in_a_line, _TAG.sub(" ", "\n".join(lines)))
+    if str(facts.get("source", "")).endswith(CODE):
+        plain = _COMMENT.sub(r"\1: \2", plain)
     clean = html.unescape(_LINE_MARK.sub("", plain))
     found = _with_answers([" ".join(one.split()) for one in sentences(clean)])
     found = list(dict.fromkeys(one for one in found if any(char.isalnum() for char in one)))
