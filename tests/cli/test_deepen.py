@@ -77,6 +77,23 @@ def test_a_collection_by_the_finer_model_alone(own, run):
     assert run("search", "fine", "my food had gone bad", "--mode", "meaning", "--dims", "64", "--json").code == 0
 
 
+def test_what_the_finer_model_fills_is_kept_every_few_seconds(own, monkeypatch):
+    from imi.embedders.deep import Deep
+
+    sizes = []
+    real = Deep.embed
+
+    def embed(self, texts, kind="document", dims=None, **more):
+        sizes.append(len(texts))
+        return real(self, ["a"], kind, dims, **more).repeat(len(texts), axis=0)
+
+    monkeypatch.setattr(Deep, "embed", embed)
+    for _ in range(2):  # a new one, and one that says by itself what it is filled with
+        with imi.open("many.imi", model=None if sizes else "deep") as c:
+            c.add([imi.Document(f"{len(sizes)}.{n}", f"row {n} {len(sizes)}") for n in range(300)])
+    assert sizes == [128, 128, 44] * 2
+
+
 def test_ask_reads_what_the_finer_model_found(own, run):
     done = run("ask", "own", "Which coffee tastes burnt?", "--budget", "30000", "--json", "--show-context")
     assert done.code == 0 and done.json["context"]

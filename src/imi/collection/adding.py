@@ -25,6 +25,8 @@ from imi.types import Floats
 OnError = Literal["raise", "skip"]
 BATCH = 1024
 """Rows a transaction: what a crash can cost, and what a reader waits for at most."""
+_SLOWLY = 128
+"""The same where the finer model reads them, which takes a second for some fifty."""
 _PICTURES = 256
 """Pictures a transaction: each takes a third of a megabyte until it is written."""
 
@@ -78,7 +80,8 @@ class Adder:
         progress: Callable[[int, int], None] | None,
     ) -> Added:
         """Add or update; see `Collection.add`."""
-        return add_batches(documents, vectors, on_error, progress, self._write, pictures=True)
+        size = _SLOWLY if vectors is None and self._model.reads_slowly else BATCH
+        return add_batches(documents, vectors, on_error, progress, self._write, pictures=True, size=size)
 
     def _write(self, batch: list[Candidate], on_error: OnError) -> Added:
         embedded: dict[str, Floats] = {}
@@ -208,6 +211,7 @@ def add_batches(
     write: Callable[[list[Candidate], OnError], Added],
     *,
     pictures: bool = False,
+    size: int = BATCH,
 ) -> Added:
     """Check documents and write them a batch at a time.
 
@@ -218,6 +222,7 @@ def add_batches(
         progress: called as progress(done, total) after each batch.
         write: writes the rows of a batch that were found good.
         pictures: whether rows may bring pictures.
+        size: rows of a batch.
 
     Returns:
         What was added, and what failed in the check or in writing.
@@ -229,7 +234,7 @@ def add_batches(
         raise UsageError(f"on_error is {on_error!r}, allowed are 'raise' and 'skip'")
     done, result = 0, Added()
     total = len(documents) if isinstance(documents, Sequence) else 0
-    for batch, failed in candidates(documents, vectors, on_error, pictures=pictures):
+    for batch, failed in candidates(documents, vectors, on_error, pictures=pictures, size=size):
         result += write(batch, on_error) + Added(failed=tuple(failed))
         done += len(batch) + len(failed)
         if progress is not None:
@@ -238,7 +243,12 @@ def add_batches(
 
 
 def candidates(
-    documents: Iterable[Document], vectors: ArrayLike | None, on_error: OnError, *, pictures: bool = False
+    documents: Iterable[Document],
+    vectors: ArrayLike | None,
+    on_error: OnError,
+    *,
+    pictures: bool = False,
+    size: int = BATCH,
 ) -> Iterator[tuple[list[Candidate], list[Failure]]]:
     """Yield checked batches; within a batch the last row of an id wins, as it would if they came one by one.
 
@@ -247,10 +257,11 @@ def candidates(
         vectors: (n, width), or None.
         on_error: "raise" or "skip".
         pictures: whether pictures can be kept; else a document that brings one is a bad row.
+        size: rows of a batch.
     """
     table = None if vectors is None else _table(vectors, documents)
     at, source = 0, iter(documents)
-    while batch := _taken(source):
+    while batch := _taken(source, size):
         seen = _opened(batch, pictures)
         good: dict[str, Candidate] = {}
         failed: list[Failure] = []
@@ -273,14 +284,14 @@ def candidates(
         yield list(good.values()), failed
 
 
-def _taken(source: Iterator[Document]) -> list[Document]:
+def _taken(source: Iterator[Document], size: int) -> list[Document]:
     """Return the next documents for one transaction."""
     batch: list[Document] = []
     pictures = 0
     for document in source:
         batch.append(document)
         pictures += isinstance(document, Document) and document.picture is not None
-        if len(batch) == BATCH or pictures == _PICTURES:
+        if len(batch) == size or pictures == _PICTURES:
             break
     return batch
 

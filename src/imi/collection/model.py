@@ -64,6 +64,13 @@ class CollectionModel:
             return DEFAULT
         return public_name(self._given) if isinstance(self._given, str) else None
 
+    @property
+    def reads_slowly(self) -> bool:
+        """Whether it takes the model so long to read a thousand texts that nobody should wait for all of them."""
+        with self._store.reading():
+            bound = read_bound(self._store)
+        return (self.name if bound is None else bound.name) == "deep"
+
     def bind(self, embedder: Embedder) -> Bound:
         """Return what to record with the first vectors; by naming the model, the user has approved it."""
         bound = Bound(self.name, embedder.info)
