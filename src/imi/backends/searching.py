@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -104,6 +105,12 @@ class EngineSnapshot:
             raise UsageError(f"dims is {how.dims!r}, allowed are whole numbers from 1 to the width, {bound.width}")
         ranking, story = self._engine.nearest(vector, keep, allowed, how)
         return self._numbered(ranking), story
+
+    def begin_by_meaning(
+        self, vector: Floats, keep: int, allowed: Filter | None, how: How
+    ) -> Callable[[], tuple[Ranking, dict[str, Any]]]:
+        """Return what ranks by cosine: an engine answers one question after another."""
+        return partial(self.by_meaning, vector, keep, allowed, how)
 
     def cosines(self, vector: Floats, keys: Rows, how: How) -> Ranking:
         """Return the cosines of some rows."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -11,10 +12,12 @@ import numpy as np
 from imi.collection.description import read_bound
 from imi.collection.pictures import picture_query
 from imi.collection.rankings import How, Ranking, TextRanking, by_meaning, by_text, check_fields, filter_of, scored
+from imi.collection.side_thread import side_thread
 from imi.collection.vector_index import CollectionIndex
 from imi.embedders.base import Embedder
 from imi.errors import Damaged, ModelMismatch
 from imi.index.live import Live
+from imi.index.native import processor_to_spare
 from imi.pictures import Source
 from imi.records import Document
 from imi.store.rows import damaged
@@ -22,6 +25,8 @@ from imi.store.store import Store
 from imi.types import Floats, Rows
 
 T = TypeVar("T")
+_WORTH = 3e-4
+"""Seconds of a search by meaning from which a second thread spares more than its handing over takes."""
 
 
 class FolderSource:
@@ -88,6 +93,25 @@ class FolderSnapshot:
     def by_meaning(self, vector: Floats, keep: int, allowed: Rows | None, how: How) -> tuple[Ranking, dict[str, Any]]:
         """Rank by cosine."""
         return self._asked(lambda live: by_meaning(live, vector, keep, allowed, how))
+
+    def begin_by_meaning(
+        self, vector: Floats, keep: int, allowed: Rows | None, how: How
+    ) -> Callable[[], tuple[Ranking, dict[str, Any]]]:
+        """Begin to rank by cosine beside what comes next, where that takes long and a processor is idle."""
+        if self._live is None:
+            self._live = self._index.current()
+        live = self._live
+        if live is None or live.seconds < _WORTH or not processor_to_spare():
+            return partial(self.by_meaning, vector, keep, allowed, how)
+        begun = side_thread.begin(partial(by_meaning, live, vector, keep, allowed, how))
+
+        def ended() -> tuple[Ranking, dict[str, Any]]:
+            try:
+                return begun()
+            except Damaged:
+                return self.by_meaning(vector, keep, allowed, how)  # which heals it
+
+        return ended
 
     def cosines(self, vector: Floats, keys: Rows, how: How) -> Ranking:
         """Return the cosines of some rows."""

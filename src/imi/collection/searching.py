@@ -7,7 +7,7 @@ folder's are its row numbers, an engine's are numbers given to its ids for the o
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any, Protocol
@@ -64,6 +64,12 @@ class Snapshot(Protocol):
 
     def by_meaning(self, vector: Floats, keep: int, allowed: Any, how: How) -> tuple[Ranking, dict[str, Any]]:
         """Rank rows by cosine; the dict says what was read, where that was asked for."""
+        ...
+
+    def begin_by_meaning(
+        self, vector: Floats, keep: int, allowed: Any, how: How
+    ) -> Callable[[], tuple[Ranking, dict[str, Any]]]:
+        """Return what gives the ranking of `by_meaning`, which may be made meanwhile."""
         ...
 
     def cosines(self, vector: Floats, keys: Rows, how: How) -> Ranking:
@@ -243,8 +249,9 @@ def _ranked(
 
 def _fused(state: Snapshot, text: str, vector: Floats, pool: int, allowed: Any, how: How) -> Fused:
     """Fuse the first `pool` rows by words and as many by meaning."""
+    by_meaning = state.begin_by_meaning(vector, pool, allowed, replace(how, promised=math.ceil(_SURE * pool)))
     words = state.by_text(text, pool, allowed)
-    meaning, story = state.by_meaning(vector, pool, allowed, replace(how, promised=math.ceil(_SURE * pool)))
+    meaning, story = by_meaning()
     # What only the words found has a meaning too: fusing needs its cosine.
     others = distinct(words.ranking.rows[~among(words.ranking.rows, meaning.rows)])
     if len(others):

@@ -343,6 +343,11 @@ class Live:
         return scores, keys
 
     @property
+    def seconds(self) -> float:
+        """About what a search of one query without a filter takes: as measured, or by what is read of exact parts."""
+        return sum(part.seconds for part in self._parts)
+
+    @property
     def due(self) -> str | None:
         """Why a build is worth its time, in words; None when the index is as it should be."""
         count = len(self)

@@ -82,6 +82,12 @@ def processors() -> int:
     return os.cpu_count() or 1
 
 
+def processor_to_spare() -> bool:
+    """Say whether a second thread would find a processor: there are several, and the machine was not busy of late."""
+    many = processors()
+    return many > 1 and (not hasattr(os, "getloadavg") or os.getloadavg()[0] < many)
+
+
 def set_threads(threads: int) -> int:
     """Let faiss' next calls from this thread use up to this many threads; return how many they will use."""
     allowed = min(threads, processors()) if threads > 1 else 1

@@ -19,6 +19,9 @@ _FILTERS = 16
 _FILTER_BYTES = 1 << 27
 """What the filters that a part remembers may take of memory, with the codes of the rows that pass."""
 
+_EXACT_SPEED = 4e9
+"""Dimensions that an exact search compares a second."""
+
 Keys = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
@@ -97,6 +100,11 @@ class Part:
     def vector_bytes(self) -> int:
         """Bytes of the vectors of all its rows."""
         return len(self) * int(self.vectors.shape[1]) * self.vectors.dtype.itemsize
+
+    @property
+    def seconds(self) -> float:
+        """About what a search of one query takes."""
+        return len(self) * self.vectors.shape[1] / _EXACT_SPEED if self.ladder is None else self.ladder.latency
 
     def without(self, keys: Keys) -> tuple[Part, int]:
         """Return this part with these keys dead, and how many of them were alive in it."""
