@@ -120,3 +120,13 @@ def test_the_fourth_lesson_moves_opposites_apart_and_follows_the_third_once(tmp_
     (start / "model.json").write_text(json.dumps(about | {"source": "recipes.builtin.train"}))
     with pytest.raises(UsageError, match="follows"):
         lesson.learn(start, tmp_path / "early", small(), drawn, tmp_path / "c.pt", given)
+
+
+@pytest.mark.parametrize(("language", "taught", "kept_back"), [("en", 0.8, 0.61), ("ja", 0.9, 0.54)])
+def test_the_shipped_model_has_opposites_apart_also_where_none_were_taught(language, taught, kept_back):
+    model = BuiltIn(FOLDER)
+    for known, least in ((fields(), taught), (fields(KEPT_BACK), kept_back)):
+        own = [field for field in known if field.things[0].isascii() == (language == "en")]
+        some = list(islice(contrasts(random.Random(5), own), 600))
+        a, b, c = (model.embed([getattr(one, side) for one in some]) for side in ("text", "same", "opposite"))
+        assert ((a * b).sum(1) > (a * c).sum(1)).mean() >= least
