@@ -23,6 +23,14 @@ def test_the_table_has_one_row_a_figure(run, pairs):
     assert done.code == 0 and len(done.rows) == 1 and done.rows[0][:4] == ["built-in", "pairs", "512", "spearman"]
 
 
+def test_both_models_of_imi_stand_side_by_side(run, pairs, monkeypatch):
+    monkeypatch.delenv("IMI_MODEL", raising=False)
+    done = run("evaluate", pairs, "--dims", "64", "--no-floors")
+    assert [row[:3] for row in done.rows] == [["built-in", "pairs", "64"], ["deep", "pairs", "64"]]
+    done = run("evaluate", pairs, "--dims", "512,64", "--no-floors")
+    assert {row[0] for row in done.rows} == {"built-in"} and "deep has 384 dimensions" in done.err
+
+
 def test_results_go_to_files_too(run, pairs, tmp_path):
     pytest.importorskip("matplotlib")
     done = run("evaluate", pairs, "--out", "r.json", "--figure", "r.svg", "-q")

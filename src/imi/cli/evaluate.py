@@ -25,7 +25,12 @@ class EvaluateOptions(Output):
     ] = None
     model: Annotated[
         list[str],
-        typer.Option("--model", metavar="NAME", help="A model; several by repeating.", autocompletion=complete_model),
+        typer.Option(
+            "--model",
+            metavar="NAME",
+            help="A model; several by repeating. Else both of imi's.",
+            autocompletion=complete_model,
+        ),
     ] = field(default_factory=list)
     dims: Annotated[
         str | None,
@@ -69,7 +74,7 @@ def evaluate(options: EvaluateOptions) -> None:
         raise UsageError("there are no public sets here", hint="imi evaluate --data FOLDER, or a file of your own")
     # A set is read before a model, so that a wrong name costs nothing.
     sets = [load_set(name, folder) for name in options.sets or SETS]
-    names = options.model or [model_name(None) or "built-in"]
+    names = options.model or _default_models(dims, quiet=options.quiet)
     models = {name: imi.load(name) for name in names}
     with progress("measuring", quiet=options.quiet) as bar:
         weight = WEIGHT if options.weight is None else options.weight
@@ -84,6 +89,20 @@ def evaluate(options: EvaluateOptions) -> None:
         except OSError as cannot:
             raise DataError(f"{options.out} cannot be written: {cannot.strerror}") from cannot
     show(value, report.COLUMNS, report.rows(results), as_json=options.as_json)
+
+
+def _default_models(dims: tuple[int, ...] | None, *, quiet: bool) -> list[str]:
+    """Return the model of IMI_MODEL, else the built-in one and, where it runs and has these dimensions, deep."""
+    from imi.embedders import deep
+
+    chosen = model_name(None)
+    if chosen is not None or not deep.installed():
+        return [chosen or "built-in"]
+    width = deep.package_info().width
+    if dims is not None and max(dims) > width:
+        note(f"the model deep has {width} dimensions, and is left out", quiet=quiet)
+        return ["built-in"]
+    return ["built-in", "deep"]
 
 
 def _dims(given: str | None) -> tuple[int, ...] | None:
