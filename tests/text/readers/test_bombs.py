@@ -416,6 +416,14 @@ def test_two_cells_of_a_binary_workbook_are_no_sheet_of_millions(tmp_path):
 
     near = record(0, 0) + record(5, 0) + record(0, 9) + record(5, 9)
     far = near + record(0, 1_048_575) + record(5, 16_383)
-    assert grid_size._binary(near) == (100, 2)
+    assert grid_size._binary(near, 4) == (100, 2)
     rows, reasons = taken(packed(tmp_path / "a.xlsb", **{"xl/worksheets/sheet1.bin": far}))
     assert rows == [] and "are spread over" in reasons[0]
+
+
+def test_a_binary_workbook_of_blank_cells_is_refused(tmp_path, monkeypatch):
+    pytest.importorskip("python_calamine")
+    monkeypatch.setattr(grid_size, "_FEW", 10_000)
+    sheet = (bytes([0, 4, 0, 0, 0, 0]) + bytes([1, 8, *bytes(8)]) * 100) * 200
+    rows, reasons = taken(packed(tmp_path / "a.xlsb", **{"xl/worksheets/sheet1.bin": sheet}))
+    assert rows == [] and "more than 10,000 records" in reasons[0]

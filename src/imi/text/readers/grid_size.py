@@ -16,6 +16,8 @@ from imi.text.readers.limits import refuse_workbook
 
 _AREA, _TEXT = 2**22, 2**28
 """Cells of sheets that hold far fewer, and characters of their cells."""
+_FEW, _A_BYTE = 2**20, 2
+"""Records of .xlsb in a sheet, and for each byte of the file."""
 _ROW_HEADER, _LAST_CELL = 0, 11
 """Kinds of records in .xlsb: the head of a row, and those of cells from 1 on."""
 
@@ -28,9 +30,10 @@ def check_grid(source: str) -> None:
             written in it.
         zipfile.BadZipFile, OSError, expat.ExpatError: it is damaged.
     """
+    size = os.path.getsize(source)
     with zipfile.ZipFile(source) as archive:
         parts = archive.infolist()
-        refuse_workbook(archive, parts, os.path.getsize(source))
+        refuse_workbook(archive, parts, size)
         area = cells = characters = 0
         for one in parts:
             if one.filename == "content.xml":
@@ -38,7 +41,9 @@ def check_grid(source: str) -> None:
                 grid.read(archive, one)
                 area, cells, characters = area + grid.area, cells + grid.cells, characters + grid.characters
             elif one.filename.lower().endswith(".bin") and "worksheets/" in one.filename.lower():
-                more, written = _binary(archive.read(one))
+                if one.file_size > _TEXT:
+                    raise ValueError(f"{one.filename} would unpack to more than {_TEXT:,} bytes")
+                more, written = _binary(archive.read(one), max(_FEW, _A_BYTE * size))
                 area, cells = area + more, cells + written
     if area > max(_AREA, 16 * cells):
         raise ValueError(f"its {cells:,} cells are spread over {area:,}")
@@ -108,22 +113,28 @@ def _times(attributes: dict[str, str], name: str) -> int:
     return max(1, int(said))
 
 
-def _binary(sheet: bytes) -> tuple[int, int]:
-    """Return how many cells the rectangle around the cells of a sheet has, and how many are written."""
-    rows: list[int] = []
-    columns: list[int] = []
+def _binary(sheet: bytes, most: int) -> tuple[int, int]:
+    """Return how many cells the rectangle around the cells of a sheet has, and how many are written.
+
+    Raises:
+        ValueError: it has more records than that.
+    """
+    first = left = 2**31
+    last = right = -1
     cells = row = 0
-    for kind, at, size in _records(sheet):
+    for number, (kind, at, size) in enumerate(_records(sheet)):
+        if number >= most:
+            raise ValueError(f"a sheet has more than {most:,} records")
         if size < 4 or kind > _LAST_CELL:
             continue
-        number = int.from_bytes(sheet[at : at + 4], "little")
+        place = int.from_bytes(sheet[at : at + 4], "little")
         if kind == _ROW_HEADER:
-            row = number
+            row = place
             continue
         cells += 1
-        rows = [min(row, *rows), max(row, *rows)] if rows else [row, row]
-        columns = [min(number, *columns), max(number, *columns)] if columns else [number, number]
-    return ((rows[1] - rows[0] + 1) * (columns[1] - columns[0] + 1), cells) if cells else (0, 0)
+        first, last = row if row < first else first, row if row > last else last
+        left, right = place if place < left else left, place if place > right else right
+    return ((last - first + 1) * (right - left + 1), cells) if cells else (0, 0)
 
 
 def _records(sheet: bytes) -> Iterator[tuple[int, int, int]]:
