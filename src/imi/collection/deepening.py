@@ -39,7 +39,6 @@ from imi.store.deep_vectors import (
     rows_to_deepen,
 )
 from imi.store.store import Store
-from imi.text.emoji_names import spelled_out
 from imi.types import Floats, Rows
 
 NAME = "deep"
@@ -214,8 +213,7 @@ class Deepener:
             return lambda: known
         found: list[Floats] = []
         model = self.model()
-        words = spelled_out(text)
-        thread = threading.Thread(target=lambda: found.append(model.embed([words], kind="query")[0]), name="imi deep")
+        thread = threading.Thread(target=lambda: found.append(model.embed([text], kind="query")[0]), name="imi deep")
         thread.start()
 
         def wait() -> Floats:

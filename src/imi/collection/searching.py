@@ -21,12 +21,12 @@ from imi.collection.pictures import Query
 from imi.collection.rankings import Fused, How, Page, Ranking, TextRanking, hits_of
 from imi.collection.second_look import FIRST, looked_at
 from imi.embedders.base import Embedder
+from imi.embedders.emoji_names import spelled_out
 from imi.errors import UsageError
 from imi.fusion import fuse
 from imi.pictures import Source, is_picture
 from imi.records import Document, Hits, Mode
 from imi.row_sets import among, distinct
-from imi.text.emoji_names import spelled_out
 from imi.text.lexical import in_other_script, is_unspaced, query_terms
 from imi.types import Floats, Rows
 from imi.vectors import normalize

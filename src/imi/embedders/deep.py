@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi import vectors
+from imi.embedders.emoji_names import spelled_out
 from imi.embedders.model_folder import packaged
 from imi.embedders.onnx_runtime import load_runtime
 from imi.embedders.pieces import Pieces, encodable, threads
@@ -159,6 +160,8 @@ class Deep(EmbedsPictures):
             raise UsageError(f"kind is {kind!r}, allowed are 'query' and 'document'")
         width = self.info.width if dims is None else vectors.check_dims(dims, self.info.width)
         texts = encodable(texts)
+        if kind == "query":  # it was trained on words: asked by a sign it finds next to nothing, by its name nearly all
+            texts = [spelled_out(text) for text in texts]
         out = np.empty((len(texts), width), np.float32)
         for first in range(0, len(texts), _CHUNK_TEXTS):
             chunk = texts[first : first + _CHUNK_TEXTS]
