@@ -3,6 +3,7 @@
 import csv
 import io
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -277,6 +278,15 @@ def test_a_comment_is_quoted_with_the_line_of_code_below_it(tmp_path):
         wait = answer(collection, "How long do we wait for a reply?", always=True).answer
     assert "“The mean radius of the Earth: RADIUS = 6371.0”" in earth
     assert "for a reply: const patience = 30;" in wait
+
+
+@pytest.mark.parametrize(
+    "piece", ["\n", " \n", ":\n", "> ", "- \n", "# ", "?\n", "| ", "a | b\n", '"', "1. ", "(", "name is "]
+)
+def test_what_can_be_quoted_of_a_long_text_takes_a_time_like_its_length(piece):
+    began = time.process_time()
+    said_in(Hit("a", 1.0, "A beginning." + piece * (100_000 // len(piece)), {"source": "a.py"}))
+    assert time.process_time() - began < 2
 
 
 def test_headings_are_not_quoted_as_sentences(tmp_path):

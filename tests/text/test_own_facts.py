@@ -1,5 +1,7 @@
 """Facts of one's own that a question asks for: which questions do, and which sentences give them."""
 
+import time
+
 import pytest
 
 from imi.text.own_facts import OwnFact
@@ -75,3 +77,20 @@ def test_a_figure_may_be_beside_the_sentence_but_not_far_from_it():
 )
 def test_other_questions_ask_for_nothing_of_one_s_own(question):
     assert OwnFact.of(question) is None
+
+
+@pytest.mark.parametrize("piece", ["A", "A-", "ア", "cat ", "my cat ", "0", "0-", "「", "猫は", "called ", "Cat, "])
+def test_long_sentences_take_a_time_like_their_length(piece):
+    long = piece * (50_000 // len(piece))
+    began = time.process_time()
+    for question in (
+        "What is our cat called?",
+        "うちの猫の名前は何ですか",
+        "What is my phone number?",
+        "私の誕生日はいつですか",
+        long,
+    ):
+        fact = OwnFact.of(question)
+        if fact is not None:
+            fact.given([long, f"the cat {long}", f"猫 {long}"], [1.0, 0.5, 0.5], [0.5, 0.5, 0.5])
+    assert time.process_time() - began < 2

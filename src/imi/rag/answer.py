@@ -37,13 +37,19 @@ _WORTH, _WORTH_ELSEWHERE = 0.6, 0.8
 _TAG = re.compile(r"</?[a-zA-Z][^<>]{0,300}>")
 _ROW = re.compile(r"^[ \t]*\|[ \t]*(.*?)[ \t]*\|[ \t]*$", re.MULTILINE)
 """A row of a table between bars."""
-_LINE_MARK = re.compile(r"^\s*(?:>\s*)*(?:(?:[-*+•‣◦]\s+|・\s*)(?:\[[ xX]\]\s+)?|#+\s+)?|[\"']{3}", re.MULTILINE)
+_LINE_MARK = re.compile(
+    r"^[ \t]*+(?:>[ \t]*+)*+(?:(?:[-*+•‣◦][ \t]++|・[ \t]*+)(?:\[[ xX]\][ \t]++)?|#++[ \t]++)?|[\"']{3}", re.MULTILINE
+)
 """What stands before the words of a line in a list, in what a letter quotes, or in code."""
-_LED = re.compile(r"^([^\n]*[:：])[ \t]*((?:\n\s*(?:[-*+•‣◦]\s+|・\s*|\d{1,3}[.)]\s+)[^\n]+)+)", re.MULTILINE)
+_LED = re.compile(
+    r"^([^\n]*[:：])[ \t]*((?:\n[ \t]*+(?:[-*+•‣◦][ \t]+|・[ \t]*|\d{1,3}[.)][ \t]+)[^\n]+)+)", re.MULTILINE
+)
 """A list below the words that lead to it."""
 _LIST = 240
 """Characters of a list that is quoted as one sentence."""
 _ASKS = re.compile(r"[?？][」』）)”’\"']*$")
+_CLOSING = 8
+"""Characters at the end of a sentence that a question's mark is looked for in, with brackets behind it."""
 _COMMENT = re.compile(r"^[ \t]*(?:#|//|--)[ \t]+(\S[^\n]*?)[.:]?\n[ \t]*(?!#|//|--)(\S[^\n]*)$", re.MULTILINE)
 """A comment and the line of code below it, which it is about."""
 _DIGIT = re.compile(r"\d")
@@ -229,8 +235,10 @@ def _in_a_line(led: re.Match[str]) -> str:
 def _with_answers(said: Sequence[str]) -> list[str]:
     """Return sentences, a question together with the one that follows it: in a list of questions that is the answer."""
     found: list[str] = []
+    asks = False
     for one in said:
-        if found and _ASKS.search(found[-1]):
+        asked, asks = asks, _ASKS.search(one[-_CLOSING:]) is not None
+        if asked and not asks:
             found[-1] = f"{found[-1]}{'' if is_unspaced(found[-1][-2:]) else ' '}{one}"
         else:
             found.append(one)

@@ -48,8 +48,10 @@ def _shortened(text: str, match: re.Match[str]) -> bool:
     while begin > max(0, match.start() - _BEFORE) and (text[begin - 1].isalnum() or text[begin - 1] == "."):
         begin -= 1
     said, following = text[begin : match.start()], text[match.end()]
-    if said.isdigit() and len(said) <= _NUMBER and text[:begin].rpartition("\n")[2].strip(" \t>#-*") == "":
-        return True
+    if said.isdigit() and len(said) <= _NUMBER:
+        _, end, own = text[max(0, begin - _BEFORE) : begin].rpartition("\n")
+        if (end or begin <= _BEFORE) and not own.strip(" \t>#-*"):
+            return True
     if said.lower() in _TITLES:
         return True
     if len(said) == 1 and said.isupper() and said.isascii():
