@@ -341,16 +341,20 @@ def blocks_of(
 
     What was read of a mapped table is let go of, so that reading all of it does not take its size of memory.
     """
-    table = vectors.array if isinstance(vectors, CheckedVectors) else vectors
     read = 0
     for first in range(start, len(vectors), rows):
         block = vectors[first : first + rows]
         yield first, block
         read += block.nbytes
         if read >= _HELD_BYTES:
-            let_go(table)
+            let_go_of(vectors)
             read = 0
-    let_go(table)
+    let_go_of(vectors)
+
+
+def let_go_of(vectors: NDArray[Any] | CheckedVectors) -> None:
+    """Take what was read of a mapped table out of this process's memory."""
+    let_go(vectors.array if isinstance(vectors, CheckedVectors) else vectors)
 
 
 def vector_parts(vectors: NDArray[Any] | CheckedVectors, tail: str = "") -> dict[str, Write]:

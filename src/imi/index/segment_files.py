@@ -20,12 +20,12 @@ from imi.index.manifest import (
     Manifest,
     Write,
     block_checksums,
+    let_go_of,
     read_manifest,
     vector_parts,
     verified,
     write_files,
 )
-from imi.index.memory import let_go
 from imi.index.saved import map_vectors, read_ladder
 from imi.index.segments import Keys, Part, joined
 from imi.vectors import Metric
@@ -85,8 +85,7 @@ def gather(
 def _let_go(parts: tuple[Part, ...]) -> None:
     """Take what was read of mapped parts out of this process's memory."""
     for part in parts:
-        if isinstance(part.vectors, CheckedVectors):
-            let_go(part.vectors.array)
+        let_go_of(part.vectors)
 
 
 def write_parts(
