@@ -136,7 +136,7 @@ def test_among_many_rows_a_code_half_as_long_is_chosen_where_it_is_enough(nested
     rows, queries = nested
     plain = Ladder.build(rows, (Rung(128, 40, "float32", "flat"), Rung(128, 10)))
     code = code_for(plain, [queries], 10, np.random.default_rng(0))
-    assert code == codes_to_try(128, 3000)[0] == Code(64, 16, 600)
+    assert code == codes_to_try(128, 3000)[0] == Code(64, 16, 800)
     assert codes_to_try(128, 2999)[0] == codes_to_try(128)[0] == Code(64, 32)
     scan = plain.with_filtering(Filtering(None, None, code), plain.code_rows(code)).scan_of_passing
     random, exact = np.random.default_rng(1), Exact(rows)

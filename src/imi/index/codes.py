@@ -24,7 +24,7 @@ from imi.vectors import Metric
 _TRAIN_ROWS = 20_000
 _CENTRES = 16
 _MANY = 200_000
-_LONGER = 600
+_LONGER = 800
 _RESERVOIR = 13
 """Of faiss' ways through a list for a query: the best go to a reservoir; the quickest for shortlists of hundreds."""
 
