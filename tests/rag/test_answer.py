@@ -265,6 +265,26 @@ def test_the_sentence_that_names_the_thing_is_quoted_alone(tmp_path):
             assert said in answer(collection, question).answer
 
 
+@pytest.mark.parametrize(
+    ("question", "note", "said"),
+    [
+        (
+            "What is my sister's phone number?",
+            "Family phone numbers\n\nMum: 090-1111-2222\nSister: 080-3333-4444",
+            "3333",
+        ),
+        ("父の誕生日はいつ？", "家族の誕生日\n\n母:5月3日\n父:九月十二日\n妹:11月30日", "九月十二日"),
+        ("What is our cat called?", "We adopted a kitten and named her Pixel. The cat sleeps all day.", "Pixel"),
+        ("What is the name of my dentist?", "Dentist: Dr. Alvarez, Tuesdays and Fridays only, tel 555-0101", "Alvarez"),
+    ],
+)
+def test_a_heading_or_the_thing_alone_is_no_answer_to_a_question_for_a_fact(tmp_path, question, note, said):
+    others = ["The museum opens at nine and closes at six.", "味噌汁の作り方。出汁をとり、豆腐とわかめを入れる。"]
+    with imi.open(tmp_path / "f.imi") as collection:
+        collection.add([Document(str(at), text) for at, text in enumerate([*others, note])])
+        assert said in (answer(collection, question).answer or "")
+
+
 def test_a_comment_is_quoted_with_the_line_of_code_below_it(tmp_path):
     (tmp_path / "earth.py").write_text(
         "# The mean radius of the Earth.\nRADIUS = 6371.0\n\n\ndef area(): ...\n", "utf-8"

@@ -27,6 +27,11 @@ def given(question: str, *sentences: str, near: tuple[float, ...] | None = None)
         ("犬の名前を教えて", "ポチは我が家の犬です"),
         ("妹の猫の名前は?", "妹の猫ミケは魚が嫌い"),
         ("うちの猫の名前は何ですか", "Our cat Biscuit sleeps."),
+        ("What is the name of my dentist?", "Dentist: Dr. Alvarez, Tuesdays and Fridays only, tel 555-0101"),
+        ("What is the name of our database?", "- **Database**: orders-main, on the second server"),
+        ("What is our database called?", "| Database | orders-main | PostgreSQL 15 |"),
+        ("うちの歯医者の名前は", "歯医者：田中先生、火曜と金曜のみ"),
+        ("当社のデータベースの名前は何ですか", "| データベース | orders-main | 15 |"),
         ("When is my mother's birthday?", "Mother's birthday is on the 3rd of May."),
         ("When is my dentist appointment?", "Dentist next Tuesday."),
         ("How much is my rent?", "Rent is 900 a month."),
@@ -45,6 +50,7 @@ def test_sentences_that_give_it(question, sentence):
     [
         ("What is the name of our cat?", "My cat is not a huge fan."),
         ("What is our cat called?", "Even my boy cat, who isn't big on ANY food, loves these!"),
+        ("What's my cat's name?", "Cat Food: Felidae, for adult cats."),
         ("What's my cat's name?", "Felidae Canned Cat Food for adult cats smells fresh."),
         ("うちの猫の名前は何ですか", "I don't know why it made one of the cats so sick."),
         ("うちの犬の名前は何ですか", "犬は庭で遊ぶのが好きです。"),
@@ -79,7 +85,9 @@ def test_other_questions_ask_for_nothing_of_one_s_own(question):
     assert OwnFact.of(question) is None
 
 
-@pytest.mark.parametrize("piece", ["A", "A-", "ア", "cat ", "my cat ", "0", "0-", "「", "猫は", "called ", "Cat, "])
+@pytest.mark.parametrize(
+    "piece", ["A", "A-", "ア", "cat ", "my cat ", "0", "0-", "「", "猫は", "called ", "Cat, ", "cat:", "|cat "]
+)
 def test_long_sentences_take_a_time_like_their_length(piece):
     long = piece * (50_000 // len(piece))
     began = time.process_time()

@@ -53,6 +53,7 @@ _CLOSING = 8
 _COMMENT = re.compile(r"^[ \t]*(?:#|//|--)[ \t]+(\S[^\n]*?)[.:]?\n[ \t]*(?!#|//|--)(\S[^\n]*)$", re.MULTILINE)
 """A comment and the line of code below it, which it is about."""
 _DIGIT = re.compile(r"\d")
+_VALUE = re.compile(r"[\d:：]")
 _MARKUP_LINE = re.compile(r"\s*+(?:```|~~~)|[\s:|-]++$")
 SYSTEM = (
     "Answer the user's question from the numbered passages alone, briefly, in the language of the question. End each "
@@ -140,14 +141,17 @@ def _quoted(together: Together, question: str, passages: Sequence[Hit], groups: 
         np.float64,
     )
     fact = OwnFact.of(question)
-    named = np.array([fact is not None and fact.names(one) for _, _, one in found], np.float64)
-    score = meaning + words + 0.2 * place + 0.2 * figures + _NAMED * named - costs
+    score = meaning + words + 0.2 * place + 0.2 * figures - costs
+    if fact is not None:
+        score += _NAMED * np.array(fact.naming([one for _, _, one in found], meaning.tolist()), np.float64)
     best = np.argsort(-score, kind="stable")[:_QUOTES]
     # The best one is quoted whatever it scores: that something is likely to answer was judged before.
     least = [_WORTH if found[at][0] == found[best[0]][0] else _WORTH_ELSEWHERE for at in best]
     chosen = [
         found[at] for at, worth in zip(best, least, strict=True) if at == best[0] or score[at] >= worth * score[best[0]]
     ]
+    if len(chosen) == 1 and heads[best[0]]:
+        chosen += _below([found[at] for at in np.argsort(-score, kind="stable")], chosen[0])
     first = {_whole(passages[n - 1]): min(m for m, _, _ in chosen if _whole(passages[m - 1]) == _whole(passages[n - 1]))
              for n, _, _ in chosen}  # fmt: skip
     chosen.sort(key=lambda one: (first[_whole(passages[one[0] - 1])], _start(passages[one[0] - 1]), one[0], one[1]))
@@ -167,6 +171,19 @@ def _headings(found: Sequence[tuple[int, int, str]]) -> list[bool]:
     return [
         _names_columns(one, before, following) if " | " in one else is_heading(one) for one, before, following in around
     ]
+
+
+def _below(found: Sequence[tuple[int, int, str]], head: tuple[int, int, str]) -> list[tuple[int, int, str]]:
+    """Return the best value below a heading, which alone answers nothing; empty for any other line.
+
+    Args:
+        found: all sentences, the best first.
+        head: the one that is quoted.
+    """
+    passage, place, text = head
+    if place or _VALUE.search(text):
+        return []
+    return [one for one in found if one[0] == passage and one[1] and _VALUE.search(one[2])][:1]
 
 
 def _under_columns(found: Sequence[tuple[int, int, str]], heads: Sequence[bool]) -> list[str]:

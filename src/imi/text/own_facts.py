@@ -71,6 +71,11 @@ _BESIDE_UNSPACED = (
 )
 _NOTE = r"(?i:(?:my |our |the )?{0}(?:['’]s)?(?: names?)? ?(?:,|:|[-–—=→(]) ?[\"“'‘]?\w+[\"”'’)]?\W?)"
 """The whole of a short note: cat: tama."""
+_LABELLED = (
+    r"(?i:(?:\A|[\n・])[\s>*+•|-]{{0,8}}(?:my |our |the )?{0}(?:['’]s)?(?: names?|の?名前?)?"
+    r"[\s*]{{0,3}}[:：=→|][\s*]{{0,3}}[\"“'‘「『]?\w)"
+)
+"""What a line or a row of a table begins with: Dentist: Dr. Alvarez, on Tuesdays."""
 _MOST = 0.6
 """A sentence with the question's words must have so much of what the best one has."""
 _CLOSE = 0.7
@@ -122,9 +127,22 @@ class OwnFact:
                 return True
         return False
 
-    def names(self, sentence: str) -> bool:
-        """Whether a sentence names the thing itself, by the word that the question has for it."""
-        return self.thing is not None and self.thing in sentence.lower() and self._names(sentence, close=False)
+    def naming(self, sentences: Sequence[str], near: Sequence[float]) -> list[bool]:
+        """Return which sentences name the thing by the word that the question has for it, else by what is close to it.
+
+        Args:
+            sentences: of the passages.
+            near: cosines of each with the question.
+        """
+        if self.thing is None:
+            return [False] * len(sentences)
+        itself = [self.thing in one.lower() and self._names(one, close=False) for one in sentences]
+        close = _CLOSE * max(near, default=0.0)
+        return (
+            itself
+            if any(itself)
+            else [self._names(one, close=at >= close) for one, at in zip(sentences, near, strict=True)]
+        )
 
     def _names(self, sentence: str, *, close: bool) -> bool:
         thing = self.thing or ""
@@ -133,5 +151,5 @@ class OwnFact:
             return close and (across or _NAMING.search(sentence) is not None)
         if _NAMING.search(sentence) is not None:
             return True
-        patterns = (_BESIDE_UNSPACED,) if is_unspaced(thing) else (_BESIDE, rf"\A{_NOTE}\Z")
+        patterns = (_BESIDE_UNSPACED, _LABELLED) if is_unspaced(thing) else (_BESIDE, _LABELLED, rf"\A{_NOTE}\Z")
         return any(re.search(one.format(re.escape(thing)), sentence) for one in patterns)
