@@ -46,6 +46,8 @@ QUERIES = [
     "a cat is sleeping on the sofa in the living room",
     "天気がいいので公園まで散歩に行きましょう。",
 ]
+SEARCHES = 200
+"""Of each way: the first ones wait for pages of the files, the median does not."""
 # The last reads its first hits by deep within the usual budget: nothing is kept, as this process only reads.
 WAYS = [
     ("meaning", "meaning", "none"),
@@ -83,7 +85,7 @@ def medians(folder: Path, opened: float) -> dict[str, float]:
             c.rerank = rerank
             c.search(QUERIES[0], mode=mode)
             times = []
-            for at in range(40):
+            for at in range(SEARCHES):
                 began = time.perf_counter()
                 c.search(f"{QUERIES[at % len(QUERIES)]} {at}", mode=mode)
                 times.append(time.perf_counter() - began)
