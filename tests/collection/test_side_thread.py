@@ -57,6 +57,18 @@ def test_a_result_that_nobody_asked_for_blocks_nothing() -> None:
     assert side.begin(lambda: 2)() == 2
 
 
+def test_where_no_thread_can_be_started_the_caller_makes_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    side = SideThread()
+    with monkeypatch.context() as full:
+        full.setattr(threading.Thread, "start", start)
+        assert side.begin(threading.get_ident)() == threading.get_ident()
+        assert side.begin(threading.get_ident)() == threading.get_ident()
+    assert side.begin(lambda: 3)() == 3
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 def test_a_forked_child_has_a_thread_of_its_own() -> None:
     side = SideThread()

@@ -309,6 +309,18 @@ def test_what_can_be_quoted_of_a_long_text_takes_a_time_like_its_length(piece):
     assert time.process_time() - began < 2
 
 
+def test_a_bar_that_no_other_follows_takes_a_time_like_its_line():
+    began = time.process_time()
+    said_in(Hit("a", 1.0, f"|{' ' * 30_000}x", {}))
+    assert time.process_time() - began < 1
+
+
+def test_line_ends_of_windows_change_nothing_that_is_quoted():
+    for text in ("Never pay:\n- cash\n- card\n", "| a | b |\n|---|---|\n| 1 | 2 |\n", "A | B\nOne. Two.\n"):
+        plain = said_in(Hit("a", 1.0, text, {}))
+        assert said_in(Hit("a", 1.0, text.replace("\n", "\r\n"), {})) == plain
+
+
 def test_headings_are_not_quoted_as_sentences(tmp_path):
     with imi.open(tmp_path / "n.imi", model=HashEmbedder()) as collection:
         collection.add(

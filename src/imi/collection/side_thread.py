@@ -55,7 +55,10 @@ class SideThread:
         """Begin a call in the thread where it is idle; return what gives its result, and makes it where need be."""
         with self._starting:
             if self._pid != os.getpid():
-                self._start()
+                try:
+                    self._start()
+                except RuntimeError:  # no more threads are to be had, or the interpreter is ending
+                    return call
         if not self._idle.acquire(blocking=False):
             return call
         job = _Job(call)
@@ -64,8 +67,8 @@ class SideThread:
 
     def _start(self) -> None:
         self._idle, self._jobs = threading.Lock(), SimpleQueue[_Job[Any]]()
-        self._pid = os.getpid()
         threading.Thread(target=self._work, args=(self._idle, self._jobs), name="imi search", daemon=True).start()
+        self._pid = os.getpid()
 
     @staticmethod
     def _work(idle: threading.Lock, jobs: SimpleQueue[_Job[Any]]) -> None:

@@ -35,7 +35,7 @@ _NAMED = 0.5
 _WORTH, _WORTH_ELSEWHERE = 0.6, 0.8
 """What a sentence must score, against the best, to be quoted beside it: of the same passage, and of another one."""
 _TAG = re.compile(r"</?[a-zA-Z][^<>]{0,300}>")
-_ROW = re.compile(r"^[ \t]*\|[ \t]*(.*?)[ \t]*\|[ \t]*$", re.MULTILINE)
+_ROW = re.compile(r"^[ \t]*+\|([^\n]*)\|[ \t]*$", re.MULTILINE)
 """A row of a table between bars."""
 _LINE_MARK = re.compile(
     r"^[ \t]*+(?:>[ \t]*+)*+(?:(?:[-*+•‣◦][ \t]++|・[ \t]*+)(?:\[[ xX]\][ \t]++)?|#++[ \t]++)?|[\"']{3}", re.MULTILINE
@@ -221,11 +221,15 @@ def _squeezed(text: str) -> str:
 
 def said_in(hit: Hit) -> list[str]:
     """Return the sentences of a passage as they can be quoted: without headings, template words and markup."""
-    facts, text = facts_of(hit.metadata), hit.text or ""
+    facts, text = facts_of(hit.metadata), (hit.text or "").replace("\r\n", "\n")
     above = " > ".join(dict.fromkeys(str(part) for part in (facts.get("title"), facts.get("heading")) if part))
     body = text.removeprefix(f"{above}\n") if above else text
     titles = {part.strip() for part in above.split(" > ")} | {above}
-    lines = [line for line in _ROW.sub(r"\1", unlabelled(body)).split("\n") if not _MARKUP_LINE.match(line)]
+    lines = [
+        line
+        for line in _ROW.sub(lambda row: row[1].strip(" \t"), unlabelled(body)).split("\n")
+        if not _MARKUP_LINE.match(line)
+    ]
     plain = _LED.sub(_in_a_line, _TAG.sub(" ", "\n".join(lines)))
     if str(facts.get("source", "")).endswith(CODE):
         plain = _COMMENT.sub(r"\1: \2", plain)
