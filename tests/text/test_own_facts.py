@@ -30,6 +30,9 @@ def given(question: str, *sentences: str, near: tuple[float, ...] | None = None)
         ("What is the name of my dentist?", "Dentist: Dr. Alvarez, Tuesdays and Fridays only, tel 555-0101"),
         ("What is the name of our database?", "- **Database**: orders-main, on the second server"),
         ("What is our database called?", "| Database | orders-main | PostgreSQL 15 |"),
+        ("What is my son's teacher called?", "Teacher of our son: Mrs Okafor, room 12"),
+        ("当社の社長の名前は？", "代表取締役社長\u3000山田太郎"),
+        ("当社の社長の名前は？", "社長 山田 太郎（営業出身）"),
         ("うちの歯医者の名前は", "歯医者：田中先生、火曜と金曜のみ"),
         ("当社のデータベースの名前は何ですか", "| データベース | orders-main | 15 |"),
         ("When is my mother's birthday?", "Mother's birthday is on the 3rd of May."),
@@ -53,6 +56,7 @@ def test_sentences_that_give_it(question, sentence):
         ("What's my cat's name?", "Cat Food: Felidae, for adult cats."),
         ("What's my cat's name?", "Felidae Canned Cat Food for adult cats smells fresh."),
         ("うちの猫の名前は何ですか", "I don't know why it made one of the cats so sick."),
+        ("うちの犬の名前は何ですか", "犬 用品売場へ行く"),
         ("うちの犬の名前は何ですか", "犬は庭で遊ぶのが好きです。"),
         ("When is my mother's birthday?", "I ordered this gift for my mother's birthday and she loved it!"),
         ("What is my phone number?", "I called the number 1 customer service."),
@@ -86,7 +90,24 @@ def test_other_questions_ask_for_nothing_of_one_s_own(question):
 
 
 @pytest.mark.parametrize(
-    "piece", ["A", "A-", "ア", "cat ", "my cat ", "0", "0-", "「", "猫は", "called ", "Cat, ", "cat:", "|cat "]
+    "piece",
+    [
+        "A",
+        "A-",
+        "ア",
+        "cat ",
+        "my cat ",
+        "0",
+        "0-",
+        "「",
+        "猫は",
+        "called ",
+        "Cat, ",
+        "cat:",
+        "|cat ",
+        "cat of ",
+        "猫 猫",
+    ],
 )
 def test_long_sentences_take_a_time_like_their_length(piece):
     long = piece * (50_000 // len(piece))
