@@ -315,6 +315,18 @@ def test_a_bar_that_no_other_follows_takes_a_time_like_its_line():
     assert time.process_time() - began < 1
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("> 100 mg a day is dangerous.", ["> 100 mg a day is dangerous."]),
+        (">5 years of it are asked for.", [">5 years of it are asked for."]),
+        ("> See you on Monday.\n> > At noon.", ["See you on Monday.", "At noon."]),
+    ],
+)
+def test_more_than_is_no_mark_of_a_quoted_letter(text, said):
+    assert said_in(Hit("a", 1.0, text, {})) == said
+
+
 def test_line_ends_of_windows_change_nothing_that_is_quoted():
     for text in ("Never pay:\n- cash\n- card\n", "| a | b |\n|---|---|\n| 1 | 2 |\n", "A | B\nOne. Two.\n"):
         plain = said_in(Hit("a", 1.0, text, {}))

@@ -38,9 +38,10 @@ _TAG = re.compile(r"</?[a-zA-Z][^<>]{0,300}>")
 _ROW = re.compile(r"^[ \t]*+\|([^\n]*)\|[ \t]*$", re.MULTILINE)
 """A row of a table between bars."""
 _LINE_MARK = re.compile(
-    r"^[ \t]*+(?:>[ \t]*+)*+(?:(?:[-*+•‣◦][ \t]++|・[ \t]*+)(?:\[[ xX]\][ \t]++)?|#++[ \t]++)?|[\"']{3}", re.MULTILINE
+    r"^[ \t]*+(?:>(?![ \t]*\d)[ \t]*+)*+(?:(?:[-*+•‣◦][ \t]++|・[ \t]*+)(?:\[[ xX]\][ \t]++)?|#++[ \t]++)?|[\"']{3}",
+    re.MULTILINE,
 )
-"""What stands before the words of a line in a list, in what a letter quotes, or in code."""
+"""What stands before the words of a line in a list, in what a letter quotes, or in code; not > before a number."""
 _LED = re.compile(
     r"^([^\n]*[:：])[ \t]*((?:\n[ \t]*+(?:[-*+•‣◦][ \t]+|・[ \t]*|\d{1,3}[.)][ \t]+)[^\n]+)+)", re.MULTILINE
 )
