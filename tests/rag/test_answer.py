@@ -315,6 +315,20 @@ def test_a_bar_that_no_other_follows_takes_a_time_like_its_line():
     assert time.process_time() - began < 1
 
 
+def test_lines_keep_their_names_beside_a_long_one(tmp_path):
+    remarks = "both of them close early on Fridays, and the vet is away for the whole of August this year"
+    with imi.open(tmp_path / "l.imi") as collection:
+        collection.add(
+            [
+                Document("1", f"Dentist: Dr. Alvarez\nVet: Dr. Okoro\nRemarks: {remarks}"),
+                Document("2", "The museum opens at nine and closes at six."),
+            ]
+        )
+        found = answer(collection, "What is the name of our vet?", always=True)
+    assert "“Vet: Dr. Okoro”" in (found.answer or "")
+    assert said_in(Hit("a", 1.0, f"Summary: Great\nText: {remarks}.", {})) == ["Great", f"{remarks}."]
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

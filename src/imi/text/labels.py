@@ -29,12 +29,21 @@ def labelled_parts(text: str) -> list[tuple[str, str]]:
 def unlabelled(text: str) -> str:
     """Return a text without the words of a template, "Title: …; Content: …", each of its values on a line.
 
-    A row of a table stays one: a price alone tells nothing.
+    A row of a table stays one: a price alone tells nothing. So do somebody's lines, "Dentist: Dr. Alvarez".
     """
     parts = labelled_parts(text)
+    if parts and not any(name.casefold() in BODIES for name, _ in parts) and _in_lines(text):
+        return text
     if parts and not any(name.casefold() in BODIES or len(value) > _CELL for name, value in parts):
         return "; ".join(f"{name}: {value}" for name, value in parts if value)
     return "\n".join(value for _, value in parts) or text
+
+
+def _in_lines(text: str) -> bool:
+    """Whether each name and value of a text has a line of its own, and some value is prose."""
+    labels = list(_LABEL.finditer(text))
+    long = any(len(value) > _CELL for _, value in labelled_parts(text))
+    return long and not any(one[0].startswith(";") for one in labels)
 
 
 def without_markup(text: str) -> str:
