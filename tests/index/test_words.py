@@ -97,6 +97,15 @@ def test_filters_that_are_remembered_are_not_mixed_up_and_end_with_the_state(man
     check(words, texts, queries, 10, first)  # a state is a value: what was removed later is still in it
 
 
+def test_no_more_words_of_questions_are_remembered_than_a_server_can_hold(many, monkeypatch):
+    monkeypatch.setattr("imi.index.words._REMEMBERED", 8)
+    words = Words().add(range(1, 2401), many)
+    for at in range(40):
+        words.search([f"nowhere{at}", f"w{at}"], 5)
+    assert len(words._known) <= 8 and len(words._read) <= 8
+    check(words, dict(enumerate(many, 1)), asked(many, 6))
+
+
 def test_most_postings_of_common_words_are_never_read(many, monkeypatch):
     monkeypatch.setattr(maxscore, "_FIRST_PROBE", 16)
     monkeypatch.setattr(maxscore, "_WORTH", 0)

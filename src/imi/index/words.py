@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,11 @@ from imi.index.maxscore import (
 from imi.index.postings import Mask, Segment, make_segment, merge_segments, norms, read_segment, term_hash
 from imi.index.segments import Lookup
 from imi.types import Floats, Rows
+
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
+_REMEMBERED = 1 << 16
+"""Words of questions that a state remembers: a server that only reads may answer for months by one state."""
 
 
 @dataclass(frozen=True)
@@ -197,7 +202,7 @@ class Words:
                 for part, place, living, dead in zip(self.segments, places, self.alive, self._dead, strict=True)
                 if place >= 0
             )
-            found = self._known[term] = places, live
+            found = _remember(self._known, term, (places, live))
         return found
 
     def _live(self, term: str) -> int:
@@ -212,7 +217,7 @@ class Words:
         if found is None:
             places, live = self._find(term)
             weight = float(asked * lucene_idf(live, len(self)))
-            found = self._read[term, asked] = read_term(self._field, places, weight)
+            found = _remember(self._read, (term, asked), read_term(self._field, places, weight))
         return found
 
     def _mask(self, allowed: Rows | None) -> Mask | None:
@@ -277,3 +282,10 @@ def _merge_last(segments: list[Segment], alive: list[Mask], saved: list[str | No
     segments[-2:] = [merge_segments(segments[-2:], alive[-2:])]
     alive[-2:] = [np.ones(len(segments[-1]), dtype=bool)]
     saved[-2:] = [None]
+
+
+def _remember(known: dict[_Key, _Value], key: _Key, value: _Value) -> _Value:
+    if len(known) >= _REMEMBERED:
+        known.clear()
+    known[key] = value
+    return value
