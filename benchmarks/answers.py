@@ -3,9 +3,9 @@
     python benchmarks/answers.py [--data ../shared/data] [--model NAME] [--queries N] [--deep] [SET ...]
 
 Sets: JaQuAD's development questions over its paragraphs (jaquad), SQuAD's (squad), Cranfield (cranfield), and English
-questions over JaQuAD's paragraphs (jaquad-en). Arms: text, meaning, hybrid as `imi ask` reads it, as it is searched, and ordered
-again by full-width late scoring, all without the finer model; and hybrid with it where `--deep` let it read all rows
-before.
+questions over JaQuAD's paragraphs (jaquad-en). Arms: text, meaning, hybrid as `imi ask` reads it, as it is searched,
+and ordered again by full-width late scoring, all without the finer model; and hybrid with it where `--deep` let it
+read all rows before.
 First table: recall@5, nDCG@10, and how often one of the right answers stands in the five passages (where the set has
 answers). Second: what hybrid gains over each arm, with the paired 95 % interval. Third, where the language is Japanese:
 imi's words against bm25s over Sudachi's words, cut short (A) and long (C), all words or content words alone.
