@@ -110,7 +110,7 @@ def _letter(char: str) -> bool:
 def nearest_cut(text: str, start: int, end: int, wanted: int) -> int | None:
     """Return the best place for a cut inside (start, end), near `wanted`; None where the whole is one character.
 
-    Places that take a word, a number or a reading apart are taken only where there is no other within reach.
+    Places inside a word, a number or a reading are used only where nothing else is within reach.
     """
     first = _first(text, start, _outwards(start, end, wanted, 0, _AT_ONCE), whole=True)
     if first is not None:

@@ -114,7 +114,7 @@ def test_a_sheet_of_more_than_its_size_is_refused(tmp_path, sheet, more, said):
 
 @pytest.mark.parametrize("row", ["<row>" + "<c/>" * 100 + "</row>", "<row/>" * 100])
 def test_empty_cells_of_a_hundredth_of_a_byte_are_refused(tmp_path, row):
-    # A comment that packs badly: for its size alone the file is no bomb.
+    # A comment that packs badly: by its size alone the file would pass.
     noise = f"<!--{random.Random(1).randbytes(70_000).hex()}-->"
     rows, reasons = taken(workbook(tmp_path / "a.xlsx", ROWS + noise + row * 12_000 + END))
     assert rows == [] and "elements in" in reasons[0]
