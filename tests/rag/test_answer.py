@@ -547,6 +547,29 @@ def test_rows_of_a_template_are_judged_by_what_their_fields_say(labelled, questi
     assert (answer(labelled, question).answer is not None) == answered
 
 
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        ("How much is a chair?", "$120"),
+        ("How much are chairs?", "$120"),
+        ("How much does a chair cost?", "$120"),
+        ("How much is a desk lamp?", "$35"),
+        ("How many desk lamps are in stock?", "12"),
+        ("How much is a sofa?", None),
+        ("How much does a flight to Osaka cost?", None),
+    ],
+)
+def test_how_much_is_no_word_that_a_table_of_prices_must_have(tmp_path, question, said):
+    with imi.open(tmp_path / "prices.imi") as prices:
+        table = "# Prices\n\n| Item | Price | Stock |\n|---|---|---|\n| Desk lamp | $35 | 12 |\n| Chair | $120 | 3 |"
+        prices.add([Document("prices", table)])
+        given = answer(prices, question)
+    if said is None:
+        assert given.answer is None
+    else:
+        assert given.answer is not None and said in given.answer
+
+
 @pytest.fixture(scope="module")
 def labelled(tmp_path_factory):
     """Sixty reviews as "Title: …; Content: …"."""

@@ -58,6 +58,10 @@ _CAPITAL = re.compile(r"(?<=[a-z,;] )[A-Z][\w\-]+")
 _LATIN = re.compile(r"[A-Za-z][A-Za-z\-]+")
 _KATAKANA = re.compile("[\u30a1-\u30fa\u30fc]{2,}")
 _READ = 5
+_BUILT_OF = FUNCTION_WORDS | {"much", "many"}
+"""What counts as no word of a question: how much is asked of things whose texts say neither."""
+_COSTS = frozenset({"cost", "costs"})
+"""Nor do these behind "how much": a price is a figure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +175,8 @@ def _rarity(collection: FolderCollection, terms: Sequence[str]) -> np.ndarray:
     with store.reading():
         counts, total = store.term_counts(terms), store.count()
     found = np.array([counts.get(term, 0) for term in terms], np.float64)
-    telling = np.array([term not in FUNCTION_WORDS for term in terms])
+    built_of = _BUILT_OF | _COSTS if "much" in terms else _BUILT_OF
+    telling = np.array([term not in built_of for term in terms])
     rarity = lucene_idf(found, total)
     return np.where(telling, rarity, 0.0) if telling.any() else rarity
 
