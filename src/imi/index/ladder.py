@@ -33,6 +33,9 @@ from imi.progress import Progress, may_end
 from imi.types import Floats, Rows
 from imi.vectors import Metric
 
+_REMEMBERED = 64
+"""Pairs of k and of what is promised whose reach is remembered: most callers ask for one or two."""
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -90,6 +93,7 @@ class Ladder:
         self.latency = latency
         self.held_out = held_out
         self.threads = processors()
+        self._reached: dict[tuple[int, int | None], tuple[int, int, int, list[int]]] = {}
         later = self.rungs[1:] or (Rung(rungs[0].dims, rungs[0].keep),)
         self._later = [VectorReranker(vectors, rung, space.metric, scales.get(rung.dims)) for rung in later]
         self._exact = Exact(vectors, space.metric, self._later[-1].rung.dims)
@@ -287,6 +291,8 @@ class Ladder:
             return self._exactly(queries, k, passing, steps)
         if passing is None:
             scores, rows, _ = self._by_rungs(queries, k, promised, None, 1.0, steps)
+            if len(rows) == 1 and rows[0, -1] >= 0:
+                return scores, rows
             if (short := rows[:, -1] < 0).any():  # too few in the lists that were read, or in reach of a graph
                 scores[short], rows[short] = self._exactly(queries[short], k, None, steps)
             return scores, rows
@@ -402,23 +408,15 @@ class Ladder:
         widening: float,
         steps: list[Step] | None,
     ) -> tuple[Floats, Rows, NDArray[np.float64]]:
-        """Climb; also return the widening that each query would have needed by what passed of its shortlist."""
+        """Climb; with a mask also return the widening that each query would have needed by what passed."""
+        keep, wide, effort, keeps = self._reach(k, promised, widening, mask is not None)
         # Asked again each time: a forked child has one.
-        first, threads = self.rungs[0], min(self.threads, processors()) if len(queries) > 1 else 1
-        last = self._later[-1].rung.keep
-        sure = k if promised is None else min(k, promised)
-        grown = 1.0 if sure <= 1.1 * last else sure / last  # one more than planned for does not justify a wider search
-        keep = max(k, math.ceil(first.keep * grown))
-        # By chance alone a shortlist holds fewer that pass: three deviations more are asked for.
-        wide = min(len(self), math.ceil((keep + (3 * math.sqrt(keep) if mask is not None else 0)) * widening))
-        effort = math.ceil((first.effort or 2 * first.keep) * grown**self._growth * widening**self._widening)
-        if first.structure == "ivf":
-            effort = math.ceil((first.effort or 16) * math.sqrt(grown * widening))
-        started = time.perf_counter()
+        threads = min(self.threads, processors()) if len(queries) > 1 else 1
+        started = 0.0 if steps is None else time.perf_counter()
         rows = self.structure.search(self.space.queries(queries), wide, effort, threads)
         if self.held_out is not None:
             rows = self.held_out.added_to(rows)
-        needed = np.full(len(queries), widening)
+        needed = np.empty(0)
         if mask is not None:
             # What is linked comes in front, and must push none of the structure's own rows out.
             rows, counts = cut_to_passing(rows, mask, keep + rows.shape[1] - wide)
@@ -426,22 +424,36 @@ class Ladder:
         if steps is not None:
             now = time.perf_counter()
             work = self.structure.work(len(self), effort) / 2
-            steps.append(Step(str(first), work / first.dims, work, (now - started) / len(queries)))
+            steps.append(Step(str(self.rungs[0]), work / self.rungs[0].dims, work, (now - started) / len(queries)))
         scores = np.empty(0, dtype=np.float32)
-        for rung in self._later:
-            started = time.perf_counter()
+        for rung, best in zip(self._later, keeps, strict=True):
+            started = 0.0 if steps is None else time.perf_counter()
             scored = rows.shape[1]
-            final = rung is self._later[-1]
-            scores, rows = _best(
-                rung.score(queries, rows, threads),
-                rows,
-                k if final else max(k, math.ceil(rung.rung.keep * grown)),
-                final,
-            )
+            scores, rows = _best(rung.score(queries, rows, threads), rows, best, rung is self._later[-1])
             if steps is not None:
                 seconds = (time.perf_counter() - started) / len(queries)
                 steps.append(Step(str(rung.rung), scored, float(scored * rung.rung.dims), seconds))
         return scores, rows, needed
+
+    def _reach(self, k: int, promised: int | None, widening: float, masked: bool) -> tuple[int, int, int, list[int]]:
+        """Return how many rows that pass are wanted, how many asked for, the effort and what each later rung keeps."""
+        known = self._reached.get((k, promised)) if not masked and widening == 1 else None
+        if known is not None:
+            return known
+        first, last = self.rungs[0], self._later[-1].rung.keep
+        sure = k if promised is None else min(k, promised)
+        grown = 1.0 if sure <= 1.1 * last else sure / last  # one more than planned for does not justify a wider search
+        keep = max(k, math.ceil(first.keep * grown))
+        # By chance alone a shortlist holds fewer that pass: three deviations more are asked for.
+        wide = min(len(self), math.ceil((keep + (3 * math.sqrt(keep) if masked else 0)) * widening))
+        effort = math.ceil((first.effort or 2 * first.keep) * grown**self._growth * widening**self._widening)
+        if first.structure == "ivf":
+            effort = math.ceil((first.effort or 16) * math.sqrt(grown * widening))
+        keeps = [max(k, math.ceil(rung.rung.keep * grown)) for rung in self._later[:-1]]
+        found = keep, wide, effort, [*keeps, k]
+        if not masked and widening == 1 and len(self._reached) < _REMEMBERED:
+            self._reached[k, promised] = found
+        return found
 
 
 def _best(scores: Floats, rows: Rows, keep: int, ordered: bool) -> tuple[Floats, Rows]:
