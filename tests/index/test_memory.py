@@ -1,3 +1,5 @@
+import ctypes
+import mmap
 import sys
 from pathlib import Path
 
@@ -7,7 +9,7 @@ import pytest
 from imi.index import manifest
 from imi.index.candidates import building_bytes, first_rungs
 from imi.index.manifest import CheckedVectors, block_checksums, blocks_of
-from imi.index.memory import free_memory
+from imi.index.memory import free_memory, let_go
 from imi.index.rungs import Rung
 
 
@@ -60,3 +62,23 @@ def test_a_mapped_table_is_read_whole_without_its_size_of_memory(tmp_path, monke
     assert mapped_megabytes() - before < 12
     np.testing.assert_array_equal(table[100:200], rows[100:200])  # they come back
     assert [len(block) for _, block in blocks_of(rows, 30_000)] == [30_000, 2768]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="locks pages by Linux's call")
+def test_pages_that_are_locked_in_memory_stay_there(tmp_path):
+    np.save(tmp_path / "a.npy", np.arange(4096.0))
+    table = np.load(tmp_path / "a.npy", mmap_mode="r")
+    libc = ctypes.CDLL(None, use_errno=True)
+    page = ctypes.c_void_p(table.ctypes.data // mmap.PAGESIZE * mmap.PAGESIZE)
+    if libc.mlock(page, mmap.PAGESIZE):
+        pytest.skip("no page may be locked here")
+    try:
+        base = table
+        while isinstance(base, np.ndarray):
+            base = base.base
+        with pytest.raises(OSError, match="Invalid argument"):
+            base.madvise(mmap.MADV_DONTNEED)
+        let_go(table[5:])
+        assert table[7] == 7
+    finally:
+        libc.munlock(page, mmap.PAGESIZE)

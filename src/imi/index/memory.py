@@ -40,10 +40,11 @@ def free_memory(proc: Path = Path("/proc/meminfo"), group: Path = Path("/sys/fs/
 def let_go(table: NDArray[Any]) -> None:
     """Take a mapped file's pages out of this process's memory: the system keeps them, and they come back when read.
 
-    Nothing happens to arrays that are no maps, and where the system cannot do it.
+    Nothing happens to arrays that are no maps, to pages that are locked in memory, and where the system cannot do it.
     """
     base: Any = table
     while isinstance(base, np.ndarray):
         base = base.base
     if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-        base.madvise(mmap.MADV_DONTNEED)
+        with contextlib.suppress(OSError):
+            base.madvise(mmap.MADV_DONTNEED)

@@ -1,4 +1,4 @@
-"""Readers of files: tables, text, Markdown, HTML, mail, PDF, code, pictures, archives, and folders, row by row.
+"""Readers of files: tables, text, Markdown, HTML, mail, PDF, books, code, pictures, archives, and folders, row by row.
 
     for item in read("reviews.csv", ReadOptions(template="Title: {Summary}; Content: {Text}")):
         ...  # a Row with its document, or a Failure with source, line and reason
@@ -21,6 +21,7 @@ from imi.text.readers.documents import (
     read_code,
     read_notebook,
 )
+from imi.text.readers.epub import EPUB, read_epub
 from imi.text.readers.folders import Walked, shown
 from imi.text.readers.jsons import read_json, read_jsonl
 from imi.text.readers.lines import STDIN, open_bytes, unreadable
@@ -70,6 +71,7 @@ READERS: dict[str, Reader] = {
     ".db": read_sqlite,
     ".sqlite": read_sqlite,
     ".sqlite3": read_sqlite,
+    EPUB: read_epub,
     **dict.fromkeys(OFFICE, read_office),
     ".xlsx": read_xlsx,
     ".xlsm": read_xlsx,
@@ -80,7 +82,7 @@ READERS: dict[str, Reader] = {
 """The reader of each suffix; `.gz` may follow those of text files."""
 
 _PROSE = (read_text, read_markdown, read_restructured, read_asciidoc)
-_NO_COLUMNS = (read_mail, read_pdf, read_notebook, read_code, read_office, read_picture)
+_NO_COLUMNS = (read_mail, read_pdf, read_notebook, read_code, read_office, read_epub, read_picture)
 _SPREADSHEETS: tuple[Reader, ...] = (read_xlsx, read_workbook)
 _BY_CONTENT: tuple[Reader, ...] = (*_SPREADSHEETS, read_csv, read_tsv)
 # What damaged files do to parsers cannot be listed; it must not stop a run over a folder.

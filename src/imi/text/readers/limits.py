@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import zipfile
-from collections.abc import Collection, Iterable
+import zlib
+from collections.abc import Collection, Iterable, Sequence
 from typing import IO
 
 from imi.errors import DataError
@@ -26,17 +28,21 @@ def too_much(packed: int, unpacked: int, *, small: int = SMALL) -> bool:
     return unpacked > small and unpacked > RATIO * packed
 
 
-def refuse_office(archive: zipfile.ZipFile, largest: int = WHOLE) -> None:
-    """Refuse an office file by the directory of its archive.
+def refuse_office(
+    archive: zipfile.ZipFile, largest: int = WHOLE, *, parts: Sequence[zipfile.ZipInfo] | None = None
+) -> None:
+    """Refuse an office file or a book by the directory of its archive.
 
     Args:
         archive: the file.
         largest: bytes to which its XML may unpack.
+        parts: the members that hold XML; by default those whose names say so.
 
     Raises:
         ValueError: it would unpack to too much.
     """
-    parts = [one for one in archive.infolist() if one.filename.lower().endswith((".xml", ".rels"))]
+    if parts is None:
+        parts = [one for one in archive.infolist() if one.filename.lower().endswith((".xml", ".rels"))]
     unpacked, packed = sum(one.file_size for one in parts), sum(one.compress_size for one in parts)
     if unpacked > largest or too_much(packed, unpacked):
         raise ValueError(
@@ -68,10 +74,13 @@ def refuse_workbook(archive: zipfile.ZipFile, parts: Iterable[zipfile.ZipInfo], 
 
 
 def _tags(archive: zipfile.ZipFile, parts: Iterable[zipfile.ZipInfo], most: int) -> int:
-    """Return how many opening brackets there are; counting ends where there are more than `most`."""
+    """Return how many opening brackets there are; counting ends where there are more than `most`.
+
+    Of a damaged part those before the damage are counted: whoever reads it comes no further either.
+    """
     found = 0
     for one in parts:
-        with archive.open(one) as file:
+        with contextlib.suppress(zipfile.BadZipFile, zlib.error, EOFError), archive.open(one) as file:
             while found <= most and (piece := file.read(_PIECE)):
                 found += piece.count(b"<")
     return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from xml.etree import ElementTree
@@ -26,6 +27,7 @@ _R = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
 _TITLE = "{http://purl.org/dc/elements/1.1/}title"
 _HEADING = re.compile(r"(?:heading|見出し|überschrift|titre|título)\s*(\d)$", re.IGNORECASE)
 _ALTERNATIVE = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
+_DAMAGE = (zipfile.BadZipFile, zlib.error, OSError, KeyError, ValueError, RuntimeError, EOFError)
 Items = Iterator[Row | Failure]
 
 
@@ -38,7 +40,7 @@ def read_office(source: str, options: ReadOptions) -> Items:
             read: Callable[[zipfile.ZipFile], _Text] = _word if kind == "docx" else _slides
             text = read(archive)
             title = _title_of(archive)
-    except (zipfile.BadZipFile, OSError, KeyError, ValueError, RuntimeError, ElementTree.ParseError) as broken:
+    except (*_DAMAGE, ElementTree.ParseError) as broken:
         reason = str(broken).splitlines()[0][:120] if str(broken) else type(broken).__name__
         reason = "its elements are nested too deeply" if isinstance(broken, RecursionError) else reason
         yield Failure(source, None, f"no readable {'Word' if kind == 'docx' else 'PowerPoint'} file: {reason}")

@@ -8,14 +8,19 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from imi.text.blocks import UNSPACED
 from imi.text.readers.encodings import ESCAPE, STRAY, Encoding, encoding_of
 
 _CHARSET = re.compile(
     rb"""<(?:meta|\?xml)[^>]{0,200}?(?:charset|encoding)\s*+=\s*+["']?\s*+([\w.:-]+)""", re.IGNORECASE
 )
 _DECLARED = re.compile(r"(?<!\s)\s*+<\?xml[^<>]*+>")
+_XHTML = re.compile(r"<(?!!)[^<>]{0,500}\bxmlns\s{0,9}=\s{0,9}[\"']http://www\.w3\.org/1999/xhtml", re.IGNORECASE)
+_CLOSED = re.compile(r"<([a-z][\w.:-]*+)([^<>]*+)(?<=/)>", re.IGNORECASE)
+_WRAPPED = re.compile(rf"(?<=[{UNSPACED}])[ \t\r]*+\n[ \t\r\n]*+(?=[{UNSPACED}])")
 _WHOLE = re.compile(r"<(?:html|body|!doctype)\b", re.IGNORECASE)
 _SPACES = re.compile(r"[ \t\r\n\f\xa0]+")
+_VOID = frozenset("area base br col embed hr img input link meta param source track wbr".split())
 _HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
 # fmt: off
 _UNSEEN = {
@@ -58,6 +63,15 @@ def is_whole(text: str) -> bool:
 def without_declaration(text: str) -> str:
     """Return a page without the declaration of XML, which contradicts a text."""
     return _DECLARED.sub("", text, count=1).lstrip("\ufeff")
+
+
+def closed(text: str) -> str:
+    """Return a page with an end for each element that XHTML closes where it begins: HTML has `<title/>` never end."""
+    if not _XHTML.search(text[:4096]):
+        return text
+    return _CLOSED.sub(
+        lambda one: one[0] if one[1].lower() in _VOID else f"<{one[1]}{one[2].rstrip('/')}></{one[1]}>", text
+    )
 
 
 def seen_text(tree: Any, *, whole: bool) -> str:
@@ -131,7 +145,12 @@ def _line(element: Any, whole: bool) -> str:
 
 
 def _inside(element: Any, whole: bool) -> Iterator[str]:
-    yield _SPACES.sub(" ", element.text or "")
+    yield _spaced(element.text or "")
     for child in element:
         yield from _pieces(child, whole)
-        yield _SPACES.sub(" ", child.tail or "")
+        yield _spaced(child.tail or "")
+
+
+def _spaced(text: str) -> str:
+    """Return a text with one space for what its source has; where a line of Japanese was broken there is none."""
+    return _SPACES.sub(" ", _WRAPPED.sub("", text) if "\n" in text else text)

@@ -14,7 +14,7 @@ from imi.text.markup.markdown import markdown_blocks
 from imi.text.readers.headers import Record
 from imi.text.readers.limits import read_whole, sound_tags
 from imi.text.readers.lines import open_bytes
-from imi.text.readers.page_text import cell_text, decoded, is_whole, seen_text, without_declaration
+from imi.text.readers.page_text import cell_text, closed, decoded, is_whole, seen_text, without_declaration
 from imi.text.readers.pieces import passage_rows
 from imi.text.readers.rows import ReadOptions, Row, refuse_columns
 from imi.text.readers.tables import table_rows
@@ -72,7 +72,7 @@ def page_tree(text: str) -> Any:
         from lxml import etree, html
     except ImportError as missing:
         raise MissingExtra("lxml", "docs") from missing
-    text = sound_tags(without_declaration(text).replace("\0", ""))
+    text = sound_tags(closed(without_declaration(text).replace("\0", "")))
     if not text.strip():
         return None
     try:
