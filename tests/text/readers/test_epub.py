@@ -82,7 +82,8 @@ def test_a_chapter_without_a_heading_is_called_as_the_contents_call_it(tmp_path)
 def test_readings_do_not_break_words(tmp_path):
     body = (
         "<h2><ruby>第一章<rt>だいいっしょう</rt></ruby></h2><p>　<ruby>吾輩<rp>（</rp><rt>わがはい</rt><rp>）</rp></ruby>は"
-        "<ruby><rb>猫</rb><rt>ねこ</rt></ruby>である。<span class='tcy'>10</span>歳で、\n  <ruby>名前\n<rt>なまえ</rt>\n</ruby>は\n無い。"
+        "<ruby><rb>猫</rb><rt>ねこ</rt></ruby>である。<span class='tcy'>10</span>歳で、\n  "
+        "<ruby>名前\n<rt>なまえ</rt>\n</ruby>は\n無い。"
         "<ruby>東<rt>とう</rt>京<rt>きょう</rt></ruby>へ。<br/>次の行。</p>"
     )
     (row,), _ = taken(book(tmp_path / "a.epub", {"a.xhtml": body}, title="猫"))
@@ -151,7 +152,7 @@ ENTITIES = '<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "' + "&a;" * 999 + '">]>'
         ({"b.opf": package({})}, "no readable EPUB: it does not list its chapters"),
         ({"b.opf": "<package>"}, "no readable EPUB: "),
         ({"b.opf": ENTITIES + package({"a": "&b;"})}, "b.opf declares entities"),
-        ({"META-INF/container.xml": ENTITIES + PLACE, "OEBPS/book.opf": package({})}, "container.xml declares entities"),
+        ({"META-INF/container.xml": ENTITIES + PLACE, "OEBPS/book.opf": package({})}, "r.xml declares entities"),
         ({"b.opf": package({"a.xhtml": ""}), "a.xhtml": PAGE.format("")}, "the book holds no text"),
         ({"b.opf": package({"a.jpg": ""}), "a.jpg": PAGE.format("cats")}, "the book holds no text"),
         ({"b.opf": package({"a": ""}), "a": PAGE.format("cats" * 2_000_000)}, "would unpack"),
@@ -170,7 +171,8 @@ def test_what_is_no_book_is_refused_by_its_reason(tmp_path, members, said):
 
 
 def test_an_entity_in_a_chapter_is_not_expanded(tmp_path):
-    page = '<!DOCTYPE html [<!ENTITY a SYSTEM "file:///etc/passwd"><!ENTITY b "ha">]>' + PAGE.format("<p>x &a; &b; y</p>")
+    declared = '<!DOCTYPE html [<!ENTITY a SYSTEM "file:///etc/passwd"><!ENTITY b "ha">]>'
+    page = declared + PAGE.format("<p>x &a; &b; y</p>")
     (row,), _ = taken(book(tmp_path / "a.epub", {"a.xhtml": page.encode()}))
     assert "root" not in row.text and "ha" not in row.text.split("x")[-1]
 
