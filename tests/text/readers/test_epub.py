@@ -81,7 +81,8 @@ def test_a_chapter_without_a_heading_is_called_as_the_contents_call_it(tmp_path)
 
 def test_readings_do_not_break_words(tmp_path):
     body = (
-        "<h2><ruby>第一章<rt>だいいっしょう</rt></ruby></h2><p>　<ruby>吾輩<rp>（</rp><rt>わがはい</rt><rp>）</rp></ruby>は"
+        "<h2><ruby>第一章<rt>だいいっしょう</rt></ruby></h2>"
+        "<p>　<ruby>吾輩<rp>（</rp><rt>わがはい</rt><rp>）</rp></ruby>は"
         "<ruby><rb>猫</rb><rt>ねこ</rt></ruby>である。<span class='tcy'>10</span>歳で、\n  "
         "<ruby>名前\n<rt>なまえ</rt>\n</ruby>は\n無い。"
         "<ruby>東<rt>とう</rt>京<rt>きょう</rt></ruby>へ。<br/>次の行。</p>"

@@ -20,9 +20,11 @@ _CLOSED = re.compile(r"<([a-z][\w.:-]*+)([^<>]*+)(?<=/)>", re.IGNORECASE)
 _WRAPPED = re.compile(rf"(?<=[{UNSPACED}])[ \t\r]*+\n[ \t\r\n]*+(?=[{UNSPACED}])")
 _WHOLE = re.compile(r"<(?:html|body|!doctype)\b", re.IGNORECASE)
 _SPACES = re.compile(r"[ \t\r\n\f\xa0]+")
-_VOID = frozenset("area base br col embed hr img input link meta param source track wbr".split())
 _HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
 # fmt: off
+_VOID = {
+    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr",
+}
 _UNSEEN = {
     "script", "style", "template", "noscript", "head", "title", "meta", "link", "iframe", "object", "svg", "canvas",
     "button", "datalist", "rt", "rp", "rtc", "audio", "video", "map", "select", "input",
