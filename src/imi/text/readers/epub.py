@@ -57,7 +57,7 @@ def read_epub(source: str, options: ReadOptions) -> Items:
         yield Failure(source, None, f"no readable EPUB: {reason}")
         return
     if not any(isinstance(one, Block) for one in found):
-        yield from found
+        yield from (one for one in found if isinstance(one, Failure))
         if not found:
             yield Failure(source, None, "the book holds no text")
         return
