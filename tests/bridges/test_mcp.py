@@ -301,4 +301,18 @@ def test_over_http_only_this_machine_is_answered(notes):
     finally:
         process.terminate()
         _, said = process.communicate(timeout=30)
-    assert process.returncode == 143 and said.endswith("imi: stopped\n") and "try:" not in said
+    # What the library says of requests that it refused is no matter of who started the server.
+    assert process.returncode == 143 and said == "imi: stopped\n"
+
+
+def test_a_port_in_use_is_said_before_anything_is_loaded(notes, capsys):
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert imi.cli.main(["mcp", str(notes), "--http", str(port)]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"imi: cannot listen on 127.0.0.1:{port}: ") and "try: choose another with --http PORT" in said
+    assert "http://" not in said

@@ -46,12 +46,13 @@ def mcp(options: McpOptions) -> None:
     with needs("mcp"):
         from imi.bridges import mcp as tools
     with ExitStack() as opened:
+        listener = None if options.http is None else opened.enter_context(tools.listening(options.http))
         sources = _sources(options, opened)
         if options.http is not None:
             note(f"http://127.0.0.1:{options.http}/mcp", quiet=options.quiet)
         elif sys.stdin.isatty():
             note("waiting for an agent on standard input; Ctrl-C ends it", quiet=options.quiet)
-        tools.serve(sources, write=options.write, port=options.http)
+        tools.serve(sources, write=options.write, listener=listener)
 
 
 def _sources(options: McpOptions, opened: ExitStack) -> list[AgentSource]:
