@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -21,6 +22,9 @@ _LEAST = 4
 """Letters that a template must have outside its fields, or it would fit everything."""
 _WITHIN = 12
 """The same for what a field holds: a sentence within a sentence is translated, a name is not."""
+_LEAST_REASON = 7
+_MARKED = re.compile(r"[:\d]")
+"""A reason within a sentence may be shorter where it begins with what no name does: not JSON: …, byte 0x…"""
 _DEEPEST = 8
 """Sentences within sentences that are translated: our own are three deep, what a document says may be without end."""
 _LONGEST = 4000
@@ -80,36 +84,73 @@ class Phrasebook:
         """Return the Japanese of a text, of its lines or of its parts; what is not known stays as it is."""
         if not depth:
             return text
-        before, colon, tail = text.rpartition(": ")
-        if colon and tail in self._exact and _letters(tail) >= _WITHIN and text not in self._exact:
-            known = self._whole(before, _WITHIN, depth)
-            if known is not None:
-                return f"{known}。{self._exact[tail]}"
-        known = self._whole(text, least, depth)
-        if known is not None:
+        known = self._known(text, least)
+        if isinstance(known, str):
             return known
+        if known is not None and not known.loose:
+            return self._said(known, depth)
+        # A name before a colon is none of the sentence behind it.
+        parts = self._parts(text, depth)
+        return parts if parts is not None else text if known is None else self._said(known, depth)
+
+    def _parts(self, text: str, depth: int) -> str | None:
+        """Return a text with its lines or parts in Japanese; None where none is known."""
+        lead, colon, rest = text.partition(": ")
+        if colon and "\n" not in text:
+            known = self._known(rest, _WITHIN)
+            if isinstance(known, str) or (known is not None and not known.loose):
+                said = known if isinstance(known, str) else self._said(known, depth)
+                return f"{self.translate(lead, _WITHIN, depth - 1)}：{said}"
+            before, _, tail = text.rpartition(": ")
+            if tail in self._exact and _letters(tail) >= _WITHIN:
+                known = self._known(before, _WITHIN)
+                if isinstance(known, _Match):
+                    return f"{self._said(known, depth)}。{self._exact[tail]}"
         for between, joined in (("\n", "\n"), ("; ", "。"), (": ", "：")):
             parts = text.split(between) if between != ": " else text.split(between, 1)
             if len(parts) > 1:
-                said = [self.translate(part, _WITHIN, depth - 1) for part in parts]
-                if said != parts:
-                    return joined.join(said)
-        return text
+                said_parts = [self.translate(part, _WITHIN, depth - 1) for part in parts]
+                if said_parts != parts:
+                    return joined.join(said_parts)
+        return None
 
-    def _whole(self, text: str, least: int, depth: int) -> str | None:
-        if text in self._exact:
-            return self._exact[text] if least == _LEAST or _letters(text) >= _WITHIN or " " in text else None
-        most = _letters(text)
-        if most < least:
+    def _known(self, text: str, least: int) -> str | _Match | None:
+        """Return the Japanese of a text, or the template that it was made from."""
+        if text in self._exact and (least == _LEAST or _letters(text) >= _WITHIN or " " in text):
+            return self._exact[text]
+        return self._match(text, least)
+
+    def _said(self, match: _Match, depth: int) -> str:
+        return _filled(match.japanese, [self.translate(field, _WITHIN, depth - 1) for field in match.fields])
+
+    def _match(self, text: str, least: int) -> _Match | None:
+        """Return the template that says most of a text; one that begins with what is no name only where no other fits.
+
+        "left out {}: {}" says more of "left out a b: …" than "{}: …" does, and a colon ends a name.
+        """
+        most, open_ = _letters(text), None
+        if most < min(least, _LEAST_REASON):
             return None
         for letters, pieces, japanese in self._templates:
-            if letters < least:
-                return None
+            if letters < least and not (letters >= _LEAST_REASON and _MARKED.search(pieces[0])):
+                continue
             if letters <= most and text.startswith(pieces[0]) and text.endswith(pieces[-1]):
                 found = _fields_in(text, pieces)
-                if found is not None:
-                    return _filled(japanese, [self.translate(field, _WITHIN, depth - 1) for field in found])
-        return None
+                if found is None:
+                    continue
+                if pieces[0] or " " not in found[0]:
+                    return _Match(japanese, found)
+                open_ = open_ or _Match(japanese, found, loose=": " in found[0])
+        return open_
+
+
+@dataclass(frozen=True, slots=True)
+class _Match:
+    """A template's Japanese with what its fields hold; `loose` where the first may be more than a field."""
+
+    japanese: str
+    fields: list[str]
+    loose: bool = False
 
 
 def _letters(text: str) -> int:

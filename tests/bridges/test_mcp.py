@@ -314,5 +314,7 @@ def test_a_port_in_use_is_said_before_anything_is_loaded(notes, capsys):
         port = taken.getsockname()[1]
         assert imi.cli.main(["mcp", str(notes), "--http", str(port)]) == 2
     said = capsys.readouterr().err
-    assert said.startswith(f"imi: cannot listen on 127.0.0.1:{port}: ") and "try: choose another with --http PORT" in said
+    assert (
+        said.startswith(f"imi: cannot listen on 127.0.0.1:{port}: ") and "try: choose another with --http PORT" in said
+    )
     assert "http://" not in said

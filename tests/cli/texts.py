@@ -174,7 +174,7 @@ def spoken():
         if home == "cli":
             calls = calls | SAID_BY_CLI
         if home in ("text", "ingest"):
-            calls = calls | {"say": (2,)}
+            calls = calls | {"say": (2,), "ValueError": (0,)}
         if home in ("tasks", "index", "evaluate", "experiments"):
             calls, names = calls | SAID_BY_FIGURES, names | NAMED_BY_FIGURES
         shown = str(path.relative_to(root))

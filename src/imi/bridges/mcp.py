@@ -218,7 +218,9 @@ def listening(port: int) -> socket.socket:
     except (OSError, OverflowError) as taken:
         listener.close()
         reason = (getattr(taken, "strerror", None) or str(taken)).lower()
-        raise UsageError(f"cannot listen on {_HOST}:{port}: {reason}", hint="choose another with --http PORT") from taken
+        raise UsageError(
+            f"cannot listen on {_HOST}:{port}: {reason}", hint="choose another with --http PORT"
+        ) from taken
     return listener
 
 

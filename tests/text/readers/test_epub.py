@@ -148,7 +148,7 @@ ENTITIES = '<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "' + "&a;" * 999 + '">]>'
 @pytest.mark.parametrize(
     ("members", "said"),
     [
-        (None, "no readable EPUB: File is not a zip file"),
+        (None, "no readable EPUB: it is not a zip archive"),
         ({"a.txt": "cats"}, "no readable EPUB: it does not list its chapters"),
         ({"b.opf": package({})}, "no readable EPUB: it does not list its chapters"),
         ({"b.opf": "<package>"}, "no readable EPUB: "),

@@ -84,6 +84,10 @@ READERS: dict[str, Reader] = {
 _PROSE = (read_text, read_markdown, read_restructured, read_asciidoc)
 _NO_COLUMNS = (read_mail, read_pdf, read_notebook, read_code, read_office, read_epub, read_picture)
 _SPREADSHEETS: tuple[Reader, ...] = (read_xlsx, read_workbook)
+_NEVER_EMPTY: tuple[Reader, ...] = (
+    *_SPREADSHEETS, read_pdf, read_notebook, read_office, read_epub, read_picture, read_html, read_mail, read_parquet,
+    read_sqlite,
+)  # fmt: skip
 _BY_CONTENT: tuple[Reader, ...] = (*_SPREADSHEETS, read_csv, read_tsv)
 # What damaged files do to parsers cannot be listed; it must not stop a run over a folder.
 _DAMAGE = (
@@ -144,6 +148,8 @@ def _read_file(path: str, name: str, options: ReadOptions, reader: Reader) -> It
         if other is not reader:
             options.say(path, None, f"its bytes are those of {kind}, whatever its name says: it is read as one")
             reader = other
+    if (reader in _NEVER_EMPTY or reader is read_archive) and os.path.isfile(path) and not os.path.getsize(path):
+        return iter([Failure(name, None, "the file is empty")])
     if reader in _NO_COLUMNS:
         refuse_columns(name, options, "no table")
     return reader(path, options) if path == name else named(path, name, options, reader)

@@ -14,6 +14,7 @@ from imi.records import composed, with_facts
 from imi.text.readers.encodings import guess_encoding
 from imi.text.readers.limits import RATIO, WHOLE, overlapping, packed_again, too_much
 from imi.text.readers.pictures import opened
+from imi.text.readers.reasons import reason_of
 from imi.text.readers.rows import ReadOptions, Row
 
 Items = Iterator[Row | Failure]
@@ -41,7 +42,7 @@ def read_zip(
     try:
         archive = zipfile.ZipFile(source)
     except (zipfile.BadZipFile, OSError) as broken:
-        yield Failure(source, None, f"no zip archive: {broken}")
+        yield Failure(source, None, f"no zip archive: {reason_of(broken)}")
         return
     if overlapping(archive.infolist(), os.path.getsize(source)):
         archive.close()
@@ -78,8 +79,7 @@ def why(broken: Exception, path: str) -> str:
     if isinstance(broken, ImiError):
         hint = "" if broken.hint is None else f"; {broken.hint}"
         return f"{broken.message}{hint}".removeprefix(f"{path}: ")
-    first = (str(broken).splitlines() or [""])[0][:120]
-    return f"it cannot be read: {first or type(broken).__name__}"
+    return f"it cannot be read: {reason_of(broken)}"
 
 
 def _suffixes(name: str) -> str:
@@ -100,7 +100,7 @@ def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: str) -> str
             while piece := packed.read(2**20):
                 unpacked.write(piece)
     except (zipfile.BadZipFile, OSError, RuntimeError, zlib.error, EOFError) as broken:
-        return f"it cannot be unpacked: {str(broken).replace(repr(member.filename), 'it')}"
+        return f"it cannot be unpacked: {reason_of(broken)}"
     return None
 
 

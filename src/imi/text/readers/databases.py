@@ -41,8 +41,10 @@ def read_sqlite(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
 def _query(source: str, tables: Sequence[str], options: ReadOptions) -> str:
     """Return the query to run: the one given, or all rows of the table given or of the only one there is."""
     given = options.sql
+    if given is None and not tables:
+        raise DataError(f"{source}: the database holds no tables")
     if given is None and len(tables) != 1:
-        listed = ", ".join(tables) or "none"
+        listed = ", ".join(tables)
         raise UsageError(f"{source} needs a query; its tables: {listed}", hint='--sql "SELECT id, text FROM …"')
     if given is None:
         options.say(source, None, f"the rows are those of its only table, {tables[0]!r}")

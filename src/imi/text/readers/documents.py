@@ -12,6 +12,7 @@ from imi.text.blocks import Block, text_lines
 from imi.text.markup.markdown import markdown_blocks
 from imi.text.readers.lines import open_text, stray_byte, whole_text
 from imi.text.readers.pieces import passage_rows, rows_of
+from imi.text.readers.reasons import reason_of
 from imi.text.readers.rows import ReadOptions, Row
 from imi.text.readers.web import unplaced
 
@@ -35,11 +36,15 @@ def read_notebook(source: str, options: ReadOptions) -> Items:
             cells: Any = json.loads(text)["cells"]
             parts = [_cell(cell) for cell in cells]
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as broken:
-            yield Failure(source, None, f"no notebook: {str(broken)[:120]}")
+            yield Failure(source, None, f"no notebook: {_why(broken)}")
             return
     text = "\n\n".join(part for part in parts if part.strip())
     found = (one for one in markdown_blocks(text_lines(text)) if isinstance(one, Block))
     yield from passage_rows(unplaced(found), source, options)
+
+
+def _why(broken: Exception) -> str:
+    return reason_of(broken) if isinstance(broken, json.JSONDecodeError | RecursionError) else "it has no list of cells"
 
 
 def _cell(cell: Any) -> str:

@@ -17,6 +17,7 @@ from imi.text.markup.markdown import markdown_blocks
 from imi.text.readers.limits import overlapping, refuse_office
 from imi.text.readers.page_text import decoded, seen_text, without_declaration
 from imi.text.readers.pieces import passage_rows
+from imi.text.readers.reasons import reason_of
 from imi.text.readers.rows import ReadOptions, Row
 from imi.text.readers.web import page_tree, unplaced
 
@@ -53,8 +54,7 @@ def read_epub(source: str, options: ReadOptions) -> Items:
             book = _book(archive)
             found = list(_chapters(archive, book, source))
     except (*_DAMAGE, ElementTree.ParseError) as broken:
-        reason = str(broken).splitlines()[0][:120] if str(broken) else type(broken).__name__
-        yield Failure(source, None, f"no readable EPUB: {reason}")
+        yield Failure(source, None, f"no readable EPUB: {reason_of(broken)}")
         return
     if not any(isinstance(one, Block) for one in found):
         yield from (one for one in found if isinstance(one, Failure))
@@ -177,7 +177,7 @@ def _chapters(archive: zipfile.ZipFile, book: _Book, source: str) -> Iterator[Bl
             yield Failure(source, None, f"the chapter {path} is not in the file")
             continue
         except _DAMAGE as broken:
-            yield Failure(source, None, f"the chapter {path} cannot be read: {str(broken).splitlines()[0][:120]}")
+            yield Failure(source, None, f"the chapter {path} cannot be read: {reason_of(broken)}")
             continue
         blocks = [one for one in unplaced(_blocks(text))]
         if blocks and path in book.names and not any(one.kind == "heading" for one in blocks):

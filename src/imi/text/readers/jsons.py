@@ -177,7 +177,7 @@ def _as_row(value: Any) -> Mapping[str, Any] | None:
 
 
 def _kind(value: Any) -> str:
-    return {list: "array", dict: "object without fields", type(None): "null", bool: "boolean"}.get(
+    return {list: "array", dict: "object without fields", type(None): "null", bool: "boolean", str: "string"}.get(
         type(value), "number"
     )
 

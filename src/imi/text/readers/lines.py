@@ -18,6 +18,7 @@ from imi.errors import DataError, Failure
 from imi.text.readers.encodings import ESCAPE, STRAY, Encoding, encoding_of
 from imi.text.readers.limits import RATIO, WHOLE, too_large, too_much
 from imi.text.readers.mixed import in_one_encoding
+from imi.text.readers.reasons import reason_of
 
 STDIN = "-"
 Numbered = tuple[int, str]
@@ -60,7 +61,8 @@ class _Unpacked(io.RawIOBase):
             self.broken = "the compressed file is cut off"
             return 0
         except (zlib.error, gzip.BadGzipFile) as wrong:
-            self.broken = f"the compressed file is damaged: {wrong}"
+            packed = self._given or not str(wrong).startswith("Not a gzipped file")
+            self.broken = "the compressed file is damaged" if packed else reason_of(wrong)
             return 0
         self._given += len(piece)
         if too_much(self._packed.tell(), self._given, small=WHOLE):

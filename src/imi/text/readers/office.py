@@ -17,6 +17,7 @@ from imi.errors import Failure
 from imi.text.blocks import Block, Kind
 from imi.text.readers.limits import refuse_office, sound_xml
 from imi.text.readers.pieces import passage_rows
+from imi.text.readers.reasons import reason_of
 from imi.text.readers.rows import ReadOptions, Row
 
 OFFICE = (".docx", ".pptx")
@@ -41,9 +42,9 @@ def read_office(source: str, options: ReadOptions) -> Items:
             text = read(archive)
             title = _title_of(archive)
     except (*_DAMAGE, ElementTree.ParseError) as broken:
-        reason = str(broken).splitlines()[0][:120] if str(broken) else type(broken).__name__
-        reason = "its elements are nested too deeply" if isinstance(broken, RecursionError) else reason
-        yield Failure(source, None, f"no readable {'Word' if kind == 'docx' else 'PowerPoint'} file: {reason}")
+        yield Failure(
+            source, None, f"no readable {'Word' if kind == 'docx' else 'PowerPoint'} file: {reason_of(broken)}"
+        )
         return
     if not text.blocks:
         yield Failure(source, None, "the file holds no text")

@@ -18,6 +18,7 @@ from imi.text.paragraphs import set_blocks
 from imi.text.readers.limits import RATIO, SMALL
 from imi.text.readers.pieces import passage_rows
 from imi.text.readers.printed import LARGE, read_printed, tesseract
+from imi.text.readers.reasons import reason_of
 from imi.text.readers.rows import ReadOptions, Row
 
 _NUMBER = re.compile(
@@ -63,7 +64,7 @@ def read_pdf(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
                         pages[-1] = text.split("\n")
     except (PyPdfError, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         # What a damaged file does to a parser cannot be listed; it must not stop a run over a folder.
-        broken = Failure(source, None, f"no readable PDF: {str(error)[:120] or type(error).__name__}")
+        broken = Failure(source, None, f"no readable PDF: {_why(error)}")
     found = False
     for row in passage_rows(_blocks(_bare(pages)), source, options, title=title):
         found = True
@@ -74,6 +75,15 @@ def read_pdf(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
         yield Failure(source, None, f"the PDF holds no text; {_ocr()}")
     elif silent:
         yield Failure(source, None, f"{_pages(silent)} no text; {_ocr()}")
+
+
+def _why(error: Exception) -> str:
+    """Return why a PDF could not be read: of pypdf's many words for damage none says anything to a reader."""
+    reason, module = reason_of(error), type(error).__module__
+    if "would unpack" in reason or "limit" in reason.lower():
+        return "it would unpack to more than a file of its size may"
+    own = reason.startswith("it ") or not (module.startswith("pypdf") or module == "builtins")
+    return reason if own or isinstance(error, OSError) else "its structure is damaged"
 
 
 def _has_pictures(page: Any) -> bool:

@@ -96,7 +96,7 @@ class _Part:
                     parser.Parse(piece, False)
                 parser.Parse(b"", True)
             except expat.ExpatError as damaged:
-                raise ValueError(f"{member.filename} is damaged: {damaged}") from damaged
+                raise ValueError(f"{member.filename} in it is damaged") from damaged
         self._end_row()
         if self._widest:
             self._size.with_cells.add(member.filename)

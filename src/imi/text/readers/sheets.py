@@ -14,6 +14,7 @@ from imi.errors import Failure, MissingExtra, UsageError
 from imi.text.readers.cells import cell_value
 from imi.text.readers.headers import Record, find_header
 from imi.text.readers.hollow import without_empty_cells
+from imi.text.readers.reasons import reason_of
 from imi.text.readers.rows import ReadOptions, Row
 from imi.text.readers.sheet_size import WorkbookSize, size_of
 from imi.text.readers.tables import table_rows
@@ -45,7 +46,7 @@ def read_xlsx(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
         file, book, written = _opened(source, size, options)
     except Exception as broken:
         # What a damaged file does to a parser cannot be listed; another may be more lenient.
-        options.say(source, None, f"openpyxl cannot read it: {_first_line(broken)}; it is read by calamine")
+        options.say(source, None, f"openpyxl cannot read it: {reason_of(broken)}; it is read by calamine")
         yield from read_workbook(source, options)
         return
     found, tables = False, 0
@@ -54,7 +55,7 @@ def read_xlsx(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
         try:
             records = list(_records(sheet, None if written is None else written[sheet.title], options, source))
         except Exception as broken:
-            yield Failure(source, None, f"the sheet {sheet.title!r} cannot be read: {_first_line(broken)}")
+            yield Failure(source, None, f"the sheet {sheet.title!r} cannot be read: {reason_of(broken)}")
             continue
         if not records:
             continue
@@ -96,8 +97,12 @@ def _opened(source: str, size: WorkbookSize, options: ReadOptions) -> tuple[IO[b
         warnings.simplefilter("ignore")
         # By what is in it, whatever its name ends in.
         file = without_empty_cells(source, size.with_cells) if size.hollow else open(source, "rb")  # noqa: SIM115
-        book = openpyxl.load_workbook(file, data_only=True, read_only=not small, keep_links=False)
-        return file, book, openpyxl.load_workbook(file, read_only=True) if size.formulas else None
+        try:
+            book = openpyxl.load_workbook(file, data_only=True, read_only=not small, keep_links=False)
+            return file, book, openpyxl.load_workbook(file, read_only=True) if size.formulas else None
+        except BaseException:
+            file.close()
+            raise
 
 
 def _size(source: str) -> WorkbookSize | Failure:
@@ -105,17 +110,13 @@ def _size(source: str) -> WorkbookSize | Failure:
     try:
         return size_of(source)
     except ValueError as bomb:
-        return Failure(source, None, f"no spreadsheet that can be read: {_first_line(bomb)}")
+        return Failure(source, None, f"no spreadsheet that can be read: {reason_of(bomb)}")
     except (zipfile.BadZipFile, zlib.error, OSError, RuntimeError, EOFError):
         return WorkbookSize()
 
 
 def _again(records: list[Record], width: int) -> Iterator[Record]:
     return iter(records)
-
-
-def _first_line(broken: Exception) -> str:
-    return (str(broken).splitlines() or [type(broken).__name__])[0][:120]
 
 
 def _records(sheet: Any, written: Any, options: ReadOptions, source: str) -> Iterator[Record]:

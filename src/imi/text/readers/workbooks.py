@@ -13,6 +13,7 @@ from imi.errors import Failure, MissingExtra, UsageError
 from imi.text.readers.cells import cell_value
 from imi.text.readers.grid_size import check_grid
 from imi.text.readers.headers import Record, blank
+from imi.text.readers.reasons import reason_of
 from imi.text.readers.rows import ReadOptions, Row
 from imi.text.readers.tables import table_rows
 
@@ -35,7 +36,7 @@ def read_workbook(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
         if zipfile.is_zipfile(source):
             check_grid(source)
     except (ValueError, OSError, RuntimeError, zipfile.BadZipFile, zlib.error, expat.ExpatError) as bomb:
-        yield Failure(source, None, f"no spreadsheet that can be read: {str(bomb)[:200]}")
+        yield Failure(source, None, f"no spreadsheet that can be read: {reason_of(bomb)}")
         return
     try:
         # By what is in it, whatever its name ends in.
@@ -46,7 +47,7 @@ def read_workbook(source: str, options: ReadOptions) -> Iterator[Row | Failure]:
         return
     except Exception as broken:
         # What a damaged file does to a parser cannot be listed.
-        yield Failure(source, None, f"no spreadsheet that can be read: {str(broken)[:120]}; save it as .xlsx or .csv")
+        yield Failure(source, None, f"no spreadsheet that can be read: {reason_of(broken)}; save it as .xlsx or .csv")
         return
     tables = 0
     refused: list[tuple[str, UsageError]] = []
@@ -81,7 +82,7 @@ def _records(book: Any, name: str, source: str) -> list[Record] | Failure:
             return Failure(source, None, f"the sheet {name!r} spans {spans}; save it as .xlsx or .csv")
         cells = sheet.to_python(skip_empty_area=False)
     except Exception as broken:
-        return Failure(source, None, f"the sheet {name!r} cannot be read: {str(broken)[:120]}")
+        return Failure(source, None, f"the sheet {name!r} cannot be read: {reason_of(broken)}")
     records = [(at, [cell_value(cell) for cell in row]) for at, row in enumerate(cells, 1)]
     return [one for one in records if not all(map(blank, one[1]))]
 
