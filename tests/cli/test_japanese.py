@@ -212,13 +212,19 @@ def test_figures_are_labelled_in_japanese_and_rows_stay(japanese, tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("left out my a.png:3: it is not a picture that can be read", "my a.png:3 を除きました：読める画像ではありません"),
-        ("a.png: the picture cannot be read whole: image file is truncated", "a.png：画像を最後まで読めません：画像ファイルが途中で切れています"),
-        ("nothing to add: a.ipynb: no notebook: it has no list of cells", "追加するものがありません：a.ipynb：ノートブックではありません：セルの一覧がありません"),
+        ("left out my a:3: it is not a picture that can be read", "my a:3 を除きました：読める画像ではありません"),
+        (
+            "a.png: the picture cannot be read whole: image file is truncated",
+            "a.png：画像を最後まで読めません：画像ファイルが途中で切れています",
+        ),
+        (
+            "nothing to add: a.ipynb: no notebook: it has no list of cells",
+            "追加するものがありません：a.ipynb：ノートブックではありません：セルの一覧がありません",
+        ),
         ("left out a.txt:6: byte 0xFF is not utf-8", "a.txt:6 を除きました：バイト 0xFF は utf-8 として読めません"),
         ("left out a.csv:3: 4 columns, the header has 2", "a.csv:3 を除きました：4 列ありますが、見出し行は 2 列です"),
         ("Milvus cannot filter", "Milvus に filter はできません"),
     ],
-)  # fmt: skip
+)
 def test_a_reason_within_a_sentence_is_translated_whoever_begins_it(text, said, japanese):
     assert local(text) == said

@@ -53,8 +53,9 @@ def pdf(password=None):
 WORD = {"word/document.xml": "<w:document"}
 DECLARED = '<!DOCTYPE x [<!ENTITY a "b">]><w/>'
 # fmt: off
+EMPTY = ["pdf", "docx", "pptx", "epub", "xlsx", "ods", "xls", "png", "zip", "ipynb", "html", "eml", "db", "parquet"]
 BROKEN = [
-    *((f"a.{kind}", b"", "empty") for kind in "pdf docx pptx epub xlsx ods xls png zip ipynb html eml db parquet".split()),
+    *((f"a.{kind}", b"", "empty") for kind in EMPTY),
     ("a.docx", BYTES, "it is not a zip archive"),
     ("a.pptx", packed(a="cats"), "ppt/presentation.xml is not in it"),
     ("a.docx", packed(a="cats"), "word/document.xml is not in it"),
