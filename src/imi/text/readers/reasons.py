@@ -38,7 +38,7 @@ def _by_kind(error: BaseException, said: str) -> str | None:
         return "its elements are nested too deeply"
     if isinstance(error, RuntimeError) and re.search("password|encrypted", str(error), re.IGNORECASE):
         return "it is locked by a password"
-    if isinstance(error, NotImplementedError):
+    if isinstance(error, RuntimeError) and "compression" in said:
         return "it is packed in a way that is not supported"
     if isinstance(error, gzip.BadGzipFile):
         return "it is not a gzip file, whatever its name says"
