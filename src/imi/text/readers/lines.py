@@ -61,8 +61,8 @@ class _Unpacked(io.RawIOBase):
             self.broken = "the compressed file is cut off"
             return 0
         except (zlib.error, gzip.BadGzipFile) as wrong:
-            packed = self._given or not str(wrong).startswith("Not a gzipped file")
-            self.broken = "the compressed file is damaged" if packed else reason_of(wrong)
+            known = isinstance(wrong, gzip.BadGzipFile) and not self._given
+            self.broken = reason_of(wrong) if known else "the compressed file is damaged"
             return 0
         self._given += len(piece)
         if too_much(self._packed.tell(), self._given, small=WHOLE):

@@ -41,7 +41,8 @@ def _by_kind(error: BaseException, said: str) -> str | None:
     if isinstance(error, RuntimeError) and "compression" in said:
         return "it is packed in a way that is not supported"
     if isinstance(error, gzip.BadGzipFile):
-        return "it is not a gzip file, whatever its name says"
+        other = said.startswith("Not a gzipped file")
+        return "it is not a gzip file, whatever its name says" if other else "the compressed file is damaged"
     if isinstance(error, zipfile.BadZipFile | zlib.error):
         return "its archive is damaged"
     if isinstance(error, EOFError):
