@@ -150,12 +150,14 @@ class Opened:
     def close(self, path: Path) -> None:
         """Close the connection to what was at a path, and delete the copy where there is one."""
         moved = self.log is not None and identity(path) != self.identity
-        state = _state(self.identity) if moved else None
+        if moved:
+            # While it is open: the numbers of files that were deleted are given to new ones once they are closed, and
+            # the log of what took the place would be taken for this one's.
+            state = _state(self.identity)
+            _leave_log(path, self.log, None if state is None else _kept_log(path, state))
         self.connection.close()
         if self.copy is not None:
             self.copy.cleanup()
-        if moved:
-            _leave_log(path, self.log, None if state is None else _kept_log(path, state))
 
 
 def _state(file: Identity | None) -> os.stat_result | None:
