@@ -15,8 +15,9 @@ from imi.collection.evidence import likely_hits
 from imi.embedders.testing import HashEmbedder
 from imi.errors import EndpointError, UsageError
 from imi.llm import Endpoint, LanguageModel
-from imi.rag.answer import NOTHING, answer, said_in
+from imi.rag.answer import NOTHING, answer
 from imi.rag.citations import UNSUPPORTED, check, supports
+from imi.rag.quotes import said_in
 from imi.rag.retrieve import Retrieval, delimited, find_passages, strange
 from imi.rag.translate import translate
 from imi.records import Document, Hit, with_facts

@@ -31,11 +31,12 @@ from imi.collection.base import Collection
 from imi.collection.folder import FolderCollection
 from imi.fusion import lucene_idf
 from imi.records import Hit
+from imi.text.asked_for import AskedFor
 from imi.text.labels import unlabelled
 from imi.text.lexical import index_tokens, is_unspaced, mostly_unspaced, normalize_text, query_terms, ranking_terms
 from imi.text.own_facts import OwnFact
 from imi.text.sentences import sentences
-from imi.text.word_forms import FUNCTION_WORDS, base_form, without_question_words
+from imi.text.word_forms import FUNCTION_WORDS, dictionary_form, without_question_words
 
 _PASSAGE, _SENTENCE, _NEAR, _NAMES, _UNKNOWN = 8.0, 6.0, 8.0, 2.0, 8.0
 _FAR, _FAR_COSTS = 0.35, 20.0
@@ -132,10 +133,11 @@ def _weighed(
     texts = [hit.text for hit in hits if hit.text]
     if not texts:
         return Evidence(0.0, LEAST)
-    whole = max(_share(terms, rarity, text) for text in texts)
+    kind = AskedFor.of(question)
+    whole, best = max((_share(terms, rarity, text, kind), text) for text in texts)
     said = [one for text in texts for one in sentences(unlabelled(text)) or [text]]
-    shares = [_share(terms, rarity, one) for one in said]
-    unspaced = any(is_unspaced(term) for term in terms)
+    shares = [_share(terms, rarity, one, kind) for one in said]
+    unspaced, own = any(is_unspaced(term) for term in terms), is_unspaced(best)
     cosines = _cosines(collection, question, [*texts, *said])
     near = None if cosines is None else float(cosines[: len(texts)].max() + cosines[len(texts) :].max()) / 2
     fact = OwnFact.of(question)
@@ -144,11 +146,14 @@ def _weighed(
     score = _PASSAGE * whole + _SENTENCE * max(shares) - _missing(collection, question, texts)
     if near is None:
         return Evidence(score, LEAST_BY_WORDS_UNSPACED if unspaced else LEAST_BY_WORDS, max(shares))
-    if whole < _LITTLE or unspaced != mostly_unspaced(texts):
+    across = Evidence(near, LEAST_NEAR, max(shares), near)
+    if whole < _LITTLE:
         # Words of another language: only the meaning can tell, and on a different scale.
-        return Evidence(near, LEAST_NEAR, max(shares), near)
+        return across
     score += _NEAR * near - _FAR_COSTS * max(0.0, _FAR - near)
-    return Evidence(score, LEAST_UNSPACED if unspaced else LEAST, max(shares), near)
+    within = Evidence(score, LEAST_UNSPACED if unspaced else LEAST, max(shares), near)
+    # Among notes in two languages the few in the question's own may have its words.
+    return within if unspaced == mostly_unspaced(texts) or (unspaced == own and within.enough) else across
 
 
 def _missing(collection: FolderCollection, question: str, texts: Sequence[str]) -> float:
@@ -181,9 +186,16 @@ def _rarity(collection: FolderCollection, terms: Sequence[str]) -> np.ndarray:
     return np.where(telling, rarity, 0.0) if telling.any() else rarity
 
 
-def _share(terms: Sequence[str], rarity: np.ndarray, text: str) -> float:
-    own = set(map(base_form, index_tokens(text)))
-    return float(rarity[[base_form(term) in own for term in terms]].sum() / max(rarity.sum(), 1e-9))
+def _share(terms: Sequence[str], rarity: np.ndarray, text: str, kind: AskedFor | None) -> float:
+    own = set(map(dictionary_form, index_tokens(text)))
+    asked = list(map(dictionary_form, terms))
+    has = np.array([term in own for term in asked])
+    if kind is not None and not has.all():
+        implied = np.array([term in kind.implied for term in asked])
+        # What has a telephone number says "telephone number" by that, where it says whose it is.
+        if rarity[has & ~implied].any() and kind.within(text):
+            has |= implied
+    return float(rarity[has].sum() / max(rarity.sum(), 1e-9))
 
 
 def _cosines(collection: FolderCollection, question: str, texts: Sequence[str]) -> np.ndarray | None:

@@ -25,7 +25,7 @@ _PARTICLE = (
 _VERB = "あ[るり]|い[るまきくっ]|おわ|くる|きま|する|しま|した|たべ|つか"
 _QUESTION_WORDS = Pattern(
     # Before one stands another script, or a particle with a word before it: not か of かいつぶり, ま of まいつき.
-    r"(?:(?<![\u3041-\u3096])|(?<=[^\s、。「『(][はがをにでともへやの])|(?<=から|より|まで)|(?<=お))(?:"
+    r"(?:(?<![\u3041-\u3096])|(?<=[^\s、。「『(][はがをにでともへやの])|(?<=から|より|まで)|(?<=って)|(?<=お))(?:"
     r"どこもかしこも|いつ(?!くし|つ|わり|き[のや])(?<=[はがを]いつ)|"
     rf"(?:なに|だれ|いつ|どこ(?!でも[\u30a1-\u30fa])|どれ)(?={_PARTICLE}|{_VERB}|ごろ|ころ|だけ|へん)"
     rf"|なん(?={_PARTICLE}|て(?!ん)|じ|にち|がつ|ねん|にん|かい|さい|ばん|まい|よう)"
@@ -34,10 +34,26 @@ _QUESTION_WORDS = Pattern(
     # いくらの軍艦巻き, いくらを: what is eaten.
     r"|いくら(?![のはがをと、])|どんな|なぜ|いくつ|どちら|どっち|どなた"
     r")|(?<!幾)何|誰"
-    r"|(?:です|ます|でしょう|ました|でした|ません|ください|である|ある|いる|する|した|して|という|こと){0,9}[かね]?(?=[。?\uff1f\s]{0,9}$)"
+    # 弟って何歳: what follows is asked of it.
+    r"|って(?=何|誰|いつ|どこ|だれ|いくら|いくつ|どう|どん|どれ|どの|どち|なぜ|なに|なん|ある|いる|[?？。\s]|$)"
+    r"|(?:です|ます|でしょう|ました|でした|ません|ください|教えて|て?いま|ている|であ|あり|ある|いる|する|した|して|という|こと|なん|んで"
+    r"|だった|だっけ|だろう|なの){0,9}(?:[かね]|(?<=る)の|(?<=ん)の)?(?=[。?\uff1f\s]{0,9}$)"
 )
 """The same in Japanese: what is asked for, and how a sentence that asks ends."""
 _ENDINGS = (("ies", "y"), ("ied", "y"), ("ing", ""), ("ed", ""), ("es", ""), ("s", ""), ("e", ""))
+_IRREGULAR = """
+    eat ate eaten / begin began begun / buy bought / break broke broken / bring brought / build built / come came /
+    catch caught / choose chose chosen / drink drank / drive drove driven / fall fell fallen / feel felt / fly flew
+    flown / find found / forget forgot forgotten / give gave given / go gone went / get got / grow grew grown / hear
+    heard / hold held / hide hid hidden / keep kept / know knew known / lay laid / lead led / leave left / lend lent
+    / lose lost / make made / mean meant / meet met / pay paid / run ran / ride rode / say said / sing sang / sit
+    sat / see saw seen / send sent / sleep slept / sell sold / spend spent / speak spoke spoken / stand stood /
+    steal stole stolen / swim swam / teach taught / think thought / throw threw thrown / tell told / take took taken
+    / understand understood / win won / wear wore worn / wake woke / write wrote written / child children / man men
+    / woman women / foot feet / tooth teeth / mouse mice
+"""
+_PRESENT = {form: verb for verb, *forms in map(str.split, _IRREGULAR.split("/")) for form in forms}
+"""Forms of words that do not begin like the word."""
 _MARKED = Pattern("[\u00c0-\u024f\u1e00-\u1eff\u0300-\u036f]")
 _ACCENTED = Pattern(r"[\u00c0-\u024f\u1e00-\u1eff][^\w\s\x00-\u02ff]*|[a-z][^\w\s\x00-\u02ff]+")
 """A letter and the marks on it, with signs after them that are no marks."""
@@ -54,6 +70,11 @@ def base_form(word: str) -> str:
             word = word[: -len(ending)] + instead
             break
     return word[:-1] if len(word) > 3 and word[-1] == word[-2] else word
+
+
+def dictionary_form(word: str) -> str:
+    """Return an English word without its ending, and a verb's past as its present: ate is eat; others as they are."""
+    return base_form(_PRESENT.get(word, word))
 
 
 def plain_letters(text: str) -> str:
