@@ -12,7 +12,7 @@ from imi.store.store import FILE, MAKING, make
 SUFFIX = ".imi"
 _OF_FILES = (
     *(".npy", ".npz", ".csv", ".tsv", ".json", ".jsonl", ".parquet", ".db", ".sqlite", ".xlsx", ".ods"),
-    *(".txt", ".md", ".html", ".pdf", ".docx", ".pptx", ".epub", ".zip", ".gz"),
+    *(".txt", ".md", ".html", ".pdf", ".docx", ".pptx", ".epub", ".odt", ".odp", ".rtf", ".zip", ".gz"),
     *(".png", ".jpg", ".jpeg", ".gif", ".webp"),
 )
 """Endings that a collection's name never has."""

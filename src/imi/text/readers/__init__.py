@@ -15,9 +15,11 @@ from pathlib import Path
 from imi.errors import DataError, Failure, ImiError, UsageError
 from imi.pictures import SUFFIXES
 from imi.text.readers.archives import named, read_zip, why
+from imi.text.readers.cards import CARDS, read_cards
 from imi.text.readers.databases import read_sqlite
 from imi.text.readers.documents import (
     CODE,
+    SETTINGS,
     read_code,
     read_notebook,
 )
@@ -27,6 +29,7 @@ from imi.text.readers.jsons import read_json, read_jsonl
 from imi.text.readers.lines import STDIN, open_bytes, unreadable
 from imi.text.readers.mail import read_mail
 from imi.text.readers.office import OFFICE, read_office
+from imi.text.readers.opendocument import OPEN_DOCUMENTS, read_open_document
 from imi.text.readers.pdf import read_pdf
 from imi.text.readers.pictures import looked_at, read_picture
 from imi.text.readers.prose import (
@@ -37,8 +40,10 @@ from imi.text.readers.prose import (
     read_text,
 )
 from imi.text.readers.report import Report
+from imi.text.readers.rich import read_rich_text
 from imi.text.readers.rows import ReadOptions, Row, refuse_columns
 from imi.text.readers.sheets import read_xlsx
+from imi.text.readers.subtitles import SUBTITLES, read_subtitles
 from imi.text.readers.tables import read_csv, read_parquet, read_tsv
 from imi.text.readers.web import read_html
 from imi.text.readers.workbooks import WORKBOOKS, read_workbook
@@ -72,6 +77,11 @@ READERS: dict[str, Reader] = {
     ".sqlite": read_sqlite,
     ".sqlite3": read_sqlite,
     EPUB: read_epub,
+    ".rtf": read_rich_text,
+    **dict.fromkeys(OPEN_DOCUMENTS, read_open_document),
+    **dict.fromkeys(SUBTITLES, read_subtitles),
+    **dict.fromkeys(CARDS, read_cards),
+    **dict.fromkeys(SETTINGS, read_code),
     **dict.fromkeys(OFFICE, read_office),
     ".xlsx": read_xlsx,
     ".xlsm": read_xlsx,
@@ -82,11 +92,14 @@ READERS: dict[str, Reader] = {
 """The reader of each suffix; `.gz` may follow those of text files."""
 
 _PROSE = (read_text, read_markdown, read_restructured, read_asciidoc)
-_NO_COLUMNS = (read_mail, read_pdf, read_notebook, read_code, read_office, read_epub, read_picture)
+_NO_COLUMNS = (
+    read_mail, read_pdf, read_notebook, read_code, read_office, read_epub, read_rich_text, read_open_document,
+    read_subtitles, read_picture,
+)  # fmt: skip
 _SPREADSHEETS: tuple[Reader, ...] = (read_xlsx, read_workbook)
 _NEVER_EMPTY: tuple[Reader, ...] = (
-    *_SPREADSHEETS, read_pdf, read_notebook, read_office, read_epub, read_picture, read_html, read_mail, read_parquet,
-    read_sqlite,
+    *_SPREADSHEETS, read_pdf, read_notebook, read_office, read_epub, read_rich_text, read_open_document, read_picture,
+    read_html, read_mail, read_parquet, read_sqlite,
 )  # fmt: skip
 _BY_CONTENT: tuple[Reader, ...] = (*_SPREADSHEETS, read_csv, read_tsv)
 # What damaged files do to parsers cannot be listed; it must not stop a run over a folder.

@@ -20,7 +20,7 @@ from imi.text.readers.rows import ReadOptions, Row
 Items = Iterator[Row | Failure]
 Reader = Callable[[str, ReadOptions], Items]
 _LARGEST_MEMBER = 2**30
-_PACKED = (".docx", ".pptx", ".epub", ".xlsx", ".xlsm", ".zip")
+_PACKED = (".docx", ".pptx", ".epub", ".odt", ".odp", ".xlsx", ".xlsm", ".zip")
 _UTF8 = 0x800
 """The bit of a member's flags that says that its name is UTF-8."""
 

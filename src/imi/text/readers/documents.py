@@ -22,6 +22,10 @@ CODE = (
     ".py", ".js", ".jsx", ".mjs", ".ts", ".tsx", ".go", ".rs", ".java", ".kt", ".swift", ".c", ".h", ".cc", ".cpp",
     ".hpp", ".cs", ".rb", ".php", ".sh", ".r", ".jl", ".lua", ".sql", ".scala",
 )
+SETTINGS = (
+    ".log", ".yaml", ".yml", ".toml", ".ini", ".cfg", ".conf", ".properties", ".xml", ".css", ".org", ".tex",
+)
+"""Texts that are found by their lines, as code is."""
 # fmt: on
 
 

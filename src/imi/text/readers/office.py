@@ -82,7 +82,7 @@ def _has(archive: zipfile.ZipFile, name: str) -> bool:
     return True
 
 
-def _outermost(element: ElementTree.Element, tag: str, *left_out: str) -> Iterator[ElementTree.Element]:
+def outermost(element: ElementTree.Element, tag: str, *left_out: str) -> Iterator[ElementTree.Element]:
     """Yield the elements of a kind below another, in order, but none that stands inside of one that was yielded.
 
     What stands within is read with its outermost one: to go through each of them would take a time that doubles with
@@ -179,7 +179,7 @@ def _body(elements: Iterable[ElementTree.Element]) -> Iterator[tuple[str, Elemen
         if element.tag == f"{_W}p":
             yield "paragraph", element
             # What a text box says comes after the paragraph that it hangs on.
-            for box in _outermost(element, f"{_W}txbxContent", _ALTERNATIVE):
+            for box in outermost(element, f"{_W}txbxContent", _ALTERNATIVE):
                 yield from _body(box)
         elif element.tag == f"{_W}tbl":
             yield "table", element
@@ -215,10 +215,10 @@ def _paragraph(paragraph: ElementTree.Element) -> str:
 
 def _table(table: ElementTree.Element) -> str:
     rows = []
-    for row in _outermost(table, f"{_W}tr"):
+    for row in outermost(table, f"{_W}tr"):
         cells = [
             " ".join("\n".join(_paragraph(one) for one in cell.iter(f"{_W}p")).split())
-            for cell in _outermost(row, f"{_W}tc")
+            for cell in outermost(row, f"{_W}tc")
         ]
         if any(cells):
             rows.append(" | ".join(cells))
@@ -292,7 +292,7 @@ def _relations(archive: zipfile.ZipFile, name: str, folder: str) -> dict[str, st
 
 def _said(shape: ElementTree.Element) -> str:
     lines = []
-    for paragraph in _outermost(shape, f"{_A}p"):
+    for paragraph in outermost(shape, f"{_A}p"):
         parts = [
             "\n" if one.tag == f"{_A}br" else one.text or ""
             for one in paragraph.iter()
@@ -305,7 +305,7 @@ def _said(shape: ElementTree.Element) -> str:
 
 def _slide_table(table: ElementTree.Element) -> str:
     rows = [
-        [" ".join(_said(cell).split()) for cell in _outermost(row, f"{_A}tc")] for row in _outermost(table, f"{_A}tr")
+        [" ".join(_said(cell).split()) for cell in outermost(row, f"{_A}tc")] for row in outermost(table, f"{_A}tr")
     ]
     return "\n".join(" | ".join(row) for row in rows if any(row))
 
@@ -315,7 +315,7 @@ def _notes(archive: zipfile.ZipFile, slide: str, noted: set[str]) -> Iterator[st
     for path in _relations(archive, f"{folder}/_rels/{name}.rels", folder).values():
         if "notesSlide" in path and path not in noted:
             noted.add(path)
-            for shape in _outermost(_xml(archive, path), f"{_P}sp"):
+            for shape in outermost(_xml(archive, path), f"{_P}sp"):
                 place = shape.find(f"{_P}nvSpPr/{_P}nvPr/{_P}ph")
                 if place is not None and place.get("type") == "body":
                     yield _said(shape)

@@ -1,0 +1,171 @@
+"""Calendars (.ics) and contacts (.vcf): a row of each event, task or person, with columns as a table has them."""
+
+from __future__ import annotations
+
+import binascii
+import codecs
+import quopri
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from imi.errors import Failure
+from imi.text.readers.lines import Numbered, read_lines
+from imi.text.readers.rows import ReadOptions, Row, RowReader
+
+CARDS = (".ics", ".vcf")
+_LONGEST = 1_000_000
+"""Characters of one value; what goes beyond, such as a photograph, is left out."""
+_PROPERTY = re.compile(
+    r"(?:[\w-]{1,60}\.)?([\w-]{1,60})((?:;[^:\"]{0,500}+(?:\"[^\"]{0,500}\"[^:\"]{0,500}+){0,20})?):(.*)", re.DOTALL
+)
+_PARAMETER = re.compile(r";([\w-]{1,60})=(\"[^\"]*\"|[^;:]*)")
+_DATE = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)(?:T(\d\d):?(\d\d)(?::?(\d\d))?(Z)?)?$")
+_ESCAPED = re.compile(r"\\([\\;,nN:])")
+_PARTS = re.compile(r"(?<!\\);")
+# fmt: off
+_EVENT = {
+    "SUMMARY": "title", "DTSTART": "start", "DTEND": "end", "DUE": "due", "LOCATION": "place",
+    "DESCRIPTION": "description", "RRULE": "repeats", "ORGANIZER": "organizer", "ATTENDEE": "attendees",
+    "CATEGORIES": "categories", "STATUS": "status", "URL": "url", "COMMENT": "comment",
+}
+_PERSON = {
+    "FN": "name", "N": "name in parts", "NICKNAME": "nickname", "ORG": "organization", "TITLE": "title", "ROLE": "role",
+    "TEL": "telephone", "EMAIL": "email", "ADR": "address", "BDAY": "birthday", "URL": "url", "NOTE": "note",
+    "CATEGORIES": "categories",
+}
+_COLUMNS = {"VEVENT": _EVENT, "VTODO": _EVENT, "VJOURNAL": _EVENT, "VCARD": _PERSON}
+# fmt: on
+_OFTEN = {
+    "FREQ=YEARLY": "every year",
+    "FREQ=MONTHLY": "every month",
+    "FREQ=WEEKLY": "every week",
+    "FREQ=DAILY": "every day",
+}
+Items = Iterator[Row | Failure]
+
+
+@dataclass(frozen=True, slots=True)
+class _Property:
+    line: int
+    name: str
+    parameters: dict[str, str]
+    value: str
+
+
+@dataclass(slots=True)
+class _Card:
+    line: int
+    kind: str
+    values: dict[str, str] = field(default_factory=dict)
+
+
+def read_cards(source: str, options: ReadOptions) -> Items:
+    """Yield the events and tasks of a calendar, or the people of an address book."""
+    failures: list[Failure] = []
+    columns = _PERSON if source.lower().removesuffix(".gz").endswith(".vcf") else _EVENT
+    reader = RowReader(source, list(dict.fromkeys(columns.values())), options)
+    found = False
+    for card in _cards(_properties(read_lines(source, options.encoding, options.say), failures)):
+        yield from failures
+        failures.clear()
+        found = True
+        yield reader.row(card.line, {name: card.values.get(name, "") for name in dict.fromkeys(columns.values())})
+    yield from failures
+    if not found and not failures:
+        yield Failure(source, None, "the file holds no events and no contacts")
+
+
+def _cards(properties: Iterator[_Property]) -> Iterator[_Card]:
+    """Yield what is between a BEGIN and an END, without what is inside of it, such as alarms."""
+    card: _Card | None = None
+    inside = 0
+    for one in properties:
+        kind = one.value.strip().upper()
+        if one.name == "BEGIN":
+            if card is not None:
+                inside += 1
+            elif kind in _COLUMNS:
+                card = _Card(one.line, kind)
+        elif one.name == "END" and card is not None:
+            if inside:
+                inside -= 1
+                continue
+            if "name" in card.values:
+                card.values.pop("name in parts", None)
+            elif "name in parts" in card.values:
+                card.values["name"] = card.values.pop("name in parts")
+            yield card
+            card = None
+        elif card is not None and not inside:
+            name = _COLUMNS[card.kind].get(one.name)
+            said = _said(one) if name else ""
+            if name and said:
+                before = card.values.get(name)
+                card.values[name] = said if before is None else f"{before}, {said}"
+
+
+def _properties(lines: Iterable[Numbered | Failure], failures: list[Failure]) -> Iterator[_Property]:
+    """Yield the lines of a file with those put together that were folded; failures are put aside."""
+    held, number, soft = "", 0, False
+    for item in lines:
+        if isinstance(item, Failure):
+            failures.append(item)
+            continue
+        at, line = item
+        if held and (soft or line[:1] in (" ", "\t")):
+            held = (held[:-1] + line if soft else held + line[1:]) if len(held) < _LONGEST else held
+        else:
+            yield from _parsed(number, held)
+            held, number = line, at
+        soft = held.endswith("=") and "QUOTED-PRINTABLE" in held[:200].upper()
+    yield from _parsed(number, held)
+
+
+def _parsed(number: int, line: str) -> Iterator[_Property]:
+    match = _PROPERTY.match(line)
+    if match:
+        parameters = {one[1].upper(): one[2].strip('"') for one in _PARAMETER.finditer(match[2])}
+        # Version 2.1 says the encoding without its name.
+        if "QUOTED-PRINTABLE" in match[2].upper():
+            parameters["ENCODING"] = "QUOTED-PRINTABLE"
+        yield _Property(number, match[1].upper(), parameters, match[3])
+
+
+def _said(one: _Property) -> str:
+    """Return the value of a property as people read it."""
+    value = one.value
+    if one.parameters.get("ENCODING") == "QUOTED-PRINTABLE":
+        value = _unquoted(value, one.parameters.get("CHARSET", "utf-8"))
+    if one.name in ("DTSTART", "DTEND", "DUE", "BDAY"):
+        return _date(value.strip())
+    if one.name in ("ORGANIZER", "ATTENDEE"):
+        return one.parameters.get("CN") or re.sub(r"^mailto:", "", value, flags=re.IGNORECASE)
+    if one.name == "RRULE":
+        return next((said for begun, said in _OFTEN.items() if begun in value), value)
+    if one.name in ("N", "ADR", "ORG"):
+        parts = [_plain(part) for part in _PARTS.split(value)]
+        kept = [part for part in parts if part]
+        return " ".join(kept) if one.name == "N" else ", ".join(kept)
+    return re.sub(r"^tel:", "", _plain(value), flags=re.IGNORECASE) if one.name == "TEL" else _plain(value)
+
+
+def _unquoted(value: str, charset: str) -> str:
+    try:
+        name = codecs.lookup("cp932" if charset.lower().replace("-", "_") == "shift_jis" else charset).name
+        return quopri.decodestring(value.encode("utf-8", "replace")).decode(name, "replace")
+    except (LookupError, binascii.Error):
+        return value
+
+
+def _plain(value: str) -> str:
+    return _ESCAPED.sub(lambda one: "\n" if one[1] in "nN" else one[1], value).strip()
+
+
+def _date(value: str) -> str:
+    match = _DATE.match(value)
+    if match is None:
+        return value
+    year, month, day, hour, minute, second, zone = match.groups()
+    clock = "" if hour is None else f" {hour}:{minute}" + ("" if second in (None, "00") else f":{second}")
+    return f"{year}-{month}-{day}{clock}" + (" UTC" if zone else "")
