@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from imi.index import manifest
+from imi.index import exact, manifest
 from imi.index.candidates import building_bytes, first_rungs
-from imi.index.manifest import CheckedVectors, block_checksums, blocks_of
+from imi.index.exact import Exact
+from imi.index.manifest import CheckedVectors, block_checksums, blocks_of, gathered
 from imi.index.memory import free_memory, let_go
 from imi.index.rungs import Rung
 
@@ -48,7 +49,7 @@ def mapped_megabytes():
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
 def test_a_mapped_table_is_read_whole_without_its_size_of_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr(manifest, "_HELD_BYTES", 1 << 20)
+    monkeypatch.setattr(manifest, "HELD_BYTES", 1 << 20)
     rows = np.random.default_rng(0).standard_normal((32_768, 256)).astype(np.float32)  # 32 MB
     rows.tofile(tmp_path / "rows")
     sums = block_checksums(rows)
@@ -62,6 +63,32 @@ def test_a_mapped_table_is_read_whole_without_its_size_of_memory(tmp_path, monke
     assert mapped_megabytes() - before < 12
     np.testing.assert_array_equal(table[100:200], rows[100:200])  # they come back
     assert [len(block) for _, block in blocks_of(rows, 30_000)] == [30_000, 2768]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+def test_many_queries_and_rows_anywhere_take_little_of_a_mapped_table(tmp_path, monkeypatch):
+    monkeypatch.setattr(manifest, "HELD_BYTES", 1 << 20)
+    monkeypatch.setattr(exact, "HELD_BYTES", 1 << 20)
+    rows = np.random.default_rng(0).standard_normal((32_768, 256)).astype(np.float32)  # 32 MB
+    np.save(tmp_path / "rows.npy", rows)
+    table = np.load(tmp_path / "rows.npy", mmap_mode="r")
+    let_go(table)
+    before, most = mapped_megabytes(), 0.0
+
+    def watched(block):
+        nonlocal most
+        most = max(most, mapped_megabytes() - before)
+        return squares(block)
+
+    squares = exact._squares
+    monkeypatch.setattr(exact, "_squares", watched)
+    found = Exact(table, "l2").search(rows[:100] + 0.01, 1)[1]
+    monkeypatch.undo()
+    assert found[:, 0].tolist() == list(range(100))
+    assert most < 20 and mapped_megabytes() - before < 20
+    some = np.array([5, 32_767, 5, *range(0, 32_768, 16)])
+    assert np.array_equal(gathered(table, some), rows[some])
+    assert mapped_megabytes() - before < 20
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="locks pages by Linux's call")

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imi.errors import Damaged
-from imi.index.manifest import CheckedVectors, blocks_of
+from imi.index.manifest import CheckedVectors, blocks_of, gathered
 from imi.index.native import load_faiss, set_threads
 from imi.types import Floats, Rows
 from imi.vectors import Metric
@@ -107,7 +107,7 @@ class RowCodes:
         some = np.arange(0, count, max(1, count // _TRAIN_ROWS))
         quantizer = faiss.ProductQuantizer(code.dims, code.parts, 4)
         set_threads(threads)
-        quantizer.train(_leading(vectors[some], code.dims, None if scale is None else scale[some]))
+        quantizer.train(_leading(gathered(vectors, some), code.dims, None if scale is None else scale[some]))
         codes = np.empty((count, code.bytes), dtype=np.uint8)
         for start, block in blocks_of(vectors):
             part = slice(start, start + len(block))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from imi.errors import UsageError
 from imi.index.base import check_metric, check_queries, check_vectors
-from imi.index.manifest import CheckedVectors, vector_parts, write_files
+from imi.index.manifest import HELD_BYTES, CheckedVectors, blocks_of, let_go_of, vector_parts, write_files
 from imi.row_sets import distinct
 from imi.types import Floats, Rows
 from imi.vectors import Metric
@@ -20,6 +20,8 @@ Doubles = NDArray[np.float64]
 
 _CELLS = 1 << 22
 """Scores or vector numbers held at once: 16 MB of float32 whatever the size of the table."""
+_MANY = 64
+"""Queries for which a mapped table's pages are let go of as they were read: comparing takes far longer than that."""
 
 
 class Exact:
@@ -131,19 +133,24 @@ class Exact:
         step = max(1, min(_CELLS // max(queries, 1), _CELLS // (self.dims if copied else 1)))
         start, size = 0, min(step, max(4096, 4 * k))  # a small first block gives a bar that spares the later ones work
         squares = self._lengths() if self._metric != "dot" or allowed is None else None
+        read = 0
         while start < count:
             end = min(start + size, count)
             where = slice(start, end) if allowed is None else allowed[start:end]
             block = np.asarray(self.vectors[where, : self.dims], dtype=np.float32)
             lengths = _squares(block) if squares is None else squares[where]
             yield (np.int64(start) if allowed is None else allowed[start:end]), block, lengths  # type: ignore[misc]
+            read += (end - start) * self.vectors.dtype.itemsize * self.width
+            if allowed is None and queries >= _MANY and read >= HELD_BYTES:
+                let_go_of(self.vectors)
+                read = 0
             start, size = end, step
 
     def _lengths(self) -> Floats:
         """Return every row's squared length over the first dims, measured once."""
         if self._squares is None:
             step = max(1, _CELLS // self.dims)
-            parts = [_squares(self.vectors[s : s + step, : self.dims]) for s in range(0, len(self), step)]
+            parts = [_squares(block[:, : self.dims]) for _, block in blocks_of(self.vectors, step)]
             self._squares = np.concatenate(parts) if parts else np.empty(0, dtype=np.float32)
         return self._squares
 

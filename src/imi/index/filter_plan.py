@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from imi.index.codes import Code, PackedCodes, RowCodes, codes_to_try
 from imi.index.exact import Exact
 from imi.index.ladder import Ladder
-from imi.index.manifest import let_go_of
+from imi.index.manifest import gathered
 from imi.index.measure import Prefix
 from imi.index.passing import Filtering, Passing, PassingScan
 from imi.index.rungs import Rung
@@ -86,8 +86,7 @@ def code_for(
     """
     count = len(ladder)
     some = np.sort(random.choice(count, min(count, _SAMPLE), replace=False))
-    sample = np.asarray(ladder.vectors[some], dtype=np.float32)
-    let_go_of(ladder.vectors)  # rows that lie anywhere bring in all that lies around them
+    sample = np.asarray(gathered(ladder.vectors, some), dtype=np.float32)
     scale = ladder.scales.get(ladder.width)
     exact, drawn = Exact(sample, ladder.metric), np.flatnonzero(random.random(len(some)) < 0.5)
     asked = np.concatenate([group[:_QUERIES] for group in queries])

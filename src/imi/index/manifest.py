@@ -31,8 +31,10 @@ _STATE = ("bytes", "inode", "device", "written", "changed")
 MANIFEST = "manifest.json"
 _CHUNK = 1 << 22
 _BLOCK_BYTES = 1 << 16
-_HELD_BYTES = 1 << 27
+HELD_BYTES = 1 << 27
 """What is read of a mapped table before it is let go of."""
+AROUND = 1 << 16
+"""What Linux brings in with a page that is touched."""
 _HINT = "the index is derived: it is built again from the collection (imi repair COLLECTION)"
 
 Write = Callable[[Path], None]
@@ -346,10 +348,20 @@ def blocks_of(
         block = vectors[first : first + rows]
         yield first, block
         read += block.nbytes
-        if read >= _HELD_BYTES:
+        if read >= HELD_BYTES:
             let_go_of(vectors)
             read = 0
     let_go_of(vectors)
+
+
+def gathered(vectors: NDArray[Any] | CheckedVectors, rows: NDArray[np.int64]) -> NDArray[Any]:
+    """Return rows that lie anywhere, (n, d), without the memory of all that lies around them in a mapped table."""
+    out = np.empty((len(rows), vectors.shape[1]), dtype=vectors.dtype)
+    step = max(1, HELD_BYTES // AROUND)
+    for first in range(0, len(rows), step):
+        out[first : first + step] = vectors[rows[first : first + step]]
+        let_go_of(vectors)
+    return out
 
 
 def let_go_of(vectors: NDArray[Any] | CheckedVectors) -> None:

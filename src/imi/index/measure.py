@@ -16,7 +16,7 @@ from imi.index.exact import Exact
 from imi.index.goal import Goal
 from imi.index.heldout import without
 from imi.index.ladder import Ladder
-from imi.index.manifest import CheckedVectors
+from imi.index.manifest import AROUND, HELD_BYTES, CheckedVectors, let_go_of
 from imi.index.rerank import VectorReranker
 from imi.index.rungs import Rung
 from imi.progress import may_end
@@ -24,6 +24,10 @@ from imi.types import Floats, Rows
 from imi.vectors import Metric
 
 Vectors = NDArray[Any] | CheckedVectors
+_TIMED = 256
+"""Different queries that are timed."""
+_LARGE = 1 << 32
+"""Bytes of a mapped table of which not everything that was read is kept in memory."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,7 @@ def latency(index: Index, queries: Floats, k: int, seconds: float = 0.05) -> flo
     """Return the median time of a single query; medians do not mind a machine that does other things too."""
     may_end()
     times: list[float] = []
-    asked = [queries[at : at + 1] for at in range(min(len(queries), 256))]
+    asked = [queries[at : at + 1] for at in range(min(len(queries), _TIMED))]
     index.search(asked[0], k)
     stop = time.perf_counter() + seconds
     while len(times) < 20 or time.perf_counter() < stop:
@@ -129,9 +133,11 @@ def front(ladder: Ladder, truths: Sequence[Truth], goal: Goal) -> list[Point]:
         wanted = next((keep for keep, value in values.items() if value >= goal.bar), near)
         alone = next((keep for keep, recalls in kept.items() if goal.value(recalls[0]) >= goal.bar), near)
         for keep in sorted({near, wanted} if values[wanted] >= goal.bar else {near, alone}):
-            rungs = _with(ladder, keep, effort, k)
-            seconds = latency(ladder.with_rungs(rungs), truths[0].queries, k)
-            points.append(Point.of(rungs, kept[keep], goal, seconds))
+            timed = ladder.with_rungs(_with(ladder, keep, effort, k))
+            if _is_large(ladder.vectors):  # bring in the rows that were let go of: that is not to be timed
+                timed.search(truths[0].queries[:_TIMED], k)
+            seconds = latency(timed, truths[0].queries, k)
+            points.append(Point.of(timed.rungs, kept[keep], goal, seconds))
         # Means tell whether more effort still helps: a share of a hundred queries moves by whole hundredths.
         top = np.array([max(recalls[at].mean() for recalls in kept.values()) for at in range(len(truths))])
         stalled = 0 if (top > best + 0.001).any() else stalled + 1
@@ -203,13 +209,23 @@ def _recall_by_keep(ladder: Ladder, truth: Truth, effort: int) -> dict[int, NDAr
     if ladder.held_out is not None:
         rows = ladder.held_out.unlinked.added_to(rows)
     judge = VectorReranker(ladder.vectors, Rung(ladder.width, k), ladder.metric, ladder.scales.get(ladder.width))
-    scores = judge.score(truth.queries, rows, ladder.threads)
+    scores = np.empty(rows.shape, dtype=np.float32)
+    step = max(1, HELD_BYTES // AROUND // longest) if _is_large(ladder.vectors) else len(rows)
+    for first in range(0, len(rows), step):
+        part = slice(first, first + step)
+        scores[part] = judge.score(truth.queries[part], rows[part], ladder.threads)
+        if step < len(rows):
+            let_go_of(ladder.vectors)
     good = (scores >= truth.bar[:, None]) & (rows >= 0)
     found = np.minimum(np.cumsum(good, axis=1), k) / k  # recall if the shortlist ended here
     keeps = sorted(
         {min(longest, max(k + 1, round(k * f))) for f in (1.1, 1.3, 1.6, 2, 2.5, 3, 4, 5, 7, 10, 14, 20, 28, 40)}
     )
     return {keep: found[:, keep - 1] for keep in keeps}
+
+
+def _is_large(vectors: Vectors) -> bool:
+    return bool(len(vectors) * vectors.shape[1] * vectors.dtype.itemsize > _LARGE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from imi.index.filter_plan import choose_filtering
 from imi.index.goal import Goal
 from imi.index.heldout import LINKS, HeldOut
 from imi.index.ladder import Ladder
-from imi.index.manifest import CheckedVectors
+from imi.index.manifest import CheckedVectors, gathered
 from imi.index.measure import (
     Point,
     Prefix,
@@ -192,7 +192,7 @@ class Planner:
         held = self.random.choice(self.rows, count, replace=False)
         asked = np.empty((len(held), self.width), dtype=np.float32)
         order = np.argsort(held)
-        asked[order] = self.vectors[held[order]]
+        asked[order] = gathered(self.vectors, held[order])
         if not np.isfinite(asked).all():
             raise UsageError("the vectors hold NaN or infinite numbers", hint="imi doctor FILE lists such rows")
         return find_truth(self.vectors, asked, self.metric, self.k, None if few else held)
@@ -210,7 +210,7 @@ class Planner:
         some = np.sort(self.random.choice(self.rows, min(self.rows, 20_000), replace=False))
         if truth.held is not None:
             some = np.setdiff1d(some, truth.held)
-        sample = np.asarray(self.vectors[some], dtype=np.float32)
+        sample = np.asarray(gathered(self.vectors, some), dtype=np.float32)
         queries = truth.queries[:100]
         exact = Exact(sample, self.metric).search(queries, self.k)[1]
         mixed = self.random.permutation(self.width)
@@ -237,8 +237,9 @@ class Planner:
         size = int(min(self.rows * 0.9, max(10_000, _SAMPLE_NUMBERS // self.width)))
         held = min(400, self.rows // 20)
         chosen = self.random.choice(self.rows, min(self.rows, size + held), replace=False)
-        sample = np.asarray(self.vectors[np.sort(chosen[held:])], dtype=np.float32)
-        asked = queries[:held] if queries is not None else np.asarray(self.vectors[np.sort(chosen[:held])], np.float32)
+        sample = np.asarray(gathered(self.vectors, np.sort(chosen[held:])), dtype=np.float32)
+        asked = queries[:held] if queries is not None else gathered(self.vectors, np.sort(chosen[:held]))
+        asked = np.asarray(asked, dtype=np.float32)
         truths = [find_truth(sample, asked, self.metric, self.k)]
         if queries is None:
             truths.append(find_truth(sample, unlike(asked, sample, self.random), self.metric, self.k))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from imi.index.manifest import CheckedVectors
+from imi.index.manifest import CheckedVectors, gathered
 from imi.types import Floats
 
 STEP = 0.7
@@ -32,7 +32,7 @@ def unlike(rows: Floats, vectors: NDArray[np.generic] | CheckedVectors, random: 
     count = len(rows)
     places = random.integers(0, len(vectors), 2 * count)
     unique, where = np.unique(places, return_inverse=True)
-    drawn = np.asarray(vectors[unique], dtype=np.float32)[where]
+    drawn = np.asarray(gathered(vectors, unique), dtype=np.float32)[where]
     steps = drawn[:count] - drawn[count:]
     lengths = np.linalg.norm(steps, axis=1, keepdims=True)
     steps = np.divide(steps, lengths, out=np.zeros_like(steps), where=lengths > 0)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imi.index.manifest import CheckedVectors, blocks_of
+from imi.index.manifest import CheckedVectors, blocks_of, gathered
 from imi.types import Floats, Rows
 from imi.vectors import Metric, truncate
 
@@ -119,6 +119,6 @@ def learn_rotation(vectors: NDArray[Any] | CheckedVectors, dims: int, rows: int 
 
     No centring: an inner product stays what it is under a rotation, but not under a shift.
     """
-    some = np.asarray(vectors[:: max(1, len(vectors) // rows)], dtype=np.float64)
+    some = np.asarray(gathered(vectors, np.arange(0, len(vectors), max(1, len(vectors) // rows))), dtype=np.float64)
     some = some[np.isfinite(some).all(axis=1)]
     return np.ascontiguousarray(np.linalg.eigh(some.T @ some)[1][:, ::-1][:, :dims], dtype=np.float32)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from imi.errors import UsageError
 from imi.index.exact import Exact
-from imi.index.manifest import CheckedVectors, blocks_of
+from imi.index.manifest import CheckedVectors, blocks_of, gathered
 from imi.index.native import load_faiss, set_threads
 from imi.index.rungs import Rung
 from imi.index.space import Space
@@ -58,9 +58,9 @@ class FaissStructure:
         index = _empty(space.width, len(vectors), rung)
         set_threads(threads)
         if not index.is_trained:
-            step = max(1, len(vectors) // _TRAIN_ROWS)
+            some = np.arange(0, len(vectors), max(1, len(vectors) // _TRAIN_ROWS))
             # Numbers beyond the table: no row is exiled from what is learnt.
-            index.train(_coded(space.rows(np.asarray(vectors[::step]), len(vectors)), rung))
+            index.train(_coded(space.rows(gathered(vectors, some), len(vectors)), rung))
         for start, block in blocks_of(vectors):
             may_end()
             index.add(_coded(space.rows(block, start), rung))
