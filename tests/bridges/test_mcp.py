@@ -256,6 +256,11 @@ def test_long_texts_are_cut_and_counted_unless_asked_whole(tmp_path):
         tools.add([NewDocument("猫 " + "and more words " * 100, "long")])
         cut = tools.search("猫")[0]
         assert len(cut["text"]) <= 402 and cut["text"].endswith("…") and cut["tokens"] > 300
+        tools.add(
+            [NewDocument("The river runs past the mill. " * 9000 + "The vault is green. " + "More. " * 500, "deep")]
+        )
+        deep = tools.search("green vault")[0]
+        assert deep["text"].startswith("… ") and "The vault is green." in deep["text"] and len(deep["text"]) <= 404
         whole = tools.search("猫", whole=True)[0]
         assert whole["text"] == tools.get(["long"])[0]["text"] and "tokens" not in whole
 

@@ -18,6 +18,7 @@ from imi.mirror import Mirror, open_mirror, refresh
 from imi.mirror.update import read_on
 from imi.records import Document, Hit, user_fields
 from imi.store.sources import digests
+from imi.text.highlight import piece_of, wanted_terms
 from imi.text.readers.lines import open_text
 
 Asked = TypeVar("Asked")
@@ -134,11 +135,19 @@ def named(sources: Sequence[AgentSource], name: str | None) -> list[AgentSource]
     return found
 
 
-def shown(hit: Hit, source: AgentSource, *, several: bool, whole: bool) -> dict[str, Any]:
-    """Return a hit as agents read it: short, with the tokens that the whole would take."""
+def shown(hit: Hit, source: AgentSource, *, several: bool, whole: bool, query: str = "") -> dict[str, Any]:
+    """Return a hit as agents read it: short, with the tokens that the whole would take.
+
+    Args:
+        hit: the hit.
+        source: where it is from.
+        several: whether there are other sources.
+        whole: whether its text is not cut.
+        query: what was asked; a text is cut to where most of its words are.
+    """
     text = hit.text or ""
     cut = not whole and len(text) > SNIPPET
-    value: dict[str, Any] = {"id": hit.id, "score": hit.score, "text": _cut(text) if cut else hit.text}
+    value: dict[str, Any] = {"id": hit.id, "score": hit.score, "text": _cut(text, query) if cut else hit.text}
     metadata = user_fields(hit.metadata) if not whole else dict(hit.metadata)
     if metadata:
         value["metadata"] = metadata
@@ -154,7 +163,12 @@ def tokens(text: str) -> int:
     return len(text.encode("utf-8", "replace")) // 4 + 1
 
 
-def _cut(text: str) -> str:
+def _cut(text: str, query: str) -> str:
+    if query:
+        piece = piece_of(text, wanted_terms(query), SNIPPET)
+        if piece.start:
+            said = "".join(part for part, _ in piece.parts)
+            return f"… {said[said.find(' ', 0, 40) + 1 :]}{' …' if piece.start + SNIPPET < len(text) else ''}"
     return text[:SNIPPET].rsplit(None, 1)[0] + " …" if " " in text[SNIPPET // 2 : SNIPPET] else text[:SNIPPET] + "…"
 
 

@@ -82,7 +82,7 @@ class Tools:
         with _tool_errors():
             asked = named(self.sources, collection)
             hits = [
-                shown(hit, source, several=len(self.sources) > 1, whole=whole)
+                shown(hit, source, several=len(self.sources) > 1, whole=whole, query=query)
                 for source in asked
                 for hit in source.asked(lambda collection: collection.search(query, k=k, mode=mode, where=where))
             ]

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from imi.text.lexical import normalize_text, phrase_tokens, query_terms
 
 READ = 200_000
-"""Characters of a text that are looked through."""
+"""Characters of a text that are looked through closely."""
+_OVER = 1000
+_FARTHEST = 8_000_000
+"""Characters up to which a long text is looked through for the stretch that has most of the words."""
 MOST_MARKS = 400
 MOST_TERMS = 200
 """Words of a query that are looked for in each text: of a longer one, as the text of a page, the first."""
@@ -60,12 +63,39 @@ def _is_kana(term: str) -> bool:
     return len(term) <= 2 and all("\u3041" <= character <= "\u309f" for character in term)
 
 
-def spans_of(text: str, terms: Sequence[str]) -> tuple[list[Span], list[str]]:
-    """Return where the terms occur in a text, merged and in order, and which of them occur in it at all.
+def spans_of(text: str, terms: Sequence[str], start: int | None = None) -> tuple[list[Span], list[str]]:
+    """Return where the terms occur in a text, merged and in order, and which of them occur there at all.
 
-    Words of letters and digits must begin where a word begins; what has no spaces around it may occur anywhere.
+    Words of letters and digits must begin where a word begins; what has no spaces around it may occur anywhere. Of a
+    text that is very long one stretch is looked through.
+
+    Args:
+        text: the whole text.
+        terms: the words.
+        start: what of a very long text is looked through; None for the stretch that has most of the words.
     """
-    folded, places = _folded(text[:READ])
+    first = _stretch(text, terms) if start is None else max(0, min(start, len(text) - READ))
+    found, seen = _spans(text[first : first + READ], terms)
+    return [(begin + first, end + first) for begin, end in found], seen
+
+
+def _stretch(text: str, terms: Sequence[str]) -> int:
+    """Return where the stretch of a text begins that has most of the words, the first of them where several have."""
+    best, where = -1, 0
+    if len(text) <= READ:
+        return where
+    for at in range(0, min(len(text), _FARTHEST), READ - _OVER):
+        folded = normalize_text(text[at : at + READ])
+        held = sum(term in folded for term in terms)
+        if held > best:
+            best, where = held, at
+        if best == len(terms):
+            break
+    return where
+
+
+def _spans(text: str, terms: Sequence[str]) -> tuple[list[Span], list[str]]:
+    folded, places = _folded(text)
     found: list[Span] = []
     seen: list[str] = []
     for term in terms:
@@ -120,7 +150,7 @@ def piece_of(text: str, terms: Sequence[str], most: int, start: int | None = Non
         most: how many characters to show.
         start: where to begin; None for where most words are close together.
     """
-    spans, _ = spans_of(text, terms)
+    spans, _ = spans_of(text, terms, start)
     if start is None:
         start = 0 if len(text) <= most else _busiest(spans, most)
     end = min(len(text), start + most)

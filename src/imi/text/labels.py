@@ -13,6 +13,7 @@ _ENTITY = re.compile(r"&(?:amp|quot|apos|nbsp|lt|gt|#39|#34|#x27);")
 
 BODIES = frozenset({"content", "text", "body", "review", "description", "combined", "本文", "内容", "テキスト", "説明"})
 """Names of the field that holds what a text made by a template says."""
+_SAID = re.compile(r"[。！？]$|[^\W\d]{2} \S.{0,60}[.!?]$")
 _CELL = 60
 """Characters of a table's cell; a longer value is prose."""
 
@@ -40,9 +41,9 @@ def unlabelled(text: str) -> str:
 
 
 def _in_lines(text: str) -> bool:
-    """Whether each name and value of a text has a line of its own, and some value is prose."""
+    """Whether each name and value of a text has a line of its own, and some value is prose or somebody's words."""
     labels = list(_LABEL.finditer(text))
-    long = any(len(value) > _CELL for _, value in labelled_parts(text))
+    long = any(len(value) > _CELL or _SAID.search(value) for _, value in labelled_parts(text))
     return long and not any(one[0].startswith(";") for one in labels)
 
 

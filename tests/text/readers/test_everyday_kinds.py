@@ -80,7 +80,7 @@ EVENT = (
 def test_events_and_tasks_are_rows_with_columns(tmp_path):
     rows, reasons = taken(tmp_path / "a.ics", EVENT)
     assert [row.text for row in rows] == [
-        "title: Piano recital, of Mika; start: 2026-12-05 18:30; description: Bring flowers.\nPark: behind.; "
+        "title: Piano recital, of Mika; start: 2026-12-05 18:30; details: Bring flowers.\nPark: behind.; "
         "repeats: every week; attendees: Lee, Ann, bob@example.com",
         "title: 歯医者; due: 2026-12-24",
     ]

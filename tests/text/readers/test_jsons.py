@@ -75,7 +75,7 @@ def test_rows_on_one_line_have_ids_of_their_own(tmp_path):
         ('["a", "b"]', ["a", "b"]),
         ('[["x", 1], ["y", 2]]', ["column 1: x; column 2: 1", "column 1: y; column 2: 2"]),
         ('{"text": "a", "comments": [{"text": "b"}]}', ["a"]),
-        ('{"title": "a", "tags": ["x", "y"], "links": []}', ["title: a; tags: ['x', 'y']; links: []"]),
+        ('{"title": "a", "tags": ["x", "y"], "links": []}', ["title: a; tags: x, y"]),
     ],
 )
 def test_tables_in_the_shapes_that_programs_write(tmp_path, text, texts):
@@ -113,3 +113,25 @@ def test_rows_below_a_key_below_a_key(tmp_path):
     assert [one.text for one in report.notices] == [
         "below 'data', its rows are those below 'items'; 'total' beside it are left out"
     ]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({"id": 7, "name": "Ann", "home": {"city": "Leeds", "code": None}}, "id: 7, name: Ann, home city: Leeds"),
+        (["billing", "urgent", ""], "billing, urgent"),
+        ([{"id": 1}, {"id": 2, "tags": ["a"]}], "(id: 1), (id: 2, tags: a)"),
+        ([["a", "b"], []], "(a, b)"),
+        ({"deep": {"er": {"est": [1, "x"]}}}, "deep er est: 1, x"),
+        (["One sentence that is longer than what stands in a cell of a table. ", "Two."],
+         "One sentence that is longer than what stands in a cell of a table.\nTwo."),
+        ({"日": "月", "空": {}}, "日: 月"),
+    ],
+)  # fmt: skip
+def test_values_in_values_read_as_people_write_them(tmp_path, value, text):
+    (tmp_path / "a.jsonl").write_text(json.dumps({"at": "noon", "user": value}))
+    (row,) = read(str(tmp_path / "a.jsonl"), ReadOptions())
+    assert row.document.text == f"at: noon; user: {text}"
+    assert row.document.metadata["user"] == value or "code" in str(value)
+    (row,) = read(str(tmp_path / "a.jsonl"), ReadOptions(template="{user}"))
+    assert row.document.text == text

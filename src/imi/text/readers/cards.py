@@ -26,7 +26,7 @@ _PARTS = re.compile(r"(?<!\\);")
 # fmt: off
 _EVENT = {
     "SUMMARY": "title", "DTSTART": "start", "DTEND": "end", "DUE": "due", "LOCATION": "place",
-    "DESCRIPTION": "description", "RRULE": "repeats", "ORGANIZER": "organizer", "ATTENDEE": "attendees",
+    "DESCRIPTION": "details", "RRULE": "repeats", "ORGANIZER": "organizer", "ATTENDEE": "attendees",
     "CATEGORIES": "categories", "STATUS": "status", "URL": "url", "COMMENT": "comment",
 }
 _PERSON = {
@@ -64,16 +64,17 @@ def read_cards(source: str, options: ReadOptions) -> Items:
     """Yield the events and tasks of a calendar, or the people of an address book."""
     failures: list[Failure] = []
     columns = _PERSON if source.lower().removesuffix(".gz").endswith(".vcf") else _EVENT
-    reader = RowReader(source, list(dict.fromkeys(columns.values())), options)
-    found = False
-    for card in _cards(_properties(read_lines(source, options.encoding, options.say), failures)):
-        yield from failures
-        failures.clear()
-        found = True
-        yield reader.row(card.line, {name: card.values.get(name, "") for name in dict.fromkeys(columns.values())})
+    cards = list(_cards(_properties(read_lines(source, options.encoding, options.say), failures)))
     yield from failures
-    if not found and not failures:
+    if not cards and not failures:
         yield Failure(source, None, "the file holds no events and no contacts")
+    # A column that none of them has can be asked for all the same.
+    names = [
+        one for one in dict.fromkeys(columns.values()) if options.asked or any(one in card.values for card in cards)
+    ]
+    reader = RowReader(source, names, options)
+    for card in cards:
+        yield reader.row(card.line, {name: card.values.get(name, "") for name in names})
 
 
 def _cards(properties: Iterator[_Property]) -> Iterator[_Card]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -26,6 +26,8 @@ PASSAGE = 860
 """Characters of a passage: `benchmarks/documents.py --part train` finds more the longer they are, to about 900."""
 
 
+_ITEM = 60
+"""Characters of a list's longest item from which each has a line of its own."""
 Naming = Literal["field", "table", "none"]
 
 
@@ -333,7 +335,26 @@ def _string(value: Any) -> str:
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         return str(int(value))
     found = value if isinstance(value, int) else plain_value(value)
+    if isinstance(found, dict | list):
+        return _listed(found)
     return found if isinstance(found, str) else str(value)
+
+
+def _listed(value: dict[str, Any] | list[Any]) -> str:
+    """Return an object or a list as people write one: its values behind their names, or one after the other."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {text}" for name, text in _named(value))
+    texts = [f"({_string(one)})" if isinstance(one, dict | list) and one else _string(one) for one in value]
+    long = any(len(text) > _ITEM for text in texts)
+    return ("\n" if long else ", ").join(filter(None, texts))
+
+
+def _named(value: dict[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
+    for name, one in value.items():
+        if isinstance(one, dict):
+            yield from _named(one, f"{before}{name} ")
+        elif text := _string(one):
+            yield f"{before}{name}", text
 
 
 def _nearest(name: str, columns: Sequence[str]) -> str | None:
