@@ -234,3 +234,28 @@ def test_logs_and_settings_are_read_with_their_lines(tmp_path, kind):
     rows, reasons = taken(tmp_path / f"a.{kind}", text)
     assert reasons == [] and rows[0].metadata["line"] == 1 and rows[-1].metadata["line"] > 50
     assert any("port = 8443" in row.text for row in rows)
+
+
+# --- mailboxes ---
+
+BOX = (
+    b"From ann@example.com Mon Nov 16 09:12:00 2026\nSubject: Keys\nFrom: Ann <ann@example.com>\n\n"
+    b"The keys are with Bob.\n"
+    b">From there on it is easy.\nFrom here too\n\n"
+    b"From bob@example.com Tue Nov 17 10:00:00 2026\nSubject: =?utf-8?b?6Y21?=\n"
+    b"Content-Type: multipart/mixed; boundary=b\n\n"
+    b"--b\nContent-Type: text/plain; charset=iso-2022-jp\n\n\x1b$B80$O;}$C$F$$$^$9!#\x1b(B\n\n--b\n"
+    b"Content-Disposition: attachment; filename=a.pdf\nContent-Type: application/pdf\n\nx\n--b--\n\nFrom x\n\n"
+)
+
+
+def test_all_messages_of_a_mailbox_are_read(tmp_path):
+    path = tmp_path / "a.mbox"
+    rows, reasons = taken(path, BOX)
+    assert [row.text for row in rows] == [
+        "Keys\nThe keys are with Bob.\nFrom there on it is easy.\nFrom here too", "鍵\n鍵は持っています。"
+    ]  # fmt: skip
+    assert [row.id for row in rows] == [f"{path}#1#1", f"{path}#2#1"] and rows[0].metadata["from"].startswith("Ann")
+    assert {row.metadata["source"] for row in rows} == {str(path)} and rows[0].parent != rows[1].parent
+    assert reasons == ["message 3: the mail holds no text"]
+    assert taken(path, "cats") == ([], ["the file holds no messages"])

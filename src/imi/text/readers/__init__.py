@@ -27,7 +27,7 @@ from imi.text.readers.epub import EPUB, read_epub
 from imi.text.readers.folders import Walked, shown
 from imi.text.readers.jsons import read_json, read_jsonl
 from imi.text.readers.lines import STDIN, open_bytes, unreadable
-from imi.text.readers.mail import read_mail
+from imi.text.readers.mail import read_mail, read_mailbox
 from imi.text.readers.office import OFFICE, read_office
 from imi.text.readers.opendocument import OPEN_DOCUMENTS, read_open_document
 from imi.text.readers.pdf import read_pdf
@@ -71,6 +71,7 @@ READERS: dict[str, Reader] = {
     ".htm": read_html,
     ".xhtml": read_html,
     ".eml": read_mail,
+    ".mbox": read_mailbox,
     ".pdf": read_pdf,
     ".ipynb": read_notebook,
     ".db": read_sqlite,

@@ -42,7 +42,8 @@ def read_zip(
     try:
         archive = zipfile.ZipFile(source)
     except (zipfile.BadZipFile, OSError) as broken:
-        yield Failure(source, None, f"no zip archive: {reason_of(broken)}")
+        reason = reason_of(broken)
+        yield Failure(source, None, reason if "zip archive" in reason else f"no zip archive: {reason}")
         return
     if overlapping(archive.infolist(), os.path.getsize(source)):
         archive.close()

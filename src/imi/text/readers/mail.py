@@ -1,4 +1,4 @@
-"""Mail (.eml): the text of a message, its plain part or else its HTML, below its subject, with the people and date."""
+"""Mail (.eml, .mbox): a message's text, plain or else of its HTML, below its subject, with the people and the date."""
 
 from __future__ import annotations
 
@@ -6,19 +6,26 @@ import contextlib
 import email
 import email.policy
 import email.utils
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from email.message import EmailMessage
-from typing import Any
+from typing import IO, Any
 
 from imi.errors import Failure
+from imi.records import with_facts
 from imi.text.plain import plain_blocks
 from imi.text.readers.encodings import guess_encoding
+from imi.text.readers.limits import WHOLE
 from imi.text.readers.lines import open_bytes
 from imi.text.readers.pieces import passage_rows
 from imi.text.readers.prose import placed
+from imi.text.readers.reasons import reason_of
 from imi.text.readers.rows import ReadOptions, Row, refuse_columns
 from imi.text.readers.web import html_passages, main_text, page_tree, unplaced
 
+_LINE = 2**20
+_QUOTED = re.compile(rb">{1,20}From ")
 Items = Iterator[Row | Failure]
 
 
@@ -27,11 +34,69 @@ def read_mail(source: str, options: ReadOptions) -> Items:
     refuse_columns(source, options, "a mail")
     with open_bytes(source) as file:
         message: Any = email.message_from_binary_file(file, policy=email.policy.default)
+    for name in _attached(message):
+        options.say(source, None, f"what is attached is not read: {name}")
+    yield from _message_rows(message, source, options)
+
+
+def read_mailbox(source: str, options: ReadOptions) -> Items:
+    """Yield the passages of all messages of a mailbox; their ids have the number of the message."""
+    refuse_columns(source, options, "a mailbox")
+    number = attached = 0
+    with open_bytes(source) as file:
+        for number, raw in enumerate(_messages(file), 1):
+            if len(raw) > WHOLE:
+                yield Failure(source, None, f"message {number} is larger than {WHOLE:,} bytes and is left out")
+                continue
+            message: Any = email.message_from_bytes(raw, policy=email.policy.default)
+            attached += len(_attached(message))
+            try:
+                for item in _message_rows(message, f"{source}#{number}", options):
+                    yield _of_box(item, source, number)
+            except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as broken:
+                # What a damaged message does to its parser cannot be listed; it must not stop the others.
+                yield Failure(source, None, f"message {number} cannot be read: {reason_of(broken)}")
+    if attached:
+        options.say(source, None, f"what is attached to its messages is not read: {attached:,} files")
+    if not number:
+        yield Failure(source, None, "the file holds no messages")
+
+
+def _of_box(item: Row | Failure, source: str, number: int) -> Row | Failure:
+    if isinstance(item, Failure):
+        return Failure(source, None, f"message {number}: {item.reason}")
+    metadata = with_facts(item.document.metadata, {"source": source})
+    return replace(item, document=replace(item.document, metadata=metadata))
+
+
+def _messages(file: IO[bytes]) -> Iterator[bytes]:
+    """Yield the messages of a mailbox: each begins with a line From and an address, after an empty line."""
+    held: list[bytes] | None = None
+    size, empty = 0, True
+    while line := file.readline(_LINE):
+        if empty and line.startswith(b"From "):
+            if held is not None:
+                yield b"".join(held)
+            held, size = [], 0
+        elif held is not None and size <= WHOLE:
+            held.append(line[1:] if _QUOTED.match(line) else line)
+            size += len(line)
+        empty = not line.strip()
+    if held is not None:
+        yield b"".join(held)
+
+
+def _attached(message: Any) -> list[str]:
+    """Return the names of what is attached to a message."""
+    return [
+        part.get_filename() or part.get_content_type()
+        for part in message.walk()
+        if part.is_attachment() or part.get_content_maintype() not in ("text", "multipart", "message")
+    ]
+
+
+def _message_rows(message: Any, source: str, options: ReadOptions) -> Items:
     known = _headers(message)
-    for part in message.walk():
-        if part.is_attachment() or (part.get_content_maintype() not in ("text", "multipart", "message")):
-            name = part.get_filename() or part.get_content_type()
-            options.say(source, None, f"what is attached is not read: {name}")
     subject = known.get("subject")
     body = message.get_body(preferencelist=("plain", "html"))
     text = "" if body is None else _text(body)
