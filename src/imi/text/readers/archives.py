@@ -42,8 +42,8 @@ def read_zip(
     try:
         archive = zipfile.ZipFile(source)
     except (zipfile.BadZipFile, OSError) as broken:
-        reason = reason_of(broken)
-        yield Failure(source, None, reason if "zip archive" in reason else f"no zip archive: {reason}")
+        cause = reason_of(broken)
+        yield Failure(source, None, cause if "zip archive" in cause else f"no zip archive: {cause}")
         return
     if overlapping(archive.infolist(), os.path.getsize(source)):
         archive.close()
