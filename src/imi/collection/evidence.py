@@ -32,7 +32,7 @@ from imi.collection.folder import FolderCollection
 from imi.fusion import lucene_idf
 from imi.records import Hit
 from imi.text.asked_for import AskedFor
-from imi.text.labels import unlabelled
+from imi.text.labels import BODIES, labelled_parts, unlabelled
 from imi.text.lexical import index_tokens, is_unspaced, mostly_unspaced, normalize_text, query_terms, ranking_terms
 from imi.text.own_facts import OwnFact
 from imi.text.sentences import sentences
@@ -58,6 +58,7 @@ _LITTLE = 0.12
 _CAPITAL = re.compile(r"(?<=[a-z,;] )[A-Z][\w\-]+")
 _LATIN = re.compile(r"[A-Za-z][A-Za-z\-]+")
 _KATAKANA = re.compile("[\u30a1-\u30fa\u30fc]{2,}")
+_WORDS = re.compile("[\u3005\u4e00-\u9fff]{2,}|[\u30a1-\u30fa\u30fc]{2,}|[a-z0-9]{2,}")
 _READ = 5
 _BUILT_OF = FUNCTION_WORDS | {"much", "many"}
 """What counts as no word of a question: how much is asked of things whose texts say neither."""
@@ -152,8 +153,23 @@ def _weighed(
         return across
     score += _NEAR * near - _FAR_COSTS * max(0.0, _FAR - near)
     within = Evidence(score, LEAST_UNSPACED if unspaced else LEAST, max(shares), near)
+    if unspaced and not within.enough and any(_is_row_of(question, text) for text in texts):
+        return Evidence(within.least, within.least, max(shares), near)
     # Among notes in two languages the few in the question's own may have its words.
     return within if unspaced == mostly_unspaced(texts) or (unspaced == own and within.enough) else across
+
+
+def _is_row_of(question: str, text: str) -> bool:
+    """Whether a row of a table has all words of a question, two or more: 福岡, 店長.
+
+    A row has none of the particles between them, whose characters count for much where no text has them.
+    """
+    parts = labelled_parts(text)
+    if not text.startswith("| ") and (not parts or any(name.casefold() in BODIES for name, _ in parts)):
+        return False
+    words = _WORDS.findall(normalize_text(without_question_words(question)))
+    said = normalize_text(text)
+    return len(words) > 1 and all(word in said for word in words)
 
 
 def _missing(collection: FolderCollection, question: str, texts: Sequence[str]) -> float:

@@ -85,3 +85,21 @@ def test_a_cell_far_away_does_not_make_a_sheet_large(tmp_path):
     for name in ("a.xlsx", "b.xlsx"):
         items = list(read(str(tmp_path / name), ReadOptions()))
         assert [one.document.text for one in items] == ["a", "b"] and items[1].document.metadata["line"] == 900_000
+
+
+def test_a_title_over_merged_cells_is_said_once(tmp_path):
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    sheet = book.active
+    for row in (
+        ["Sales of 2026", None, None],
+        ["shop", "first half", "second half"],
+        ["Leeds", 12, 15],
+        ["York", 9, 8],
+    ):
+        sheet.append(row)
+    sheet.merge_cells("A1:C1")
+    book.save(tmp_path / "a.xlsx")
+    report = Report()
+    assert len(list(read(str(tmp_path / "a.xlsx"), ReadOptions(report=report)))) == 2
+    assert [one.text for one in report.notices] == ["the line is above the header and not a row: 'Sales of 2026'"]

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
+from itertools import groupby, islice
 from typing import Any, TextIO
 
 from imi.errors import DataError, Failure, MissingExtra
@@ -465,7 +465,8 @@ def _too_few(source: str, item: Record, width: int) -> Failure:
 
 
 def _shown(cells: Sequence[Any]) -> str:
-    text = ", ".join(str(cell).strip() for cell in cells if not blank(cell))
+    # A title over merged cells is in each of them.
+    text = ", ".join(one for one, _ in groupby(str(cell).strip() for cell in cells if not blank(cell)))
     return repr(text if len(text) <= 60 else f"{text[:59]}…")
 
 
