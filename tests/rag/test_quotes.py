@@ -23,6 +23,11 @@ NOTES = {
     "flat.txt": "The flat has two rooms, a balcony to the south and no lift. The tin holds four cakes for four days.\n",
     "家族.txt": "弟 080-1234-5678\n母 090-8765-4321\n弟は28歳、名古屋の会社で働いている。\n合鍵は玄関の植木鉢の下。\n",
     "沖縄.md": "# 沖縄旅行\n\n## 飛行機\n\n便は早めに着くこと。\n\n行きは6月12日、羽田を7:45に発つ。\n",
+    "日記.md": (
+        "# 日記\n\n## 4月2日\n\n上野公園を散歩した。桜が満開だった。\n\n"
+        "## 4月10日\n\n一日中雨。母は風邪をひいていた。\n"
+    ),
+    "family.txt": "My brother Tom works in Leeds.\nMy sister Clara lives in Lyon.\n",
     "経費.md": (
         "# 経費精算\n\n経費の締切は毎月25日です。領収書は田村に渡してください。\n\n"
         "| Item | Limit |\n|---|---|\n| Hotel | 12000 |\n| Deadline meeting | 500 |\n"
@@ -53,6 +58,8 @@ def notes(tmp_path_factory):
         ("How many eggs do I need for the lemon cake?", ["3 eggs"]),
         ("弟の電話番号は？", ["弟 080-1234-5678"]),
         ("弟の電話番号を教えて", ["弟 080-1234-5678"]),
+        ("桜はどこで咲いていましたか", ["上野公園を散歩した。"]),
+        ("What is my brother's name?", ["My brother Tom"]),
         ("弟って何歳？", ["弟は28歳"]),
         ("合鍵ってどこにあるの？", ["合鍵は玄関"]),
         ("飛行機は何時？", ["行きは6月12日、羽田を7:45"]),

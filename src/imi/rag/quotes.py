@@ -123,6 +123,8 @@ def _scores(together: Together, question: str, found: Sequence[_Said], above: Se
     if kind is not None:
         # What has a telephone number says "telephone number" by that.
         own = [has | kind.implied if holding else has for has, holding in zip(own, holds, strict=True)]
+        # A line with the time that is asked for is no heading.
+        heads = [head and not (kind.sure and holding) for head, holding in zip(heads, holds, strict=True)]
     rare = {term: np.log1p(len(own) / (0.5 + sum(term in words for words in own))) for term in asked}
     total = max(sum(rare.values()), 1e-9)
     meaning = model.embed([one for _, _, one in found]) @ model.embed([question], "query")[0]
@@ -192,10 +194,23 @@ def _chosen(question: str, found: Sequence[_Said], scores: _Scores) -> list[int]
             continue
         chosen.append(at)
     if scores.may.any() and not scores.may[chosen].any():
-        # Where the cherries bloomed is said in the sentence before.
-        beside = [other for at in chosen for other in (at - 1, at + 1) if 0 <= other < len(found)]
-        chosen += [at for at in beside if found[at][0] == n and scores.may[at] and not scores.heads[at]][:1]
+        chosen += _elsewhere(found, scores, chosen, n)
     return chosen
+
+
+def _elsewhere(found: Sequence[_Said], scores: _Scores, chosen: Sequence[int], passage: int) -> list[int]:
+    """Return where a passage gives what is asked for, if no sentence chosen of it does: beside it or below.
+
+    Args:
+        found: all sentences.
+        scores: theirs.
+        chosen: the sentences that are quoted.
+        passage: that the best one is of.
+    """
+    able = [at for at in np.flatnonzero(scores.may).tolist() if found[at][0] == passage and not scores.heads[at]]
+    near = [at for at in able if at - 1 in chosen or at + 1 in chosen]
+    sure = [at for at in able if scores.gives[at]]
+    return sorted(sure, key=lambda at: -scores.score[at])[:1] or near[:1]
 
 
 def _headings(found: Sequence[_Said]) -> list[bool]:

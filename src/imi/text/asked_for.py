@@ -250,6 +250,11 @@ class AskedFor:
     own: bool
     implied: frozenset[str]
 
+    @property
+    def noted(self) -> bool:
+        """Whether it is a code or a number that somebody has of something: of the bank card, of a brother."""
+        return self.name in _NOTED
+
     @classmethod
     def of(cls, question: str) -> AskedFor | None:
         """Return what a question asks for; None where it asks for anything else."""

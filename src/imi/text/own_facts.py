@@ -24,6 +24,11 @@ _NAMES = Pattern(
     rf"|what (?:do|did) (?:i|I|we|they|you) (?:call|name) {_THING.format('d')}"
 )
 """The whole of a question for a name, in English."""
+_RELATIVES = "(?:妹|姉|兄|弟|母|父|祖母|祖父|娘|息子|妻|夫|彼|彼女|友達|友人)(?:さん)?"
+_HOUSES = (
+    "ホテル|旅館|民宿|宿|病院|医院|薬局|居酒屋|喫茶|カフェ|美容室|美容院|レストラン|食堂|保育園"
+    "|hotel|hostel|inn|pension|café|cafe|restaurant|clinic|pharmacy"
+)
 _FAMILY = "(?:妹|姉|兄|弟|母|父|祖母|祖父|娘|息子|妻|夫|彼|彼女|友達|友人|隣)(?:さん)?の"
 _OWN = "(?:うち|ウチ|我が家|わが家|私|わたし|僕|ぼく|俺|おれ|当社|弊社)(?:たち|達)?"
 _THING_UNSPACED = rf"(?:{_OWN}(?:の|で飼っている))?(?:{_FAMILY})?(?P<{{}}>[^\s。、はのをがにでへ]{{{{1,8}}}})"
@@ -70,6 +75,13 @@ _BESIDE_UNSPACED = (
     "|(?:[」』]|[\u30a1-\u30fa\u30fc]{{2,20}}(?:ちゃん|くん|君)?)(?:は|、|[(（])[^、。]{{0,6}}{0}"
     "|{0}[ \u3000][一-鿿]{{2,4}}(?:[ \u3000][一-鿿]{{1,3}})?(?:$|[、。(（が]|氏|様|さん)"
 )
+_RELATIVE = (
+    "(?:{0})の(?!誕生|仕事|結婚|電話|住所|学校|部屋|会社|名前|年齢|番号|病気|料理|写真|夫|妻|子|娘|息子|友|声|家|車|服|本|具合|体調|予定|担任|先生)"
+    "[一-鿿]{{1,3}}(?:は|が|も|と|、|に|を|$)"
+)
+"""A relative's name behind the word for it: 妹の美咲は."""
+_PLACE = r"\b(?i:{0}) [A-Z][\w'’]+|(?:\A|[\s・、。])(?:{0})[一-鿿\u30a1-\u30fa\u30fc]{{2,8}}(?:[、。（(は]|$)"
+"""A house's name behind its kind: ホテル海風、那覇市."""
 _NOTE = r"(?i:(?:my |our |the )?{0}(?:['’]s)?(?: names?)? ?(?:,|:|[-–—=→(]) ?[\"“'‘]?\w+[\"”'’)]?\W?)"
 """The whole of a short note: cat: tama."""
 _LABELLED = (
@@ -151,6 +163,10 @@ class OwnFact:
             across = is_unspaced(thing) != is_unspaced(sentence) and _NAMING_ACROSS.search(sentence) is not None
             return close and (across or _NAMING.search(sentence) is not None)
         if _NAMING.search(sentence) is not None:
+            return True
+        if re.fullmatch(_RELATIVES, thing) and re.search(_RELATIVE.format(thing), sentence):
+            return True
+        if re.fullmatch(_HOUSES, thing, re.IGNORECASE) and re.search(_PLACE.format(thing), sentence):
             return True
         patterns = (_BESIDE_UNSPACED, _LABELLED) if is_unspaced(thing) else (_BESIDE, _LABELLED, rf"\A{_NOTE}\Z")
         return any(re.search(one.format(re.escape(thing)), sentence) for one in patterns)
