@@ -1,5 +1,6 @@
 """Books: chapters in reading order under their headings, and what of hostile or broken ones is said."""
 
+import time
 import zipfile
 
 import pytest
@@ -185,3 +186,16 @@ def test_books_in_archives_and_folders_are_read(tmp_path):
     rows, reasons = taken(tmp_path / "b.zip")
     assert [row.id for row in rows] == [f"{tmp_path}/b.zip/shelf/a.epub#1"] and reasons == []
     assert [row.text for row in taken(tmp_path)[0]] == ["The Tide > One\nThe first."] * 2
+
+
+def test_names_within_names_are_read_once(tmp_path):
+    deep = (
+        '<html xmlns="http://www.w3.org/1999/xhtml"><nav>'
+        + '<a href="a.xhtml">x' * 30_000
+        + "</a>" * 30_000
+        + "</nav></html>"
+    )
+    more = '<item id="v" href="nav.xhtml" properties="nav"/>'
+    began = time.process_time()
+    rows, _ = taken(book(tmp_path / "a.epub", {"a.xhtml": "<p>cats</p>"}, members={"OEBPS/nav.xhtml": deep}, more=more))
+    assert len(rows) == 1 and time.process_time() - began < 3

@@ -1,5 +1,6 @@
 """Subtitles, calendars, contacts, Rich Text, OpenDocument, logs and settings."""
 
+import time
 import zipfile
 
 import pytest
@@ -144,7 +145,7 @@ def test_rich_text_gives_its_text(tmp_path, body, text):
 
 
 def test_deep_rich_text_is_read_in_the_time_of_its_length(tmp_path):
-    rows, _ = taken(tmp_path / "a.rtf", "{\\rtf1 " + "{\\b " * 200_000 + "cats" + "}" * 200_000 + "}")
+    rows, _ = taken(tmp_path / "a.rtf", "{\\rtf1 " + "{\\b " * 50_000 + "cats" + "}" * 50_000 + "}")
     assert [row.text for row in rows] == ["cats"]
     assert taken(tmp_path / "a.rtf", "cats")[1] == ["no readable Rich Text file: it does not begin as one"]
     assert taken(tmp_path / "a.rtf", "{\\rtf1 }")[1] == ["the file holds no text"]
@@ -259,3 +260,25 @@ def test_all_messages_of_a_mailbox_are_read(tmp_path):
     assert {row.metadata["source"] for row in rows} == {str(path)} and rows[0].parent != rows[1].parent
     assert reasons == ["message 3: the mail holds no text"]
     assert taken(path, "cats") == ([], ["the file holds no messages"])
+
+
+# --- without end ---
+
+
+@pytest.mark.parametrize(
+    ("name", "raw"),
+    [
+        ("a.ics", "BEGIN:VEVENT\nSUMMARY:x\n" + "ATTENDEE:a@b.c\n" * 25_000 + "END:VEVENT\n"),
+        ("a.ics", "BEGIN:VEVENT\nSUMMARY:x\n" + " y\n" * 60_000 + "END:VEVENT\n"),
+        ("a.ics", "BEGIN:VEVENT\nSUMMARY:x\n" + "BEGIN:VALARM\n" * 25_000),
+        ("a.vcf", "BEGIN:VCARD\nN;ENCODING=QUOTED-PRINTABLE:x=\n" + "y=\n" * 60_000 + "END:VCARD\n"),
+        ("a.srt", "00:00:01,000 --> 00:00:02,000\n" + "y\n" * 60_000),
+        ("a.srt", "00:00:01,000 --> 00:00:02,000\ny\n" * 8_000),
+        ("a.mbox", "From x\n\n" * 600),
+        ("a.rtf", "{\\rtf1 " + "\\u8364?" * 50_000 + "}"),
+    ],
+)
+def test_what_has_no_end_takes_a_time_like_its_length(tmp_path, name, raw):
+    began = time.process_time()
+    taken(tmp_path / name, raw)
+    assert time.process_time() - began < 2

@@ -57,7 +57,13 @@ class _Property:
 class _Card:
     line: int
     kind: str
-    values: dict[str, str] = field(default_factory=dict)
+    parts: dict[str, list[str]] = field(default_factory=dict)
+
+    def values(self) -> dict[str, str]:
+        """Return the columns; a name in parts is none beside a whole one."""
+        found = {name: ", ".join(said) for name, said in self.parts.items()}
+        in_parts = found.pop("name in parts", None)
+        return {"name": in_parts, **found} if in_parts and "name" not in found else found
 
 
 def read_cards(source: str, options: ReadOptions) -> Items:
@@ -70,15 +76,15 @@ def read_cards(source: str, options: ReadOptions) -> Items:
         yield Failure(source, None, "the file holds no events and no contacts")
     # A column that none of them has can be asked for all the same.
     names = [
-        one for one in dict.fromkeys(columns.values()) if options.asked or any(one in card.values for card in cards)
+        one for one in dict.fromkeys(columns.values()) if options.asked or any(one in values for _, values in cards)
     ]
     reader = RowReader(source, names, options)
-    for card in cards:
-        yield reader.row(card.line, {name: card.values.get(name, "") for name in names})
+    for line, values in cards:
+        yield reader.row(line, {name: values.get(name, "") for name in names})
 
 
-def _cards(properties: Iterator[_Property]) -> Iterator[_Card]:
-    """Yield what is between a BEGIN and an END, without what is inside of it, such as alarms."""
+def _cards(properties: Iterator[_Property]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield the line and the columns of what is between BEGIN and END, without what is inside of it, such as alarms."""
     card: _Card | None = None
     inside = 0
     for one in properties:
@@ -92,35 +98,34 @@ def _cards(properties: Iterator[_Property]) -> Iterator[_Card]:
             if inside:
                 inside -= 1
                 continue
-            if "name" in card.values:
-                card.values.pop("name in parts", None)
-            elif "name in parts" in card.values:
-                card.values["name"] = card.values.pop("name in parts")
-            yield card
+            yield card.line, card.values()
             card = None
         elif card is not None and not inside:
             name = _COLUMNS[card.kind].get(one.name)
             said = _said(one) if name else ""
             if name and said:
-                before = card.values.get(name)
-                card.values[name] = said if before is None else f"{before}, {said}"
+                card.parts.setdefault(name, []).append(said)
 
 
 def _properties(lines: Iterable[Numbered | Failure], failures: list[Failure]) -> Iterator[_Property]:
     """Yield the lines of a file with those put together that were folded; failures are put aside."""
-    held, number, soft = "", 0, False
+    held: list[str] = []
+    number, length, soft = 0, 0, False
     for item in lines:
         if isinstance(item, Failure):
             failures.append(item)
             continue
         at, line = item
         if held and (soft or line[:1] in (" ", "\t")):
-            held = (held[:-1] + line if soft else held + line[1:]) if len(held) < _LONGEST else held
+            if length < _LONGEST:
+                held[-1] = held[-1][:-1] if soft else held[-1]
+                held.append(line if soft else line[1:])
+                length += len(line)
         else:
-            yield from _parsed(number, held)
-            held, number = line, at
-        soft = held.endswith("=") and "QUOTED-PRINTABLE" in held[:200].upper()
-    yield from _parsed(number, held)
+            yield from _parsed(number, "".join(held))
+            held, number, length = [line], at, len(line)
+        soft = line.endswith("=") and "QUOTED-PRINTABLE" in held[0][:200].upper()
+    yield from _parsed(number, "".join(held))
 
 
 def _parsed(number: int, line: str) -> Iterator[_Property]:

@@ -138,7 +138,7 @@ def _names(archive: zipfile.ZipFile, contents: list[str]) -> dict[str, str]:
             tree = _xml(archive, name)
         except (*_DAMAGE, ElementTree.ParseError):
             continue
-        for one in tree.iter():
+        for one in _outermost(tree, "a") if _local(tree) != "ncx" else tree.iter():
             if _local(one) == "navPoint":
                 label = next((_line(part) for part in one if _local(part) == "navLabel"), "")
                 target = next((part.get("src", "") for part in one if _local(part) == "content"), "")
@@ -225,10 +225,21 @@ def _local(element: ElementTree.Element) -> str:
     return element.tag.rpartition("}")[2] if isinstance(element.tag, str) else ""
 
 
+def _outermost(tree: ElementTree.Element, name: str) -> Iterator[ElementTree.Element]:
+    """Yield the elements of a name, none that stands inside of another, as their texts would be read again."""
+    waiting = [tree]
+    while waiting:
+        one = waiting.pop()
+        if _local(one) == name:
+            yield one
+        else:
+            waiting.extend(reversed(one))
+
+
 def _line(element: ElementTree.Element) -> str:
     return " ".join("".join(element.itertext()).split())
 
 
 def _said(package: ElementTree.Element, name: str) -> list[str]:
-    texts = (_line(one) for one in package.iter() if _local(one) == name)
+    texts = (_line(one) for one in _outermost(package, name))
     return [text for text in texts if text]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from imi.errors import Failure
 from imi.records import own_facts
@@ -28,13 +29,13 @@ _SHORT = 8
 Items = Iterator[Row | Failure]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Cue:
     line: int
     time: str
     begins: int
     ends: int
-    lines: tuple[str, ...] = ()
+    lines: list[str] = field(default_factory=list)
 
 
 def read_subtitles(source: str, options: ReadOptions) -> Items:
@@ -83,7 +84,8 @@ def _cues(lines: Iterable[Numbered | Failure], failures: list[Failure]) -> Itera
                 yield held
                 held = None
         elif held is not None and (said := _said(line)):
-            held = replace(held, lines=(*held.lines, said), line=held.line if held.lines else number)
+            held.line = held.line if held.lines else number
+            held.lines.append(said)
     if held is not None:
         yield held
 
@@ -96,6 +98,13 @@ def _said(line: str) -> str:
 def _joined(before: str, after: str) -> str:
     close = not before or (_JOINED_WITHOUT.match(before[-1]) and _JOINED_WITHOUT.match(after[0]))
     return before + after if close else f"{before} {after}"
+
+
+def _in_one(lines: Sequence[str]) -> str:
+    parts = list(lines[:1])
+    for before, after in pairwise(lines):
+        parts += ("" if _JOINED_WITHOUT.match(before[-1]) and _JOINED_WITHOUT.match(after[0]) else " ", after)
+    return "".join(parts)
 
 
 def _seconds(time: str) -> int:
@@ -113,13 +122,11 @@ def _clock(time: str) -> str:
 def _blocks(cues: Iterator[_Cue], times: dict[int, str]) -> Iterator[Block]:
     """Yield paragraphs of what is said without a pause, by one voice; lines that roll up are said once."""
     start, text, line, ends = 0, "", 0, 0
-    last: tuple[str, ...] = ()
+    last: frozenset[str] = frozenset()
     for cue in cues:
-        rolled = last if cue.begins <= ends else ()
+        rolled = last if cue.begins <= ends else frozenset()
         lines = [one for one in cue.lines if one not in rolled or len(one) < _SHORT]
-        last, said = cue.lines, ""
-        for one in lines:
-            said = _joined(said, one)
+        last, said = frozenset(cue.lines), _in_one(lines)
         if not said:
             ends = max(ends, cue.ends)
             continue
