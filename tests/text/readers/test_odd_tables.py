@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from imi.errors import Failure, UsageError
-from imi.text.readers import ReadOptions, Report, read
+from imi.text.readers import ReadOptions, Report, read, tables
 
 
 def taken(path, **options):
@@ -276,3 +276,11 @@ def test_parquet_keeps_what_its_types_say(tmp_path):
         "list": [1, 2], "nested": {"x": {"y": 1}}, "exact": "12345678901234567.89", "large": 2**64 - 1,
         "at": "2024-09-01T09:00:00+09:00", "long": "1 day, 6:00:00",
     }  # fmt: skip
+
+
+def test_a_cell_without_an_end_is_not_said_to_be_quoted(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "_LONGEST_CELL", 1000)
+    (tmp_path / "a.csv").write_text("id,text\n1,cats\n2," + "x" * 1001 + '\n3,"dogs\n')
+    items = list(read(str(tmp_path / "a.csv"), ReadOptions()))
+    reasons = [(one.line, one.reason) for one in items if isinstance(one, Failure)]
+    assert reasons == [(3, "a cell has more than 1,000 characters"), (4, "a quote is opened and never closed")]

@@ -189,7 +189,7 @@ class _Separated:
                     self._options.say(self._source, first, "its quotes follow no rule and were read as they are")
             taken = lines.taken
             if cells is None or (len(taken) > 1 and len(cells) != width and self._are_rows(taken[1:], width)):
-                yield Failure(self._source, first, _unclosed(len(taken)))
+                yield Failure(self._source, first, _refused(taken))
                 long += sum(map(len, taken)) > 2**20
                 if long > _RESYNCS:
                     rows = csv.reader(lines, delimiter=layout.separator, quoting=csv.QUOTE_NONE)
@@ -232,7 +232,11 @@ class _Separated:
         return sum(len(cells) == width for cells in some) * 2 > len(some) and len(lines) > 1
 
 
-def _unclosed(lines: int) -> str:
+def _refused(taken: Sequence[str]) -> str:
+    """Return why lines give no row."""
+    if not any('"' in line for line in taken):
+        return f"a cell has more than {_LONGEST_CELL:,} characters"
+    lines = len(taken)
     return "a quote is opened and never closed" + (
         f"; the {lines - 1} lines after it are read as separate rows" if lines > 1 else ""
     )
