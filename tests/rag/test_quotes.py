@@ -28,6 +28,12 @@ NOTES = {
         "## 4月10日\n\n一日中雨。母は風邪をひいていた。\n"
     ),
     "family.txt": "My brother Tom works in Leeds.\nMy sister Clara lives in Lyon.\n",
+    "washer.txt": "Washing machine: load 7 kg. If E18 is shown, clean the pump filter.\n",
+    "garden.txt": "Tomatoes: sow in March, plant out after 15 May, water daily.\nThe hose is in the shed.\n",
+    "映画.md": (
+        "# 見た映画\n\n| 題名 | 監督 | 年 |\n|---|---|---|\n"
+        "| 七人の侍 | 黒澤明 | 1954 |\n| 東京物語 | 小津安二郎 | 1953 |\n"
+    ),
     "経費.md": (
         "# 経費精算\n\n経費の締切は毎月25日です。領収書は田村に渡してください。\n\n"
         "| Item | Limit |\n|---|---|\n| Hotel | 12000 |\n| Deadline meeting | 500 |\n"
@@ -63,6 +69,9 @@ def notes(tmp_path_factory):
         ("弟って何歳？", ["弟は28歳"]),
         ("合鍵ってどこにあるの？", ["合鍵は玄関"]),
         ("飛行機は何時？", ["行きは6月12日、羽田を7:45"]),
+        ("What does E18 mean?", ["If E18 is shown"]),
+        ("トマトはいつ植える？", ["Tomatoes: sow in March"]),
+        ("七人の侍の監督は誰？", ["七人の侍 | 黒澤明 | 1954"]),
         ("経費の締切は？", ["経費の締切は毎月25日です。"]),
     ],
 )

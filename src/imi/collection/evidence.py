@@ -54,6 +54,10 @@ LEAST_BY_WORDS = 3.6
 LEAST_BY_WORDS_UNSPACED = 4.9
 LEAST_NEAR = 0.27
 """How near it must come where it has hardly a word of the question, as in another language."""
+_LEAST_WORDLESS = 0.4
+"""The same in the question's own language, where an answer has some of its words."""
+_CLOSE_ACROSS = 0.34
+"""The same among rows in both languages, where the words of the question's own are against it."""
 _LITTLE = 0.12
 _CAPITAL = re.compile(r"(?<=[a-z,;] )[A-Z][\w\-]+")
 _LATIN = re.compile(r"[A-Za-z][A-Za-z\-]+")
@@ -71,8 +75,8 @@ _HIRAGANA = re.compile("[\u3041-\u309f]")
 _ENDINGS_COUNT = 0.5
 """What pieces with hiragana count: endings and particles, and where a word and its particle meet."""
 _READ = 5
-_BUILT_OF = FUNCTION_WORDS | {"much", "many", "s", "t", "re", "ve", "ll", "d", "m"}
-"""What counts as no word of a question: how much is asked of things whose texts say neither; brother's, didn't."""
+_BUILT_OF = FUNCTION_WORDS | {"much", "many", "s", "t", "re", "ve", "ll", "d", "m", "mean", "means"}
+"""What counts as no word of a question: things have a price, not "how much"; brother's; what E18 means."""
 _COSTS = frozenset({"cost", "costs"})
 """Nor do these behind "how much": a price is a figure."""
 
@@ -133,8 +137,11 @@ def likely_hits(collection: Collection, question: str, hits: Sequence[Hit]) -> i
 
 def _asked(collection: Collection, question: str) -> list[str] | None:
     """Return the words of a question that can be judged; None where it cannot."""
-    terms = ranking_terms(without_question_words(question)) or ranking_terms(question)
-    if not isinstance(collection, FolderCollection) or not terms or query_terms(question).phrase:
+    plain = without_question_words(question)
+    terms = ranking_terms(plain) or ranking_terms(question)
+    if not isinstance(collection, FolderCollection) or not terms:
+        return None
+    if query_terms(question).phrase and plain.strip(" ?？。") == question.strip(" ?？。"):
         return None
     return terms
 
@@ -158,11 +165,13 @@ def _weighed(
     if _of_something_else(terms, rarity, kind, texts):
         return Evidence(0.0, LEAST, max(shares), near)
     score = _PASSAGE * whole + _SENTENCE * max(shares) - _missing(collection, question, texts)
-    if near is None:
+    if cosines is None or near is None:
         return Evidence(score, LEAST_BY_WORDS_UNSPACED if unspaced else LEAST_BY_WORDS, max(shares))
     if near >= _CLOSE and _gives(kind, said, shares):
         score += _GIVEN
-    across = Evidence(near, LEAST_NEAR, max(shares), near)
+    foreign = unspaced != mostly_unspaced(texts)
+    nearest = unspaced != is_unspaced(said[int(cosines[len(texts) :].argmax())])
+    across = Evidence(near, LEAST_NEAR if foreign or nearest else _LEAST_WORDLESS, max(shares), near)
     if whole < _LITTLE:
         # Words of another language: only the meaning can tell, and on a different scale.
         return across
@@ -171,7 +180,9 @@ def _weighed(
     if unspaced and not within.enough and any(_is_row_of(question, text) for text in texts):
         return Evidence(within.least, within.least, max(shares), near)
     # Among notes in two languages the few in the question's own may have its words.
-    return within if unspaced == mostly_unspaced(texts) or (unspaced == own and within.enough) else across
+    if within.enough and unspaced == own:
+        return within
+    return across if foreign or (nearest and near >= _CLOSE_ACROSS) else within
 
 
 def _is_row_of(question: str, text: str) -> bool:

@@ -33,8 +33,8 @@ _CERTAIN, _SURE = 2.5, 0.45
 _HEADING_COSTS = 0.4
 _ECHO_COSTS = 1.0
 _NAMED = 0.5
-_WORTH, _WORTH_ELSEWHERE = 0.5, 0.8
-"""What a sentence must score, against the best, to be quoted beside it: of the same passage, and of another one."""
+_WORTH, _WORTH_ELSEWHERE, _WORTH_OF_ROWS = 0.5, 0.8, 0.95
+"""What a sentence must score, against the best, to be quoted beside it: of its passage, of another, of its table."""
 _LEAST = 0.45
 """The latter at least so much."""
 _TAG = re.compile(r"</?[a-zA-Z][^<>]{0,300}>")
@@ -185,7 +185,7 @@ def _chosen(question: str, found: Sequence[_Said], scores: _Scores) -> list[int]
     for at in best[1:]:
         same = found[at][0] == n
         rows = same and " | " in text and " | " in found[at][2]
-        worth = _WORTH if same and not rows else _WORTH_ELSEWHERE
+        worth = _WORTH_OF_ROWS if rows else _WORTH if same else _WORTH_ELSEWHERE
         if scores.alone[at] < max(worth * scores.whole[first], 0.0 if same else _LEAST):
             continue
         if within and is_unspaced(found[at][2]) != is_unspaced(question):

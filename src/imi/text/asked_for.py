@@ -71,7 +71,7 @@ _COLOURS = (
 )
 _REASONS = (
     r"\b(?:because|since|due to|owing to|as|so that|in order to|caused?|reasons?)\b"
-    "|ため|ので|から|せい|理由|により|によって"
+    "|ため|ので|から|せい|理由|により|によって|による|都合|おかげ"
 )
 _ADDRESS = (
     r"[都道府県市区郡町村].{0,20}[0-9]|丁目|番地|[0-9]-[0-9]|straße ?[0-9]|\w@\w"
