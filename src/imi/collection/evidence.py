@@ -11,9 +11,9 @@ The score is a weighted sum over the first passages:
 Less what speaks against: names in the question that none of the passages has, or no row at all. A question for a fact
 about something of the asker's own (our cat's name) is answered where a sentence gives it alone (`imi.text.own_facts`).
 
-What a question is built of (when, is, 何, ですか) counts as no word of it, pieces with hiragana count half, and a sentence
-that has the kind of thing asked for has the words for that kind (`imi.text.asked_for`): 弟 080-1234-5678 says 電話番号. A
-question in another language than the passages is judged by nearness alone.
+What a question is built of (when, is, 何, ですか) counts as no word of it, pieces with hiragana count half, and a
+sentence that has the kind of thing asked for has the words for that kind (`imi.text.asked_for`): 弟 080-1234-5678 says
+電話番号. A question in another language than the passages is judged by nearness alone.
 
 Below `Evidence.least` the question counts as not answered. `benchmarks/unanswerable.py` prints how many questions are
 refused whose articles are there, and whose articles were taken away; the limits are those under which few of the
