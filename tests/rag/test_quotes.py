@@ -28,6 +28,10 @@ NOTES = {
         "## 4月10日\n\n一日中雨。母は風邪をひいていた。\n"
     ),
     "family.txt": "My brother Tom works in Leeds.\nMy sister Clara lives in Lyon.\n",
+    "school.txt": (
+        "Dear parents,\nthe class trip to the zoo is on Thursday, 12 March.\nThe bus leaves from the main gate.\n"
+        "Each child pays 14 euros; please put the money in an envelope.\n"
+    ),
     "washer.txt": "Washing machine: load 7 kg. If E18 is shown, clean the pump filter.\n",
     "garden.txt": "Tomatoes: sow in March, plant out after 15 May, water daily.\nThe hose is in the shed.\n",
     "映画.md": (
@@ -69,6 +73,7 @@ def notes(tmp_path_factory):
         ("弟って何歳？", ["弟は28歳"]),
         ("合鍵ってどこにあるの？", ["合鍵は玄関"]),
         ("飛行機は何時？", ["行きは6月12日、羽田を7:45"]),
+        ("How much is the class trip?", ["Each child pays 14 euros"]),
         ("What does E18 mean?", ["If E18 is shown"]),
         ("トマトはいつ植える？", ["Tomatoes: sow in March"]),
         ("七人の侍の監督は誰？", ["七人の侍 | 黒澤明 | 1954"]),

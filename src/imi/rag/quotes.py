@@ -35,6 +35,8 @@ _ECHO_COSTS = 1.0
 _NAMED = 0.5
 _WORTH, _WORTH_ELSEWHERE, _WORTH_OF_ROWS = 0.5, 0.8, 0.95
 """What a sentence must score, against the best, to be quoted beside it: of its passage, of another, of its table."""
+_LINES = 3
+"""Lines of a letter or a list that speak of one thing."""
 _LEAST = 0.45
 """The latter at least so much."""
 _TAG = re.compile(r"</?[a-zA-Z][^<>]{0,300}>")
@@ -89,6 +91,8 @@ def quoted(together: Together, question: str, passages: Sequence[Hit], groups: M
     found = list({_squeezed(one): (n, at, one) for n, at, one in reversed(said)}.values())[::-1]
     scores = _scores(together, question, found, [_above(hit) for hit in passages])
     chosen = _chosen(question, found, scores)
+    if scores.may.any() and not scores.may[chosen].any():
+        chosen += _elsewhere(found, scores, chosen, passages)
     if len(chosen) == 1 and scores.heads[chosen[0]]:
         chosen += _below(found, np.argsort(-scores.score, kind="stable").tolist(), chosen[0])
     quotes = [found[at] for at in chosen]
@@ -193,23 +197,29 @@ def _chosen(question: str, found: Sequence[_Said], scores: _Scores) -> list[int]
         if scores.gives[first] and not scores.gives[at] and not (same and found[at][1] == place - 1):
             continue
         chosen.append(at)
-    if scores.may.any() and not scores.may[chosen].any():
-        chosen += _elsewhere(found, scores, chosen, n)
     return chosen
 
 
-def _elsewhere(found: Sequence[_Said], scores: _Scores, chosen: Sequence[int], passage: int) -> list[int]:
-    """Return where a passage gives what is asked for, if no sentence chosen of it does: beside it or below.
+def _elsewhere(found: Sequence[_Said], scores: _Scores, chosen: Sequence[int], passages: Sequence[Hit]) -> list[int]:
+    """Return where the passage gives what is asked for, if no sentence chosen does.
 
     Args:
         found: all sentences.
         scores: theirs.
-        chosen: the sentences that are quoted.
-        passage: that the best one is of.
+        chosen: the sentences that are quoted, the best first.
+        passages: that they are of.
     """
-    able = [at for at in np.flatnonzero(scores.may).tolist() if found[at][0] == passage and not scores.heads[at]]
-    near = [at for at in able if at - 1 in chosen or at + 1 in chosen]
-    sure = [at for at in able if scores.gives[at]]
+    n = found[chosen[0]][0]
+    home, (page, line) = _whole(passages[n - 1]), _start(passages[n - 1])
+    able = [at for at in np.flatnonzero(scores.may).tolist() if not scores.heads[at]]
+    near = [at for at in able if found[at][0] == n and (at - 1 in chosen or at + 1 in chosen)]
+    sure = []
+    for at in able:
+        other = passages[found[at][0] - 1]
+        on, below = _start(other)
+        beside = line > 0 and _whole(other) == home and on == page and abs(below - line) <= _LINES
+        if scores.gives[at] and (found[at][0] == n or beside):
+            sure.append(at)
     return sorted(sure, key=lambda at: -scores.score[at])[:1] or near[:1]
 
 

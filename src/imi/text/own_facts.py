@@ -82,6 +82,8 @@ _RELATIVE = (
 """A relative's name behind the word for it: 妹の美咲は."""
 _PLACE = r"\b(?i:{0}) [A-Z][\w'’]+|(?:\A|[\s・、。])(?:{0})[一-鿿\u30a1-\u30fa\u30fc]{{2,8}}(?:[、。（(は]|$)"
 """A house's name behind its kind: ホテル海風、那覇市."""
+_ANIMALS = "cat|dog|puppy|kitten|pet|rabbit|hamster|horse|pony|bird|parrot|goldfish|fish|turtle|tortoise"
+_TITLED = Pattern(r"\b(?:Mr|Mrs|Ms|Miss|Dr|Prof)\b\.? [A-Z]")
 _NOTE = r"(?i:(?:my |our |the )?{0}(?:['’]s)?(?: names?)? ?(?:,|:|[-–—=→(]) ?[\"“'‘]?\w+[\"”'’)]?\W?)"
 """The whole of a short note: cat: tama."""
 _LABELLED = (
@@ -165,6 +167,8 @@ class OwnFact:
         if _NAMING.search(sentence) is not None:
             return True
         if re.fullmatch(_RELATIVES, thing) and re.search(_RELATIVE.format(thing), sentence):
+            return True
+        if not re.fullmatch(_ANIMALS, thing) and _TITLED.search(sentence):
             return True
         if re.fullmatch(_HOUSES, thing, re.IGNORECASE) and re.search(_PLACE.format(thing), sentence):
             return True
