@@ -3,9 +3,9 @@
     python -m recipes.builtin --data FOLDER [--work build/model] [--out src/imi/models/built-in] [--few]
 
 A lesson whose folder is there is skipped, and one that was stopped goes on from its last saved state, so the same
-command takes up a run at any place. By what its parts take, the whole takes about two hours of an idle core: 17 minutes
-for the first teacher, 20 for the second, 54 for the steps of the first lesson (docs/LOG.md). With --few one text in
-four hundred and a few steps of each lesson are taken: to see in minutes that each stage hands over to the next. What
+command takes up a run at any place. The whole takes about two hours of an idle core: 17 minutes for the first teacher,
+20 for the second, 55 for the steps of the first lesson, four for the other lessons (docs/LOG.md). With --few one text
+in four hundred and a few steps of each lesson are taken: to see in minutes that each stage hands over to the next. What
 comes out of that goes to the work folder, never to the package.
 """
 
