@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from imi.errors import UsageError
 from imi.index.base import check_metric, check_queries, check_vectors
-from imi.index.manifest import HELD_BYTES, CheckedVectors, blocks_of, let_go_of, vector_parts, write_files
+from imi.index.manifest import HELD_BYTES, CheckedVectors, blocks_of, gathered, let_go_of, vector_parts, write_files
 from imi.row_sets import distinct
 from imi.types import Floats, Rows
 from imi.vectors import Metric
@@ -22,6 +22,10 @@ _CELLS = 1 << 22
 """Scores or vector numbers held at once: 16 MB of float32 whatever the size of the table."""
 _MANY = 64
 """Queries for which a mapped table's pages are let go of as they were read: comparing takes far longer than that."""
+
+
+_RESCORED = 4096
+"""Pairs of query and row from which on their rows are let go of as well."""
 
 
 class Exact:
@@ -179,7 +183,9 @@ class Exact:
         step = max(1, _CELLS // 4 // self.dims)
         for start in range(0, len(query), step):
             part = slice(start, start + step)
-            x = self.vectors[row[part], : self.dims].astype(np.float64)
+            # Rows that lie anywhere bring in all that lies around them.
+            rows = gathered(self.vectors, row[part]) if len(query) > _RESCORED else self.vectors[row[part]]
+            x = rows[:, : self.dims].astype(np.float64)
             q = queries[query[part]].astype(np.float64)
             scores[part] = _pair_scores(q, x, self._metric)
         return scores

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from imi.errors import Damaged, TooNew, UsageError
 from imi.index import checked
-from imi.index.memory import let_go
+from imi.index.memory import let_go, mapped
 from imi.row_sets import distinct
 from imi.trust import is_sealed, seal
 
@@ -33,8 +33,8 @@ _CHUNK = 1 << 22
 _BLOCK_BYTES = 1 << 16
 HELD_BYTES = 1 << 27
 """What is read of a mapped table before it is let go of."""
-AROUND = 1 << 16
-"""What Linux brings in with a page that is touched."""
+AROUND = 1 << 21
+"""What Linux may bring in with a page that is touched, where it holds a file in large ones."""
 _HINT = "the index is derived: it is built again from the collection (imi repair COLLECTION)"
 
 Write = Callable[[Path], None]
@@ -356,6 +356,8 @@ def blocks_of(
 
 def gathered(vectors: NDArray[Any] | CheckedVectors, rows: NDArray[np.int64]) -> NDArray[Any]:
     """Return rows that lie anywhere, (n, d), without the memory of all that lies around them in a mapped table."""
+    if mapped(vectors.array if isinstance(vectors, CheckedVectors) else vectors) is None:
+        return vectors[rows]
     out = np.empty((len(rows), vectors.shape[1]), dtype=vectors.dtype)
     step = max(1, HELD_BYTES // AROUND)
     for first in range(0, len(rows), step):

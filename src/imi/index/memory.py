@@ -37,14 +37,20 @@ def free_memory(proc: Path = Path("/proc/meminfo"), group: Path = Path("/sys/fs/
     return max(0, min(found)) if found else None
 
 
+def mapped(table: NDArray[Any]) -> mmap.mmap | None:
+    """Return the map of a file that an array is a view of, None for one in memory."""
+    base: Any = table
+    while isinstance(base, np.ndarray):
+        base = base.base
+    return base if isinstance(base, mmap.mmap) else None
+
+
 def let_go(table: NDArray[Any]) -> None:
     """Take a mapped file's pages out of this process's memory: the system keeps them, and they come back when read.
 
     Nothing happens to arrays that are no maps, to pages that are locked in memory, and where the system cannot do it.
     """
-    base: Any = table
-    while isinstance(base, np.ndarray):
-        base = base.base
-    if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+    base = mapped(table)
+    if base is not None and hasattr(mmap, "MADV_DONTNEED"):
         with contextlib.suppress(OSError):
             base.madvise(mmap.MADV_DONTNEED)
