@@ -37,7 +37,13 @@ from imi.text.labels import BODIES, labelled_parts, unlabelled
 from imi.text.lexical import index_tokens, is_unspaced, mostly_unspaced, normalize_text, query_terms, ranking_terms
 from imi.text.own_facts import OwnFact
 from imi.text.sentences import sentences
-from imi.text.word_forms import FUNCTION_WORDS, dictionary_form, without_question_words
+from imi.text.word_forms import (
+    FUNCTION_WORDS,
+    TermsSought,
+    dictionary_form,
+    dictionary_forms,
+    without_question_words,
+)
 
 _PASSAGE, _SENTENCE, _NEAR, _NAMES, _UNKNOWN = 8.0, 6.0, 8.0, 2.0, 8.0
 _FAR, _FAR_COSTS = 0.35, 20.0
@@ -100,6 +106,24 @@ class Evidence:
         return self.score >= self.least
 
 
+class _Words:
+    """The words of a question, by which texts are weighed."""
+
+    def __init__(self, sought: TermsSought, rarity: np.ndarray, kind: AskedFor | None) -> None:
+        self._sought, self._rarity, self._kind = sought, rarity, kind
+        self._implied = np.array([kind is not None and form in kind.implied for form in sought.forms])
+        self._whole = max(float(rarity.sum()), 1e-9)
+
+    def share(self, text: str) -> float:
+        """Return how much of the question a text has, its rare words counting more."""
+        has = np.array(self._sought.held(text))
+        # What has a telephone number says "telephone number" by that, where it says whose it is.
+        if self._kind is not None and not has.all() and self._rarity[has & ~self._implied].any():
+            if self._kind.within(text):
+                has |= self._implied
+        return float(self._rarity[has].sum() / self._whole)
+
+
 def evidence(collection: Collection, question: str, hits: Sequence[Hit]) -> Evidence | None:
     """Return what speaks for the passages' answering a question; None where that is not known.
 
@@ -154,9 +178,10 @@ def _weighed(
     if not texts:
         return Evidence(0.0, LEAST)
     kind = AskedFor.of(question)
-    whole, best = max((_share(terms, rarity, text, kind), text) for text in texts)
+    words = _Words(TermsSought(terms), rarity, kind)
+    whole, best = max((words.share(text), text) for text in texts)
     said = [one for text in texts for one in sentences(unlabelled(text)) or [text]]
-    shares = [_share(terms, rarity, one, kind) for one in said]
+    shares = list(map(words.share, said))
     unspaced, own = any(is_unspaced(term) for term in terms), is_unspaced(best)
     cosines = _cosines(collection, question, [*texts, *said])
     near = None if cosines is None else float(cosines[: len(texts)].max() + cosines[len(texts) :].max()) / 2
@@ -205,7 +230,7 @@ def _of_something_else(terms: Sequence[str], rarity: np.ndarray, kind: AskedFor 
         return False
     whose = [term for term, weight in zip(map(dictionary_form, terms), rarity, strict=True) if weight > 0]
     whose = [term for term in whose if term not in kind.implied and not _HIRAGANA.search(term)]
-    given = [set(map(dictionary_form, index_tokens(text))) for text in texts if kind.within(text)]
+    given = [dictionary_forms(text) for text in texts if kind.within(text)]
     same = any(map(is_unspaced, terms)) == any(is_unspaced(text) for text in texts if kind.within(text))
     return bool(whose and given) and same and not any(has.intersection(whose) for has in given)
 
@@ -250,18 +275,6 @@ def _rarity(collection: FolderCollection, terms: Sequence[str]) -> np.ndarray:
     telling = np.array([term not in built_of for term in terms])
     rarity = lucene_idf(found, total) * [_ENDINGS_COUNT if _HIRAGANA.search(term) else 1.0 for term in terms]
     return np.where(telling, rarity, 0.0) if telling.any() else rarity
-
-
-def _share(terms: Sequence[str], rarity: np.ndarray, text: str, kind: AskedFor | None) -> float:
-    own = set(map(dictionary_form, index_tokens(text)))
-    asked = list(map(dictionary_form, terms))
-    has = np.array([term in own for term in asked])
-    if kind is not None and not has.all():
-        implied = np.array([term in kind.implied for term in asked])
-        # What has a telephone number says "telephone number" by that, where it says whose it is.
-        if rarity[has & ~implied].any() and kind.within(text):
-            has |= implied
-    return float(rarity[has].sum() / max(rarity.sum(), 1e-9))
 
 
 def _cosines(collection: FolderCollection, question: str, texts: Sequence[str]) -> np.ndarray | None:

@@ -14,12 +14,12 @@ from imi.rag.together import Together
 from imi.records import Answer, Citation, Hit, facts_of
 from imi.text.asked_for import AskedFor
 from imi.text.labels import unlabelled
-from imi.text.lexical import index_tokens, is_unspaced, ranking_terms
+from imi.text.lexical import is_unspaced, ranking_terms
 from imi.text.own_facts import OwnFact
 from imi.text.plain import is_heading
 from imi.text.readers.documents import CODE
 from imi.text.sentences import sentences
-from imi.text.word_forms import FUNCTION_WORDS, dictionary_form, without_question_words
+from imi.text.word_forms import FUNCTION_WORDS, dictionary_form, dictionary_forms, without_question_words
 
 _Said = tuple[int, int, str]
 """A sentence: the number of its passage, its place there, and what it says."""
@@ -120,7 +120,7 @@ def _scores(together: Together, question: str, found: Sequence[_Said], above: Se
     model = together.reader
     asked = _asked(question)
     heads = _headings(found)
-    own = [set(map(dictionary_form, index_tokens(one))) for one in _under_columns(found, heads)]
+    own = [dictionary_forms(one) for one in _under_columns(found, heads)]
     kind = AskedFor.of(question)
     said = [one.replace(" | ", " ") for _, _, one in found]
     holds = [False] * len(said) if kind is None else kind.having(said)
@@ -162,16 +162,18 @@ def _around(
     found: Sequence[_Said], heads: Sequence[bool], own: Sequence[set[str]], above: Sequence[str]
 ) -> list[tuple[set[str], set[str]]]:
     """Return for each sentence the words of what it is about: of the headings above, and of the sentences before it."""
-    titles = [set(map(dictionary_form, index_tokens(one))) for one in above]
+    titles = [dictionary_forms(one) for one in above]
     out: list[tuple[set[str], set[str]]] = []
+    last: dict[int, set[str]] = {}
     for at, (n, place, _) in enumerate(found):
         before = [
             own[other]
             for other in range(max(0, at - _BEFORE), at)
             if found[other][0] == n and found[other][1] >= place - _BEFORE
         ]
-        head = next((own[other] for other in range(at - 1, -1, -1) if heads[other] and found[other][0] == n), set())
-        out.append((titles[n - 1] | head, set().union(*before)))
+        out.append((titles[n - 1] | last.get(n, set()), set().union(*before)))
+        if heads[at]:
+            last[n] = own[at]
     return out
 
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from imi.patterns import Pattern
 from imi.text.asked_figures import Figure
-from imi.text.lexical import index_tokens, normalize_text
-from imi.text.word_forms import dictionary_form
+from imi.text.lexical import normalize_text
+from imi.text.word_forms import dictionary_form, dictionary_forms
 
 _DIGITS = "[0-9一二三四五六七八九十百千万億数半][0-9,.一二三四五六七八九十百千万億]{0,40}+"
 _WORD_NUMBER = (
@@ -231,7 +231,7 @@ _ITEM = re.compile(r"\A\W{0,8}[0-9]{1,3}[.)] ")
 
 
 def _forms(words: str) -> frozenset[str]:
-    return frozenset(dictionary_form(token) for word in words.split() for token in index_tokens(word))
+    return frozenset().union(*map(dictionary_forms, words.split()))
 
 
 @dataclass(frozen=True, slots=True)

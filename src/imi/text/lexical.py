@@ -116,6 +116,14 @@ def index_tokens(text: str) -> list[str]:
     return tokens + endings if endings else tokens
 
 
+def words_in(text: str) -> list[str]:
+    """Return those tokens of a normalised text that are whole words, not pieces of a script without spaces."""
+    chunks = _chunks(text)
+    if text.isascii() or not _UNSEGMENTED.search(text):
+        return chunks
+    return [run for chunk in chunks for run in _RUN.findall(chunk) if not _UNSEGMENTED.match(run)]
+
+
 def _chunks(text: str) -> list[str]:
     """Return what a normalised text holds besides what parts its words."""
     return _PLAIN_CHUNK.findall(text) if text.isascii() else _CHUNK.findall(text)

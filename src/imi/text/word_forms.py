@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from functools import lru_cache
 
 from imi.patterns import Pattern
-from imi.text.lexical import normalize_text
+from imi.text.lexical import index_tokens, is_word, normalize_text, words_in
 
 FUNCTION_WORDS = frozenset(
     """
@@ -75,6 +76,31 @@ def base_form(word: str) -> str:
 def dictionary_form(word: str) -> str:
     """Return an English word without its ending, and a verb's past as its present: ate is eat; others as they are."""
     return base_form(_PRESENT.get(word, word))
+
+
+def dictionary_forms(text: str) -> set[str]:
+    """Return the tokens of a text as full text has them, words in their dictionary forms."""
+    return set(map(dictionary_form, set(index_tokens(text))))
+
+
+class TermsSought:
+    """Terms that are looked for in texts, words in any of their forms: as `dictionary_forms` has them, but faster."""
+
+    def __init__(self, terms: Sequence[str]) -> None:
+        """Set up.
+
+        Args:
+            terms: as `ranking_terms` returns them.
+        """
+        self.forms = tuple(map(dictionary_form, terms))
+        self._words = frozenset(filter(is_word, self.forms))
+
+    def held(self, text: str) -> list[bool]:
+        """Return which of the terms a text holds."""
+        plain = normalize_text(text)
+        own = self._words.intersection(map(dictionary_form, words_in(plain))) if self._words else self._words
+        # A piece of a script without spaces is a token wherever it stands.
+        return [form in own if form in self._words else form in plain for form in self.forms]
 
 
 def plain_letters(text: str) -> str:
