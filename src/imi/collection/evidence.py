@@ -118,9 +118,9 @@ class _Words:
         """Return how much of the question a text has, its rare words counting more."""
         has = np.array(self._sought.held(text))
         # What has a telephone number says "telephone number" by that, where it says whose it is.
-        if self._kind is not None and not has.all() and self._rarity[has & ~self._implied].any():
-            if self._kind.within(text):
-                has |= self._implied
+        said = not has.all() and self._rarity[has & ~self._implied].any()
+        if self._kind is not None and said and self._kind.within(text):
+            has |= self._implied
         return float(self._rarity[has].sum() / self._whole)
 
 
