@@ -199,3 +199,12 @@ def test_names_within_names_are_read_once(tmp_path):
     began = time.process_time()
     rows, _ = taken(book(tmp_path / "a.epub", {"a.xhtml": "<p>cats</p>"}, members={"OEBPS/nav.xhtml": deep}, more=more))
     assert len(rows) == 1 and time.process_time() - began < 3
+
+
+def test_an_address_that_is_none_costs_its_name_only(tmp_path):
+    nav = '<html><nav><a href="http://[x">b</a><a href="a.xhtml">The tide</a></nav></html>'
+    more = '<item id="n" properties="nav" href="nav.xhtml"/>'
+    (row,), reasons = taken(
+        book(tmp_path / "a.epub", {"a.xhtml": "<p>It rose.</p>"}, members={"OEBPS/nav.xhtml": nav}, more=more)
+    )
+    assert row.text == "The Tide > The tide\nIt rose." and reasons == []

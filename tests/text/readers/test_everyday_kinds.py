@@ -82,7 +82,7 @@ def test_events_and_tasks_are_rows_with_columns(tmp_path):
     rows, reasons = taken(tmp_path / "a.ics", EVENT)
     assert [row.text for row in rows] == [
         "title: Piano recital, of Mika; start: 2026-12-05 18:30; details: Bring flowers.\nPark: behind.; "
-        "repeats: every week; attendees: Lee, Ann, bob@example.com",
+        "repeats: every week on Monday; attendees: Lee, Ann, bob@example.com",
         "title: 歯医者; due: 2026-12-24",
     ]
     assert reasons == [] and rows[0].metadata["start"] == "2026-12-05 18:30" and rows[0].metadata["line"] == 9
@@ -90,6 +90,23 @@ def test_events_and_tasks_are_rows_with_columns(tmp_path):
     assert rows[0].text == "Piano recital, of Mika (2026-12-05 18:30)"
     with pytest.raises(UsageError, match="no column 'place of birth'"):
         taken(tmp_path / "a.ics", EVENT, template="{place of birth}")
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ("FREQ=DAILY", "every day"),
+        ("FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,WE;WKST=SU", "every 2 weeks on Monday, Wednesday"),
+        ("FREQ=YEARLY;UNTIL=20301231T000000Z", "every year until 2030-12-31"),
+        ("FREQ=MONTHLY;INTERVAL=1;COUNT=6", "every month, 6 times"),
+        ("FREQ=MONTHLY;BYDAY=2TU", "FREQ=MONTHLY;BYDAY=2TU"),
+        ("FREQ=WEEKLY;BYHOUR=9,17", "FREQ=WEEKLY;BYHOUR=9,17"),
+        ("=;;FREQ", "=;;FREQ"),
+    ],
+)
+def test_how_often_an_event_is(tmp_path, rule, said):
+    (row,), _ = taken(tmp_path / "a.ics", f"BEGIN:VEVENT\nSUMMARY:x\nRRULE:{rule}\nEND:VEVENT\n")
+    assert row.metadata["repeats"] == said
 
 
 def test_contacts_of_old_and_new_telephones_are_rows(tmp_path):
@@ -136,6 +153,8 @@ def rtf(body, page=1252):
         ),
         (r"\trowd\cellx1 a\cell b\cell\row\trowd c\cell d\cell\row", "a | b\nc | d"),
         (r"{\bin3 \}{x}y", "xy"),
+        (r"a{\shp{\*\shpinst{\sp{\sn x}{\sv 9}}{\shptxt In a box.\par}}{\shprslt{\*\do x}}} b", "a In a box. b"),
+        (r"a {\v index}b\v c\v0 d\v e\plain f", "a bdf"),
         (r"\'zz\u}}}\'4", "'zz'4"),
     ],
 )
@@ -260,6 +279,38 @@ def test_all_messages_of_a_mailbox_are_read(tmp_path):
     assert {row.metadata["source"] for row in rows} == {str(path)} and rows[0].parent != rows[1].parent
     assert reasons == ["message 3: the mail holds no text"]
     assert taken(path, "cats") == ([], ["the file holds no messages"])
+
+
+def test_a_message_nested_too_deeply_does_not_stop_the_others(tmp_path):
+    deep = b"From x\nSubject: x\n" + b"Content-Type: message/rfc822\n\n" * 3000 + b"x\n\n"
+    rows, reasons = taken(tmp_path / "a.mbox", deep + BOX)
+    assert len(rows) == 2 and reasons[0] == "message 1 cannot be read: its elements are nested too deeply"
+
+
+def test_signs_that_mail_programs_add_to_an_old_encoding_are_read(tmp_path):
+    body = b"Subject: x\nContent-Type: text/plain; charset=ISO-2022-JP\n\n\x1b$B-!\x1b(B \x1b$B-j;3ED\x1b(B"
+    (row,), reasons = taken(tmp_path / "a.eml", body)
+    assert row.text == "x\n① ㈱山田" and reasons == []
+
+
+@pytest.mark.parametrize(("name", "piece"), [("Subject", "=?utf-8?q?a?= "), ("To", "a@b, ")])
+def test_a_header_without_end_is_cut_and_shows_it(tmp_path, name, piece):
+    (row,), reasons = taken(tmp_path / "a.eml", f"{name}: {piece * 9_000}\n\nhi")
+    said = row.metadata[name.lower()]
+    assert reasons == [] and row.text.endswith("hi") and len(said) < 10_100 and said.endswith("…")
+
+
+def test_a_kind_without_end_is_read(tmp_path):
+    (row,), reasons = taken(tmp_path / "a.eml", f"Content-Type: text/plain{'; a=b' * 9_000}\n\nhi")
+    assert reasons == [] and row.text == "hi"
+
+
+def test_a_locked_text_says_so(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.odt", "w") as archive:
+        archive.writestr("META-INF/manifest.xml", "<manifest:encryption-data/>")
+        archive.writestr("content.xml", b"\x87\x12")
+    (failure,) = read(str(tmp_path / "a.odt"))
+    assert failure.reason == "no readable OpenDocument file: it is locked by a password"
 
 
 # --- without end ---

@@ -36,12 +36,10 @@ _PERSON = {
 }
 _COLUMNS = {"VEVENT": _EVENT, "VTODO": _EVENT, "VJOURNAL": _EVENT, "VCARD": _PERSON}
 # fmt: on
-_OFTEN = {
-    "FREQ=YEARLY": "every year",
-    "FREQ=MONTHLY": "every month",
-    "FREQ=WEEKLY": "every week",
-    "FREQ=DAILY": "every day",
-}
+_UNITS = {"YEARLY": "year", "MONTHLY": "month", "WEEKLY": "week", "DAILY": "day", "HOURLY": "hour"}
+_DAYS = dict(
+    MO="Monday", TU="Tuesday", WE="Wednesday", TH="Thursday", FR="Friday", SA="Saturday", SU="Sunday"
+)  # fmt: skip
 Items = Iterator[Row | Failure]
 
 
@@ -148,12 +146,27 @@ def _said(one: _Property) -> str:
     if one.name in ("ORGANIZER", "ATTENDEE"):
         return one.parameters.get("CN") or re.sub(r"^mailto:", "", value, flags=re.IGNORECASE)
     if one.name == "RRULE":
-        return next((said for begun, said in _OFTEN.items() if begun in value), value)
+        return _repeats(value)
     if one.name in ("N", "ADR", "ORG"):
         parts = [_plain(part) for part in _PARTS.split(value)]
         kept = [part for part in parts if part]
         return " ".join(kept) if one.name == "N" else ", ".join(kept)
     return re.sub(r"^tel:", "", _plain(value), flags=re.IGNORECASE) if one.name == "TEL" else _plain(value)
+
+
+def _repeats(rule: str) -> str:
+    """Return how often something is, on which days of the week and until when; as it stands where that is not all."""
+    parts = dict(part.partition("=")[::2] for part in rule.strip().upper().split(";") if part)
+    unit, interval = _UNITS.get(parts.pop("FREQ", "")), parts.pop("INTERVAL", "1")
+    days = [_DAYS.get(day) for day in parts.pop("BYDAY", "").split(",") if day]
+    until, times = parts.pop("UNTIL", ""), parts.pop("COUNT", "")
+    parts.pop("WKST", None)
+    if parts or unit is None or None in days:
+        return rule
+    said = f"every {unit}" if interval == "1" else f"every {interval} {unit}s"
+    said += f" on {', '.join(filter(None, days))}" if days else ""
+    said += f" until {_date(until).partition(' ')[0]}" if until else ""
+    return f"{said}, {times} times" if times else said
 
 
 def _unquoted(value: str, charset: str) -> str:

@@ -217,7 +217,10 @@ def _xml(archive: zipfile.ZipFile, name: str) -> ElementTree.Element:
 
 def _inside(folder: str, href: str) -> str:
     """Return the member that an address means, as the archive names it; no other than a member is ever looked for."""
-    parts = urlsplit(href)
+    try:
+        parts = urlsplit(href)
+    except ValueError:
+        return ""
     return "" if parts.scheme else posixpath.normpath(posixpath.join("/", folder, unquote(parts.path))).lstrip("/")
 
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import email
-import email.policy
 import email.utils
 import re
 from collections.abc import Iterator
 from dataclasses import replace
 from email.message import EmailMessage
+from email.policy import EmailPolicy
 from typing import IO, Any
 
 from imi.errors import Failure
 from imi.records import with_facts
 from imi.text.plain import plain_blocks
 from imi.text.readers.encodings import guess_encoding
-from imi.text.readers.limits import WHOLE
+from imi.text.readers.limits import WHOLE, read_whole
 from imi.text.readers.lines import open_bytes
 from imi.text.readers.pieces import passage_rows
 from imi.text.readers.prose import placed
@@ -26,14 +26,27 @@ from imi.text.readers.web import html_passages, main_text, page_tree, unplaced
 
 _LINE = 2**20
 _QUOTED = re.compile(rb">{1,20}From ")
+_HEADER = 10_000
+"""Characters of a header; Python's parser takes gigabytes for one of a million encoded words."""
 Items = Iterator[Row | Failure]
+
+
+class _Policy(EmailPolicy):
+    """Headers as Python reads them; one that is longer than any person writes ends in an ellipsis."""
+
+    def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
+        name, value = super().header_source_parse(sourcelines)
+        return name, value if len(value) <= _HEADER else f"{value[:_HEADER]}…"
+
+
+_POLICY = _Policy()
 
 
 def read_mail(source: str, options: ReadOptions) -> Items:
     """Yield the passages of a message; what is attached to it is named, and not read."""
     refuse_columns(source, options, "a mail")
     with open_bytes(source) as file:
-        message: Any = email.message_from_binary_file(file, policy=email.policy.default)
+        message: Any = email.message_from_bytes(read_whole(file, source), policy=_POLICY)
     for name in _attached(message):
         options.say(source, None, f"what is attached is not read: {name}")
     yield from _message_rows(message, source, options)
@@ -48,9 +61,9 @@ def read_mailbox(source: str, options: ReadOptions) -> Items:
             if len(raw) > WHOLE:
                 yield Failure(source, None, f"message {number} is larger than {WHOLE:,} bytes and is left out")
                 continue
-            message: Any = email.message_from_bytes(raw, policy=email.policy.default)
-            attached += len(_attached(message))
             try:
+                message: Any = email.message_from_bytes(raw, policy=_POLICY)
+                attached += len(_attached(message))
                 for item in _message_rows(message, f"{source}#{number}", options):
                     yield _of_box(item, source, number)
             except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as broken:
@@ -135,9 +148,23 @@ def _text(part: Any) -> str:
     """Return the text of a part; in an encoding that is unknown or not true, by a guess from its bytes."""
     raw = part.get_payload(decode=True) or b""
     charset = part.get_content_charset() or "utf-8"
+    if charset == "iso-2022-jp" and (text := _with_signs(raw)) is not None:
+        return text
     for name in (charset, "utf-8", guess_encoding(raw)[0]):
         try:
             return str(raw.decode(name))
         except (LookupError, UnicodeDecodeError):
             continue
     return str(raw.decode("utf-8", "replace"))
+
+
+def _with_signs(raw: bytes) -> str | None:
+    """Return ISO-2022-JP with the signs that mail programs add to it, such as ① and ㈱; None where it is broken."""
+    try:
+        return raw.decode("iso-2022-jp")
+    except UnicodeDecodeError:
+        # What stands where these signs do in the set that contains the one named.
+        added = re.sub(rb"\x1b\$[@B]", b"\x1b$(Q", raw)
+    with contextlib.suppress(UnicodeDecodeError):
+        return added.decode("iso2022_jp_2004")
+    return None

@@ -22,6 +22,7 @@ _DRAW = "{urn:oasis:names:tc:opendocument:xmlns:drawing:1.0}"
 _OFFICE = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"
 _SHOWN = "{urn:oasis:names:tc:opendocument:xmlns:presentation:1.0}"
 _TITLE = "{http://purl.org/dc/elements/1.1/}title"
+_MANIFEST = "META-INF/manifest.xml"
 _DAMAGE = (zipfile.BadZipFile, zlib.error, OSError, KeyError, ValueError, RuntimeError, EOFError)
 _NO_TEXT = {
     *(_T + name for name in ("tracked-changes", "ruby-text", "note-citation", "sequence-decls", "bookmark", "h", "p")),
@@ -40,6 +41,7 @@ def read_open_document(source: str, options: ReadOptions) -> Items:
     try:
         with zipfile.ZipFile(source) as archive:
             refuse_office(archive)
+            _refuse_locked(archive)
             body = _xml(archive, "content.xml").find(f"{_OFFICE}body")
             blocks = list(_placed(_blocks(body))) if body is not None else []
             title = _title_of(archive)
@@ -51,6 +53,16 @@ def read_open_document(source: str, options: ReadOptions) -> Items:
         return
     headed = any(one.kind == "heading" and one.level <= 1 for one in blocks)
     yield from passage_rows(blocks, source, options, title=None if headed else title)
+
+
+def _refuse_locked(archive: zipfile.ZipFile) -> None:
+    """Refuse a file whose members are encrypted, which its archive does not say.
+
+    Raises:
+        ValueError: it is such a file.
+    """
+    if _MANIFEST in archive.namelist() and b"encryption-data" in archive.read(_MANIFEST):
+        raise ValueError("it is locked by a password")
 
 
 def _xml(archive: zipfile.ZipFile, name: str) -> ElementTree.Element:

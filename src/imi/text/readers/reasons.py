@@ -45,6 +45,8 @@ def _by_kind(error: BaseException, said: str) -> str | None:
         return "it is not a gzip file, whatever its name says" if other else "the compressed file is damaged"
     if isinstance(error, zipfile.BadZipFile | zlib.error):
         return "its archive is damaged"
+    if isinstance(error, UnicodeError):
+        return "its bytes are not of the encoding that the file seems to be in"
     if isinstance(error, EOFError):
         return "it is cut off"
     if isinstance(error, ElementTree.ParseError | expat.ExpatError):

@@ -61,9 +61,13 @@ def read_rich_text(source: str, options: ReadOptions) -> Items:
 
 @dataclass(slots=True)
 class _Group:
-    """What holds inside braces: whether it is seen, the encoding of its font, how many bytes stand for a letter."""
+    """What holds inside braces: whether it is seen, the encoding of its font, how many bytes stand for a letter.
+
+    seen: it belongs to the text; hidden: its author has hidden it.
+    """
 
     seen: bool = True
+    hidden: bool = False
     encoding: str | None = None
     after: int = 1
     fonts: bool = False
@@ -112,6 +116,12 @@ class _Reader:
             self.font, self.group.encoding = value, self.fonts.get(value)
         elif name == "fcharset" and self.group.fonts:
             self.fonts[self.font] = _CHARSETS.get(value)
+        elif name == "shptxt":
+            # A box of text; what else is said of a shape is not seen.
+            self.group.seen = True
+            self.add("\n\n")
+        elif name in ("v", "plain"):
+            self.group.hidden = name == "v" and number != 0
         elif name in _UNSEEN or self.starred:
             self.group.seen, self.group.fonts = False, name == "fonttbl"
         elif name in _SIGNS:
@@ -120,7 +130,7 @@ class _Reader:
 
     def add(self, text: str) -> None:
         """Add text, where it is seen."""
-        if self.group.seen:
+        if self.group.seen and not self.group.hidden:
             self._flush()
             self.parts.append(text)
 
@@ -129,7 +139,7 @@ class _Reader:
         gone = min(self.skip, len(raw))
         self.skip -= gone
         encoding = self.group.encoding or self.page
-        if self.group.seen and raw[gone:]:
+        if self.group.seen and not self.group.hidden and raw[gone:]:
             if encoding != self.encoding:
                 self._flush()
                 self.encoding = encoding
