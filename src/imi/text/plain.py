@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from imi.errors import Failure
-from imi.text.blocks import Block, Line, joins, letters, made, stanzas, width
+from imi.text.blocks import Block, Edit, Line, joins, letters, made, stanzas, width
+from imi.text.lone_lines import joins_within, lone_lines
 
 _MOST_LINES = 200
 _BULLET = re.compile(r"\s*(?:[•‣◦・●○■□◆▪►①-⑳][\s\u3000]*\S|[-*+](?:[\s\u3000]+\S|[^\W\d]))")
@@ -77,6 +78,8 @@ def _of_stanza(lines: list[Line], hyphens: bool) -> Iterator[Block]:
         yield from _made("list", lines)
     elif sum("\t" in text for text in texts) == len(texts):
         yield from _made("table", lines)
+    elif is_wrapped(texts) and lone_lines(texts):
+        yield from _made("verse", lines, joins_within(texts, hyphens=hyphens))
     elif is_wrapped(texts):
         yield from _wrapped(lines, hyphens)
     elif _heads(lines[0].text, texts[1:]):
@@ -91,8 +94,8 @@ def _of_stanza(lines: list[Line], hyphens: bool) -> Iterator[Block]:
             yield from _made("prose", [line])
 
 
-def _made(kind: str, lines: Sequence[Line], **more: object) -> Iterator[Block]:
-    block = made(kind, lines)  # type: ignore[arg-type]  # one of Kind
+def _made(kind: str, lines: Sequence[Line], edits: Iterable[Edit] = ()) -> Iterator[Block]:
+    block = made(kind, lines, edits)  # type: ignore[arg-type]  # one of Kind
     if block is not None:
         yield block
 

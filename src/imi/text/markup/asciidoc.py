@@ -9,6 +9,7 @@ from typing import Any
 
 from imi.errors import Failure
 from imi.text.blocks import Block, Edit, Kind, Line, joins, letters, made
+from imi.text.lone_lines import joins_within
 from imi.text.markup.front_matter import scalar
 from imi.text.markup.inline import inline_edits
 
@@ -133,7 +134,9 @@ def _edits(lines: Sequence[Line], *, joined: bool) -> list[Edit]:
         group = 2 if match[2] is not None else 4
         edits += [Edit(match.start(), match.start(group)), Edit(match.end(group), match.end())]
     edits += inline_edits(_MARK.sub(lambda match: "\x00" * len(match[0]), whole))
+    if joined:
+        return edits + joins_within(texts)
     for edit, following in zip(joins(texts), texts[1:], strict=False):
-        if joined or not (_ITEM.match(following) or "|" in following or _TERM.match(following)):
+        if not (_ITEM.match(following) or "|" in following or _TERM.match(following)):
             edits.append(edit)
     return edits

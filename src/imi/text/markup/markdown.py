@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from imi.errors import Failure
 from imi.text.blocks import Block, Edit, Kind, Line, joins, letters, made
+from imi.text.lone_lines import joins_within
 from imi.text.markup.inline import inline_edits
 
 _HEADING = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(\S.*))?$")
@@ -182,7 +183,7 @@ def _heading(line: Line, match: re.Match[str]) -> Iterator[Block]:
 
 
 def _paragraph(kind: Kind, lines: Sequence[Line]) -> Block | None:
-    """Return a block whose lines are one."""
+    """Return a block whose lines are one, but for those that say a matter of their own each."""
     return made(kind, lines, _edits(lines, joined=True))
 
 
@@ -208,7 +209,7 @@ def _edits(lines: Sequence[Line], *, joined: bool) -> list[Edit]:
         texts.append(" " * lead + line.text[lead:])
         at += len(line.text) + 1
     if joined:
-        edits += joins(texts)
+        edits += joins_within(texts)
     else:
         edits += [
             edit

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from imi.errors import Failure
 from imi.text.blocks import Block, Edit, Kind, Line, joins, letters, made, width
+from imi.text.lone_lines import joins_within
 
 _RULE = re.compile(r"([=\-`:.'\"~^_*+#<>])\1{1,}\s*$")
 _DIRECTIVE = re.compile(r"([ \t]*)\.\.\s+(?:\|[^|\n]+\|\s+)?([\w\-:+.]+)::[ \t]*(.*)$")
@@ -161,8 +162,10 @@ def _kind(lines: Sequence[Line]) -> Kind:
 def _edits(lines: Sequence[Line], *, joined: bool) -> list[Edit]:
     texts = [line.text for line in lines]
     edits = _edits_of("\n".join(texts))
+    if joined:
+        return edits + joins_within(texts)
     for edit, following in zip(joins(texts), texts[1:], strict=False):
-        if joined or not _ITEM.match(following):
+        if not _ITEM.match(following):
             edits.append(edit)
     return edits
 
