@@ -12,6 +12,7 @@ from tests.examples import examples
 
 from imi.text import ignored
 from imi.text.ignored import Ignored, parse_rule
+from imi.text.readers import ReadOptions, Report, files_of, walked
 from imi.text.walk import Walking, unwritten, walk
 
 NAMES = [
@@ -161,6 +162,20 @@ def test_hidden_names_links_and_what_nobody_wrote(tmp_path):
     assert found.left_out["installed packages"] == ["node_modules", "venv"]
     assert names(root, hidden=True) == [".env", "a.md", "api_pb2.py", "app.min.js", "big.txt", "uv.lock"]
     assert "node_modules/x/index.js" in names(root, no_ignore=True)
+
+
+def test_what_nobody_wrote_of_a_folder_is_named_and_not_added(tmp_path):
+    tree(tmp_path, **{"a.yaml": "port: 1", "pnpm-lock.yaml": "x: 1", "app.min.css": "x{}", "api_pb2.py": "x = 1"})
+
+    def read_of(**walking):
+        report = Report()
+        found = walked(str(tmp_path), ReadOptions(report=report, walking=Walking(**walking)))
+        return [os.path.basename(path) for path in found.files], [notice.text for notice in report.notices]
+
+    said = "left out, as nobody wrote them: api_pb2.py, app.min.css, pnpm-lock.yaml (3 files); --no-ignore reads them"
+    assert read_of() == (["a.yaml"], [said])
+    assert read_of(no_ignore=True) == (["a.yaml", "api_pb2.py", "app.min.css", "pnpm-lock.yaml"], [])
+    assert files_of(str(tmp_path / "pnpm-lock.yaml")) == [str(tmp_path / "pnpm-lock.yaml")]
 
 
 @pytest.mark.parametrize(

@@ -148,7 +148,7 @@ def _take(entry: os.DirEntry[str], path: str, walking: Walking, found: Walk) -> 
         found.leave(path, "sockets, pipes and devices")
         return
     if walking.written:
-        reason = _by_name(path)
+        reason = _unindexable(path) or unwritten_kind(path)
         if reason is None and stat.st_size > walking.largest:
             reason = f"larger than {walking.largest // 1_000_000} MB"
         if reason is not None:
@@ -157,9 +157,14 @@ def _take(entry: os.DirEntry[str], path: str, walking: Walking, found: Walk) -> 
     found.files.append(Found(path, stat.st_size, stat.st_mtime_ns, stat.st_ino))
 
 
-def _by_name(path: str) -> str | None:
-    if not path.isascii() and any("\ud800" <= letter <= "\udfff" for letter in path):
-        return "names that are not UTF-8"  # an index holds texts alone
+def _unindexable(path: str) -> str | None:
+    """Return why an index, which holds texts alone, cannot name a path; None where it can."""
+    odd = not path.isascii() and any("\ud800" <= letter <= "\udfff" for letter in path)
+    return "names that are not UTF-8" if odd else None
+
+
+def unwritten_kind(path: str) -> str | None:
+    """Return what a file is that by its name no person wrote (a lock file, minified or generated), else None."""
     name = path.rpartition("/")[2]
     if name in _LOCKS:
         return "lock files"

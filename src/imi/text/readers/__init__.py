@@ -9,7 +9,7 @@ Nothing is read whole: a million rows stream.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterator, Sequence
 from pathlib import Path
 
 from imi.errors import DataError, Failure, ImiError, UsageError
@@ -47,7 +47,7 @@ from imi.text.readers.subtitles import SUBTITLES, read_subtitles
 from imi.text.readers.tables import read_csv, read_parquet, read_tsv
 from imi.text.readers.web import read_html
 from imi.text.readers.workbooks import WORKBOOKS, read_workbook
-from imi.text.walk import Walking, walk
+from imi.text.walk import Found, Walking, unwritten_kind, walk
 
 Reader = Callable[[str, ReadOptions], Iterator[Row | Failure]]
 
@@ -207,7 +207,7 @@ def walked(source: str, options: ReadOptions | None = None) -> Walked:
     except OSError as error:
         raise unreadable(source, error) from error
     found = Walked()
-    for file in walk_.files:
+    for file in _written(walk_.files, source, options):
         path = os.path.join(source, file.path)
         if _is_known(path):
             found.files.append(path)
@@ -218,6 +218,20 @@ def walked(source: str, options: ReadOptions | None = None) -> Walked:
     if not found.files and not found.failures:
         raise DataError(f"the folder {source} holds no file that can be read", hint=f"known are {_known()}")
     return found
+
+
+def _written(files: Sequence[Found], source: str, options: ReadOptions) -> Iterator[Found]:
+    """Yield the files of a folder that a person may have written; the others are named, unless ignored ones are in."""
+    left: list[str] = []
+    for file in files:
+        if options.walking.no_ignore or unwritten_kind(file.path) is None:
+            yield file
+        else:
+            left.append(file.path)
+    if left:
+        some = ", ".join(left[:3]) + (" …" if len(left) > 3 else "")
+        count = f"{len(left):,}"
+        options.say(source, None, f"left out, as nobody wrote them: {some} ({count} files); --no-ignore reads them")
 
 
 def files_of(source: str, walking: Walking | None = None) -> list[str]:
