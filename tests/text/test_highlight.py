@@ -32,3 +32,8 @@ def test_a_place_that_is_asked_for_is_marked_wherever_it_is():
     piece = piece_of(text, ["vault"], 100, 899_990)
     assert piece.start == 899_990 and ("vault", True) in piece.parts
     assert piece_of(text, ["nothing"], 50).start == 0
+
+
+def test_a_word_within_another_does_not_choose_the_stretch():
+    text = long("the train ran", 10) + long(" the rain fell", 700_000)
+    assert [part for part, marked in piece_of(text, ["rain"], 100).parts if marked] == ["rain"]

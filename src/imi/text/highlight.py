@@ -86,12 +86,22 @@ def _stretch(text: str, terms: Sequence[str]) -> int:
         return where
     for at in range(0, min(len(text), _FARTHEST), READ - _OVER):
         folded = normalize_text(text[at : at + READ])
-        held = sum(term in folded for term in terms)
+        held = sum(_holds(folded, term) for term in terms)
         if held > best:
             best, where = held, at
         if best == len(terms):
             break
     return where
+
+
+def _holds(folded: str, term: str) -> bool:
+    """Return whether a term is in a text as a word; of one that is within very many others the first are looked at."""
+    at = folded.find(term)
+    for _ in range(MOST_MARKS):
+        if at < 0 or _begins(folded, at, term):
+            break
+        at = folded.find(term, at + max(1, len(term)))
+    return at >= 0 and _begins(folded, at, term)
 
 
 def _spans(text: str, terms: Sequence[str]) -> tuple[list[Span], list[str]]:

@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from imi.errors import DataError, Failure
-from imi.text.readers import ReadOptions, Report, jsons, read
+from imi.records import plain_value
+from imi.text.readers import ReadOptions, Report, jsons, read, rows
 
 
 def write(folder, name, text):
@@ -135,3 +136,13 @@ def test_values_in_values_read_as_people_write_them(tmp_path, value, text):
     assert row.document.metadata["user"] == value or "code" in str(value)
     (row,) = read(str(tmp_path / "a.jsonl"), ReadOptions(template="{user}"))
     assert row.document.text == text
+
+
+def test_values_deep_within_values_are_gone_through_once(tmp_path, monkeypatch):
+    deep: object = "hat"
+    for _ in range(100):
+        deep = [{"a": deep}]
+    gone_through = []
+    monkeypatch.setattr(rows, "plain_value", lambda value: gone_through.append(value) or plain_value(value))
+    (row,) = read(write(tmp_path, "a.json", json.dumps([{"x": "cat", "y": deep}])))
+    assert row.document.text.startswith("x: cat") and "hat" in row.document.text and len(gone_through) < 9

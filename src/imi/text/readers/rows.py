@@ -21,13 +21,11 @@ from imi.text.walk import Walking
 # Where no template says what the text is, the first of these columns that is there.
 TEXT_COLUMNS = ("text", "content", "combined", "body", "document", "sentence", "question")
 
-
 PASSAGE = 860
 """Characters of a passage: `benchmarks/documents.py --part train` finds more the longer they are, to about 900."""
-
-
 _ITEM = 60
 """Characters of a list's longest item from which each has a line of its own."""
+
 Naming = Literal["field", "table", "none"]
 
 
@@ -327,14 +325,15 @@ def fill(template: str, values: Mapping[str, str]) -> str:
     )
 
 
-def _string(value: Any) -> str:
+def _string(value: Any, *, plain: bool = False) -> str:
+    """Return a value as text; a `plain` one has been through `plain_value`, with all that is in it."""
     if isinstance(value, str):
         return value.strip()
     if value is None or value != value:
         return ""
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         return str(int(value))
-    found = value if isinstance(value, int) else plain_value(value)
+    found = value if plain or isinstance(value, int) else plain_value(value)
     if isinstance(found, dict | list):
         return _listed(found)
     return found if isinstance(found, str) else str(value)
@@ -344,7 +343,10 @@ def _listed(value: dict[str, Any] | list[Any]) -> str:
     """Return an object or a list as people write one: its values behind their names, or one after the other."""
     if isinstance(value, dict):
         return ", ".join(f"{name}: {text}" for name, text in _named(value))
-    texts = [f"({_string(one)})" if isinstance(one, dict | list) and one else _string(one) for one in value]
+    texts = [_string(one, plain=True) for one in value]
+    texts = [
+        f"({text})" if isinstance(one, dict | list) and one else text for one, text in zip(value, texts, strict=True)
+    ]
     long = any(len(text) > _ITEM for text in texts)
     return ("\n" if long else ", ").join(filter(None, texts))
 
@@ -353,7 +355,7 @@ def _named(value: dict[str, Any], before: str = "") -> Iterator[tuple[str, str]]
     for name, one in value.items():
         if isinstance(one, dict):
             yield from _named(one, f"{before}{name} ")
-        elif text := _string(one):
+        elif text := _string(one, plain=True):
             yield f"{before}{name}", text
 
 
