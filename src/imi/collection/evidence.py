@@ -68,7 +68,8 @@ _CLOSE_ACROSS = 0.34
 _LITTLE = 0.12
 _CAPITAL = re.compile(r"(?<=[a-z,;] )[A-Z][\w\-]+")
 _LATIN = re.compile(r"[A-Za-z][A-Za-z\-]+")
-_KATAKANA = re.compile("[\u30a1-\u30fa\u30fc]{2,}")
+_KATAKANA = re.compile("(?<![\u30a1-\u30fa\u30fc])(?<!どの|何の)(?<!どんな)[\u30a1-\u30fa\u30fc]{2,}")
+"""A name, but for what is asked of one: どのバージョン."""
 _WORDS = re.compile("[\u3005\u4e00-\u9fff]{2,}|[\u30a1-\u30fa\u30fc]{2,}|[a-z0-9]{2,}")
 _GIVEN, _CLOSE, _ASKED_OF = 2.0, 0.45, 0.15
 """What it counts that something close gives the kind of thing asked for; how near, with how much of the words.
@@ -81,6 +82,8 @@ _SHORT, _SHORT_UNSPACED = 150, 60
 _HIRAGANA = re.compile("[\u3041-\u309f]")
 _ENDINGS_COUNT = 0.5
 """What pieces with hiragana count: endings and particles, and where a word and its particle meet."""
+_FEW = 20
+"""Of fewer rows words count as among so many: in a single one each word is as common as can be, and still tells."""
 _READ = 5
 _BUILT_OF = FUNCTION_WORDS | {"much", "many", "s", "t", "re", "ve", "ll", "d", "m", "mean", "means"}
 """What counts as no word of a question: things have a price, not "how much"; brother's; what E18 means."""
@@ -273,7 +276,8 @@ def _rarity(collection: FolderCollection, terms: Sequence[str]) -> np.ndarray:
     found = np.array([counts.get(term, 0) for term in terms], np.float64)
     built_of = _BUILT_OF | _COSTS if "much" in terms else _BUILT_OF
     telling = np.array([term not in built_of for term in terms])
-    rarity = lucene_idf(found, total) * [_ENDINGS_COUNT if _HIRAGANA.search(term) else 1.0 for term in terms]
+    endings = [_ENDINGS_COUNT if _HIRAGANA.search(term) else 1.0 for term in terms]
+    rarity = lucene_idf(found, max(total, _FEW)) * endings
     return np.where(telling, rarity, 0.0) if telling.any() else rarity
 
 

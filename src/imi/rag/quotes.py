@@ -60,6 +60,8 @@ _COMMENT = re.compile(r"^[ \t]*(?:#|//|--)[ \t]+(\S[^\n]*?)[.:]?\n[ \t]*(?!#|//|
 """A comment and the line of code below it, which it is about."""
 _DIGIT = re.compile(r"\d")
 _VALUE = re.compile(r"[\d:：]")
+_LABELLED = re.compile(r"[^\d:：]{1,24}[:：] ?\S")
+"""A value behind its name, which is no heading: Office: Carver Hall 318, but not Chapter 3: The ice."""
 _MARKUP_LINE = re.compile(r"\s*+(?:```|~~~)|[\s:|-]++$")
 
 
@@ -91,11 +93,13 @@ def quoted(together: Together, question: str, passages: Sequence[Hit], groups: M
     found = list({_squeezed(one): (n, at, one) for n, at, one in reversed(said)}.values())[::-1]
     scores = _scores(together, question, found, [_above(hit) for hit in passages])
     chosen = _chosen(question, found, scores)
-    if scores.may.any() and not scores.may[chosen].any():
+    title = _title_giving(question, found, scores, chosen, passages)
+    if not title and scores.may.any() and not scores.may[chosen].any():
         chosen += _elsewhere(found, scores, chosen, passages)
     if len(chosen) == 1 and scores.heads[chosen[0]]:
         chosen += _below(found, np.argsort(-scores.score, kind="stable").tolist(), chosen[0])
-    quotes = [found[at] for at in chosen]
+    chosen += _replies(found, chosen, passages)
+    quotes = [*title, *(found[at] for at in chosen)]
     first = {_whole(passages[n - 1]): min(m for m, _, _ in quotes if _whole(passages[m - 1]) == _whole(passages[n - 1]))
              for n, _, _ in quotes}  # fmt: skip
     quotes.sort(key=lambda one: (first[_whole(passages[one[0] - 1])], _start(passages[one[0] - 1]), one[0], one[1]))
@@ -202,6 +206,46 @@ def _chosen(question: str, found: Sequence[_Said], scores: _Scores) -> list[int]
     return chosen
 
 
+def _replies(found: Sequence[_Said], chosen: Sequence[int], passages: Sequence[Hit]) -> list[int]:
+    """Return the first sentence of the row below for each question that ends a row: in a chat that is the reply.
+
+    Args:
+        found: all sentences.
+        chosen: those that are quoted.
+        passages: that they are of.
+    """
+    first: dict[tuple[object, int, int], int] = {}
+    last: dict[int, int] = {}
+    for at, (n, _, _) in enumerate(found):
+        first.setdefault((_whole(passages[n - 1]), *_start(passages[n - 1])), at)
+        last[n] = at
+    asks = [at for at in chosen if last[found[at][0]] == at and _ASKS.search(found[at][2][-_CLOSING:])]
+    rows = [passages[found[at][0] - 1] for at in asks]
+    below = [first.get((_whole(row), _start(row)[0], _start(row)[1] + 1)) for row in rows if _start(row)[1]]
+    return [at for at in below if at is not None and at not in chosen]
+
+
+def _title_giving(
+    question: str, found: Sequence[_Said], scores: _Scores, chosen: Sequence[int], passages: Sequence[Hit]
+) -> list[_Said]:
+    """Return the heading that surely gives what is asked for where its passage does not: a diary's day, a release's.
+
+    Args:
+        question: in any language.
+        found: all sentences.
+        scores: theirs.
+        chosen: the sentences that are quoted, the best first.
+        passages: that they are of.
+    """
+    kind, n = AskedFor.of(question), found[chosen[0]][0]
+    if kind is None or not kind.sure or scores.gives[chosen].any():
+        return []
+    if any(scores.gives[at] for at, (other, _, _) in enumerate(found) if other == n):
+        return []
+    parts = reversed(_above(passages[n - 1]).split(" > "))
+    return [(n, -1, part) for part in parts if kind.within(part)][:1]
+
+
 def _elsewhere(found: Sequence[_Said], scores: _Scores, chosen: Sequence[int], passages: Sequence[Hit]) -> list[int]:
     """Return where the passage gives what is asked for, if no sentence chosen does.
 
@@ -222,7 +266,8 @@ def _elsewhere(found: Sequence[_Said], scores: _Scores, chosen: Sequence[int], p
         beside = line > 0 and _whole(other) == home and on == page and abs(below - line) <= _LINES
         if scores.gives[at] and (found[at][0] == n or beside):
             sure.append(at)
-    return sorted(sure, key=lambda at: -scores.score[at])[:1] or near[:1]
+    # What the passage itself says is about its own matter: a diary's day, not the day before.
+    return sorted(sure, key=lambda at: (found[at][0] != n, -scores.score[at]))[:1] or near[:1]
 
 
 def _headings(found: Sequence[_Said]) -> list[bool]:
@@ -230,7 +275,8 @@ def _headings(found: Sequence[_Said]) -> list[bool]:
     said = {(n, at): one for n, at, one in found}
     around = [(one, said.get((n, at - 1), ""), said.get((n, at + 1), "")) for n, at, one in found]
     return [
-        _names_columns(one, before, following) if " | " in one else is_heading(one) for one, before, following in around
+        _names_columns(one, before, following) if " | " in one else is_heading(one) and not _LABELLED.match(one)
+        for one, before, following in around
     ]
 
 

@@ -89,7 +89,8 @@ _PEOPLE = (
 )
 _THERE = (
     r"\b(?:in|at|on|under|underneath|behind|near|inside|above|below|beside|beneath|opposite|between|next to|outside)"
-    r" (?:the |a |an |my |our |your |his |her )?\w|\broom [0-9]"
+    r" (?:the |a |an |my |our |your |his |her )?\w"
+    r"|\b(?:room|hall|suite|building|block|floor|gate|platform|terminal|desk|shelf|aisle) [0-9]"
     r"|[都道府県市区町村駅](?![長民議立])|公園|[上下中隣横裏前奥側脇](?:に|の|で|。|$|、|です|だ|にあ)|[0-9一二三四五六七八九]階"
     r"|[室館店院校場園寺社局]|(?:で|にて)(?=[^すしはもきあ])"
 )
