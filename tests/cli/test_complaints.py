@@ -26,6 +26,7 @@ def place(tmp_path_factory):
         ("search r.imi x --min-score abc", "invalid value for '--min-score': 'abc' is not a number", "--help"),
         ("serve r.imi --port 99999", "invalid value for '--port': '99999' is above 65535", "imi serve --help"),
         ("search nix.csv x", "there is no file nix.csv, nor a collection", "nix.imi"),
+        ("search nix.srt x", "there is no file nix.srt, nor a collection", "nix.imi"),
         ("doctor nix.npy", "there is no file nix.npy, nor a collection", "look at its path"),
         ("doctor r.csv", "r.csv is not a file of vectors", "give .npy or .npz"),
         ("search r.imi --vector r.csv", "r.csv holds no vector and no JSON", "a JSON list of numbers"),

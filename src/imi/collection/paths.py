@@ -10,12 +10,6 @@ from imi.store.rows import Dtype
 from imi.store.store import FILE, MAKING, make
 
 SUFFIX = ".imi"
-_OF_FILES = (
-    *(".npy", ".npz", ".csv", ".tsv", ".json", ".jsonl", ".parquet", ".db", ".sqlite", ".xlsx", ".ods"),
-    *(".txt", ".md", ".html", ".pdf", ".docx", ".pptx", ".epub", ".odt", ".odp", ".rtf", ".zip", ".gz"),
-    *(".png", ".jpg", ".jpeg", ".gif", ".webp"),
-)
-"""Endings that a collection's name never has."""
 
 
 def resolve(path: str | Path) -> Path:
@@ -57,7 +51,7 @@ def find(folder: Path, *, create: bool, dtype: Dtype) -> None:
             f"{folder} is a folder, but no collection of imi: it has no {FILE}", hint="choose another name"
         )
     if not create:
-        if folder.suffix.lower() in _OF_FILES:
+        if _is_of_files(folder.suffix.lower()):
             raise UsageError(
                 f"there is no file {folder}, nor a collection of that name",
                 hint=f"look at its path; a collection is a folder such as {folder.stem}{SUFFIX}",
@@ -68,3 +62,10 @@ def find(folder: Path, *, create: bool, dtype: Dtype) -> None:
     make(folder, dtype=dtype)
     if not (folder / FILE).is_file():
         raise UsageError(f"{folder} became something else while a collection was made there", hint="try again")
+
+
+def _is_of_files(suffix: str) -> bool:
+    """Whether a name with this ending is that of a file, which somebody thought was there."""
+    from imi.text.readers import READERS
+
+    return suffix in READERS or suffix in (".npy", ".npz", ".zip", ".gz")

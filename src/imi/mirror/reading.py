@@ -9,16 +9,14 @@ from imi.errors import Failure, ImiError, MissingExtra
 from imi.pictures import SUFFIXES
 from imi.records import Document, own_facts, with_facts
 from imi.text.readers import READERS, ReadOptions, read
+from imi.text.readers.archives import PACKED
 from imi.text.readers.documents import read_code
-from imi.text.readers.epub import EPUB
-from imi.text.readers.office import OFFICE
-from imi.text.readers.opendocument import OPEN_DOCUMENTS
 from imi.text.readers.rows import Row
 from imi.text.readers.workbooks import WORKBOOKS
 from imi.text.walk import unwritten
 
 # What is not text; the rest is, whatever its suffix, unless a zero byte says otherwise.
-_BINARY_READ = frozenset({".pdf", EPUB, *OFFICE, *OPEN_DOCUMENTS, ".xlsx", ".xlsm", *WORKBOOKS})
+_BINARY_READ = frozenset({".pdf", *PACKED, *WORKBOOKS})
 _NOT_READ = {
     **dict.fromkeys(SUFFIXES, "pictures (imi add keeps them)"),
     **dict.fromkeys((".db", ".sqlite", ".sqlite3", ".parquet"), "databases and large tables (imi add reads them)"),

@@ -12,7 +12,10 @@ from dataclasses import replace
 from imi.errors import Failure, ImiError, UsageError
 from imi.records import composed, with_facts
 from imi.text.readers.encodings import guess_encoding
+from imi.text.readers.epub import EPUB
 from imi.text.readers.limits import RATIO, WHOLE, overlapping, packed_again, too_much
+from imi.text.readers.office import OFFICE
+from imi.text.readers.opendocument import OPEN_DOCUMENTS
 from imi.text.readers.pictures import opened
 from imi.text.readers.reasons import reason_of
 from imi.text.readers.rows import ReadOptions, Row
@@ -20,7 +23,8 @@ from imi.text.readers.rows import ReadOptions, Row
 Items = Iterator[Row | Failure]
 Reader = Callable[[str, ReadOptions], Items]
 _LARGEST_MEMBER = 2**30
-_PACKED = (".docx", ".pptx", ".epub", ".odt", ".odp", ".xlsx", ".xlsm", ".zip")
+PACKED = (EPUB, *OFFICE, *OPEN_DOCUMENTS, ".xlsx", ".xlsm", ".xlsb", ".ods")
+"""Documents that are zip archives themselves."""
 _UTF8 = 0x800
 """The bit of a member's flags that says that its name is UTF-8."""
 
@@ -94,7 +98,7 @@ def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: str) -> str
         return f"unpacked it has {member.file_size:,} bytes; unpack the archive yourself"
     if too_much(member.compress_size, member.file_size, small=WHOLE):
         return f"unpacked it has {member.file_size:,} bytes, more than {RATIO} times its packed size"
-    if packed_again(member, _PACKED):
+    if packed_again(member, (*PACKED, ".zip")):
         return "it is a packed file that was packed again to far less, as no real one can be"
     try:
         with archive.open(member) as packed, open(path, "wb") as unpacked:
