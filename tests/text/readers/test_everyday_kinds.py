@@ -6,7 +6,7 @@ import zipfile
 import pytest
 
 from imi.errors import Failure, UsageError
-from imi.text.readers import ReadOptions, read
+from imi.text.readers import ReadOptions, Report, read
 
 
 def taken(path, raw, **options):
@@ -279,6 +279,38 @@ def test_all_messages_of_a_mailbox_are_read(tmp_path):
     assert {row.metadata["source"] for row in rows} == {str(path)} and rows[0].parent != rows[1].parent
     assert reasons == ["message 3: the mail holds no text"]
     assert taken(path, "cats") == ([], ["the file holds no messages"])
+
+
+PAGE = "Content-Type: text/html"
+
+
+def several(*parts):
+    body = "".join(f"--b\n{head}\n\n{text}\n" for head, text in parts)
+    return f"Subject: x\nContent-Type: multipart/mixed; boundary=b\n\n{body}--b--\n"
+
+
+@pytest.mark.parametrize(
+    ("parts", "text"),
+    [
+        ([("", "Above."), ("Content-Type: image/png", "x"), ("", "Below.")], "Above.\n\nBelow."),
+        (
+            [(PAGE, "<p>The page.</p>"), ("", "The list's\nnotice.")],
+            "The page.|The list's|notice.",
+        ),
+        ([(PAGE, "<p>One.</p>"), (PAGE, "<p>Two.</p>")], "One.|Two."),
+        ([("", "Here."), ("Content-Disposition: attachment", "Gone.")], "Here."),
+    ],
+)
+def test_all_texts_of_a_message_are_read(tmp_path, parts, text):
+    (row,), reasons = taken(tmp_path / "a.eml", several(*parts))
+    assert reasons == [] and row.text.split() == ["x", *text.replace("|", " ").split()]
+
+
+def test_a_message_within_a_message_is_named(tmp_path):
+    (tmp_path / "a.eml").write_text(several(("", "Look."), ("Content-Type: message/rfc822", "Subject: y\n\nLost.")))
+    report = Report()
+    rows = list(read(str(tmp_path / "a.eml"), ReadOptions(report=report)))
+    assert len(rows) == 1 and [one.text for one in report.notices] == ["what is attached is not read: message/rfc822"]
 
 
 def test_a_message_nested_too_deeply_does_not_stop_the_others(tmp_path):

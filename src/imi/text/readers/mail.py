@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import email
 import email.utils
+import html
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -104,16 +105,19 @@ def _attached(message: Any) -> list[str]:
     return [
         part.get_filename() or part.get_content_type()
         for part in message.walk()
-        if part.is_attachment() or part.get_content_maintype() not in ("text", "multipart", "message")
+        if part.is_attachment()
+        or part.get_content_maintype() not in ("text", "multipart", "message")
+        or (part is not message and part.get_content_type() == "message/rfc822")
     ]
 
 
 def _message_rows(message: Any, source: str, options: ReadOptions) -> Items:
     known = _headers(message)
     subject = known.get("subject")
-    body = message.get_body(preferencelist=("plain", "html"))
-    text = "" if body is None else _text(body)
-    if body is not None and body.get_content_subtype() == "html":
+    bodies = [(_text(body), body.get_content_subtype() == "html") for body in _bodies(message)]
+    text = "\n\n".join(body for body, _ in bodies)
+    if any(is_page for _, is_page in bodies):
+        text = "<hr>".join(body if is_page else _as_page(body) for body, is_page in bodies)
         tree = page_tree(text)
         found, title = (None, None) if tree is None else main_text(tree, whole=False)
         if found:
@@ -126,6 +130,19 @@ def _message_rows(message: Any, source: str, options: ReadOptions) -> Items:
     lines = enumerate(text.splitlines(), 1)
     blocks = (one for one in plain_blocks(placed(lines)) if not isinstance(one, Failure))
     yield from passage_rows(unplaced(blocks), source, options, metadata=known, title=subject)
+
+
+def _bodies(message: Any) -> list[Any]:
+    """Return the parts that are a message's text, in order; of what is said in several ways the plain one."""
+    if message.get_content_type() == "multipart/mixed" and message.is_multipart():
+        # Programs put pictures between texts, and lists their notice below a page.
+        return [body for part in message.iter_parts() if not part.is_attachment() for body in _bodies(part)]
+    body = message.get_body(preferencelist=("plain", "html"))
+    return [] if body is None else [body]
+
+
+def _as_page(text: str) -> str:
+    return f"<p>{html.escape(text)}</p>".replace("\n\n", "</p><p>").replace("\n", "<br>")
 
 
 def _headers(message: EmailMessage) -> dict[str, Any]:
