@@ -306,6 +306,14 @@ def test_all_texts_of_a_message_are_read(tmp_path, parts, text):
     assert reasons == [] and row.text.split() == ["x", *text.replace("|", " ").split()]
 
 
+@pytest.mark.parametrize("charset", ["a\0b", "none", "undefined", "hex", "x" * 300])
+def test_a_charset_that_is_none_does_not_stop_a_mail(tmp_path, charset):
+    (row,), reasons = taken(
+        tmp_path / "a.eml", f"Subject: x\nContent-Type: text/plain; charset={charset}\n\n猫がいます。"
+    )
+    assert row.text == "x\n猫がいます。" and reasons == []
+
+
 def test_a_message_within_a_message_is_named(tmp_path):
     (tmp_path / "a.eml").write_text(several(("", "Look."), ("Content-Type: message/rfc822", "Subject: y\n\nLost.")))
     report = Report()

@@ -170,7 +170,7 @@ def _text(part: Any) -> str:
     for name in (charset, "utf-8", guess_encoding(raw)[0]):
         try:
             return str(raw.decode(name))
-        except (LookupError, UnicodeDecodeError):
+        except (LookupError, ValueError):
             continue
     return str(raw.decode("utf-8", "replace"))
 
