@@ -124,6 +124,26 @@ def test_contacts_of_old_and_new_telephones_are_rows(tmp_path):
     assert reasons == []
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp932"])
+@pytest.mark.parametrize("width", [20, 21, 75])
+def test_characters_whose_bytes_were_folded_apart_are_read(tmp_path, encoding, width):
+    def folded(line):
+        raw = line.encode(encoding)
+        return b"\r\n ".join(raw[at : at + width] for at in range(0, len(raw), width)) + b"\r\n"
+
+    said = "来週の月曜日に本社の会議室で開かれる予算会議についてのお知らせです。"
+    lines = [f"SUMMARY:{said}", "DTSTART:20261205", f"DESCRIPTION:a{said}"]
+    raw = b"BEGIN:VEVENT\r\n" + b"".join(map(folded, lines)).replace("\ufeff".encode(), b"") + b"END:VEVENT\r\n"
+    rows, reasons = taken(tmp_path / "a.ics", raw, encoding=encoding)
+    assert [row.text for row in rows] == [f"title: {said}; start: 2026-12-05; details: a{said}"] and reasons == []
+
+
+def test_a_line_that_cannot_be_read_does_not_join_another(tmp_path):
+    raw = b"BEGIN:VEVENT\nSUMMARY:x\nDESCRIPTION:\xff\xfe\n more\nLOCATION:y\nEND:VEVENT\n" + "COMMENT:猫".encode()
+    rows, reasons = taken(tmp_path / "a.ics", raw)
+    assert [row.text for row in rows] == ["title: x; place: y"] and len(reasons) == 1 and "0xFF" in reasons[0]
+
+
 def test_a_calendar_without_events_says_so(tmp_path):
     said = ["the file holds no events and no contacts"]
     assert taken(tmp_path / "a.ics", "BEGIN:VCALENDAR\nEND:VCALENDAR\n") == ([], said)

@@ -6,11 +6,12 @@ import binascii
 import codecs
 import quopri
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from imi.errors import Failure
-from imi.text.readers.lines import Numbered, read_lines
+from imi.text.readers.encodings import ESCAPE, STRAY, Encoding
+from imi.text.readers.lines import Numbered, Text, open_text, stray_byte
 from imi.text.readers.rows import ReadOptions, Row, RowReader
 
 CARDS = (".ics", ".vcf")
@@ -68,7 +69,8 @@ def read_cards(source: str, options: ReadOptions) -> Items:
     """Yield the events and tasks of a calendar, or the people of an address book."""
     failures: list[Failure] = []
     columns = _PERSON if source.lower().removesuffix(".gz").endswith(".vcf") else _EVENT
-    cards = list(_cards(_properties(read_lines(source, options.encoding, options.say), failures)))
+    with open_text(source, options.encoding, options.say) as file:
+        cards = list(_cards(_properties(file, source, failures)))
     yield from failures
     if not cards and not failures:
         yield Failure(source, None, "the file holds no events and no contacts")
@@ -105,25 +107,49 @@ def _cards(properties: Iterator[_Property]) -> Iterator[tuple[int, dict[str, str
                 card.parts.setdefault(name, []).append(said)
 
 
-def _properties(lines: Iterable[Numbered | Failure], failures: list[Failure]) -> Iterator[_Property]:
-    """Yield the lines of a file with those put together that were folded; failures are put aside."""
+def _properties(file: Text, source: str, failures: list[Failure]) -> Iterator[_Property]:
+    """Yield the properties of a file; failures are put aside."""
+    for number, line in _unfolded(file, source, failures):
+        if STRAY.search(line):
+            line = _healed(line, file.known)
+        wrong = stray_byte(line, file.known)
+        if wrong:
+            failures.append(Failure(source, number, wrong))
+        else:
+            yield from _parsed(number, line)
+
+
+def _unfolded(file: Text, source: str, failures: list[Failure]) -> Iterator[Numbered]:
+    """Yield the lines of a file with those put together that were folded, with the number of the first."""
     held: list[str] = []
-    number, length, soft = 0, 0, False
-    for item in lines:
-        if isinstance(item, Failure):
-            failures.append(item)
-            continue
-        at, line = item
+    number, at, length, soft = 0, 0, 0, False
+    for at, whole in enumerate(file, 1):
+        if file.broken and not whole.endswith("\n"):
+            break
+        line = whole.rstrip("\r\n")
         if held and (soft or line[:1] in (" ", "\t")):
             if length < _LONGEST:
                 held[-1] = held[-1][:-1] if soft else held[-1]
                 held.append(line if soft else line[1:])
                 length += len(line)
         else:
-            yield from _parsed(number, "".join(held))
+            if held:
+                yield number, "".join(held)
             held, number, length = [line], at, len(line)
         soft = line.endswith("=") and "QUOTED-PRINTABLE" in held[0][:200].upper()
-    yield from _parsed(number, "".join(held))
+    if held:
+        yield number, "".join(held)
+    if file.broken:
+        failures.append(Failure(source, at + 1, file.broken))
+
+
+def _healed(line: str, known: Encoding) -> str:
+    """Return a line with the characters whole whose bytes a program has folded apart."""
+    name = known.name.removesuffix("-sig")
+    try:
+        return line.encode(name, "surrogateescape").decode(name, ESCAPE)
+    except UnicodeError:
+        return line
 
 
 def _parsed(number: int, line: str) -> Iterator[_Property]:
