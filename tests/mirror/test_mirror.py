@@ -357,3 +357,13 @@ def test_a_follower_outlives_what_nobody_foresaw(root, monkeypatch):
     assert all(looked.acquire(timeout=10) for _ in range(3))
     follower.stop()
     assert [str(error) for error in told] == ["no room"]
+
+
+def test_an_index_made_by_other_readers_is_brought_up_to_date_in_its_place(root, monkeypatch):
+    mirror = Mirror.of(root)
+    before, _ = rows(mirror)
+    home, reading = mirror.home, f"{update._READING}, but later"
+    monkeypatch.setattr(update, "_READING", reading)
+    after, done = rows(mirror)
+    assert (done.read, done.removed, after) == (2, 0, before) and Mirror.of(root).home == home
+    assert rows(mirror)[1].read == 0

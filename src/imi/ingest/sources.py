@@ -12,7 +12,7 @@ from imi.text.readers.lines import open_regular
 
 _NOTED = "2:"
 """Begins what is noted of files whose rows carry imi's own facts; before, only the field `source` said it."""
-_READING = "5"
+_READING = "6"
 """Counts up when files are read in another way, so that unchanged ones are read again."""
 Delete = Callable[[list[str]], int]
 

@@ -22,8 +22,6 @@ from imi.text.walk import Walking
 _ABOUT = "folder.json"
 _HOLDER = "holder.json"
 _SUSPECT = "damaged"
-_READING = 2
-"""Counts up when files are read that were not, or differently: an index of before is not asked then."""
 _LOCK = "lock"
 _called: dict[str, str] = {}
 """What a user or an agent calls the folder of each collection in the cache."""
@@ -73,7 +71,7 @@ class Mirror:
     @property
     def home(self) -> Path:
         """The folder in the cache that belongs to this index."""
-        known = f"{self.root}\0{self.walking.hidden}\0{self.walking.no_ignore}\0{_identity(self.model)}\0{_READING}"
+        known = f"{self.root}\0{self.walking.hidden}\0{self.walking.no_ignore}\0{_identity(self.model)}"
         return _all() / blake2b(os.fsencode(known), digest_size=10).hexdigest()
 
     @property

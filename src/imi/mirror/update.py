@@ -27,7 +27,7 @@ from imi.text.walk import UNREAD, Found, Walk, walk
 if TYPE_CHECKING:
     from imi.mirror.reading import FileRows
 
-_READING = "2"
+_READING = "3"
 """Counts up when files are read in another way, so that all are read again."""
 _ROWS = 1024
 _SECONDS = 0.5
