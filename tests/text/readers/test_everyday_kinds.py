@@ -334,6 +334,14 @@ def test_a_charset_that_is_none_does_not_stop_a_mail(tmp_path, charset):
     assert row.text == "x\n猫がいます。" and reasons == []
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "cp932", "euc-jp", "iso-2022-jp"])
+def test_headers_and_texts_that_declare_no_encoding_are_read(tmp_path, encoding):
+    mail = "Subject: 来週の予定についての\n お知らせ\nFrom: 山田太郎 <a@b.jp>\n\n明日は会議です。資料を送ります。\n"
+    (row,), reasons = taken(tmp_path / "a.eml", mail.encode(encoding))
+    assert row.text == "来週の予定についての お知らせ\n明日は会議です。資料を送ります。" and reasons == []
+    assert row.metadata["from"] == "山田太郎 <a@b.jp>"
+
+
 def test_a_message_within_a_message_is_named(tmp_path):
     (tmp_path / "a.eml").write_text(several(("", "Look."), ("Content-Type: message/rfc822", "Subject: y\n\nLost.")))
     report = Report()

@@ -27,16 +27,22 @@ from imi.text.readers.web import html_passages, main_text, page_tree, unplaced
 
 _LINE = 2**20
 _QUOTED = re.compile(rb">{1,20}From ")
+_SHIFTED = re.compile(rb"\x1b\$[@B]")
 _HEADER = 10_000
 """Characters of a header; Python's parser takes gigabytes for one of a million encoded words."""
 Items = Iterator[Row | Failure]
 
 
 class _Policy(EmailPolicy):
-    """Headers as Python reads them; one that is longer than any person writes ends in an ellipsis."""
+    """Headers as Python reads them, and such as programs write that declare no encoding.
+
+    One that is longer than any person writes ends in an ellipsis.
+    """
 
     def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
         name, value = super().header_source_parse(sourcelines)
+        if not value.isascii() or "\x1b$" in value:
+            value = _decoded(value.encode("ascii", "surrogateescape"), "utf-8")
         return name, value if len(value) <= _HEADER else f"{value[:_HEADER]}…"
 
 
@@ -162,17 +168,20 @@ def _headers(message: EmailMessage) -> dict[str, Any]:
 
 
 def _text(part: Any) -> str:
-    """Return the text of a part; in an encoding that is unknown or not true, by a guess from its bytes."""
-    raw = part.get_payload(decode=True) or b""
-    charset = part.get_content_charset() or "utf-8"
-    if charset == "iso-2022-jp" and (text := _with_signs(raw)) is not None:
+    """Return the text of a part."""
+    return _decoded(part.get_payload(decode=True) or b"", part.get_content_charset() or "utf-8")
+
+
+def _decoded(raw: bytes, charset: str) -> str:
+    """Return bytes as text; where the encoding is unknown or not true, by a guess from them."""
+    if (charset == "iso-2022-jp" or _SHIFTED.search(raw)) and (text := _with_signs(raw)) is not None:
         return text
     for name in (charset, "utf-8", guess_encoding(raw)[0]):
         try:
             return str(raw.decode(name))
         except (LookupError, ValueError):
             continue
-    return str(raw.decode("utf-8", "replace"))
+    return raw.decode("utf-8", "replace")
 
 
 def _with_signs(raw: bytes) -> str | None:
@@ -181,7 +190,7 @@ def _with_signs(raw: bytes) -> str | None:
         return raw.decode("iso-2022-jp")
     except UnicodeDecodeError:
         # What stands where these signs do in the set that contains the one named.
-        added = re.sub(rb"\x1b\$[@B]", b"\x1b$(Q", raw)
+        added = _SHIFTED.sub(b"\x1b$(Q", raw)
     with contextlib.suppress(UnicodeDecodeError):
         return added.decode("iso2022_jp_2004")
     return None
