@@ -31,6 +31,10 @@ APART = {
         "Loud is the river in the month of rain,\nThe ferry waits,\nAnd nobody comes down to cross again\n"
         "Before the lights go out along the pier."
     ),
+    "even verse": (
+        "Grey is the rope and grey the morning sea,\nThe ferry bell is ringing on the quay,\n"
+        "And Martha with her basket full of plums\nIs waiting for the captain till he comes."
+    ),
     "俳句": "古池や\n蛙飛びこむ\n水の音",
 }
 WRAPPED = {

@@ -228,7 +228,7 @@ def _replies(found: Sequence[_Said], chosen: Sequence[int], passages: Sequence[H
 def _title_giving(
     question: str, found: Sequence[_Said], scores: _Scores, chosen: Sequence[int], passages: Sequence[Hit]
 ) -> list[_Said]:
-    """Return the heading that surely gives what is asked for where its passage does not: a diary's day, a release's.
+    """Return the heading that surely gives what is asked for where the best sentence does not: a diary's day.
 
     Args:
         question: in any language.
@@ -238,11 +238,12 @@ def _title_giving(
         passages: that they are of.
     """
     kind, n = AskedFor.of(question), found[chosen[0]][0]
-    if kind is None or not kind.sure or scores.gives[chosen].any():
+    if kind is None or not kind.sure or scores.gives[chosen[0]]:
         return []
+    parts = _above(passages[n - 1]).split(" > ")[::-1]
     if any(scores.gives[at] for at, (other, _, _) in enumerate(found) if other == n):
-        return []
-    parts = reversed(_above(passages[n - 1]).split(" > "))
+        # What the passage gives may be of something else; so may the headings farther above.
+        del parts[1:]
     return [(n, -1, part) for part in parts if kind.within(part)][:1]
 
 

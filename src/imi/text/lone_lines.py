@@ -30,7 +30,8 @@ _LEADS = (
     Pattern(r"(?:【[^】]{1,20}】|\[[^\]]{1,20}\](?!\()|〒[0-9])"),
 )
 """What a line that is a matter of its own may begin with; those of one paragraph begin alike."""
-_COLUMNS = re.compile(r"[^\s.!?:。！？：](?: {2,}|[ 　]*　[ 　]*|\t+ *)\S")
+_COLUMNS = re.compile(r"[^\s.!?:。！？：](?:  |\t| ?　)[ \t　]*+\S")
+"""Cells of a table that spaces were put between."""
 _WRAPS_AT = 36
 """Columns that lines which were wrapped fill at least."""
 _LACKING = re.compile(
@@ -50,6 +51,10 @@ _WORDS = 3
 """Words of a line without a capital that is an item: oat milk."""
 _VERSE = 3
 """Lines that begin with a capital each, where a wrapped sentence's would not."""
+_INSIDE = re.compile(
+    r"(?:And|But|Or|Of|In|On|At|To|For|By|With|From|As|That|Is|Are|Was|Were|The|An?|Nor|Who|When|Where)\b"
+)
+"""Words that have a capital inside a sentence only where a line of verse begins."""
 _WIDEST = 72
 """Columns of a line of verse."""
 
@@ -88,17 +93,19 @@ def _are_short(texts: Sequence[str]) -> bool:
 
 
 def _are_verse(texts: Sequence[str]) -> bool:
-    """Whether each line begins with a capital, and the next one's first word would have fitted behind some of them.
+    """Whether each line begins with a capital, where no sentence begins, or though its first word had fitted above.
 
     A paragraph with a sentence a line is none.
     """
     longest = max(map(width, texts))
-    if len(texts) < _VERSE or longest > _WIDEST or not all(text.lstrip("\"'“‘(*_")[:1].isupper() for text in texts):
+    if longest > _WIDEST or not all(text.lstrip("\"'“‘(*_")[:1].isupper() for text in texts):
         return False
     if all(map(_ENDS.search, texts)) or any(map(_LACKING.search, texts[:-1])):
         return False
+    if any(_INSIDE.match(after) and not _ENDS.search(one) for one, after in pairwise(texts)):
+        return True
     room = [width(one) + 1 + width(after.split()[0]) < longest for one, after in pairwise(texts)]
-    return sum(room) * 3 >= len(room)
+    return len(texts) >= _VERSE and sum(room) * 3 >= len(room)
 
 
 def joins_within(lines: Sequence[str], *, hyphens: bool = False) -> list[Edit]:
