@@ -16,6 +16,12 @@ DOCUMENTS = {
         "五月二日　晴れ。トマトを植えた。竹は隣の大塚さんにもらった。\n六月一日　梅雨入り。あじさいの色が青い。\n"
     ),
     "日誌.md": "# 観察日誌\n\n## 7月8日\n\n朝顔の芽が出た。\n\n## 7月20日\n\n朝顔に水をやった。つるが伸びた。\n",
+    "旅.md": "# 北海道\n\n5/3 羽田発 9:30、新千歳着\n5/4 小樽運河を散策\n5/5 旭山動物園\n5/6 帰り\n",
+    "minutes.md": (
+        "# Minutes\n\n## 14 January 2025\n\nThe annual fee stays at £38. The water is turned off until April.\n\n"
+        "## 11 February 2025\n\nThe roof was repaired. Rosalind resigned as treasurer. Hugh takes over until June.\n"
+    ),
+    "議事録.md": "# 議事録\n\n秋祭りは10月18日に行う。雨なら翌日に延期する。\n会費は年2400円のまま変えない。\n",
     "syllabus.txt": (
         "GEO 214: Introduction to Glaciology\nSpring semester\n\nInstructor: Dr. Priya Raman\nOffice: Carver Hall 318\n"
         "Office hours: Tuesdays 2-4 pm\n\nGrading\nThe final exam counts for 45 percent.\n"
@@ -50,6 +56,12 @@ def alone(tmp_path_factory):
         ("日誌.md", "朝顔のつるはいつ伸びましたか", "7月20日"),
         ("庭.txt", "トマトはいつ植えましたか？", "五月二日"),
         ("庭.txt", "トマトの苗は何株買いましたか？", "三株"),
+        ("旅.md", "小樽にはいつ行きますか？", "5/4"),
+        ("旅.md", "帰りはいつですか？", "5/6"),
+        ("minutes.md", "When was the roof repaired?", "11 February"),
+        ("minutes.md", "When did Rosalind resign?", "11 February"),
+        ("minutes.md", "How much is the annual fee?", "£38"),
+        ("議事録.md", "雨のときはどうなりますか？", "翌日"),
         ("syllabus.txt", "Where is the instructor's office?", "Carver Hall 318"),
         ("packing.md", "How much coffee do we take?", "250 g"),
         ("打ち上げ.txt", "何人来ますか？", "9人"),
@@ -77,6 +89,10 @@ def test_a_message_is_quoted_alone(alone):
         ("release.md", "Who is the maintainer of the project?"),
         ("庭.txt", "きゅうりはいつ植えましたか？"),
         ("庭.txt", "肥料はいくらでしたか？"),
+        ("旅.md", "函館にはいつ行きますか？"),
+        ("旅.md", "レンタカーはいくらですか？"),
+        ("minutes.md", "How many plots are there?"),
+        ("議事録.md", "会長は誰ですか？"),
         ("syllabus.txt", "How many credits is the course worth?"),
         ("packing.md", "Who brings the camera?"),
         ("打ち上げ.txt", "二次会はどこでやりますか？"),

@@ -70,6 +70,10 @@ _CAPITAL = re.compile(r"(?<=[a-z,;] )[A-Z][\w\-]+")
 _LATIN = re.compile(r"[A-Za-z][A-Za-z\-]+")
 _KATAKANA = re.compile("(?<![\u30a1-\u30fa\u30fc])(?<!どの|何の)(?<!どんな)[\u30a1-\u30fa\u30fc]{2,}")
 """A name, but for what is asked of one: どのバージョン."""
+_KANA_WORD = re.compile(
+    "^(?![こそあど][れのこ]|わたし|ぼく|おれ|うち|みんな|もし|いま|つぎ|さいご|はじめ)([\u3041-\u3096]{3,8}?)[はがを](?=[^\u3041-\u3096]|いつ|どこ|どう|だれ|なに|なん|いく)"
+)
+"""The same in hiragana, which a question begins with: きゅうりはいつ."""
 _WORDS = re.compile("[\u3005\u4e00-\u9fff]{2,}|[\u30a1-\u30fa\u30fc]{2,}|[a-z0-9]{2,}")
 _GIVEN, _CLOSE, _ASKED_OF = 2.0, 0.45, 0.15
 """What it counts that something close gives the kind of thing asked for; how near, with how much of the words.
@@ -82,6 +86,8 @@ _SHORT, _SHORT_UNSPACED = 150, 60
 _HIRAGANA = re.compile("[\u3041-\u309f]")
 _ENDINGS_COUNT = 0.5
 """What pieces with hiragana count: endings and particles, and where a word and its particle meet."""
+_JOINT = re.compile("[はがをにのでともへ]$|[^\u3041-\u3096][\u3041-\u3096]|[\u3041-\u3096][^\u3041-\u3096]")
+"""A particle, or a piece where a word and its ending meet. Where a few rows (6/3 帰り) have none, it counts nothing."""
 _FEW = 20
 """Of fewer rows words count as among so many: in a single one each word is as common as can be, and still tells."""
 _READ = 5
@@ -253,11 +259,11 @@ def _gives(kind: AskedFor | None, said: Sequence[str], shares: Sequence[float]) 
 def _missing(collection: FolderCollection, question: str, texts: Sequence[str]) -> float:
     """Return what speaks against an answer: the share of the question's names that no passage has, and no row at all.
 
-    A word with a capital that does not begin the question is a name, and so is one in katakana, or in Latin letters
-    among characters of another script.
+    A word with a capital that does not begin the question is a name, and so is one in katakana, in Latin letters among
+    characters of another script, or in hiragana where the question begins with it.
     """
     latin = _CAPITAL.findall(question) if not is_unspaced(question) else _LATIN.findall(question)
-    names = {normalize_text(name) for name in (*latin, *_KATAKANA.findall(question))}
+    names = {normalize_text(name) for name in (*latin, *_KATAKANA.findall(question), *_KANA_WORD.findall(question))}
     if not names:
         return 0.0
     said = [normalize_text(text) for text in texts]
@@ -276,7 +282,11 @@ def _rarity(collection: FolderCollection, terms: Sequence[str]) -> np.ndarray:
     found = np.array([counts.get(term, 0) for term in terms], np.float64)
     built_of = _BUILT_OF | _COSTS if "much" in terms else _BUILT_OF
     telling = np.array([term not in built_of for term in terms])
-    endings = [_ENDINGS_COUNT if _HIRAGANA.search(term) else 1.0 for term in terms]
+    unseen = 0.0 if total < _FEW else _ENDINGS_COUNT
+    endings = [
+        1.0 if not _HIRAGANA.search(term) else _ENDINGS_COUNT if seen or not _JOINT.search(term) else unseen
+        for term, seen in zip(terms, found > 0, strict=True)
+    ]
     rarity = lucene_idf(found, max(total, _FEW)) * endings
     return np.where(telling, rarity, 0.0) if telling.any() else rarity
 
