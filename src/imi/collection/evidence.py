@@ -86,8 +86,10 @@ _SHORT, _SHORT_UNSPACED = 150, 60
 _HIRAGANA = re.compile("[\u3041-\u309f]")
 _ENDINGS_COUNT = 0.5
 """What pieces with hiragana count: endings and particles, and where a word and its particle meet."""
-_JOINT = re.compile("[はがをにのでともへ]$|[^\u3041-\u3096][\u3041-\u3096]|[\u3041-\u3096][^\u3041-\u3096]")
-"""A particle, or a piece where a word and its ending meet. Where a few rows (6/3 帰り) have none, it counts nothing."""
+_JOINT = re.compile(
+    "^[\u3041-\u3096]$|[はがをにのでともへ]$|[^\u3041-\u3096][\u3041-\u3096]|[\u3041-\u3096][^\u3041-\u3096]"
+)
+"""A character of an ending, a particle, or where a word and its ending meet: a few rows (6/3 帰り) may have none."""
 _FEW = 20
 """Of fewer rows words count as among so many: in a single one each word is as common as can be, and still tells."""
 _READ = 5
