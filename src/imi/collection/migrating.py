@@ -113,7 +113,7 @@ class Migrator:
         if self._embedder is not None and texts:
             self._embedder.embed(texts, kind="document", dims=self._new.dims)
         seconds = (time.perf_counter() - began) * rows / max(len(texts), 1)
-        return Migration(rows, round(seconds, 3), None, None, self._new.width, self._new.name or self._new.info.id)
+        return Migration(rows, round(seconds, 6), None, None, self._new.width, self._new.name or self._new.info.id)
 
     def run(self, progress: Progress | None = None) -> Migration:
         """Write the new vectors, put them in the place of the old ones, and compare the nearest rows before and after.
