@@ -45,6 +45,8 @@ SYNTAX = [
     "#",
     "'' UNION SELECT 1",
     "NEAR(cat dog, 5)",
+    "imi.source",
+    "imi.A",
 ]
 strings = st.sampled_from(SYNTAX) | st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=15)
 
@@ -74,7 +76,8 @@ def test_any_id_text_field_and_value_comes_back(tmp_path_factory, text: str) -> 
         c.add([Document(text, text, {text: text}), Document("other ", "other", {"n": 1})])
         assert c.get(text) == Document(text, text, {text: text})
         if "\0" not in text:  # a JSON path of SQLite ends at a NUL
-            assert c.count({text: text}) == 1 and c.count({text: {"contains": text}}) == 1
+            assert c.count({text: text}) == 1
+            assert text == "not" or c.count({text: {"contains": text}}) == 1  # {"not": {…}} is what it says
             assert c.search("other", facets=[text]).facets == {text: {text: 1}}
         assert c.delete(text) == 1 and c.ids() == ["other "]
 

@@ -295,39 +295,47 @@ def read_type(name: str) -> Condition:
     return _Reader(name).condition("{type}")
 
 
+class _Read:
+    """An expression of SQL and what is bound in it."""
+
+    def __init__(self, sql: str, *parameters: str) -> None:
+        self.sql, self.parameters = sql, parameters
+
+
 class _Reader:
     """How a field is read: by a bound JSON path, or key by key where its name cannot be quoted in one."""
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.raw: str | None = "(documents.metadata -> ?)"
-        if name.startswith(_OWN) and name[len(_OWN) :].isidentifier():
-            self.parameter = f"$.{name}"
-            self.type, self.value = _TYPE, _VALUE
-        elif '"' in name or "\\" in name or "\0" in name:
-            self.parameter = name
+        keyed = '"' in name or "\\" in name or "\0" in name
+        path = name if keyed else f'$."{name}"'
+        fact = f"$.{name}" if name.startswith(_OWN) and name[len(_OWN) :].isidentifier() else None
+        self.raw: _Read | None
+        if keyed:
             self.raw = None
-            self.type = "(SELECT type FROM json_each(documents.metadata) WHERE key = ?)"
-            self.value = "(SELECT value FROM json_each(documents.metadata) WHERE key = ?)"
+            self.type = _Read("(SELECT type FROM json_each(documents.metadata) WHERE key = ?)", path)
+            self.value = _Read("(SELECT value FROM json_each(documents.metadata) WHERE key = ?)", path)
+        elif fact is not None:
+            # What imi noted of the row; where there is no such fact, a field to which somebody gave this very name.
+            self.raw = _Read("coalesce(documents.metadata -> ?, documents.metadata -> ?)", fact, path)
+            self.type = _Read(f"coalesce({_TYPE}, {_TYPE})", fact, path)
+            self.value = _Read(f"CASE WHEN {_TYPE} IS NULL THEN {_VALUE} ELSE {_VALUE} END", fact, path, fact)
         else:
-            self.parameter = f'$."{name}"'
-            self.type, self.value = _TYPE, _VALUE
+            self.raw = _Read("(documents.metadata -> ?)", path)
+            self.type, self.value = _Read(_TYPE, path), _Read(_VALUE, path)
 
     def condition(self, template: str, *values: object) -> Condition:
         """Fill {type} and {value}; parameters follow in the order in which the places stand in the template."""
         parameters: list[object] = []
         remaining = list(values)
+        places = {"{type}": self.type, "{value}": self.value} | ({} if self.raw is None else {"{raw}": self.raw})
         out, at = "", 0
         while at < len(template):
-            if template.startswith("{type}", at):
-                out, at = out + self.type, at + len("{type}")
-                parameters.append(self.parameter)
-            elif template.startswith("{raw}", at):
-                out, at = out + str(self.raw), at + len("{raw}")
-                parameters.append(self.parameter)
-            elif template.startswith("{value}", at):
-                out, at = out + self.value, at + len("{value}")
-                parameters.append(self.parameter)
+            place = next((one for one in places if template.startswith(one, at)), None)
+            if place is not None:
+                read = places[place]
+                out, at = out + read.sql, at + len(place)
+                parameters += read.parameters
             else:
                 if template[at] == "?":
                     parameters.append(remaining.pop(0))
