@@ -61,7 +61,7 @@ _COMMENT = re.compile(r"^[ \t]*(?:#|//|--)[ \t]+(\S[^\n]*?)[.:]?\n[ \t]*(?!#|//|
 _DIGIT = re.compile(r"\d")
 _VALUE = re.compile(r"[\d:：]")
 _LABELLED = re.compile(r"[^\d:：]{1,24}[:：] ?\S")
-"""A value behind its name, which is no heading: Office: Carver Hall 318, but not Chapter 3: The ice."""
+"""A value behind its name, which does not make a heading: Office: Carver Hall 318, but not Chapter 3: The ice."""
 _MARKUP_LINE = re.compile(r"\s*+(?:```|~~~)|[\s:|-]++$")
 
 
@@ -131,7 +131,7 @@ def _scores(together: Together, question: str, found: Sequence[_Said], above: Se
     if kind is not None:
         # What has a telephone number says "telephone number" by that.
         own = [has | kind.implied if holding else has for has, holding in zip(own, holds, strict=True)]
-        # A line with the time that is asked for is no heading.
+        # A line with the time that is asked for does not count as a heading.
         heads = [head and not (kind.sure and holding) for head, holding in zip(heads, holds, strict=True)]
     rare = {term: np.log1p(len(own) / (0.5 + sum(term in words for words in own))) for term in asked}
     total = max(sum(rare.values()), 1e-9)

@@ -228,7 +228,7 @@ _COUNTED = Pattern(
 )
 """What is counted: eggs in "how many eggs", じゃがいも in じゃがいもは何個."""
 _ITEM = re.compile(r"\A\W{0,8}[0-9]{1,3}[.)] ")
-"""The number of an item of a list, which is no figure."""
+"""The number of an item of a list, which does not count as a figure."""
 
 
 def _forms(words: str) -> frozenset[str]:
