@@ -124,7 +124,7 @@ class Phrasebook:
         return _filled(match.japanese, [self.translate(field, _WITHIN, depth - 1) for field in match.fields])
 
     def _match(self, text: str, least: int) -> _Match | None:
-        """Return the template that says most of a text; one that begins with what is no name only where no other fits.
+        """Return the template that says most of a text; one that begins with no name only where no other fits.
 
         "left out {}: {}" says more of "left out a b: …" than "{}: …" does, and a colon ends a name.
         """

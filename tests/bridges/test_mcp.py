@@ -306,7 +306,7 @@ def test_over_http_only_this_machine_is_answered(notes):
     finally:
         process.terminate()
         _, said = process.communicate(timeout=30)
-    # What the library says of requests that it refused is no matter of who started the server.
+    # What the library says of requests that it refused does not concern whoever started the server.
     assert process.returncode == 143 and said == "imi: stopped\n"
 
 

@@ -22,8 +22,6 @@ _CELLS = 1 << 22
 """Scores or vector numbers held at once: 16 MB of float32 whatever the size of the table."""
 _MANY = 64
 """Queries for which a mapped table's pages are let go of as they were read: comparing takes far longer than that."""
-
-
 _RESCORED = 4096
 """Pairs of query and row from which on their rows are let go of as well."""
 
@@ -184,8 +182,10 @@ class Exact:
         for start in range(0, len(query), step):
             part = slice(start, start + step)
             # Rows that lie anywhere bring in all that lies around them.
-            rows = gathered(self.vectors, row[part]) if len(query) > _RESCORED else self.vectors[row[part]]
-            x = rows[:, : self.dims].astype(np.float64)
+            if len(query) > _RESCORED:
+                x = gathered(self.vectors, row[part])[:, : self.dims].astype(np.float64)
+            else:
+                x = self.vectors[row[part], : self.dims].astype(np.float64)
             q = queries[query[part]].astype(np.float64)
             scores[part] = _pair_scores(q, x, self._metric)
         return scores

@@ -316,7 +316,7 @@ class _Reader:
             self.type = _Read("(SELECT type FROM json_each(documents.metadata) WHERE key = ?)", path)
             self.value = _Read("(SELECT value FROM json_each(documents.metadata) WHERE key = ?)", path)
         elif fact is not None:
-            # What imi noted of the row; where there is no such fact, a field to which somebody gave this very name.
+            # What imi noted of the row, or, where it noted no such fact, a field that was given this very name.
             self.raw = _Read("coalesce(documents.metadata -> ?, documents.metadata -> ?)", fact, path)
             self.type = _Read(f"coalesce({_TYPE}, {_TYPE})", fact, path)
             self.value = _Read(f"CASE WHEN {_TYPE} IS NULL THEN {_VALUE} ELSE {_VALUE} END", fact, path, fact)

@@ -17,7 +17,7 @@ _ITEM = re.compile(r"There is no item named '([^']{1,100})' in the archive")
 # What the parsers that are compiled, or have no classes for it, say.
 _KNOWN = {
     "File is not a zip file": "it is not a zip archive",
-    "Cannot detect file format": "what is in it is no format of spreadsheets",
+    "Cannot detect file format": "it is not in a format of spreadsheets",
     "File has not been decrypted": "it is locked by a password",
     "Cannot read an empty file": "it is empty",
     "file is not a database": "it is not an SQLite database",
